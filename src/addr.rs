@@ -1,0 +1,364 @@
+//! Socket addresses: the bytes of a `struct sockaddr` and their length.
+//!
+//! This is the "opaque native address" of the reference documents. Text in it is always numeric:
+//! names are for `resolve`. Layout: sockaddr(3type), ip(7), ipv6(7), unix(7).
+
+use std::ffi::CString;
+
+use crate::error::{Error, Result, explain};
+use crate::sys::names;
+
+/// Room for any address of the platform (`sizeof(struct sockaddr_storage)`).
+pub const STORAGE: usize = 128;
+
+/// Where the path starts in a `struct sockaddr_un`.
+const PATH: usize = 2;
+/// How long a Unix path can be on Linux: `sizeof(sun_path)`, a closing NUL not needed.
+pub const PATH_MAX: usize = 108;
+
+/// A socket address, passed by pointer and filled in by the library.
+///
+/// The first bytes of `storage` are a `struct sockaddr`, `len` of them count: `(struct sockaddr
+/// *)&addr` and `addr.len` go into any system call. Treat it as opaque otherwise: it is made by
+/// usocket_getaddrinfo, usocket_addr_ip, usocket_addr_unix or usocket_addr_from_bytes and read by
+/// the usocket_addr_ functions.
+#[repr(C)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Addr {
+    /// The `struct sockaddr`, aligned as a `struct sockaddr_storage` is.
+    pub storage: [u64; 16],
+    /// How many bytes of it are the address.
+    pub len: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+impl std::fmt::Debug for Addr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.to_text())
+    }
+}
+
+impl Addr {
+    /// Numeric text and its parts to an address. `family` 0 takes whichever the text is.
+    ///
+    /// An empty host is the wildcard of `family` (IPv4 when 0). IPv6 text may carry a zone,
+    /// `fe80::1%eth0`; it must agree with `scope_id` unless that is 0.
+    pub fn ip(family: i32, host: &str, port: i64, flowinfo: u32, scope_id: u32) -> Result<Addr> {
+        let invalid = || Error::os(libc::EINVAL);
+        let Ok(port) = u16::try_from(port) else {
+            return Err(explain(invalid(), format!("port {port} is not within 0-65535")));
+        };
+        if !matches!(family, 0 | libc::AF_INET | libc::AF_INET6) {
+            return Err(Error::os(libc::EAFNOSUPPORT));
+        }
+        if flowinfo > 0xf_ffff {
+            return Err(explain(invalid(), format!("flowinfo {flowinfo} is not within 0-1048575")));
+        }
+        let (text, zone) = match host.split_once('%') {
+            Some((text, zone)) => (text, Some(zone)),
+            None => (host, None),
+        };
+        let not_numeric = || {
+            let what = match family {
+                libc::AF_INET => "a numeric IPv4 address",
+                libc::AF_INET6 => "a numeric IPv6 address",
+                _ => "a numeric address",
+            };
+            explain(
+                invalid(),
+                format!("'{host}' is not {what}: resolve names with getaddrinfo first"),
+            )
+        };
+        let c_text = CString::new(text).map_err(|_| not_numeric())?;
+        let mut addr = Addr::default();
+        if text.is_empty() && zone.is_none() {
+            if family == libc::AF_INET6 {
+                addr.put6([0; 16], port, flowinfo, scope_id);
+            } else {
+                addr.put4([0; 4], port);
+            }
+            return Ok(addr);
+        }
+        if family != libc::AF_INET6 && zone.is_none() {
+            if let Some((bin, _)) = names::pton(libc::AF_INET, &c_text)? {
+                if flowinfo != 0 || scope_id != 0 {
+                    return Err(explain(
+                        invalid(),
+                        "an IPv4 address has no flowinfo or scope id".into(),
+                    ));
+                }
+                addr.put4([bin[0], bin[1], bin[2], bin[3]], port);
+                return Ok(addr);
+            }
+        }
+        if family != libc::AF_INET {
+            if let Some((bin, _)) = names::pton(libc::AF_INET6, &c_text)? {
+                let scope_id = match zone {
+                    None => scope_id,
+                    Some(zone) => zone_index(zone, scope_id).ok_or_else(|| {
+                        explain(
+                            invalid(),
+                            format!("'{zone}' is no interface, or not the scope id given"),
+                        )
+                    })?,
+                };
+                addr.put6(bin, port, flowinfo, scope_id);
+                return Ok(addr);
+            }
+        }
+        Err(not_numeric())
+    }
+
+    /// A Unix address: a path, an abstract name (first byte NUL), or nothing (unnamed, autobind).
+    pub fn unix(path: &[u8]) -> Result<Addr> {
+        if path.len() > PATH_MAX {
+            return Err(explain(
+                Error::os(libc::ENAMETOOLONG),
+                format!("a Unix path has at most {PATH_MAX} bytes, this one {}", path.len()),
+            ));
+        }
+        if path.first().is_some_and(|b| *b != 0) && path.contains(&0) {
+            return Err(explain(Error::os(libc::EINVAL), "a Unix path cannot contain NUL".into()));
+        }
+        let mut addr = Addr::default();
+        let bytes = addr.storage_bytes_mut();
+        bytes[..2].copy_from_slice(&(libc::AF_UNIX as u16).to_ne_bytes());
+        bytes[PATH..PATH + path.len()].copy_from_slice(path);
+        // A path's closing NUL counts where there is room for it, as unix(7) advises; an abstract
+        // name's bytes all count, so nothing may follow it.
+        let nul = usize::from(path.first().is_some_and(|b| *b != 0) && path.len() < PATH_MAX);
+        addr.len = (PATH + path.len() + nul) as u32;
+        Ok(addr)
+    }
+
+    /// The bytes of a `struct sockaddr` that came from outside.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Addr> {
+        let addr = (bytes.len() <= STORAGE && bytes.len() >= 2).then(|| Addr::from_raw(bytes));
+        addr.filter(Addr::is_valid).ok_or_else(|| {
+            explain(
+                Error::os(libc::EINVAL),
+                format!("these {} bytes are no socket address", bytes.len()),
+            )
+        })
+    }
+
+    /// The same for bytes the system gave.
+    pub(crate) fn from_raw(bytes: &[u8]) -> Addr {
+        let mut addr = Addr::default();
+        let n = bytes.len().min(STORAGE);
+        addr.storage_bytes_mut()[..n].copy_from_slice(&bytes[..n]);
+        addr.len = n as u32;
+        addr
+    }
+
+    /// Whether an address from outside may go to a system call: its length fits its family.
+    pub fn is_valid(&self) -> bool {
+        let len = self.len as usize;
+        match self.family() {
+            _ if !(2..=STORAGE).contains(&len) => false,
+            libc::AF_INET => len >= 16,
+            libc::AF_INET6 => len >= 28,
+            libc::AF_UNIX => len <= PATH + PATH_MAX + 1,
+            _ => true,
+        }
+    }
+
+    /// The bytes that count.
+    pub fn bytes(&self) -> &[u8] {
+        &self.storage_bytes()[..(self.len as usize).min(STORAGE)]
+    }
+
+    /// `AF_*`; `AF_UNSPEC` for an empty address.
+    pub fn family(&self) -> i32 {
+        let b = self.storage_bytes();
+        if self.len < 2 { libc::AF_UNSPEC } else { u16::from_ne_bytes([b[0], b[1]]).into() }
+    }
+
+    fn is_ip(&self) -> bool {
+        matches!(self.family(), libc::AF_INET | libc::AF_INET6) && self.is_valid()
+    }
+
+    /// The port of an IP address.
+    pub fn port(&self) -> Result<u16> {
+        let b = self.storage_bytes();
+        if self.is_ip() {
+            Ok(u16::from_be_bytes([b[2], b[3]]))
+        } else {
+            Err(Error::os(libc::EAFNOSUPPORT))
+        }
+    }
+
+    /// The address proper of an IP address: 4 or 16 bytes.
+    pub fn ip_bytes(&self) -> Result<&[u8]> {
+        match self.family() {
+            libc::AF_INET if self.is_valid() => Ok(&self.storage_bytes()[4..8]),
+            libc::AF_INET6 if self.is_valid() => Ok(&self.storage_bytes()[8..24]),
+            _ => Err(Error::os(libc::EAFNOSUPPORT)),
+        }
+    }
+
+    /// IPv6 flow information; 0 for IPv4.
+    pub fn flowinfo(&self) -> Result<u32> {
+        let b = self.storage_bytes();
+        match self.family() {
+            libc::AF_INET6 if self.is_valid() => Ok(u32::from_be_bytes([b[4], b[5], b[6], b[7]])),
+            _ => self.port().map(|_| 0),
+        }
+    }
+
+    /// IPv6 scope id (an interface index); 0 for IPv4.
+    pub fn scope_id(&self) -> Result<u32> {
+        let b = self.storage_bytes();
+        match self.family() {
+            libc::AF_INET6 if self.is_valid() => {
+                Ok(u32::from_ne_bytes([b[24], b[25], b[26], b[27]]))
+            }
+            _ => self.port().map(|_| 0),
+        }
+    }
+
+    /// An IP address as numeric text, without port or zone.
+    pub fn host(&self) -> Result<String> {
+        Ok(names::ntop(self.family(), self.ip_bytes()?)?)
+    }
+
+    /// A Unix address's path or abstract name, never a byte more; empty when unnamed.
+    pub fn path(&self) -> Result<&[u8]> {
+        if self.family() != libc::AF_UNIX {
+            return Err(Error::os(libc::EAFNOSUPPORT));
+        }
+        let name = self.bytes().get(PATH..).unwrap_or(&[]);
+        match name.first() {
+            Some(0) | None => Ok(name),
+            Some(_) => Ok(name.split(|b| *b == 0).next().unwrap_or(name)),
+        }
+    }
+
+    /// For people: `127.0.0.1:80`, `[::1]:80`, `/run/x`, `@abstract`.
+    pub fn to_text(&self) -> String {
+        match (self.family(), self.host(), self.port(), self.path()) {
+            (libc::AF_INET, Ok(host), Ok(port), _) => format!("{host}:{port}"),
+            (_, Ok(host), Ok(port), _) => match self.scope_id() {
+                Ok(scope) if scope != 0 => format!("[{host}%{scope}]:{port}"),
+                _ => format!("[{host}]:{port}"),
+            },
+            (_, _, _, Ok([])) => "(unnamed)".into(),
+            (_, _, _, Ok([0, name @ ..])) => format!("@{}", String::from_utf8_lossy(name)),
+            (_, _, _, Ok(path)) => String::from_utf8_lossy(path).into_owned(),
+            (family, ..) => format!("(family {family}, {} bytes)", self.len),
+        }
+    }
+
+    fn put4(&mut self, ip: [u8; 4], port: u16) {
+        let b = self.storage_bytes_mut();
+        b[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
+        b[2..4].copy_from_slice(&port.to_be_bytes());
+        b[4..8].copy_from_slice(&ip);
+        self.len = 16;
+    }
+
+    fn put6(&mut self, ip: [u8; 16], port: u16, flowinfo: u32, scope_id: u32) {
+        let b = self.storage_bytes_mut();
+        b[..2].copy_from_slice(&(libc::AF_INET6 as u16).to_ne_bytes());
+        b[2..4].copy_from_slice(&port.to_be_bytes());
+        b[4..8].copy_from_slice(&flowinfo.to_be_bytes());
+        b[8..24].copy_from_slice(&ip);
+        b[24..28].copy_from_slice(&scope_id.to_ne_bytes());
+        self.len = 28;
+    }
+}
+
+/// The interface a zone names, by number or name; `None` when there is none or it contradicts.
+fn zone_index(zone: &str, scope_id: u32) -> Option<u32> {
+    let index = match zone.parse::<u32>() {
+        Ok(n) => n,
+        Err(_) => names::if_nametoindex(&CString::new(zone).ok()?),
+    };
+    (index != 0 && (scope_id == 0 || scope_id == index)).then_some(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::last_detail;
+
+    fn ip(host: &str, port: i64) -> Addr {
+        Addr::ip(0, host, port, 0, 0).unwrap_or_else(|e| panic!("{host}: {e:?}"))
+    }
+
+    #[test]
+    fn ip_round_trips() {
+        for (host, port, text) in [
+            ("127.0.0.1", 80, "127.0.0.1:80"),
+            ("0.0.0.0", 0, "0.0.0.0:0"),
+            ("255.255.255.255", 65535, "255.255.255.255:65535"),
+            ("::1", 443, "[::1]:443"),
+            ("2001:db8::1", 1, "[2001:db8::1]:1"),
+            ("fe80::1%1", 5, "[fe80::1%1]:5"),
+            ("fe80::1%lo", 5, "[fe80::1%1]:5"),
+        ] {
+            let a = ip(host, port);
+            assert_eq!(a.to_text(), text);
+            assert_eq!(Addr::from_bytes(a.bytes()), Ok(a));
+        }
+        let a = Addr::ip(libc::AF_INET6, "2001:db8::7", 9, 0x12345, 3);
+        let a = a.unwrap_or_else(|e| panic!("{e:?}"));
+        assert_eq!((a.flowinfo(), a.scope_id(), a.port()), (Ok(0x12345), Ok(3), Ok(9)));
+        assert_eq!(ip("", 7).to_text(), "0.0.0.0:7");
+    }
+
+    #[test]
+    fn names_and_bad_numbers_are_refused_with_a_sentence() {
+        for host in [
+            "localhost",
+            "www.micropython.org",
+            "1.2.3",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "::g",
+            "a%lo",
+            " 1.2.3.4",
+        ] {
+            assert_eq!(Addr::ip(0, host, 80, 0, 0), Err(Error::os(libc::EINVAL)), "{host}");
+            assert!(last_detail().contains("getaddrinfo"), "{host}: {}", last_detail());
+        }
+        for port in [-1, 65536, i64::MAX, i64::MIN] {
+            assert_eq!(Addr::ip(0, "127.0.0.1", port, 0, 0), Err(Error::os(libc::EINVAL)));
+            assert!(last_detail().contains(&port.to_string()));
+        }
+        assert!(Addr::ip(libc::AF_INET, "::1", 1, 0, 0).is_err());
+        assert!(Addr::ip(libc::AF_INET6, "127.0.0.1", 1, 0, 0).is_err());
+        assert!(Addr::ip(0, "127.0.0.1", 1, 1, 0).is_err());
+        assert!(Addr::ip(0, "::1", 1, 1 << 20, 0).is_err());
+        assert!(Addr::ip(0, "fe80::1%2", 1, 0, 1).is_err());
+        assert!(Addr::ip(0, "fe80::1%nosuchif", 1, 0, 0).is_err());
+        assert_eq!(Addr::ip(77, "::1", 1, 0, 0), Err(Error::os(libc::EAFNOSUPPORT)));
+    }
+
+    #[test]
+    fn unix_paths_to_the_limit_and_no_further() {
+        for n in [0, 1, 31, 107, 108] {
+            let path = vec![b'p'; n];
+            let a = Addr::unix(&path).unwrap_or_else(|e| panic!("{n}: {e:?}"));
+            assert_eq!(a.path(), Ok(&path[..]));
+            assert!(a.is_valid());
+        }
+        assert_eq!(Addr::unix(&[b'p'; 109]), Err(Error::os(libc::ENAMETOOLONG)));
+        assert_eq!(Addr::unix(b"a\0b"), Err(Error::os(libc::EINVAL)));
+        let a = Addr::unix(b"\0abs\0tract").unwrap_or_else(|e| panic!("{e:?}"));
+        assert_eq!(a.path(), Ok(&b"\0abs\0tract"[..]));
+        assert_eq!(a.len, 2 + 10);
+    }
+
+    #[test]
+    fn hostile_bytes_are_no_address() {
+        let short4 = &ip("1.2.3.4", 1).bytes()[..8].to_vec();
+        let short6 = &ip("::1", 1).bytes()[..27].to_vec();
+        for bytes in [&[][..], &[2], short4, short6, &[1; 129], &[1, 0].repeat(60)] {
+            assert_eq!(Addr::from_bytes(bytes), Err(Error::os(libc::EINVAL)), "{bytes:?}");
+        }
+        let lying = Addr { len: u32::MAX, ..ip("1.2.3.4", 1) };
+        assert!(!lying.is_valid() && lying.port().is_err() && lying.bytes().len() == STORAGE);
+    }
+}

@@ -1,0 +1,132 @@
+//! The one error type: a negative number that says which range it is from.
+//!
+//! | range | meaning |
+//! |---|---|
+//! | -1 … -4095 | `-errno` |
+//! | -10000 - n | TLS (`USOCKET_ETLS_*`) |
+//! | -20000 - n | the resolver (`USOCKET_EAI_*`), n = minus the platform's number |
+//!
+//! Everything below `ffi` returns [`Result`]; `ffi` turns it into the number.
+//! A sentence for a person ([`explain`]) can be left beside the number.
+
+use std::cell::RefCell;
+use std::io;
+
+/// An error code as it crosses the ABI: always negative.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Error(i32);
+
+/// What every operation of the library returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// First number of the TLS range.
+pub const TLS_BASE: i32 = -10000;
+/// First number of the resolver's range.
+pub const EAI_BASE: i32 = -20000;
+
+/// An `IPPROTO_SEC` socket was asked to carry bytes before it was wrapped.
+pub const USOCKET_ETLS_NOT_WRAPPED: i32 = TLS_BASE - 1;
+
+impl Error {
+    /// The error for a platform errno (a positive number).
+    #[inline]
+    pub const fn os(errno: i32) -> Self {
+        Error(-errno)
+    }
+
+    /// The error for one of the platform's negative `EAI_*` numbers.
+    pub const fn eai(code: i32) -> Self {
+        Error(EAI_BASE + code)
+    }
+
+    /// The TLS error with this number of the TLS range (already negative).
+    pub const fn tls(code: i32) -> Self {
+        Error(code)
+    }
+
+    /// The negative number that crosses the ABI.
+    #[inline]
+    pub const fn code(self) -> i32 {
+        self.0
+    }
+
+    /// Rebuilds an error from [`Error::code`]; `None` when it is not negative.
+    pub const fn from_code(code: i32) -> Option<Self> {
+        if code < 0 { Some(Error(code)) } else { None }
+    }
+
+    /// True when this is the errno `errno`.
+    #[inline]
+    pub const fn is(self, errno: i32) -> bool {
+        self.0 == -errno
+    }
+}
+
+impl From<io::Error> for Error {
+    #[inline]
+    fn from(e: io::Error) -> Self {
+        // socket2 makes errors of its own for bad arguments; they carry no errno.
+        Error::os(e.raw_os_error().unwrap_or(libc::EINVAL))
+    }
+}
+
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.0, message(self.0))
+    }
+}
+
+/// The text for any code of the three ranges, as `strerror` has it.
+pub fn message(code: i32) -> String {
+    match code {
+        0.. => "no error".into(),
+        -4095..=-1 => crate::sys::strerror(-code),
+        USOCKET_ETLS_NOT_WRAPPED => {
+            "the socket was made with IPPROTO_SEC and must be wrapped before it carries data".into()
+        }
+        _ if (EAI_BASE - 1000..EAI_BASE).contains(&code) => {
+            crate::sys::names::gai_strerror(code - EAI_BASE)
+        }
+        _ => format!("unknown error {code}"),
+    }
+}
+
+thread_local! {
+    static LAST: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Leaves the sentence that goes with an error of a call that has no handle, for this thread.
+pub fn explain(error: Error, sentence: String) -> Error {
+    // try_with: a thread may call us while its locals are being torn down.
+    let _ = LAST.try_with(|last| *last.borrow_mut() = sentence);
+    error
+}
+
+/// The sentence [`explain`] left last on this thread; empty when there is none.
+pub fn last_detail() -> String {
+    LAST.try_with(|last| last.borrow().clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_do_not_overlap_and_all_have_a_text() {
+        assert_eq!(Error::os(libc::ECONNREFUSED).code(), -libc::ECONNREFUSED);
+        assert_eq!(message(-libc::ECONNREFUSED), "Connection refused");
+        assert_eq!(Error::eai(libc::EAI_NONAME).code(), -20002);
+        assert!(message(-20002).contains("not known"), "{}", message(-20002));
+        assert!(message(USOCKET_ETLS_NOT_WRAPPED).contains("IPPROTO_SEC"));
+        assert!(message(-9999).starts_with("unknown error"));
+        assert!(message(i32::MIN).starts_with("unknown error"));
+    }
+
+    #[test]
+    fn the_detail_is_this_threads_own() {
+        explain(Error::os(libc::EINVAL), "here".into());
+        assert_eq!(last_detail(), "here");
+        let other = std::thread::spawn(last_detail).join().unwrap_or_default();
+        assert_eq!(other, "");
+    }
+}

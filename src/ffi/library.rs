@@ -1,0 +1,165 @@
+//! The library itself: version, error texts, the event hook.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char, c_void};
+
+use super::{copy_text, guard};
+use crate::error;
+use crate::{object, sys};
+
+/// A handle: a number that stands for a socket or another object of the library.
+///
+/// Positive and below 2^53, so that it survives a double. Never reused: a closed handle gives
+/// -EBADF for ever, in any thread, and never reaches another's socket. 0 is never a handle.
+#[allow(non_camel_case_types)]
+pub type usocket_t = i64;
+
+/// Bad flags for getaddrinfo.
+pub const USOCKET_EAI_BADFLAGS: i32 = -20001;
+/// Name or service not known.
+pub const USOCKET_EAI_NONAME: i32 = -20002;
+/// Temporary failure in name resolution.
+pub const USOCKET_EAI_AGAIN: i32 = -20003;
+/// Non-recoverable failure in name resolution.
+pub const USOCKET_EAI_FAIL: i32 = -20004;
+/// No address associated with the name.
+pub const USOCKET_EAI_NODATA: i32 = -20005;
+/// Address family not supported.
+pub const USOCKET_EAI_FAMILY: i32 = -20006;
+/// Socket type not supported.
+pub const USOCKET_EAI_SOCKTYPE: i32 = -20007;
+/// Service not supported for the socket type; also a port outside 0-65535.
+pub const USOCKET_EAI_SERVICE: i32 = -20008;
+/// The name has no address of that family.
+pub const USOCKET_EAI_ADDRFAMILY: i32 = -20009;
+/// Out of memory in the resolver.
+pub const USOCKET_EAI_MEMORY: i32 = -20010;
+/// An argument buffer overflowed in the resolver.
+pub const USOCKET_EAI_OVERFLOW: i32 = -20012;
+
+/// An IPPROTO_SEC socket was asked to carry data before it was wrapped in TLS.
+pub const USOCKET_ETLS_NOT_WRAPPED: i32 = -10001;
+
+/// The version of the library, such as "0.1.0".
+///
+/// Returns: static text, never NULL.
+/// Errors: none.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the library's; do not free.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_version() -> *const c_char {
+    static VERSION: &CStr =
+        match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+            Ok(v) => v,
+            Err(_) => c"",
+        };
+    unguarded(VERSION)
+}
+
+/// What this build can do, as words separated by spaces, such as "tls=aws-lc-rs poller=epoll".
+///
+/// Returns: static text, never NULL.
+/// Errors: none.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the library's; do not free.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_features() -> *const c_char {
+    unguarded(c"tls=none")
+}
+
+/// The text for any code a function of the library returned.
+///
+/// Returns: text, never NULL; "no error" for a code that is not negative.
+/// Errors: none.
+/// Blocks: no.
+/// Threads: any; each has a text of its own.
+/// Ownership: the library's; valid until the next usocket_strerror on the same thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_strerror(code: i64) -> *const c_char {
+    match guard(|| Ok(keep_text(error::message(i32::try_from(code).unwrap_or(i32::MIN))))) {
+        at @ 1.. => at as *const c_char,
+        _ => c"error".as_ptr(),
+    }
+}
+
+/// Keeps a text for this thread until the next one, and gives its address.
+fn keep_text(text: String) -> i64 {
+    thread_local! {
+        static TEXT: RefCell<CString> = RefCell::default();
+    }
+    let text = CString::new(text).unwrap_or_default();
+    let keep = |kept: &RefCell<CString>| {
+        *kept.borrow_mut() = text;
+        kept.borrow().as_ptr() as i64
+    };
+    TEXT.try_with(keep).unwrap_or(0)
+}
+
+/// The platform's own number for a code of the resolver's range, as Python's `e.args[0]` has it.
+///
+/// Returns: the negative EAI_ number of <netdb.h>; 0 when the code is not of that range.
+/// Errors: none.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_gai_code(code: i64) -> i32 {
+    guard(|| {
+        let n = code.saturating_sub(error::EAI_BASE.into());
+        Ok(if (-999..0).contains(&n) { n as i32 } else { 0 })
+    })
+}
+
+/// Copies the sentence that explains the last error, where there is more to say than
+/// usocket_strerror: with a handle, the last cause on that handle; with 0, the last cause of a
+/// call without a handle (addresses, names) on this thread.
+///
+/// `len` is the room in `buf` in bytes, the closing NUL included.
+///
+/// Returns: the length of the sentence without its NUL, 0 when there is none. With (NULL, 0) only
+/// the length.
+/// Errors: -EBADF for a stale handle, -ENOSPC when it does not fit (nothing is written),
+/// -EFAULT, -EINVAL.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the text is copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_error_detail(s: usocket_t, buf: *mut c_char, len: usize) -> i32 {
+    guard(|| {
+        let detail = if s == 0 { error::last_detail() } else { object::detail(s)? };
+        // SAFETY: the caller's buffer, as documented.
+        unsafe { copy_text(&detail, buf, len) }
+    })
+}
+
+/// Sets what runs when a signal interrupts a waiting operation, one for the process; NULL removes
+/// it. It is called on the interrupted thread with `arg`, and says with 0 to go on (for the time
+/// that is left) or with anything else to stop: the operation then fails with -EINTR. Without a
+/// hook every operation goes on.
+///
+/// The hook must return: no longjmp, no exception through it. It may call the library. Install
+/// signal handlers without SA_RESTART where they are to interrupt operations in blocking mode
+/// (signal(7)).
+///
+/// Returns: 0.
+/// Errors: none.
+/// Blocks: no.
+/// Threads: any; the hook runs on whichever thread is interrupted.
+/// Ownership: `arg` stays the caller's and must outlive the hook.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_set_event_hook(
+    hook: Option<unsafe extern "C" fn(arg: *mut c_void) -> i32>,
+    arg: *mut c_void,
+) -> i32 {
+    guard(|| {
+        sys::hook::set(hook, arg);
+        Ok(0)
+    })
+}
+
+/// For the exports that hand out a constant: there is nothing in them that could panic.
+fn unguarded(text: &'static CStr) -> *const c_char {
+    text.as_ptr()
+}

@@ -1,0 +1,198 @@
+//! The C boundary and nothing else: one file per section of `usocket.h`.
+//!
+//! Every export is: guard, check the arguments, pin the handle, call safe Rust, give a number.
+//! The documentation of the exports is the documentation of the header; cbindgen copies it.
+#![allow(clippy::missing_safety_doc)] // Each function's text says what its pointers must be.
+
+pub mod address;
+pub mod library;
+pub mod name;
+pub mod option;
+pub mod poll;
+pub mod socket;
+pub mod stream;
+
+use std::ffi::{CStr, c_char, c_void};
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{Error, Result};
+use crate::handle::Handle;
+use crate::object;
+use crate::socket::Socket;
+
+/// What an export can return: a number that has room for a negative error.
+pub(crate) trait Number: From<i32> + PartialEq + Copy {}
+impl Number for i32 {}
+impl Number for i64 {}
+
+/// Runs an export's body: an error becomes its number, a panic `-ENOTRECOVERABLE`.
+#[inline]
+fn guard<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(value)) => value,
+        Ok(Err(e)) => T::from(e.code()),
+        Err(_) => T::from(-libc::ENOTRECOVERABLE),
+    }
+}
+
+/// [`guard`] for an export about one socket: pins it, and closes it if the body panics.
+#[inline]
+fn on_socket<T: Number>(handle: Handle, body: impl FnOnce(&Socket) -> Result<T>) -> T {
+    let run = || {
+        let pin = object::pin(handle)?;
+        let result = body(object::socket(&pin)?);
+        // Whatever ended empty-handed on a handle closed meanwhile, ended because of that.
+        match result {
+            Ok(value) if value != T::from(0) => Ok(value),
+            other if !pin.closing() => other,
+            _ => Err(Error::os(libc::EBADF)),
+        }
+    };
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(value)) => value,
+        Ok(Err(e)) => T::from(e.code()),
+        Err(_) => {
+            let _ = object::close(handle);
+            T::from(-libc::ENOTRECOVERABLE)
+        }
+    }
+}
+
+/// Pointer and length, checked: NULL only with 0, no length above `SSIZE_MAX`.
+#[inline]
+fn check(ptr: *const c_void, len: usize) -> Result<bool> {
+    if len > isize::MAX as usize {
+        return Err(Error::os(libc::EINVAL));
+    }
+    match (ptr.is_null(), len) {
+        (_, 0) => Ok(false),
+        (true, _) => Err(Error::os(libc::EFAULT)),
+        (false, _) => Ok(true),
+    }
+}
+
+/// Bytes to read. `(NULL, 0)` is empty.
+///
+/// # Safety
+/// A pointer that is not NULL is readable for `len` bytes until the export returns.
+#[inline]
+unsafe fn bytes<'a>(ptr: *const c_void, len: usize) -> Result<&'a [u8]> {
+    if !check(ptr, len)? {
+        return Ok(&[]);
+    }
+    // SAFETY: not NULL, of a legal length, and readable by this function's contract.
+    Ok(unsafe { std::slice::from_raw_parts(ptr.cast(), len) })
+}
+
+/// Bytes to write. `(NULL, 0)` is empty.
+///
+/// # Safety
+/// A pointer that is not NULL is writable for `len` bytes until the export returns.
+#[inline]
+unsafe fn room<'a>(ptr: *mut c_void, len: usize) -> Result<&'a mut [MaybeUninit<u8>]> {
+    if !check(ptr, len)? {
+        return Ok(&mut []);
+    }
+    // SAFETY: not NULL, of a legal length, and writable by this function's contract.
+    Ok(unsafe { std::slice::from_raw_parts_mut(ptr.cast(), len) })
+}
+
+/// NUL-terminated text, `None` for NULL.
+///
+/// # Safety
+/// A pointer that is not NULL points to NUL-terminated text that stays until the export returns.
+unsafe fn text<'a>(ptr: *const c_char) -> Option<&'a CStr> {
+    // SAFETY: by this function's contract.
+    (!ptr.is_null()).then(|| unsafe { CStr::from_ptr(ptr) })
+}
+
+/// A required input of fixed size.
+///
+/// # Safety
+/// A pointer that is not NULL points to a readable `T`.
+#[inline]
+unsafe fn input<T: Copy>(ptr: *const T) -> Result<T> {
+    if ptr.is_null() {
+        return Err(Error::os(libc::EFAULT));
+    }
+    // SAFETY: by this function's contract; alignment is not asked of the caller.
+    Ok(unsafe { ptr.read_unaligned() })
+}
+
+/// Fails when a required output is missing, before anything is done.
+#[inline]
+fn required<T>(ptr: *mut T) -> Result<()> {
+    if ptr.is_null() { Err(Error::os(libc::EFAULT)) } else { Ok(()) }
+}
+
+/// Writes an output; NULL means the caller does not want it.
+///
+/// # Safety
+/// A pointer that is not NULL points to a writable `T`.
+#[inline]
+unsafe fn output<T>(ptr: *mut T, value: T) {
+    if !ptr.is_null() {
+        // SAFETY: by this function's contract; alignment is not asked of the caller.
+        unsafe { ptr.write_unaligned(value) }
+    }
+}
+
+/// Copies bytes out, all or nothing, and gives how many. `(NULL, 0)` only asks for the number.
+///
+/// # Safety
+/// As [`room`].
+unsafe fn copy_out(from: &[u8], ptr: *mut c_void, len: usize) -> Result<i32> {
+    // SAFETY: by this function's contract.
+    let to = unsafe { room(ptr, len) }?;
+    if !to.is_empty() || !ptr.is_null() {
+        let to = to.get_mut(..from.len()).ok_or(Error::os(libc::ENOSPC))?;
+        to.iter_mut().zip(from).for_each(|(to, from)| _ = to.write(*from));
+    }
+    i32::try_from(from.len()).map_err(|_| Error::os(libc::EOVERFLOW))
+}
+
+/// Copies text out with its NUL, all or nothing, and gives its length without it.
+///
+/// # Safety
+/// As [`room`].
+unsafe fn copy_text(from: &str, ptr: *mut c_char, len: usize) -> Result<i32> {
+    let mut with_nul = from.replace('\0', "?").into_bytes();
+    with_nul.push(0);
+    // SAFETY: by this function's contract.
+    unsafe { copy_out(&with_nul, ptr.cast(), len) }.map(|n| n - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socket::Socket;
+
+    #[test]
+    fn a_panic_becomes_a_code_and_closes_the_handle() {
+        let socket = Socket::new(libc::AF_INET, libc::SOCK_STREAM, 0);
+        let Ok(h) = socket.and_then(object::insert) else { panic!("socket") };
+        assert_eq!(on_socket::<i32>(h, |_| panic!("on purpose")), -libc::ENOTRECOVERABLE);
+        assert_eq!(on_socket::<i32>(h, |_| Ok(1)), -libc::EBADF);
+        assert_eq!(guard::<i64>(|| panic!("on purpose")), -i64::from(libc::ENOTRECOVERABLE));
+    }
+
+    #[test]
+    fn every_export_is_guarded_and_short() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ffi");
+        let mut exports = 0;
+        for file in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            let source = std::fs::read_to_string(file.path()).unwrap_or_default();
+            for export in source.split("#[unsafe(no_mangle)]").skip(1) {
+                let body = export.split_once("{\n").map(|(_, b)| b).unwrap_or_default();
+                let body = body.split_once("\n}").map(|(b, _)| b).unwrap_or(body);
+                let name = export.lines().find(|l| l.contains("fn ")).unwrap_or_default();
+                let guarded = ["guard(", "on_socket(", "unguarded("];
+                assert!(guarded.iter().any(|g| body.contains(g)), "not guarded: {name}");
+                assert!(body.lines().count() <= 15, "does too much: {name}");
+                exports += 1;
+            }
+        }
+        assert!(exports > 40, "found only {exports} exports");
+    }
+}

@@ -1,0 +1,64 @@
+//! Polling: which of several handles can be used now.
+
+use super::guard;
+use super::library::usocket_t;
+use crate::error::{Error, Result};
+use crate::poll::{self, Entry, Source};
+
+/// One entry of usocket_poll, as `struct pollfd` is of poll(2).
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct usocket_pollfd {
+    /// The handle to poll; 0 polls the descriptor `fd` instead.
+    pub socket: usocket_t,
+    /// With `socket` 0, a descriptor that is none of the library's; negative is ignored.
+    pub fd: i32,
+    /// POLLIN, POLLOUT, POLLPRI, ...: what to wait for. POLLERR, POLLHUP, POLLNVAL come unasked.
+    pub events: i16,
+    /// The answer: what is there.
+    pub revents: i16,
+}
+
+/// The entries, checked.
+unsafe fn entries<'a>(fds: *mut usocket_pollfd, n: usize) -> Result<&'a mut [usocket_pollfd]> {
+    if n > isize::MAX as usize / size_of::<usocket_pollfd>() {
+        return Err(Error::os(libc::EINVAL));
+    }
+    if n == 0 {
+        return Ok(&mut []);
+    }
+    if fds.is_null() || !fds.is_aligned() {
+        return Err(Error::os(libc::EFAULT));
+    }
+    // SAFETY: not NULL, aligned, of a legal length, and writable as usocket_poll documents.
+    Ok(unsafe { std::slice::from_raw_parts_mut(fds, n) })
+}
+
+/// Waits until at least one of `n` entries has one of its events, or for `timeout_us`
+/// microseconds (negative: for ever, 0: not at all). This is for small sets: every call goes
+/// through all entries.
+///
+/// A handle that is stale, or is closed while it is waited for, reports POLLNVAL.
+///
+/// Returns: how many entries have events in `revents`; 0 when the time is over.
+/// Errors: -EINTR (event hook), -EINVAL (more entries than the process may open descriptors),
+/// -ENOMEM, -EFAULT.
+/// Blocks: up to the timeout.
+/// Threads: any; a set belongs to one call.
+/// Ownership: `fds` is the caller's; only `revents` is written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_poll(fds: *mut usocket_pollfd, n: usize, timeout_us: i64) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's array, as documented.
+        let fds = unsafe { entries(fds, n) }?;
+        let source = |f: &usocket_pollfd| {
+            if f.socket == 0 { Source::Fd(f.fd) } else { Source::Handle(f.socket) }
+        };
+        let mut set: Vec<_> =
+            fds.iter().map(|f| Entry { source: source(f), events: f.events, revents: 0 }).collect();
+        let ready = poll::poll(&mut set, timeout_us)?;
+        fds.iter_mut().zip(&set).for_each(|(f, e)| f.revents = e.revents);
+        Ok(ready as i32)
+    })
+}

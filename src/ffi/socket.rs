@@ -1,0 +1,357 @@
+//! Sockets: made, connected, used, closed.
+
+use std::ffi::c_void;
+
+use super::library::usocket_t;
+use super::{bytes, guard, input, on_socket, output, required, room};
+use crate::addr::Addr;
+use crate::error::{Error, Result};
+use crate::object::{self, Object};
+use crate::socket::Socket;
+
+/// The protocol of a TCP socket that must be wrapped in TLS before it carries data (WiPy's
+/// IPPROTO_SEC): until then sending and receiving give USOCKET_ETLS_NOT_WRAPPED.
+pub const USOCKET_IPPROTO_SEC: i32 = 65536;
+
+/// A sensible backlog for usocket_listen where the caller has none in mind (CPython's too).
+pub const USOCKET_BACKLOG_DEFAULT: i32 = 128;
+
+/// An address from the caller that may go to a system call.
+unsafe fn address(addr: *const Addr) -> Result<Addr> {
+    // SAFETY: the caller's address, as the exports document.
+    Some(unsafe { input(addr) }?).filter(Addr::is_valid).ok_or(Error::os(libc::EINVAL))
+}
+
+/// Makes a socket (socket(2)): in blocking mode, close-on-exec.
+///
+/// `family` is AF_INET, AF_INET6 or AF_UNIX (any the system has), `type` SOCK_STREAM, SOCK_DGRAM
+/// or SOCK_RAW (any the system has, without flags). `proto` 0 takes the one that belongs to the
+/// type: TCP or UDP. USOCKET_IPPROTO_SEC makes a TCP socket for TLS.
+///
+/// Returns: a handle.
+/// Errors: -EAFNOSUPPORT, -EPROTONOSUPPORT, -EPROTOTYPE, -ESOCKTNOSUPPORT, -EINVAL, -EMFILE,
+/// -ENFILE, -EPERM (SOCK_RAW), as socket(2).
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the handle is the caller's, to be given to usocket_close.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_socket(family: i32, r#type: i32, proto: i32) -> usocket_t {
+    guard(|| object::insert(Socket::new(family, r#type, proto)?))
+}
+
+/// Makes two connected sockets (socketpair(2)): AF_UNIX on Linux.
+///
+/// Returns: 0, and the two handles in `out`.
+/// Errors: as usocket_socket; -EOPNOTSUPP for a family without pairs; -EFAULT.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: both handles are the caller's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_socketpair(
+    family: i32,
+    r#type: i32,
+    proto: i32,
+    out: *mut usocket_t,
+) -> i32 {
+    guard(|| {
+        required(out)?;
+        let (a, b) = Socket::pair(family, r#type, proto)?;
+        let a = object::insert(a)?;
+        let b = object::insert(b).inspect_err(|_| {
+            let _ = object::close(a);
+        })?;
+        // SAFETY: the caller's array of two, as documented.
+        unsafe { output(out.cast(), [a, b]) };
+        Ok(0)
+    })
+}
+
+/// Makes a socket of an open descriptor, which becomes the library's and close-on-exec. Family,
+/// type and protocol are asked of the system; O_NONBLOCK means non-blocking mode.
+///
+/// Returns: a handle.
+/// Errors: -EBADF, -ENOTSOCK: the descriptor then stays the caller's, untouched.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: on success the descriptor is the handle's and closed with it.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_from_fd(fd: i32) -> usocket_t {
+    guard(|| object::insert(Socket::from_fd(fd)?))
+}
+
+/// Gives up the descriptor without closing it; the handle is stale afterwards.
+///
+/// Returns: the descriptor.
+/// Errors: -EBADF; -EBUSY while another thread is inside an operation on it; -ENOTSOCK.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the descriptor is the caller's, to be given to close(2).
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_detach(s: usocket_t) -> i32 {
+    guard(|| {
+        object::socket(&object::pin(s)?)?;
+        match object::take(s)? {
+            Object::Socket(socket) => Ok(socket.into_fd()),
+        }
+    })
+}
+
+/// Makes a second handle for the same open socket (dup(2)), in the same mode. Closing one leaves
+/// the other open.
+///
+/// Returns: a handle.
+/// Errors: -EBADF, -EMFILE, -ENFILE.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the new handle is the caller's.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_dup(s: usocket_t) -> usocket_t {
+    on_socket(s, |s| object::insert(s.dup()?))
+}
+
+/// The descriptor behind a handle, for select, poll and the like. It is O_NONBLOCK unless the
+/// socket is in blocking mode.
+///
+/// Returns: the descriptor, 0 or more.
+/// Errors: -EBADF, -ENOTSOCK.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: stays the library's: do not close it.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_fileno(s: usocket_t) -> i32 {
+    guard(|| Ok(object::socket(&object::pin(s)?)?.fileno()))
+}
+
+/// Closes a handle, of any kind, for ever.
+///
+/// Operations that other threads are blocked in end with -EBADF, and the descriptor is closed when
+/// the last of them has left. To end them the connection is shut down, which a dup'd or forked
+/// sibling of the descriptor notices; with nobody inside, a sibling notices nothing.
+///
+/// Returns: 0.
+/// Errors: -EBADF when it is closed already or never was.
+/// Blocks: no (SO_LINGER aside).
+/// Threads: any.
+/// Ownership: the handle is given up.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_close(s: usocket_t) -> i32 {
+    guard(|| object::close(s).map(|()| 0))
+}
+
+/// Binds a socket to an address (bind(2)).
+///
+/// Returns: 0.
+/// Errors: -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EINVAL (bound already, bad address), -EBADF,
+/// -ENOTSOCK, -EFAULT.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_bind(s: usocket_t, addr: *const Addr) -> i32 {
+    // SAFETY: the caller's address, as documented.
+    on_socket(s, |s| s.bind(&unsafe { address(addr) }?).map(|()| 0))
+}
+
+/// Lets a socket accept connections (listen(2)). A negative `backlog` counts as 0;
+/// USOCKET_BACKLOG_DEFAULT is for callers without a wish.
+///
+/// Returns: 0.
+/// Errors: -EADDRINUSE, -EOPNOTSUPP (not a stream), -EBADF, -ENOTSOCK.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_listen(s: usocket_t, backlog: i32) -> i32 {
+    on_socket(s, |s| s.listen(backlog).map(|()| 0))
+}
+
+/// Accepts a connection (accept(2)). The new socket is in blocking mode, close-on-exec, and of
+/// the listener's family, type and protocol. `peer`, unless NULL, receives the other end's address.
+///
+/// Returns: a handle.
+/// Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -EINTR (event hook), -EINVAL (not
+/// listening), -ECONNABORTED, -EMFILE, -ENFILE, -EBADF (also: closed meanwhile), -ENOTSOCK.
+/// Blocks: as the listener's mode has it.
+/// Threads: any; many may accept on one listener.
+/// Ownership: the new handle is the caller's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_accept(s: usocket_t, peer: *mut Addr) -> usocket_t {
+    on_socket(s, |s| {
+        let (socket, addr) = s.accept()?;
+        let handle = object::insert(socket)?;
+        // SAFETY: the caller's address, as documented.
+        unsafe { output(peer, addr) };
+        Ok(handle)
+    })
+}
+
+/// Connects a socket (connect(2)); a datagram socket gets its default peer.
+///
+/// A timeout leaves the attempt going on in the kernel: a second call waits for it again.
+///
+/// Returns: 0.
+/// Errors: -EINPROGRESS (non-blocking: poll for POLLOUT, then SO_ERROR tells), -EALREADY
+/// (non-blocking and in progress), -EISCONN, -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH,
+/// -ENETUNREACH, -EAGAIN (Unix, non-blocking, backlog full), -ENOENT (Unix), -EINTR (event hook),
+/// -EINVAL (bad address), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT.
+/// Blocks: as the socket's mode has it.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_connect(s: usocket_t, addr: *const Addr) -> i32 {
+    // SAFETY: the caller's address, as documented.
+    on_socket(s, |s| s.connect(&unsafe { address(addr) }?).map(|()| 0))
+}
+
+/// Shuts down one or both halves of a connection (shutdown(2)). `how` is SHUT_RD, SHUT_WR or
+/// SHUT_RDWR.
+///
+/// Returns: 0.
+/// Errors: -ENOTCONN, -EINVAL for another `how`, -EBADF, -ENOTSOCK.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_shutdown(s: usocket_t, how: i32) -> i32 {
+    on_socket(s, |s| s.shutdown(how).map(|()| 0))
+}
+
+/// Sends from `buf`, perhaps less than `len` bytes (send(2)). `flags` are MSG_ flags;
+/// MSG_NOSIGNAL is always added, MSG_DONTWAIT makes this call non-blocking.
+///
+/// Returns: how many bytes were sent.
+/// Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -EPIPE, -ECONNRESET, -ENOTCONN,
+/// -EDESTADDRREQ, -EMSGSIZE, -EINTR (event hook), -EBADF (also: closed meanwhile), -ENOTSOCK,
+/// -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED.
+/// Blocks: as the socket's mode has it.
+/// Threads: any; one may send while another receives.
+/// Ownership: `buf` is only read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_send(
+    s: usocket_t,
+    buf: *const c_void,
+    len: usize,
+    flags: i32,
+) -> i64 {
+    // SAFETY: the caller's buffer, as documented.
+    on_socket(s, |s| s.send(unsafe { bytes(buf, len) }?, flags).map(|n| n as i64))
+}
+
+/// Sends all of `buf`: one deadline for the whole, however many pieces it takes.
+///
+/// Returns: 0.
+/// Errors: as usocket_send; how much was sent is then not known (usocket_write knows).
+/// Blocks: as the socket's mode has it.
+/// Threads: any; of two at once the bytes may interleave.
+/// Ownership: `buf` is only read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_sendall(
+    s: usocket_t,
+    buf: *const c_void,
+    len: usize,
+    flags: i32,
+) -> i32 {
+    // SAFETY: the caller's buffer, as documented.
+    on_socket(s, |s| s.sendall(unsafe { bytes(buf, len) }?, flags).map(|()| 0))
+}
+
+/// Sends to an address (sendto(2)), usually one datagram.
+///
+/// Returns: how many bytes were sent.
+/// Errors: as usocket_send; -EISCONN on a connected stream.
+/// Blocks: as the socket's mode has it.
+/// Threads: any.
+/// Ownership: `buf` and `to` are only read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_sendto(
+    s: usocket_t,
+    buf: *const c_void,
+    len: usize,
+    flags: i32,
+    to: *const Addr,
+) -> i64 {
+    on_socket(s, |s| {
+        // SAFETY: the caller's buffer and address, as documented.
+        let (buf, to) = unsafe { (bytes(buf, len)?, address(to)?) };
+        s.sendto(buf, flags, &to).map(|n| n as i64)
+    })
+}
+
+/// Receives at most `len` bytes into `buf` (recv(2)). `flags` are MSG_ flags; MSG_DONTWAIT makes
+/// this call non-blocking.
+///
+/// Returns: how many bytes were received; 0 at the end of a stream.
+/// Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -ECONNRESET, -ENOTCONN, -EINTR (event
+/// hook), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED.
+/// Blocks: as the socket's mode has it.
+/// Threads: any; one may receive while another sends.
+/// Ownership: `buf` is the caller's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_recv(
+    s: usocket_t,
+    buf: *mut c_void,
+    len: usize,
+    flags: i32,
+) -> i64 {
+    // SAFETY: the caller's buffer, as documented.
+    on_socket(s, |s| s.recv(unsafe { room(buf, len) }?, flags).map(|n| n as i64))
+}
+
+/// Receives like usocket_recv and says from whom (recvfrom(2)): `from`, unless NULL, receives the
+/// sender's address (an empty one where there is none, as on a stream).
+///
+/// Returns: how many bytes were received.
+/// Errors: as usocket_recv.
+/// Blocks: as the socket's mode has it.
+/// Threads: any.
+/// Ownership: `buf` and `from` are the caller's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_recvfrom(
+    s: usocket_t,
+    buf: *mut c_void,
+    len: usize,
+    flags: i32,
+    from: *mut Addr,
+) -> i64 {
+    on_socket(s, |s| {
+        // SAFETY: the caller's buffer and address, as documented.
+        let (n, addr) = s.recvfrom(unsafe { room(buf, len) }?, flags)?;
+        // SAFETY: as above.
+        unsafe { output(from, addr) };
+        Ok(n as i64)
+    })
+}
+
+/// The address a socket is bound to (getsockname(2)).
+///
+/// Returns: 0.
+/// Errors: -EBADF, -ENOTSOCK, -EFAULT.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: `out` is the caller's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_getsockname(s: usocket_t, out: *mut Addr) -> i32 {
+    on_socket(s, |s| {
+        required(out)?;
+        // SAFETY: the caller's address, as documented.
+        unsafe { output(out, s.getsockname()?) };
+        Ok(0)
+    })
+}
+
+/// The address of the other end (getpeername(2)).
+///
+/// Returns: 0.
+/// Errors: -ENOTCONN, -EBADF, -ENOTSOCK, -EFAULT.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: `out` is the caller's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_getpeername(s: usocket_t, out: *mut Addr) -> i32 {
+    on_socket(s, |s| {
+        required(out)?;
+        // SAFETY: the caller's address, as documented.
+        unsafe { output(out, s.getpeername()?) };
+        Ok(0)
+    })
+}

@@ -1,0 +1,394 @@
+//! The handle table: numbers that stand for objects, safe against any misuse.
+//!
+//! A handle is `generation << INDEX_BITS | index`: positive, below 2^53, never reused. A slot is
+//! one atomic word beside its value:
+//!
+//! ```text
+//!   63 ............ 33 | 32      | 31 ........ 0
+//!   generation         | CLOSING | pins
+//! ```
+//!
+//! - **pin**: one compare-and-swap, which succeeds only while the generation matches and CLOSING
+//!   is clear. The value stays alive and in place until the pin is dropped.
+//! - **close**: one compare-and-swap sets CLOSING and takes a pin of its own. No new pin can
+//!   succeed from here on. Pins held by others mean operations in flight: the caller's `wake` is
+//!   run on the value to end them.
+//! - The pin that goes last, whoever holds it, drops the value and gives the slot back. Exactly
+//!   one thread sees that transition, because CLOSING is never cleared while pins are left.
+//!
+//! Slots live in chunks that double in size, are allocated on demand and never freed or moved, so
+//! a lookup is two loads and no lock. Free slots form a stack (tagged against ABA). A slot whose
+//! generations are used up is retired, so that a stale handle never names a stranger.
+//!
+//! Nothing here takes a lock: the table is usable in a forked child whatever the other threads of
+//! the parent were doing.
+
+use std::mem::MaybeUninit;
+use std::ops::Deref;
+
+use sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell, fence};
+
+/// Loom's types when the model checker runs, the real ones otherwise.
+mod sync {
+    #[cfg(loom)]
+    pub use loom::cell::UnsafeCell;
+    #[cfg(loom)]
+    pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+    #[cfg(not(loom))]
+    pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+
+    /// `std`'s cell with loom's interface.
+    #[cfg(not(loom))]
+    pub struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    #[cfg(not(loom))]
+    impl<T> UnsafeCell<T> {
+        pub const fn new(value: T) -> Self {
+            UnsafeCell(std::cell::UnsafeCell::new(value))
+        }
+        #[inline(always)]
+        pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+            f(self.0.get())
+        }
+        #[inline(always)]
+        pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
+    }
+}
+
+/// A handle as it crosses the ABI.
+pub type Handle = i64;
+
+const INDEX_BITS: u32 = 22;
+const MAX_SLOTS: u32 = 1 << INDEX_BITS;
+const MAX_GENERATION: u32 = (1 << 31) - 1;
+
+const PIN: u64 = 1;
+const CLOSING: u64 = 1 << 32;
+const GENERATION: u32 = 33;
+
+/// Slots in the first chunk; each later chunk is twice the one before.
+const FIRST_CHUNK: u32 = if cfg!(loom) { 2 } else { 64 };
+const CHUNKS: usize = (INDEX_BITS - FIRST_CHUNK.ilog2()) as usize + 1;
+
+/// The handle names nothing: closed, being closed, or never given out.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stale;
+
+/// Why [`Table::take`] did not give the value up.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// See [`Stale`].
+    Stale,
+    /// Other threads are using it now.
+    Busy,
+}
+
+/// A cache line of its own, so that two threads on two sockets do not slow each other.
+#[repr(align(64))]
+struct Slot<T> {
+    state: AtomicU64,
+    next_free: AtomicU32,
+    value: UnsafeCell<MaybeUninit<T>>,
+}
+
+/// See the module documentation.
+pub struct Table<T> {
+    chunks: [AtomicPtr<Slot<T>>; CHUNKS],
+    /// How many slots were ever handed out.
+    used: AtomicU32,
+    /// Top of the stack of free slots: `tag << 32 | index + 1`, 0 in the low half when empty.
+    free: AtomicU64,
+}
+
+// SAFETY: a value is reached from several threads at once (Sync) and dropped on any (Send); the
+// slot's state word orders those accesses.
+unsafe impl<T: Send + Sync> Sync for Table<T> {}
+// SAFETY: the table owns its slots and values.
+unsafe impl<T: Send + Sync> Send for Table<T> {}
+
+/// Keeps one value alive; see the module documentation.
+pub struct Pin<'a, T> {
+    table: &'a Table<T>,
+    slot: &'a Slot<T>,
+    index: u32,
+}
+
+/// Chunk number, offset in it, and the chunk's length.
+#[inline]
+fn locate(index: u32) -> (usize, usize, usize) {
+    let at = index + FIRST_CHUNK;
+    let chunk = at.ilog2() - FIRST_CHUNK.ilog2();
+    let len = FIRST_CHUNK << chunk;
+    (chunk as usize, (at - len) as usize, len as usize)
+}
+
+#[inline]
+fn split(handle: Handle) -> Result<(u32, u64), Stale> {
+    // Generation 0 is a slot's before its first use: no handle ever had it.
+    if handle < 1 << INDEX_BITS || handle >> 53 != 0 {
+        return Err(Stale);
+    }
+    let handle = handle as u64;
+    Ok(((handle & u64::from(MAX_SLOTS - 1)) as u32, handle >> INDEX_BITS))
+}
+
+impl<T> Table<T> {
+    /// An empty table.
+    #[cfg(not(loom))]
+    pub const fn new() -> Self {
+        Table {
+            chunks: [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNKS],
+            used: AtomicU32::new(0),
+            free: AtomicU64::new(0),
+        }
+    }
+
+    /// An empty table (loom's atomics cannot be made in a constant).
+    #[cfg(loom)]
+    pub fn new() -> Self {
+        Table {
+            chunks: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
+            used: AtomicU32::new(0),
+            free: AtomicU64::new(0),
+        }
+    }
+
+    /// Puts `value` in and gives its handle, or the value back when the table is full.
+    pub fn insert(&self, value: T) -> Result<Handle, T> {
+        let Some((index, slot)) = self.pop_free().or_else(|| self.fresh()) else {
+            return Err(value);
+        };
+        // The slot is vacant and ours alone: its state is `old generation | CLOSING`, or 0.
+        let generation = (slot.state.load(Ordering::Relaxed) >> GENERATION) + 1;
+        // SAFETY: nobody can pin a vacant slot, and only we popped it.
+        slot.value.with_mut(|v| unsafe { (*v).write(value) });
+        slot.state.store(generation << GENERATION, Ordering::Release);
+        Ok((generation << INDEX_BITS | u64::from(index)) as Handle)
+    }
+
+    /// Keeps the value of `handle` alive while the pin is held.
+    #[inline]
+    pub fn pin(&self, handle: Handle) -> Result<Pin<'_, T>, Stale> {
+        let (index, generation) = split(handle)?;
+        let slot = self.slot(index).ok_or(Stale)?;
+        let mut state = slot.state.load(Ordering::Relaxed);
+        loop {
+            // One comparison: the generation matches and CLOSING is clear.
+            if state >> 32 != generation << 1 {
+                return Err(Stale);
+            }
+            match slot.state.compare_exchange_weak(
+                state,
+                state + PIN,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok(Pin { table: self, slot, index }),
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// Makes `handle` stale. `wake` runs, on the still living value, when other threads are inside.
+    pub fn close(&self, handle: Handle, wake: impl FnOnce(&T)) -> Result<(), Stale> {
+        let (pin, others) = self.begin_close(handle, true).map_err(|_| Stale)?;
+        if others {
+            wake(&pin);
+        }
+        Ok(())
+    }
+
+    /// Makes `handle` stale and gives the value out, if no other thread is using it.
+    pub fn take(&self, handle: Handle) -> Result<T, NotTaken> {
+        let (pin, _) = self.begin_close(handle, false)?;
+        // SAFETY: CLOSING is set, ours is the only pin, so nobody else reads the value; it is
+        // forgotten in the slot because `vacate` does not drop it.
+        let value = pin.slot.value.with(|v| unsafe { (*v).assume_init_read() });
+        pin.slot.state.fetch_sub(PIN, Ordering::Release);
+        self.vacate(pin.index, pin.slot);
+        std::mem::forget(pin);
+        Ok(value)
+    }
+
+    /// Sets CLOSING and pins, in one step; says whether others hold pins.
+    fn begin_close(
+        &self,
+        handle: Handle,
+        even_if_busy: bool,
+    ) -> Result<(Pin<'_, T>, bool), NotTaken> {
+        let (index, generation) = split(handle).map_err(|_| NotTaken::Stale)?;
+        let slot = self.slot(index).ok_or(NotTaken::Stale)?;
+        let mut state = slot.state.load(Ordering::Relaxed);
+        loop {
+            if state >> 32 != generation << 1 {
+                return Err(NotTaken::Stale);
+            }
+            let others = state as u32 != 0;
+            if others && !even_if_busy {
+                return Err(NotTaken::Busy);
+            }
+            match slot.state.compare_exchange_weak(
+                state,
+                (state | CLOSING) + PIN,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok((Pin { table: self, slot, index }, others)),
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// How many slots were ever needed at once (a leak shows as growth).
+    pub fn slots(&self) -> u32 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn slot(&self, index: u32) -> Option<&Slot<T>> {
+        let (chunk, offset, _) = locate(index);
+        let base = self.chunks.get(chunk)?.load(Ordering::Acquire);
+        if base.is_null() {
+            return None;
+        }
+        // SAFETY: a published chunk has the length `locate` computes `offset` for, and lives as
+        // long as the table.
+        Some(unsafe { &*base.add(offset) })
+    }
+
+    fn fresh(&self) -> Option<(u32, &Slot<T>)> {
+        let mut index = self.used.load(Ordering::Relaxed);
+        loop {
+            if index == MAX_SLOTS {
+                return None;
+            }
+            match self.used.compare_exchange_weak(
+                index,
+                index + 1,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break,
+                Err(now) => index = now,
+            }
+        }
+        let (chunk, _, len) = locate(index);
+        let place = &self.chunks[chunk];
+        if place.load(Ordering::Acquire).is_null() {
+            let new: Box<[Slot<T>]> = (0..len)
+                .map(|_| Slot {
+                    state: AtomicU64::new(0),
+                    next_free: AtomicU32::new(0),
+                    value: UnsafeCell::new(MaybeUninit::uninit()),
+                })
+                .collect();
+            let new = Box::into_raw(new).cast::<Slot<T>>();
+            let was = place.compare_exchange(
+                std::ptr::null_mut(),
+                new,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+            if was.is_err() {
+                // SAFETY: another thread's chunk won; ours was never published.
+                drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(new, len)) });
+            }
+        }
+        Some((index, self.slot(index)?))
+    }
+
+    fn pop_free(&self) -> Option<(u32, &Slot<T>)> {
+        let mut top = self.free.load(Ordering::Acquire);
+        loop {
+            let index = (top as u32).checked_sub(1)?;
+            let slot = self.slot(index)?;
+            let next = slot.next_free.load(Ordering::Relaxed);
+            let new = ((top >> 32) + 1) << 32 | u64::from(next);
+            match self.free.compare_exchange_weak(top, new, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => return Some((index, slot)),
+                Err(now) => top = now,
+            }
+        }
+    }
+
+    /// Gives a slot whose value is gone back to the free stack, or retires it.
+    fn vacate(&self, index: u32, slot: &Slot<T>) {
+        if slot.state.load(Ordering::Relaxed) >> GENERATION == u64::from(MAX_GENERATION) {
+            return;
+        }
+        let mut top = self.free.load(Ordering::Relaxed);
+        loop {
+            slot.next_free.store(top as u32, Ordering::Relaxed);
+            let new = ((top >> 32) + 1) << 32 | u64::from(index + 1);
+            match self.free.compare_exchange_weak(top, new, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => top = now,
+            }
+        }
+    }
+}
+
+impl<T> Pin<'_, T> {
+    /// True once the handle was closed; the value lives on until the last pin goes.
+    #[inline]
+    pub fn closing(&self) -> bool {
+        self.slot.state.load(Ordering::Relaxed) & CLOSING != 0
+    }
+}
+
+impl<T> Deref for Pin<'_, T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: a pin was taken on an occupied slot, and the value is dropped only by the last.
+        self.slot.value.with(|v| unsafe { (*v).assume_init_ref() })
+    }
+}
+
+impl<T> Drop for Pin<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let was = self.slot.state.fetch_sub(PIN, Ordering::Release);
+        if was as u32 == 1 && was & CLOSING != 0 {
+            fence(Ordering::Acquire);
+            // SAFETY: CLOSING with no pin left: no one else can reach the value any more.
+            self.slot.value.with_mut(|v| unsafe { (*v).assume_init_drop() });
+            self.table.vacate(self.index, self.slot);
+        }
+    }
+}
+
+impl<T> Drop for Table<T> {
+    fn drop(&mut self) {
+        let used = self.used.load(Ordering::Relaxed);
+        for index in 0..used {
+            if let Some(slot) = self.slot(index) {
+                let state = slot.state.load(Ordering::Relaxed);
+                if state != 0 && state & CLOSING == 0 {
+                    // SAFETY: occupied (never vacated), and `&mut self` means no pins exist.
+                    slot.value.with_mut(|v| unsafe { (*v).assume_init_drop() });
+                }
+            }
+        }
+        for (n, chunk) in self.chunks.iter().enumerate() {
+            let base = chunk.load(Ordering::Relaxed);
+            if !base.is_null() {
+                let len = (FIRST_CHUNK as usize) << n;
+                // SAFETY: made by `fresh` with this length, published once, freed once here.
+                drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(base, len)) });
+            }
+        }
+    }
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+#[path = "handle_tests.rs"]
+mod tests;

@@ -1,0 +1,107 @@
+//! read, readline and write: MicroPython's stream methods, over any transport.
+//!
+//! "No short reads, no short writes": each goes on until it has all it was asked for, or the
+//! stream ends, or an error comes. An error (a timeout, a reset) that comes when part is done does
+//! not throw that part away: the part is returned, and the next call reports the error. Would-block
+//! is not kept, the next call finds out for itself.
+
+use std::mem::MaybeUninit;
+
+use crate::error::{Error, Result};
+use crate::socket::Socket;
+
+/// How much one look ahead for a newline takes in. Lines are short; a longer one costs one more
+/// pair of system calls for each such piece.
+const LOOK_AHEAD: usize = 4096;
+
+impl Socket {
+    /// Fills `buf`; less only at the end of the stream, on would-block, or before a kept error.
+    pub fn read(&self, buf: &mut [MaybeUninit<u8>]) -> Result<usize> {
+        self.late(true)?;
+        let mut deadline = self.deadline();
+        // In blocking mode the kernel itself can wait for all of it, in one call.
+        let flags = if self.timeout_us() < 0 { libc::MSG_WAITALL } else { 0 };
+        self.gather(true, buf.len(), |done| {
+            self.recv_within(&mut buf[done..], flags, &mut deadline)
+        })
+    }
+
+    /// Writes all of `buf`; less only on would-block or before a kept error.
+    pub fn write(&self, buf: &[u8]) -> Result<usize> {
+        self.late(false)?;
+        let mut deadline = self.deadline();
+        self.gather(false, buf.len(), |done| self.send_within(&buf[done..], 0, &mut deadline))
+    }
+
+    /// Sends all of `buf`, or fails; how much was sent is then not known.
+    pub fn sendall(&self, buf: &[u8], flags: i32) -> Result<()> {
+        self.late(false)?;
+        let mut deadline = self.deadline();
+        let mut done = 0;
+        loop {
+            done += self.send_within(&buf[done..], flags, &mut deadline)?;
+            if done >= buf.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads up to and with a newline, at most `buf.len()` bytes; 0 at the end of the stream.
+    ///
+    /// No byte behind the newline leaves the kernel (it looks ahead with MSG_PEEK), so that
+    /// polling the descriptor stays truthful.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP on a socket of datagrams, where taking part of one loses the rest.
+    pub fn readline(&self, buf: &mut [MaybeUninit<u8>]) -> Result<usize> {
+        if self.kind() != libc::SOCK_STREAM {
+            return Err(Error::os(libc::EOPNOTSUPP));
+        }
+        self.late(true)?;
+        let mut deadline = self.deadline();
+        let mut ended = false;
+        self.gather(true, buf.len(), |done| {
+            if ended {
+                return Ok(0);
+            }
+            let end = buf.len().min(done + LOOK_AHEAD);
+            let ahead = &mut buf[done..end];
+            let seen = self.recv_within(ahead, libc::MSG_PEEK, &mut deadline)?;
+            let line = newline_in(&ahead[..seen]);
+            ended = line.is_some();
+            match line.unwrap_or(seen) {
+                0 => Ok(0),
+                take => self.recv_within(&mut ahead[..take], 0, &mut deadline),
+            }
+        })
+    }
+
+    /// Calls `step` with the bytes done so far until all `want` are, or it gives 0 or an error.
+    fn gather(
+        &self,
+        incoming: bool,
+        want: usize,
+        mut step: impl FnMut(usize) -> Result<usize>,
+    ) -> Result<usize> {
+        let mut done = 0;
+        while done < want {
+            match step(done) {
+                Ok(0) => break,
+                Ok(n) => done += n,
+                Err(e) if done == 0 => return Err(e),
+                Err(e) => {
+                    if !e.is(libc::EAGAIN) {
+                        self.keep_late(incoming, e);
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// How many bytes up to and with the first newline.
+fn newline_in(bytes: &[MaybeUninit<u8>]) -> Option<usize> {
+    crate::sys::find_byte(b'\n', bytes).map(|at| at + 1)
+}

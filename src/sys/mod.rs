@@ -1,0 +1,43 @@
+//! Every call into the operating system that socket2 does not make for us.
+//!
+//! One safe function is one system call (or one libc call). Nothing here retries, waits on its
+//! own account, or knows about handles; the modules above decide.
+
+pub mod hook;
+pub mod names;
+pub mod net;
+pub mod poll;
+
+use std::ffi::CStr;
+use std::io;
+
+/// The result of a call that gives -1 and errno.
+#[inline]
+fn cvt(r: libc::c_int) -> io::Result<libc::c_int> {
+    if r < 0 { Err(io::Error::last_os_error()) } else { Ok(r) }
+}
+
+/// The same for calls that count bytes.
+#[inline]
+fn cvt_len(r: libc::ssize_t) -> io::Result<usize> {
+    if r < 0 { Err(io::Error::last_os_error()) } else { Ok(r as usize) }
+}
+
+/// strerror_r(3): the text for an errno.
+pub fn strerror(errno: i32) -> String {
+    let mut buf = [0u8; 128];
+    // SAFETY: the buffer is writable for its length; the result is NUL-terminated in it (XSI).
+    let r = unsafe { libc::strerror_r(errno, buf.as_mut_ptr().cast(), buf.len()) };
+    match CStr::from_bytes_until_nul(&buf) {
+        Ok(text) if r == 0 || !text.is_empty() => text.to_string_lossy().into_owned(),
+        _ => format!("Unknown error {errno}"),
+    }
+}
+
+/// memchr(3) in bytes a system call has written
+pub fn find_byte(byte: u8, bytes: &[std::mem::MaybeUninit<u8>]) -> Option<usize> {
+    let base = bytes.as_ptr().cast::<libc::c_void>();
+    // SAFETY: readable for its length; callers pass only what was received.
+    let at = unsafe { libc::memchr(base, byte.into(), bytes.len()) };
+    if at.is_null() { None } else { Some(at as usize - base as usize) }
+}

@@ -1,0 +1,142 @@
+//! The resolver and the number-to-text calls of the C library.
+
+use std::ffi::{CStr, CString};
+use std::io;
+
+use crate::addr::{Addr, STORAGE};
+
+// Not in the libc crate for every target.
+unsafe extern "C" {
+    fn inet_pton(af: libc::c_int, src: *const libc::c_char, dst: *mut libc::c_void) -> libc::c_int;
+    fn inet_ntop(
+        af: libc::c_int,
+        src: *const libc::c_void,
+        dst: *mut libc::c_char,
+        size: libc::socklen_t,
+    ) -> *const libc::c_char;
+}
+
+/// gai_strerror(3) of one of the platform's negative numbers
+pub fn gai_strerror(code: i32) -> String {
+    // SAFETY: gives a static, NUL-terminated text for any number.
+    unsafe { CStr::from_ptr(libc::gai_strerror(code)) }.to_string_lossy().into_owned()
+}
+
+/// inet_pton(3): 4 or 16 bytes; `None` when the text is no address of the family
+pub fn pton(family: i32, text: &CStr) -> io::Result<Option<([u8; 16], usize)>> {
+    let mut out = [0u8; 16];
+    // SAFETY: NUL-terminated text; 16 bytes are enough for both families, others are refused.
+    match unsafe { inet_pton(family, text.as_ptr(), out.as_mut_ptr().cast()) } {
+        1 => Ok(Some((out, if family == libc::AF_INET { 4 } else { 16 }))),
+        0 => Ok(None),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// inet_ntop(3); the caller has checked family and length against each other
+pub fn ntop(family: i32, bin: &[u8]) -> io::Result<String> {
+    let need = if family == libc::AF_INET { 4 } else { 16 };
+    if bin.len() != need {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    let mut text = [0u8; 64];
+    // SAFETY: `bin` has the length of an address of the family (others are refused by the call);
+    // the text buffer is writable for its length.
+    let r = unsafe {
+        inet_ntop(
+            family,
+            bin.as_ptr().cast(),
+            text.as_mut_ptr().cast(),
+            text.len() as libc::socklen_t,
+        )
+    };
+    match CStr::from_bytes_until_nul(&text) {
+        Ok(text) if !r.is_null() => Ok(text.to_string_lossy().into_owned()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// if_nametoindex(3); 0 when there is no such interface
+pub fn if_nametoindex(name: &CStr) -> u32 {
+    // SAFETY: NUL-terminated text.
+    unsafe { libc::if_nametoindex(name.as_ptr()) }
+}
+
+/// What getaddrinfo(3) is asked.
+#[derive(Clone, Default)]
+pub struct Query {
+    /// Name or numeric address; `None` is the local host or, with `AI_PASSIVE`, any address.
+    pub host: Option<CString>,
+    /// Service name or decimal port.
+    pub service: Option<CString>,
+    /// `AF_*`, 0 for any.
+    pub family: i32,
+    /// `SOCK_*`, 0 for any.
+    pub kind: i32,
+    /// `IPPROTO_*`, 0 for any.
+    pub proto: i32,
+    /// `AI_*`
+    pub flags: i32,
+}
+
+/// One of its answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// `AF_*`
+    pub family: i32,
+    /// `SOCK_*`
+    pub kind: i32,
+    /// `IPPROTO_*`
+    pub proto: i32,
+    /// With `AI_CANONNAME`, on the first answer.
+    pub canonname: Option<CString>,
+    /// Ready for connect or bind.
+    pub addr: Addr,
+}
+
+/// getaddrinfo(3). Blocks for as long as the C library cares to.
+///
+/// # Errors
+/// `Ok(Err(code))` is the platform's negative `EAI_*`; the outer error is the errno of `EAI_SYSTEM`.
+pub fn getaddrinfo(q: &Query) -> io::Result<Result<Vec<Answer>, i32>> {
+    fn text(t: &Option<CString>) -> *const libc::c_char {
+        t.as_ref().map_or(std::ptr::null(), |t| t.as_ptr())
+    }
+    // SAFETY: all zeros is a valid addrinfo.
+    let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
+    hints.ai_family = q.family;
+    hints.ai_socktype = q.kind;
+    hints.ai_protocol = q.proto;
+    hints.ai_flags = q.flags;
+    let mut list = std::ptr::null_mut();
+    // SAFETY: texts are NULL or NUL-terminated and live in `q`; hints and list live here.
+    let r = unsafe { libc::getaddrinfo(text(&q.host), text(&q.service), &hints, &mut list) };
+    match r {
+        0 => {}
+        libc::EAI_SYSTEM => return Err(io::Error::last_os_error()),
+        code => return Ok(Err(code)),
+    }
+    let mut answers = Vec::new();
+    let mut at = list;
+    // SAFETY: a list that getaddrinfo gave: each node and what it points to is valid until
+    // freeaddrinfo; an address is copied no further than its length or our storage.
+    unsafe {
+        while let Some(info) = at.as_ref() {
+            if !info.ai_addr.is_null() {
+                let len = (info.ai_addrlen as usize).min(STORAGE);
+                let bytes = std::slice::from_raw_parts(info.ai_addr.cast::<u8>(), len);
+                let name = info.ai_canonname;
+                answers.push(Answer {
+                    family: info.ai_family,
+                    kind: info.ai_socktype,
+                    proto: info.ai_protocol,
+                    canonname: (!name.is_null()).then(|| CStr::from_ptr(name).to_owned()),
+                    addr: Addr::from_raw(bytes),
+                });
+            }
+            at = info.ai_next;
+        }
+        libc::freeaddrinfo(list);
+    }
+    Ok(Ok(answers))
+}

@@ -1,0 +1,208 @@
+//! The socket calls that carry an address, an option buffer or a mode.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use super::{cvt, cvt_len};
+use crate::addr::{Addr, STORAGE};
+
+impl Addr {
+    #[inline]
+    fn as_sockaddr(&self) -> *const libc::sockaddr {
+        (&raw const self.storage).cast()
+    }
+
+    /// The address's bytes, all of them (`len` says how many count).
+    #[inline]
+    pub fn storage_bytes(&self) -> &[u8; STORAGE] {
+        // SAFETY: an array of u64 is that many bytes without padding; u8 has no alignment.
+        unsafe { &*(&raw const self.storage).cast() }
+    }
+
+    /// The address's bytes, writable.
+    #[inline]
+    pub fn storage_bytes_mut(&mut self) -> &mut [u8; STORAGE] {
+        // SAFETY: as above, and every byte pattern is a valid u64.
+        unsafe { &mut *(&raw mut self.storage).cast() }
+    }
+
+    /// Lets the kernel fill an address in. It says how long the address is, which may be more than
+    /// it wrote: never trust it beyond the storage.
+    #[inline]
+    fn fill<R>(
+        call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> io::Result<R>,
+    ) -> io::Result<(R, Addr)> {
+        let mut addr = Addr::default();
+        let mut len = STORAGE as libc::socklen_t;
+        let r = call((&raw mut addr.storage).cast(), &mut len)?;
+        addr.len = len.min(STORAGE as libc::socklen_t);
+        Ok((r, addr))
+    }
+}
+
+/// bind(2)
+pub fn bind(fd: BorrowedFd<'_>, addr: &Addr) -> io::Result<()> {
+    // SAFETY: the address is valid for `len` bytes (`Addr` keeps len within its storage).
+    cvt(unsafe { libc::bind(fd.as_raw_fd(), addr.as_sockaddr(), addr.len) }).map(drop)
+}
+
+/// connect(2)
+pub fn connect(fd: BorrowedFd<'_>, addr: &Addr) -> io::Result<()> {
+    // SAFETY: as in `bind`.
+    cvt(unsafe { libc::connect(fd.as_raw_fd(), addr.as_sockaddr(), addr.len) }).map(drop)
+}
+
+/// accept4(2), close-on-exec
+pub fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, Addr)> {
+    let fd = fd.as_raw_fd();
+    Addr::fill(|addr, len| {
+        // SAFETY: `fill` passes a writable address and its length.
+        let new = cvt(unsafe { libc::accept4(fd, addr, len, libc::SOCK_CLOEXEC) })?;
+        // SAFETY: a fresh descriptor nobody else owns.
+        Ok(unsafe { OwnedFd::from_raw_fd(new) })
+    })
+}
+
+/// sendto(2)
+#[inline]
+pub fn sendto(fd: BorrowedFd<'_>, buf: &[u8], flags: i32, addr: &Addr) -> io::Result<usize> {
+    // SAFETY: buffer and address are valid for the lengths given.
+    cvt_len(unsafe {
+        libc::sendto(
+            fd.as_raw_fd(),
+            buf.as_ptr().cast(),
+            buf.len(),
+            flags,
+            addr.as_sockaddr(),
+            addr.len,
+        )
+    })
+}
+
+/// recvfrom(2)
+#[inline]
+pub fn recvfrom(
+    fd: BorrowedFd<'_>,
+    buf: &mut [MaybeUninit<u8>],
+    flags: i32,
+) -> io::Result<(usize, Addr)> {
+    let fd = fd.as_raw_fd();
+    Addr::fill(|addr, len| {
+        // SAFETY: the buffer is writable for its length; `fill` passes a writable address.
+        cvt_len(unsafe { libc::recvfrom(fd, buf.as_mut_ptr().cast(), buf.len(), flags, addr, len) })
+    })
+}
+
+/// getsockname(2)
+pub fn getsockname(fd: BorrowedFd<'_>) -> io::Result<Addr> {
+    let fd = fd.as_raw_fd();
+    // SAFETY: `fill` passes a writable address and its length.
+    Addr::fill(|addr, len| cvt(unsafe { libc::getsockname(fd, addr, len) })).map(|(_, a)| a)
+}
+
+/// getpeername(2)
+pub fn getpeername(fd: BorrowedFd<'_>) -> io::Result<Addr> {
+    let fd = fd.as_raw_fd();
+    // SAFETY: `fill` passes a writable address and its length.
+    Addr::fill(|addr, len| cvt(unsafe { libc::getpeername(fd, addr, len) })).map(|(_, a)| a)
+}
+
+/// setsockopt(2)
+pub fn setsockopt(fd: BorrowedFd<'_>, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
+    let len = libc::socklen_t::try_from(value.len())
+        .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // SAFETY: the value is readable for its length.
+    cvt(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value.as_ptr().cast(), len) })
+        .map(drop)
+}
+
+/// getsockopt(2): how many bytes of `value` were written
+pub fn getsockopt(
+    fd: BorrowedFd<'_>,
+    level: i32,
+    name: i32,
+    value: &mut [MaybeUninit<u8>],
+) -> io::Result<usize> {
+    let mut len = libc::socklen_t::try_from(value.len())
+        .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // SAFETY: the value is writable for its length.
+    cvt(unsafe {
+        libc::getsockopt(fd.as_raw_fd(), level, name, value.as_mut_ptr().cast(), &mut len)
+    })?;
+    Ok((len as usize).min(value.len()))
+}
+
+/// getsockopt(2) of an integer
+pub fn getsockopt_int(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
+    // Zeroed, because some options are a single byte.
+    let mut value = [MaybeUninit::new(0u8); 4];
+    getsockopt(fd, level, name, &mut value)?;
+    // SAFETY: every byte was initialised above.
+    Ok(i32::from_ne_bytes(value.map(|b| unsafe { b.assume_init() })))
+}
+
+/// ioctl(FIONBIO): one call where fcntl(2) needs two
+pub fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
+    let mut on = libc::c_int::from(on);
+    // SAFETY: FIONBIO reads an int.
+    cvt(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONBIO, &mut on) }).map(drop)
+}
+
+/// fcntl(F_GETFL) & O_NONBLOCK
+pub fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: F_GETFL takes no argument.
+    Ok(cvt(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })? & libc::O_NONBLOCK != 0)
+}
+
+/// fcntl(F_SETFD, FD_CLOEXEC)
+pub fn set_cloexec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: F_SETFD takes an int.
+    cvt(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) }).map(drop)
+}
+
+/// A descriptor from outside, not yet ours.
+///
+/// # Errors
+/// EBADF for a negative number. Whether it is open is for the first call on it to find out.
+pub fn borrow_raw(fd: i32) -> io::Result<BorrowedFd<'static>> {
+    if fd < 0 {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    // SAFETY: not -1. The number may name nothing; every use goes through a system call that says
+    // so, and the caller keeps the descriptor open for as long as it wants an answer about it.
+    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+/// Makes a descriptor from outside ours, to be closed by us.
+pub fn own_raw(fd: BorrowedFd<'static>) -> OwnedFd {
+    // SAFETY: the caller of the ABI hands ownership over; `fd` was just used successfully.
+    unsafe { OwnedFd::from_raw_fd(fd.as_raw_fd()) }
+}
+
+/// Ends what other threads are doing on `fd`, for good, while the number stays taken.
+///
+/// shutdown(2) alone wakes the threads that are already blocked, but it does not reach one that is
+/// about to enter connect(2) on a fresh socket. So the number is first made to name a dead
+/// descriptor, as the JDK's `preClose` does: whoever enters later gets EBADF.
+pub fn end_operations(fd: BorrowedFd<'_>) {
+    let raw = fd.as_raw_fd();
+    // SAFETY: plain descriptor calls; the path is a constant C string. `live` and `dead` are
+    // closed here and nowhere else. `raw` stays open throughout: dup3 replaces what it names.
+    unsafe {
+        let live = libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, 0);
+        let dead = libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC);
+        if live >= 0 && dead >= 0 {
+            libc::dup3(dead, raw, libc::O_CLOEXEC);
+            libc::shutdown(live, libc::SHUT_RDWR);
+        } else {
+            // No descriptor to be had: the plain way, which reaches all but that one case.
+            libc::shutdown(raw, libc::SHUT_RDWR);
+        }
+        for extra in [live, dead] {
+            if extra >= 0 {
+                libc::close(extra);
+            }
+        }
+    }
+}

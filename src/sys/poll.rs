@@ -1,0 +1,102 @@
+//! ppoll, and the descriptors that exist to be polled.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use super::{cvt, cvt_len};
+
+/// ppoll(2); `None` waits for ever.
+///
+/// Unlike a blocking recv, it ends with EINTR on every signal that has a handler, also with
+/// SA_RESTART (signal(7)).
+pub fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<usize> {
+    let time = timeout.map(|t| libc::timespec {
+        tv_sec: t.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: t.subsec_nanos().into(),
+    });
+    let time = time.as_ref().map_or(std::ptr::null(), |t| &raw const *t);
+    // SAFETY: the slice is writable for its length; the time is NULL or lives above.
+    cvt(unsafe { libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, time, std::ptr::null()) })
+        .map(|n| n as usize)
+}
+
+/// eventfd(2): readable from the first [`signal`] to the next [`drain`]
+pub fn eventfd() -> io::Result<OwnedFd> {
+    // SAFETY: no pointers; the descriptor is fresh.
+    unsafe {
+        cvt(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))
+            .map(|fd| OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// Makes an eventfd readable.
+pub fn signal(event: &OwnedFd) -> io::Result<()> {
+    let one = 1u64.to_ne_bytes();
+    // SAFETY: eight readable bytes.
+    cvt_len(unsafe { libc::write(event.as_raw_fd(), one.as_ptr().cast(), 8) }).map(drop)
+}
+
+/// Makes an eventfd unreadable again; EAGAIN when it was.
+pub fn drain(event: &OwnedFd) -> io::Result<()> {
+    let mut count = [0u8; 8];
+    // SAFETY: eight writable bytes.
+    cvt_len(unsafe { libc::read(event.as_raw_fd(), count.as_mut_ptr().cast(), 8) }).map(drop)
+}
+
+/// epoll_create1(2)
+pub fn epoll() -> io::Result<OwnedFd> {
+    // SAFETY: no pointers; the descriptor is fresh.
+    unsafe { cvt(libc::epoll_create1(libc::EPOLL_CLOEXEC)).map(|fd| OwnedFd::from_raw_fd(fd)) }
+}
+
+/// epoll_ctl(2)
+pub fn epoll_ctl(epoll: &OwnedFd, op: i32, fd: i32, events: u32, data: u64) -> io::Result<()> {
+    let mut event = libc::epoll_event { events, u64: data };
+    // SAFETY: the event is readable; the kernel copies it.
+    cvt(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), op, fd, &mut event) }).map(drop)
+}
+
+/// epoll_pwait2(2) where the kernel has it (5.11), epoll_wait(2) otherwise; `None` waits for ever.
+pub fn epoll_wait(
+    epoll: &OwnedFd,
+    events: &mut [libc::epoll_event],
+    timeout: Option<Duration>,
+) -> io::Result<usize> {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
+    let max = events.len().min(i32::MAX as usize) as libc::c_int;
+    if !NO_PWAIT2.load(Ordering::Relaxed) {
+        let time = timeout.map(|t| libc::timespec {
+            tv_sec: t.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            tv_nsec: t.subsec_nanos().into(),
+        });
+        let time = time.as_ref().map_or(std::ptr::null(), |t| &raw const *t);
+        // SAFETY: events are writable for `max`; time is NULL or lives above; no signal mask.
+        let r = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                epoll.as_raw_fd(),
+                events.as_mut_ptr(),
+                max,
+                time,
+                std::ptr::null::<libc::sigset_t>(),
+                0usize,
+            )
+        };
+        match cvt(r as libc::c_int) {
+            Err(e) if e.raw_os_error() == Some(libc::ENOSYS) => {
+                NO_PWAIT2.store(true, Ordering::Relaxed)
+            }
+            r => return r.map(|n| n as usize),
+        }
+    }
+    // Rounded up: a wait must not end before its time.
+    let ms = match timeout {
+        None => -1,
+        Some(t) => t.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX),
+    };
+    // SAFETY: events are writable for `max`.
+    cvt(unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), max, ms) })
+        .map(|n| n as usize)
+}

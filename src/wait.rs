@@ -1,0 +1,134 @@
+//! One deadline, one wait: the only place of the library that blocks on purpose.
+//!
+//! An operation makes a [`Deadline`] from its timeout, tries its system call, and comes here only
+//! when that said EAGAIN. (In blocking mode the system call itself blocks; EINTR then comes to
+//! [`interrupted`].) The deadline belongs to the operation, not to the wait: however often it
+//! comes here, it has one span of time.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::sys;
+
+/// When an operation must give up.
+///
+/// The clock starts at the first wait, so that an operation that need not wait reads no clock.
+pub enum Deadline {
+    /// Never.
+    Never,
+    /// This many microseconds after the first wait begins.
+    After(u64),
+    /// At this time.
+    At(Instant),
+}
+
+impl Deadline {
+    /// From a timeout in microseconds as the ABI has it: negative is none.
+    #[inline]
+    pub fn after_us(us: i64) -> Self {
+        if us < 0 { Deadline::Never } else { Deadline::After(us as u64) }
+    }
+
+    /// Starts the clock, if it has not been.
+    pub fn start(&mut self) {
+        if let Deadline::After(us) = *self {
+            // A time too far away to be represented is never.
+            let at = Instant::now().checked_add(Duration::from_micros(us));
+            *self = at.map_or(Deadline::Never, Deadline::At);
+        }
+    }
+
+    /// What is left; `None` is for ever. Starts the clock.
+    pub fn remaining(&mut self) -> Option<Duration> {
+        self.start();
+        match self {
+            Deadline::At(at) => Some(at.saturating_duration_since(Instant::now())),
+            _ => None,
+        }
+    }
+}
+
+/// A signal ended a system call: lets the host handle it. `Ok` means go on.
+///
+/// # Errors
+/// EINTR when the event hook says stop.
+#[inline(never)]
+pub fn interrupted() -> Result<()> {
+    if sys::hook::run() { Ok(()) } else { Err(Error::os(libc::EINTR)) }
+}
+
+/// Waits until one of `fds` has an event, or the deadline. Gives how many have; 0 is the deadline.
+///
+/// # Errors
+/// EINTR as [`interrupted`]; EINVAL for more descriptors than RLIMIT_NOFILE (poll(2)); ENOMEM.
+pub fn poll(fds: &mut [libc::pollfd], deadline: &mut Deadline) -> Result<usize> {
+    loop {
+        match sys::poll::ppoll(fds, deadline.remaining()) {
+            Ok(n) => return Ok(n),
+            Err(e) if e.raw_os_error() == Some(libc::EINTR) => interrupted()?,
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// Waits until `fd` has one of `events`, or an error or hang-up.
+///
+/// # Errors
+/// ETIMEDOUT at the deadline, and those of [`poll`].
+pub fn fd(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Result<()> {
+    let mut one = [libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }];
+    match poll(&mut one, deadline)? {
+        0 => Err(Error::os(libc::ETIMEDOUT)),
+        _ => Ok(()),
+    }
+}
+
+/// Lets a moment pass, for what the kernel cannot be asked to wait for.
+///
+/// # Errors
+/// ETIMEDOUT when the deadline is now, and those of [`poll`].
+pub fn moment(deadline: &mut Deadline) -> Result<()> {
+    /// Short enough that a close is noticed within milliseconds.
+    const MOMENT: Duration = Duration::from_millis(1);
+    let span = match deadline.remaining() {
+        Some(Duration::ZERO) => return Err(Error::os(libc::ETIMEDOUT)),
+        Some(left) => left.min(MOMENT),
+        None => MOMENT,
+    };
+    poll(&mut [], &mut Deadline::After(span.as_micros() as u64)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_starts_at_the_first_wait_and_is_not_reset() {
+        let mut d = Deadline::after_us(3_600_000_000);
+        assert!(matches!(d, Deadline::After(_)));
+        let first = d.remaining();
+        assert!(matches!(d, Deadline::At(_)));
+        assert!(first > d.remaining() || first == d.remaining());
+        assert_eq!(Deadline::after_us(-1).remaining(), None);
+        assert_eq!(Deadline::after_us(0).remaining(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_time_too_far_away_is_never() {
+        // i64::MAX microseconds are 292,000 years: whatever the clock makes of it, no panic.
+        let left = Deadline::after_us(i64::MAX).remaining();
+        assert!(left.is_none_or(|l| l > Duration::from_secs(1 << 32)));
+    }
+
+    #[test]
+    fn a_wait_ends_at_its_deadline() {
+        let Ok(event) = sys::poll::eventfd() else { panic!("eventfd") };
+        use std::os::fd::AsFd;
+        let mut d = Deadline::after_us(2_000);
+        assert_eq!(fd(event.as_fd(), libc::POLLIN, &mut d), Err(Error::os(libc::ETIMEDOUT)));
+        assert_eq!(moment(&mut d), Err(Error::os(libc::ETIMEDOUT)));
+        assert!(sys::poll::signal(&event).is_ok());
+        assert_eq!(fd(event.as_fd(), libc::POLLIN, &mut d), Ok(()));
+    }
+}
