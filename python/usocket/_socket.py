@@ -332,9 +332,7 @@ class socket(Stream, Options):
         start, size = self._room_in(buffer, nbytes, "recv_into")
         return self._move(_recv, POLLIN, start, size, flags)
 
-    def recvfrom_into(
-        self, buffer, nbytes: int = 0, flags: int = NO_FLAGS
-    ) -> Tuple[int, Address]:
+    def recvfrom_into(self, buffer, nbytes: int = 0, flags: int = NO_FLAGS) -> Tuple[int, Address]:
         """Like `recv_into`, and from whom: `(nbytes, address)`. From: CPython."""
         start, size = self._room_in(buffer, nbytes, "recvfrom_into")
         sender = Addr()
