@@ -108,7 +108,7 @@ class _Set:
     def __init__(self, entries: List[_Entry]):
         self._entries = entries
         self._array = (PollFd * len(entries))(
-            *[(entry.handle, entry.fd, entry.events, 0) for entry in entries]
+            *[PollFd(entry.handle, entry.fd, entry.events, 0) for entry in entries]
         )
 
     def wait(self, deadline: Optional[float]) -> List[Tuple[_Entry, int]]:
