@@ -8,7 +8,6 @@ import struct
 import pytest
 import usocket
 
-
 # inet_pton, inet_ntop
 
 
