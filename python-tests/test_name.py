@@ -1,6 +1,7 @@
 """Names: getaddrinfo."""
 
 import errno
+import resource
 import socket
 
 import pytest
@@ -182,3 +183,14 @@ def test_what_connect_cannot_reach_by_name_getaddrinfo_can(make, listener):
         make().connect(("localhost", port))
     assert e.value.errno == errno.EINVAL
     make().connect(usocket.getaddrinfo("localhost", port, usocket.AF_INET)[0][-1])
+
+
+def test_the_answers_are_freed():
+    def growth(calls):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for _ in range(calls):
+            usocket.getaddrinfo("127.0.0.1", 80)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+    growth(1000)
+    assert growth(20_000) < 5_000  # Kibibytes; the answers together would be twice that.

@@ -91,5 +91,7 @@ def resume(deadline: Optional[float], events: int, call, handle, buf, size, flag
             contradictions += 1
             if contradictions > CONTRADICTIONS:
                 poll(None, 0, monotonic() + PAUSE)
+                if monotonic() > deadline:
+                    return -ETIMEDOUT
         elif code != -EINTR:
             return code
