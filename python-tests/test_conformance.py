@@ -15,11 +15,13 @@ NO_TEST = ("TLS", "MicroPython firmware")
 
 # What the documents define, as they call it. Methods are those of the class socket.
 DEFINED = {
-    "WiPy": """socket getaddrinfo error timeout AF_INET SOCK_STREAM SOCK_DGRAM IPPROTO_UDP IPPROTO_TCP
+    "WiPy": """socket getaddrinfo error timeout AF_INET SOCK_STREAM SOCK_DGRAM IPPROTO_UDP
+        IPPROTO_TCP
         IPPROTO_SEC .close .bind .listen .accept .connect .send .sendall .recv .sendto .recvfrom
         .setsockopt .settimeout .setblocking .makefile .read .readall .readinto .readline .write""",
     "MaixPy": """socket getaddrinfo inet_ntop inet_pton AF_INET AF_INET6 SOCK_STREAM SOCK_DGRAM
-        IPPROTO_UDP IPPROTO_TCP SOL_* SO_* .close .bind .listen .accept .connect .send .sendall .recv
+        IPPROTO_UDP IPPROTO_TCP SOL_* SO_* .close .bind .listen .accept .connect .send .sendall
+        .recv
         .sendto .recvfrom .setsockopt .settimeout .setblocking .makefile .read .readinto .readline
         .write error""",
     "Pycopy": """socket getaddrinfo inet_ntop inet_pton AF_INET AF_INET6 SOCK_STREAM SOCK_DGRAM

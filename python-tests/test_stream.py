@@ -139,11 +139,12 @@ def test_a_readinto_that_times_out_half_way_loses_nothing(pair):
     assert b.read(4) == b"rest"
 
 
+@pytest.mark.parametrize("size", [65536, 100_000, 131072])
 @pytest.mark.parametrize("use", [lambda s: s.readall(), lambda s: s.readline()])
-def test_a_timeout_after_more_than_one_piece_is_kept_too(pair, use):
+def test_a_timeout_after_more_than_one_piece_is_kept_too(pair, use, size):
     a, b = pair
     b.settimeout(0.05)
-    data = b"x" * 100_000
+    data = b"x" * size
     a.write(data)
     assert use(b) == data
     a.write(b"rest")
