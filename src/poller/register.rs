@@ -17,6 +17,10 @@ const EVENTS: u32 = (libc::POLLIN
     | libc::POLLERR
     | libc::POLLHUP
     | libc::POLLNVAL
+    | libc::POLLRDNORM
+    | libc::POLLRDBAND
+    | libc::POLLWRNORM
+    | libc::POLLWRBAND
     | libc::POLLRDHUP) as u32;
 
 /// The kernel's token of the poller's own eventfd.
