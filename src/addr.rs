@@ -134,8 +134,10 @@ impl Addr {
 
     /// The bytes of a `struct sockaddr` that came from outside.
     pub fn from_bytes(bytes: &[u8]) -> Result<Addr> {
-        let addr = (bytes.len() <= STORAGE && bytes.len() >= 2).then(|| Addr::from_raw(bytes));
-        addr.filter(Addr::is_valid).ok_or_else(|| {
+        let addr = Addr::from_raw(bytes);
+        // One more than the address is what Linux says of a path of full length.
+        let whole = bytes.len() <= STORAGE && bytes.len() - addr.len as usize <= 1;
+        Some(addr).filter(|a| whole && a.is_valid()).ok_or_else(|| {
             explain(
                 Error::os(libc::EINVAL),
                 format!("these {} bytes are no socket address", bytes.len()),

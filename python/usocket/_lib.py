@@ -96,6 +96,8 @@ PROTOTYPES = {
     "usocket_write": "s s p z",
     "usocket_getaddrinfo": "i t t i i i i s p",
     "usocket_freeaddrinfo": "i p",
+    "usocket_resolve_start": "s t t i i i i",
+    "usocket_resolve_result": "i s s p",
     "usocket_poll": "i p z s",
 }
 
