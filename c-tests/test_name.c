@@ -148,7 +148,8 @@ static void ports_outside_their_range_are_refused(void **state)
 {
     (void)state;
     usocket_addrinfo *list;
-    const char *bad[] = {"65536", "65616", "99999999999999999999", "-1", "-65456", "00065536"};
+    const char *bad[] = {"65536", "65616", "99999999999999999999", "-1", "-65456", "00065536",
+                         "+65616", " 65616", "\t99999999999"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         GIVES(USOCKET_EAI_SERVICE, usocket_getaddrinfo("127.0.0.1", bad[i], 0, SOCK_STREAM, 0, 0,
                                                        -1, &list));
