@@ -194,8 +194,8 @@ class _Descriptors:
         """As `_Sockets.wait`, for both kinds."""
         if self._array is None:
             self._array = (PollFd * (1 + len(self._entries)))(
-                (self._sockets.poller, -1, POLLIN, 0),
-                *[(0, entry.fd, entry.events, 0) for entry in self._entries.values()],
+                PollFd(self._sockets.poller, -1, POLLIN, 0),
+                *[PollFd(0, entry.fd, entry.events, 0) for entry in self._entries.values()],
             )
         if self._sockets.has_closed():
             deadline = 0.0
