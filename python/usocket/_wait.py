@@ -54,11 +54,18 @@ def poll(entries, n: int, deadline: Optional[float]) -> int:
 
     Gives how many are ready (0 when the time is over) or a negative number.
     """
+    return undisturbed(lambda left: lib.usocket_poll(entries, n, left), deadline)
+
+
+def undisturbed(call: Callable[[int], int], deadline: Optional[float]) -> int:
+    """What a waiting call gives in the end; signals are handled, and do not stretch its time.
+
+    `call` takes the microseconds that are left until the deadline, a time of `monotonic()`.
+    """
     while True:
-        left = -1 if deadline is None else microseconds(deadline - monotonic())
-        ready = lib.usocket_poll(entries, n, left)
-        if ready != -EINTR:
-            return ready
+        code = call(-1 if deadline is None else microseconds(deadline - monotonic()))
+        if code != -EINTR:
+            return code
         check_signals()
 
 
