@@ -12,7 +12,7 @@ from ctypes import byref
 from errno import EAGAIN, EINTR, ETIMEDOUT
 from math import ceil, isnan
 from time import monotonic
-from typing import Optional
+from typing import Callable, Optional
 
 from ._constants import CONSTANTS
 from ._lib import PollFd, lib
