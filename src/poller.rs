@@ -173,9 +173,9 @@ impl Poller {
         let mut deadline = Deadline::after_us(timeout_us);
         let mut raw = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
         loop {
-            let (kernel, known) = {
+            let (kernel, taken, known) = {
                 let mut register = self.current()?;
-                (register.kernel().clone(), register.look_first(max, &mut put))
+                (register.kernel().clone(), register.taken(), register.look_first(max, &mut put))
             };
             // What is known already must not be waited upon.
             let time = if known > 0 { Some(Duration::ZERO) } else { deadline.remaining() };
@@ -197,9 +197,16 @@ impl Poller {
             let mut register = self.register.lock();
             for event in &raw[..seen] {
                 if event.u64 == WAKE {
-                    let _ = sys::drain(&kernel.wake);
+                    // One that was replaced stays readable, for all who still wait on it.
+                    if Arc::ptr_eq(&kernel, register.kernel()) {
+                        let _ = sys::drain(&kernel.wake);
+                    }
+                    // The end is for all who wait, and may just have been drained.
+                    if self.closed.load(Ordering::Acquire) {
+                        kernel.signal();
+                    }
                     woken = self.woken.swap(false, Ordering::AcqRel);
-                } else if let Some(event) = register.truth(event.u64, event.events) {
+                } else if let Some(event) = register.truth(event.u64, event.events, taken) {
                     put(n, event);
                     n += 1;
                 }

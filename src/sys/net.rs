@@ -36,7 +36,7 @@ impl Addr {
         let mut addr = Addr::default();
         let mut len = STORAGE as libc::socklen_t;
         let r = call((&raw mut addr.storage).cast(), &mut len)?;
-        addr.len = len.min(STORAGE as libc::socklen_t);
+        addr.set_len(len as usize);
         Ok((r, addr))
     }
 }
