@@ -9,6 +9,7 @@
 //! | [`handle`] | the handle table itself |
 //! | [`socket`] | a socket: family, type, mode, transport |
 //! | [`stream`] | read, readline, write over any transport |
+//! | [`tls`] | context, session, verification, error codes |
 //! | [`addr`], [`resolve`] | addresses; names to addresses |
 //! | [`poll`] | poll over handles |
 //! | [`wait`] | one deadline, one wait: the only place that blocks |
@@ -41,5 +42,7 @@ pub mod socket;
 pub mod stream;
 #[cfg(not(loom))]
 pub mod sys;
+#[cfg(not(loom))]
+pub mod tls;
 #[cfg(not(loom))]
 pub mod wait;

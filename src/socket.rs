@@ -20,8 +20,9 @@ use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use socket2::{Domain, Protocol, Type};
 
 use crate::addr::Addr;
-use crate::error::{Error, Result, USOCKET_ETLS_NOT_WRAPPED};
+use crate::error::{Error, Result};
 use crate::sys::net;
+use crate::tls::code::USOCKET_ETLS_NOT_WRAPPED;
 use crate::wait::{self, Deadline};
 
 /// The protocol number that asks for a TCP socket which must be wrapped in TLS before it carries

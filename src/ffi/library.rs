@@ -37,9 +37,6 @@ pub const USOCKET_EAI_MEMORY: i32 = -20010;
 /// An argument buffer overflowed in the resolver.
 pub const USOCKET_EAI_OVERFLOW: i32 = -20012;
 
-/// An IPPROTO_SEC socket was asked to carry data before it was wrapped in TLS.
-pub const USOCKET_ETLS_NOT_WRAPPED: i32 = -10001;
-
 /// The version of the library, such as "0.1.0".
 ///
 /// Returns: static text, never NULL.

@@ -11,8 +11,10 @@ fn main() -> ExitCode {
         Err(e) => return fail(&e),
     };
     let bindings = cbindgen::Builder::new().with_config(config).with_src(root.join("src/addr.rs"));
+    let bindings = bindings.with_src(root.join("src/tls/code.rs"));
     // In the order of the header's sections.
-    let sections = ["library", "address", "socket", "option", "stream", "name", "poll"];
+    let sections =
+        ["library", "address", "socket", "option", "stream", "name", "poll", "tls_context", "tls"];
     let bindings = sections
         .iter()
         .fold(bindings, |b, s| b.with_src(root.join("src/ffi").join(format!("{s}.rs"))))
