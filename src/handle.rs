@@ -11,8 +11,8 @@
 //! - **pin**: one compare-and-swap, which succeeds only while the generation matches and CLOSING
 //!   is clear. The value stays alive and in place until the pin is dropped.
 //! - **close**: one compare-and-swap sets CLOSING and takes a pin of its own. No new pin can
-//!   succeed from here on. Pins held by others mean operations in flight: the caller's `wake` is
-//!   run on the value to end them.
+//!   succeed from here on. Pins held by others mean operations in flight: the caller of close is
+//!   told, to end them.
 //! - The pin that goes last, whoever holds it, drops the value and gives the slot back. Exactly
 //!   one thread sees that transition, because CLOSING is never cleared while pins are left.
 //!
@@ -26,16 +26,16 @@
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 
-use sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell, fence};
+use sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
 
 /// Loom's types when the model checker runs, the real ones otherwise.
 mod sync {
     #[cfg(loom)]
     pub use loom::cell::UnsafeCell;
     #[cfg(loom)]
-    pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+    pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
     #[cfg(not(loom))]
-    pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+    pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
     /// `std`'s cell with loom's interface.
     #[cfg(not(loom))]
@@ -191,12 +191,11 @@ impl<T> Table<T> {
         }
     }
 
-    /// Makes `handle` stale. `wake` runs, on the still living value, when other threads are inside.
-    pub fn close(&self, handle: Handle, wake: impl FnOnce(&T)) -> Result<(), Stale> {
+    /// Makes `handle` stale. `closed` runs on the still living value, and is told whether other
+    /// threads are inside.
+    pub fn close(&self, handle: Handle, closed: impl FnOnce(&T, bool)) -> Result<(), Stale> {
         let (pin, others) = self.begin_close(handle, true).map_err(|_| Stale)?;
-        if others {
-            wake(&pin);
-        }
+        closed(&pin, others);
         Ok(())
     }
 
@@ -352,7 +351,9 @@ impl<T> Drop for Pin<'_, T> {
     fn drop(&mut self) {
         let was = self.slot.state.fetch_sub(PIN, Ordering::Release);
         if was as u32 == 1 && was & CLOSING != 0 {
-            fence(Ordering::Acquire);
+            // Everything the other pins did happens before the drop. (A load, because
+            // ThreadSanitizer does not know fences.)
+            self.slot.state.load(Ordering::Acquire);
             // SAFETY: CLOSING with no pin left: no one else can reach the value any more.
             self.slot.value.with_mut(|v| unsafe { (*v).assume_init_drop() });
             self.table.vacate(self.index, self.slot);

@@ -17,12 +17,15 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
+use once_cell::race::OnceBox;
 use socket2::{Domain, Protocol, Type};
 
 use crate::addr::Addr;
 use crate::error::{Error, Result};
+use crate::poller::Watchers;
 use crate::sys::net;
 use crate::tls::code::USOCKET_ETLS_NOT_WRAPPED;
+use crate::tls::session::Session;
 use crate::wait::{self, Deadline};
 
 /// The protocol number that asks for a TCP socket which must be wrapped in TLS before it carries
@@ -40,6 +43,10 @@ pub struct Socket {
     /// An error that ended a stream call which had bytes to hand over: the next call reports it.
     late_in: AtomicI32,
     late_out: AtomicI32,
+    /// The pollers it is registered with, to be told when it closes.
+    watchers: Watchers,
+    /// Set once, by wrapping.
+    tls: OnceBox<Session>,
 }
 
 impl Socket {
@@ -90,11 +97,19 @@ impl Socket {
             timeout: AtomicI64::new(timeout),
             late_in: AtomicI32::new(0),
             late_out: AtomicI32::new(0),
+            watchers: Watchers::default(),
+            tls: OnceBox::new(),
         }
     }
 
     /// A second socket on the same open description (dup(2)), in the same mode.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP once it is wrapped: there is one session for the one stream of bytes.
     pub fn dup(&self) -> Result<Socket> {
+        if self.session().is_some() {
+            return Err(Error::os(libc::EOPNOTSUPP));
+        }
         let inner = self.inner.try_clone()?;
         Ok(Socket::with(inner, self.family, self.kind, self.proto, self.timeout_us()))
     }
@@ -127,6 +142,57 @@ impl Socket {
     /// Ends what other threads are doing on this socket; it is about to be closed.
     pub fn end_operations(&self) {
         net::end_operations(self.inner.as_fd());
+    }
+
+    /// The pollers it is registered with.
+    pub fn watchers(&self) -> &Watchers {
+        &self.watchers
+    }
+
+    /// What to ask the kernel for, to learn about `events`.
+    pub(crate) fn kernel_events(&self, events: i16) -> i16 {
+        self.session().map_or(events, |tls| tls.kernel_events(events))
+    }
+
+    /// What is true of `events` when the kernel says `seen`.
+    pub(crate) fn true_events(&self, events: i16, seen: i16) -> i16 {
+        self.session().map_or(seen, |tls| tls.true_events(self, events, seen))
+    }
+
+    /// Whether the kernel alone knows what this socket is ready for.
+    pub(crate) fn kernel_knows(&self) -> bool {
+        self.session().is_none()
+    }
+
+    /// The TLS session, once it is wrapped.
+    #[inline]
+    pub(crate) fn session(&self) -> Option<&Session> {
+        self.tls.get()
+    }
+
+    /// The TLS session of a socket that must be wrapped.
+    ///
+    /// # Errors
+    /// `USOCKET_ETLS_NOT_WRAPPED`.
+    pub fn tls(&self) -> Result<&Session> {
+        self.session().ok_or(Error::tls(USOCKET_ETLS_NOT_WRAPPED))
+    }
+
+    /// Wraps it: from here on it carries the session's bytes.
+    ///
+    /// # Errors
+    /// EISCONN when it is wrapped already.
+    pub fn wrap(&self, session: Session) -> Result<&Session> {
+        self.tls.set(Box::new(session)).map_err(|_| Error::os(libc::EISCONN))?;
+        self.watchers.poke();
+        self.tls()
+    }
+
+    /// It is about to be closed: a TLS session says goodbye.
+    pub fn farewell(&self) {
+        if let Some(tls) = self.session() {
+            tls.farewell(self);
+        }
     }
 
     /// The timeout in microseconds; negative none, 0 non-blocking.
@@ -177,6 +243,11 @@ impl Socket {
             _ => return Err(e.into()),
         }
         wait::fd(fd, libc::POLLOUT, &mut self.deadline())?;
+        self.take_error()
+    }
+
+    /// SO_ERROR as a result, and clears it: how a connect that did not wait has ended.
+    pub fn take_error(&self) -> Result<()> {
         match self.inner.take_error()? {
             Some(e) => Err(e.into()),
             None => Ok(()),
@@ -215,6 +286,10 @@ impl Socket {
             libc::SHUT_RDWR => Shutdown::Both,
             _ => return Err(Error::os(libc::EINVAL)),
         };
+        match self.session() {
+            Some(tls) if how != Shutdown::Read => tls.close_notify(self)?,
+            _ => {}
+        }
         Ok(self.inner.shutdown(how)?)
     }
 
@@ -228,6 +303,10 @@ impl Socket {
     /// recvfrom(2)
     pub fn recvfrom(&self, buf: &mut [MaybeUninit<u8>], flags: i32) -> Result<(usize, Addr)> {
         take_late(&self.late_in)?;
+        if let Some(tls) = self.session() {
+            let n = tls.recv(self, buf, flags, &mut self.deadline())?;
+            return Ok((n, Addr::default()));
+        }
         self.carries_data()?;
         let all = flags | self.mode_flags(false);
         self.attempt(libc::POLLIN, flags, &mut self.deadline(), || {
@@ -245,6 +324,9 @@ impl Socket {
     /// sendto(2)
     pub fn sendto(&self, buf: &[u8], flags: i32, addr: &Addr) -> Result<usize> {
         take_late(&self.late_out)?;
+        if self.session().is_some() {
+            return Err(Error::os(libc::EISCONN));
+        }
         self.carries_data()?;
         let all = flags | self.mode_flags(true);
         self.attempt(libc::POLLOUT, flags, &mut self.deadline(), || {
@@ -296,6 +378,9 @@ impl Socket {
         flags: i32,
         deadline: &mut Deadline,
     ) -> Result<usize> {
+        if let Some(tls) = self.session() {
+            return tls.recv(self, buf, flags, deadline);
+        }
         self.carries_data()?;
         let all = flags | self.mode_flags(false);
         self.attempt(libc::POLLIN, flags, deadline, || self.inner.recv_with_flags(buf, all))
@@ -309,6 +394,9 @@ impl Socket {
         flags: i32,
         deadline: &mut Deadline,
     ) -> Result<usize> {
+        if let Some(tls) = self.session() {
+            return tls.send(self, buf, flags, deadline);
+        }
         self.carries_data()?;
         let all = flags | self.mode_flags(true);
         self.attempt(libc::POLLOUT, flags, deadline, || self.inner.send_with_flags(buf, all))

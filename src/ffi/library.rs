@@ -54,7 +54,8 @@ pub extern "C" fn usocket_version() -> *const c_char {
     unguarded(VERSION)
 }
 
-/// What this build can do, as words separated by spaces, such as "tls=aws-lc-rs poller=epoll".
+/// What this build can do, as words separated by spaces: "poller=epoll tls=aws-lc-rs
+/// aws-lc-rs=1.19.0 rustls=0.23.46 tls-versions=1.2,1.3"; "tls=none" without TLS.
 ///
 /// Returns: static text, never NULL.
 /// Errors: none.
@@ -63,7 +64,12 @@ pub extern "C" fn usocket_version() -> *const c_char {
 /// Ownership: the library's; do not free.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_features() -> *const c_char {
-    unguarded(c"tls=none")
+    static FEATURES: &CStr =
+        match CStr::from_bytes_with_nul(concat!(env!("USOCKET_FEATURES"), "\0").as_bytes()) {
+            Ok(f) => f,
+            Err(_) => c"",
+        };
+    unguarded(FEATURES)
 }
 
 /// The text for any code a function of the library returned.

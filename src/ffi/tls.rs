@@ -4,6 +4,12 @@ use std::ffi::{c_char, c_void};
 
 use super::library::usocket_t;
 use super::{bytes, on_socket, required_text, room, tls_only};
+#[cfg(feature = "tls")]
+use crate::error::{Error, Result};
+#[cfg(feature = "tls")]
+use crate::{object, socket::Socket, tls::session::Session};
+#[cfg(feature = "tls")]
+use std::ffi::CStr;
 
 /// usocket_tls_wrap: the handshake is done at once, within the socket's mode.
 pub const USOCKET_TLS_HANDSHAKE: i32 = 1;
@@ -109,11 +115,12 @@ pub extern "C" fn usocket_tls_version(s: usocket_t) -> i32 {
 /// Ownership: the text is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_cipher(s: usocket_t, buf: *mut c_char, len: usize) -> i32 {
-    // SAFETY: the caller's buffer, as documented.
-    on_socket(
-        s,
-        |s| tls_only!((s, buf, len) => unsafe { super::copy_text(&s.tls()?.info(|i| i.cipher()), buf, len) }),
-    )
+    on_socket(s, |s| {
+        tls_only!((s, buf, len) => {
+            // SAFETY: the caller's buffer, as documented.
+            unsafe { super::copy_text(&s.tls()?.info(|i| i.cipher()), buf, len) }
+        })
+    })
 }
 
 /// Copies the name of the agreed key exchange group, such as "X25519MLKEM768".
@@ -125,11 +132,12 @@ pub unsafe extern "C" fn usocket_tls_cipher(s: usocket_t, buf: *mut c_char, len:
 /// Ownership: the text is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_group(s: usocket_t, buf: *mut c_char, len: usize) -> i32 {
-    // SAFETY: the caller's buffer, as documented.
-    on_socket(
-        s,
-        |s| tls_only!((s, buf, len) => unsafe { super::copy_text(&s.tls()?.info(|i| i.group()), buf, len) }),
-    )
+    on_socket(s, |s| {
+        tls_only!((s, buf, len) => {
+            // SAFETY: the caller's buffer, as documented.
+            unsafe { super::copy_text(&s.tls()?.info(|i| i.group()), buf, len) }
+        })
+    })
 }
 
 /// Copies the agreed application protocol (ALPN).
@@ -141,11 +149,12 @@ pub unsafe extern "C" fn usocket_tls_group(s: usocket_t, buf: *mut c_char, len: 
 /// Ownership: the text is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_alpn(s: usocket_t, buf: *mut c_char, len: usize) -> i32 {
-    // SAFETY: the caller's buffer, as documented.
-    on_socket(
-        s,
-        |s| tls_only!((s, buf, len) => unsafe { super::copy_text(&s.tls()?.info(|i| i.alpn()), buf, len) }),
-    )
+    on_socket(s, |s| {
+        tls_only!((s, buf, len) => {
+            // SAFETY: the caller's buffer, as documented.
+            unsafe { super::copy_text(&s.tls()?.info(|i| i.alpn()), buf, len) }
+        })
+    })
 }
 
 /// Copies the server name: on a client the one it was wrapped with, on a server the one its client
@@ -162,11 +171,12 @@ pub unsafe extern "C" fn usocket_tls_server_name(
     buf: *mut c_char,
     len: usize,
 ) -> i32 {
-    // SAFETY: the caller's buffer, as documented.
-    on_socket(
-        s,
-        |s| tls_only!((s, buf, len) => unsafe { super::copy_text(&s.tls()?.server_name(), buf, len) }),
-    )
+    on_socket(s, |s| {
+        tls_only!((s, buf, len) => {
+            // SAFETY: the caller's buffer, as documented.
+            unsafe { super::copy_text(&s.tls()?.server_name(), buf, len) }
+        })
+    })
 }
 
 /// Whether the handshake resumed an earlier session.
@@ -223,11 +233,12 @@ pub unsafe extern "C" fn usocket_tls_peer_cert(
     buf: *mut c_void,
     len: usize,
 ) -> i32 {
-    // SAFETY: the caller's buffer, as documented.
-    on_socket(
-        s,
-        |s| tls_only!((s, index, buf, len) => unsafe { super::copy_out(&s.tls()?.peer_cert(index)?, buf, len) }),
-    )
+    on_socket(s, |s| {
+        tls_only!((s, index, buf, len) => {
+            // SAFETY: the caller's buffer, as documented.
+            unsafe { super::copy_out(&s.tls()?.peer_cert(index)?, buf, len) }
+        })
+    })
 }
 
 /// Derives bytes that only the two ends know (RFC 5705, RFC 8446 section 7.5), under a label and
@@ -270,11 +281,12 @@ pub unsafe extern "C" fn usocket_tls_channel_binding(
     buf: *mut c_void,
     len: usize,
 ) -> i32 {
-    // SAFETY: the caller's buffer, as documented.
-    on_socket(
-        s,
-        |s| tls_only!((s, buf, len) => unsafe { super::copy_out(&s.tls()?.channel_binding()?, buf, len) }),
-    )
+    on_socket(s, |s| {
+        tls_only!((s, buf, len) => {
+            // SAFETY: the caller's buffer, as documented.
+            unsafe { super::copy_out(&s.tls()?.channel_binding()?, buf, len) }
+        })
+    })
 }
 
 /// Takes the session of a client connection out of its context, for another connection of the
@@ -305,4 +317,28 @@ pub extern "C" fn usocket_tls_session(s: usocket_t) -> usocket_t {
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_set_session(s: usocket_t, session: usocket_t) -> i32 {
     on_socket(s, |s| tls_only!((s, session) => set_session(s, session)))
+}
+
+#[cfg(feature = "tls")]
+fn wrap(s: &Socket, context: usocket_t, name: Option<&CStr>, flags: i32) -> Result<()> {
+    if flags & !USOCKET_TLS_HANDSHAKE != 0 {
+        return Err(Error::os(libc::EINVAL));
+    }
+    if s.kind() != libc::SOCK_STREAM {
+        return Err(Error::os(libc::EPROTOTYPE));
+    }
+    if s.tls().is_ok() {
+        return Err(Error::os(libc::EISCONN));
+    }
+    let bad_name = |_| Error::tls(crate::tls::code::USOCKET_ETLS_BAD_NAME);
+    let name = name.map(CStr::to_str).transpose().map_err(bad_name)?;
+    let pin = object::pin(context)?;
+    let session = s.wrap(Session::new(pin.tls_context()?, s, name)?)?;
+    if flags & USOCKET_TLS_HANDSHAKE != 0 { session.handshake(s) } else { Ok(()) }
+}
+
+#[cfg(feature = "tls")]
+fn set_session(s: &Socket, session: usocket_t) -> Result<i32> {
+    let pin = object::pin(session)?;
+    s.tls()?.resume(pin.tls_session()?).map(|()| 0)
 }

@@ -4,6 +4,14 @@ use std::ffi::{c_char, c_void};
 
 use super::library::usocket_t;
 use super::{bytes, guard, required_text, tls_only};
+#[cfg(feature = "tls")]
+use crate::error::Result;
+#[cfg(feature = "tls")]
+use crate::object;
+#[cfg(feature = "tls")]
+use crate::tls::context::{Callback, Context};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 
 /// A context for connections to servers.
 pub const USOCKET_TLS_CLIENT: i32 = 1;
@@ -335,10 +343,12 @@ pub unsafe extern "C" fn usocket_tls_context_ciphers(
     buf: *mut c_char,
     len: usize,
 ) -> i32 {
-    // SAFETY: the caller's buffer, as documented.
-    guard(
-        || tls_only!((context, buf, len) => unsafe { super::copy_text(&ciphers_of(context)?, buf, len) }),
-    )
+    guard(|| {
+        tls_only!((context, buf, len) => {
+            // SAFETY: the caller's buffer, as documented.
+            unsafe { super::copy_text(&ciphers_of(context)?, buf, len) }
+        })
+    })
 }
 
 /// Sets the key exchange groups, in the order of preference: names separated by colons or commas,
@@ -464,4 +474,46 @@ pub extern "C" fn usocket_tls_context_set_clock(context: usocket_t, unix_seconds
     guard(
         || tls_only!((context, unix_seconds) => on_context(context, |c| c.set_clock(unix_seconds))),
     )
+}
+
+#[cfg(feature = "tls")]
+fn new_context(role: i32) -> Result<usocket_t> {
+    object::insert(Context::new(role)?)
+}
+
+#[cfg(feature = "tls")]
+fn on_context<T>(context: usocket_t, body: impl FnOnce(&Context) -> Result<T>) -> Result<T> {
+    let pin = object::pin(context)?;
+    body(pin.tls_context()?)
+}
+
+#[cfg(feature = "tls")]
+fn ciphers_of(context: usocket_t) -> Result<String> {
+    on_context(context, |c| Ok(c.ciphers()))
+}
+
+/// A callback of C with its argument.
+#[cfg(feature = "tls")]
+struct Verdict(unsafe extern "C" fn(*mut c_void, *const u8, usize, i32) -> i32, *mut c_void);
+
+// SAFETY: usocket_tls_context_set_verify_callback documents that it is called on any thread, on
+// several at once, and that the argument is good for that.
+#[cfg(feature = "tls")]
+unsafe impl Send for Verdict {}
+// SAFETY: as above.
+#[cfg(feature = "tls")]
+unsafe impl Sync for Verdict {}
+
+#[cfg(feature = "tls")]
+impl Verdict {
+    fn on(&self, der: &[u8], depth: i32) -> i32 {
+        // SAFETY: the caller of the ABI vouches for both; the certificate lives until it returns.
+        unsafe { self.0(self.1, der.as_ptr(), der.len(), depth) }
+    }
+}
+
+#[cfg(feature = "tls")]
+fn wrap_callback(callback: usocket_tls_verify_cb, arg: *mut c_void) -> Option<Arc<Callback>> {
+    let verdict = Verdict(callback?, arg);
+    Some(Arc::new(move |der: &[u8], depth| verdict.on(der, depth)))
 }

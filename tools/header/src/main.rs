@@ -13,8 +13,19 @@ fn main() -> ExitCode {
     let bindings = cbindgen::Builder::new().with_config(config).with_src(root.join("src/addr.rs"));
     let bindings = bindings.with_src(root.join("src/tls/code.rs"));
     // In the order of the header's sections.
-    let sections =
-        ["library", "address", "socket", "option", "stream", "name", "poll", "tls_context", "tls"];
+    let sections = [
+        "library",
+        "address",
+        "socket",
+        "option",
+        "stream",
+        "name",
+        "connection",
+        "poll",
+        "poller",
+        "tls_context",
+        "tls",
+    ];
     let bindings = sections
         .iter()
         .fold(bindings, |b, s| b.with_src(root.join("src/ffi").join(format!("{s}.rs"))))
