@@ -47,6 +47,11 @@ const BATCH: usize = 256;
 pub struct Watchers(Mutex<Vec<(Weak<Poller>, Source)>>);
 
 impl Watchers {
+    /// Of an object that is in no poller.
+    pub const fn none() -> Self {
+        Watchers(Mutex::new(Vec::new()))
+    }
+
     fn add(&self, poller: &Arc<Poller>, source: Source) {
         let mut all = self.0.lock();
         all.retain(|(p, _)| p.strong_count() > 0);
