@@ -202,8 +202,8 @@ impl Register {
     pub(super) fn poke_source(&mut self, source: Source) {
         let Some(at) = self.by_source.get(&source).copied() else { return };
         if let Some(entry) = self.entries[at as usize].entry.as_mut() {
-            // It may have been wrapped after it was registered.
-            entry.layered |= is_layered(source);
+            // Until it was wrapped, the kernel alone did know.
+            entry.layered = true;
         }
         self.poke(at);
         self.kernel.signal();
@@ -323,13 +323,6 @@ pub(super) fn entry(
     };
     let asked = asked as u32 & EVENTS & !(libc::POLLNVAL as u32) | mask & (EDGE | ONESHOT);
     Entry { source, fd, mask, data, asked, layered, poked: false }
-}
-
-/// Whether readiness is not the kernel's alone to tell.
-fn is_layered(source: Source) -> bool {
-    let Source::Handle(handle) = source else { return false };
-    let Ok(pin) = object::pin(handle) else { return false };
-    pin.socket().is_ok_and(|s| !s.kernel_knows())
 }
 
 fn is_fd(source: Source) -> bool {
