@@ -17,6 +17,10 @@ const EVENTS: u32 = (libc::POLLIN
     | libc::POLLERR
     | libc::POLLHUP
     | libc::POLLNVAL
+    | libc::POLLRDNORM
+    | libc::POLLRDBAND
+    | libc::POLLWRNORM
+    | libc::POLLWRBAND
     | libc::POLLRDHUP) as u32;
 
 /// The kernel's token of the poller's own eventfd.
@@ -196,14 +200,13 @@ impl Register {
 
     /// Has an entry looked at before the next sleep, and ends the one under way.
     pub(super) fn poke_source(&mut self, source: Source) {
-        if let Some(at) = self.by_source.get(&source).copied() {
-            // Until it was wrapped, the kernel alone did know.
-            if let Some(entry) = &mut self.entries[at as usize].entry {
-                entry.layered = true;
-            }
-            self.poke(at);
-            self.kernel.signal();
+        let Some(at) = self.by_source.get(&source).copied() else { return };
+        if let Some(entry) = self.entries[at as usize].entry.as_mut() {
+            // It may have been wrapped after it was registered.
+            entry.layered |= is_layered(source);
         }
+        self.poke(at);
+        self.kernel.signal();
     }
 
     fn poke(&mut self, at: u32) {
@@ -320,6 +323,13 @@ pub(super) fn entry(
     };
     let asked = asked as u32 & EVENTS & !(libc::POLLNVAL as u32) | mask & (EDGE | ONESHOT);
     Entry { source, fd, mask, data, asked, layered, poked: false }
+}
+
+/// Whether readiness is not the kernel's alone to tell.
+fn is_layered(source: Source) -> bool {
+    let Source::Handle(handle) = source else { return false };
+    let Ok(pin) = object::pin(handle) else { return false };
+    pin.socket().is_ok_and(|s| !s.kernel_knows())
 }
 
 fn is_fd(source: Source) -> bool {

@@ -131,7 +131,7 @@ fn the_clients_certificate() {
         expect(case(Some(&ca.client()), 2), [0, 0], "");
         expect(case(Some(&ca.client()), 1), [0, 0], "");
         expect(case(None, 1), [0, 0], "");
-        let missing = alert(if version == 0x304 { 116 } else { 116 });
+        let missing = alert(116);
         expect(case(None, 2), [missing, USOCKET_ETLS_CERT_REQUIRED], "no certificate");
         let stranger = Ca::new("Other").client();
         expect(case(Some(&stranger), 2), [alert(48), USOCKET_ETLS_CERT_UNKNOWN_ISSUER], "trusted");

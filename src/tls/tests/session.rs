@@ -331,18 +331,18 @@ fn closing_ends_what_others_do() {
         assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
         let _ = object::close(peer);
     };
-    let mut room = [0u8; 16];
-    let _ = &mut room;
-    // SAFETY: the buffers are there.
-    let recv: fn(i64) -> i64 =
-        |h| unsafe { crate::ffi::socket::usocket_recv(h, [0u8; 16].as_mut_ptr().cast(), 16, 0) };
+    let recv: fn(i64) -> i64 = |h| {
+        let mut buf = [0u8; 16];
+        // SAFETY: the buffer is there.
+        unsafe { crate::ffi::socket::usocket_recv(h, buf.as_mut_ptr().cast(), buf.len(), 0) }
+    };
     begin(recv, &Handles::new(&client, &server));
-    // SAFETY: as above.
     let sendall: fn(i64) -> i64 = |h| {
-        i64::from(unsafe {
-            let much = vec![0u8; 32 << 20];
-            crate::ffi::socket::usocket_sendall(h, much.as_ptr().cast(), much.len(), 0)
-        })
+        let much = vec![0u8; 32 << 20];
+        // SAFETY: as above.
+        unsafe {
+            crate::ffi::socket::usocket_sendall(h, much.as_ptr().cast(), much.len(), 0).into()
+        }
     };
     begin(sendall, &Handles::new(&client, &server));
     // In the handshake.
