@@ -131,7 +131,7 @@ static void bad_arguments_have_their_codes(void **state)
     BAD(-EINVAL, usocket_tls_context_ciphers(c, buf, OVER));
     BAD(0, usocket_tls_context_set_groups(c, NULL));
     BAD(-EINVAL, usocket_tls_context_set_resumption(c, INT32_MIN, 1));
-    BAD(-1, usocket_tls_context_insecure_keylog(c, NULL));
+    CALL(usocket_tls_context_insecure_keylog(c, NULL));
     BAD(-EFAULT, usocket_tls_context_add_pin(c, NULL, 32));
     BAD(-EINVAL, usocket_tls_context_add_pin(c, bytes, 31));
     BAD(-EINVAL, usocket_tls_context_add_pin(c, bytes, MAX));
