@@ -66,6 +66,8 @@ pub(super) struct Entry {
     /// Its readiness is not the kernel's to tell: a layered socket, or a plain file.
     layered: bool,
     poked: bool,
+    /// Reported under ONESHOT, and not modified since.
+    silent: bool,
 }
 
 /// The events of a mask, without the flags.
@@ -202,8 +204,8 @@ impl Register {
     pub(super) fn poke_source(&mut self, source: Source) {
         let Some(at) = self.by_source.get(&source).copied() else { return };
         if let Some(entry) = self.entries[at as usize].entry.as_mut() {
-            // It may have been wrapped after it was registered.
-            entry.layered |= is_layered(source);
+            // Until it was wrapped, the kernel alone did know.
+            entry.layered = true;
         }
         self.poke(at);
         self.kernel.signal();
@@ -253,7 +255,7 @@ impl Register {
 
     /// What an entry has to say when the kernel says `seen`. `first` is before asking the kernel.
     fn report(&mut self, at: u32, seen: u32, first: bool) -> Option<Event> {
-        let entry = self.entries.get(at as usize)?.entry?;
+        let entry = self.entries.get(at as usize)?.entry.filter(|e| !e.silent)?;
         let mut events = seen & EVENTS;
         if entry.layered {
             events = self.layered(at, entry, seen);
@@ -293,7 +295,7 @@ impl Register {
     /// After ONESHOT: nothing of this entry until it is modified.
     fn silence(&mut self, at: u32) {
         let Some(entry) = self.entries[at as usize].entry.as_mut() else { return };
-        entry.layered = false;
+        entry.silent = true;
         let (fd, generation) = (entry.fd, self.entries[at as usize].generation);
         let token = u64::from(generation) << 32 | u64::from(at);
         let _ = sys::epoll_ctl(&self.kernel.epoll, libc::EPOLL_CTL_MOD, fd, ONESHOT, token);
@@ -322,14 +324,7 @@ pub(super) fn entry(
         (_, None) => (-1, events, false),
     };
     let asked = asked as u32 & EVENTS & !(libc::POLLNVAL as u32) | mask & (EDGE | ONESHOT);
-    Entry { source, fd, mask, data, asked, layered, poked: false }
-}
-
-/// Whether readiness is not the kernel's alone to tell.
-fn is_layered(source: Source) -> bool {
-    let Source::Handle(handle) = source else { return false };
-    let Ok(pin) = object::pin(handle) else { return false };
-    pin.socket().is_ok_and(|s| !s.kernel_knows())
+    Entry { source, fd, mask, data, asked, layered, poked: false, silent: false }
 }
 
 fn is_fd(source: Source) -> bool {
