@@ -459,8 +459,10 @@ impl Engine {
             Conn::Client(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
             Conn::Server(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
         };
+        let mut words = None;
         if !self.complete {
             let notes = keylog::take();
+            words = notes.words;
             self.exporter = notes.exporter.or(self.exporter.take());
             self.server_name = notes.server_name.or(self.server_name.take());
         }
@@ -469,15 +471,23 @@ impl Engine {
                 self.peer_closed |= matches!(turn, Turn::Closed);
                 Ok((turn, done))
             }
-            Err(e) => Err(self.fail(config, fd, &e)),
+            Err(e) => Err(self.fail(config, fd, &e, words)),
         }
     }
 
     /// Ends the connection for an error of rustls, telling the peer if that can be done at once.
-    fn fail(&mut self, config: &Config, fd: BorrowedFd<'_>, e: &rustls::Error) -> Error {
+    fn fail(
+        &mut self,
+        config: &Config,
+        fd: BorrowedFd<'_>,
+        e: &rustls::Error,
+        words: Option<String>,
+    ) -> Error {
         let greeted = self.common().is_some_and(|c| c.protocol_version().is_some());
         let setting = Setting { own_clock: config.own_clock, greeted };
-        let error = self.latch(cause::of(e, setting));
+        let mut cause = cause::of(e, setting);
+        cause.words = words.unwrap_or(cause.words);
+        let error = self.latch(cause);
         // What is queued, the alert last; not further, or it would meet the same input again.
         while self.common().is_some_and(CommonState::wants_write) {
             let (input, output) = (&mut self.input, &mut self.output);
