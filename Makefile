@@ -14,7 +14,7 @@ NATIVE  := -lpthread -lm -ldl -lrt -lutil
 CFLAGS_HERE  := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -pthread -Iinclude
 LIBS_HERE    := -L$(RELEASE) -lusocket -Wl,-rpath,$(abspath $(RELEASE))
 
-.PHONY: help build header demo test bench loom fmt lint install uninstall clean c-tests abi
+.PHONY: help build header demo test bench loom tsan fmt lint install uninstall clean c-tests abi
 
 help: ## this list
 	@echo "libusocket $(VERSION)"
@@ -74,6 +74,19 @@ test: ## everything, ending with one line that counts; installs what the tests n
 
 loom: ## model-check the handle table
 	RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom model
+
+# What the standard library's own threads do is not instrumented; tests/tsan.supp says what that
+# takes. The sanitizer is part of the toolchain, but behind a switch.
+TSAN_RUNTIME := $(wildcard $(shell rustc --print sysroot)/lib/rustlib/*/lib/librustc*_rt.tsan.a)
+tsan: ## what threads may do, under ThreadSanitizer
+ifneq ($(TSAN_RUNTIME),)
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp RUSTC_BOOTSTRAP=1 \
+	RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" \
+	cargo test --test threads --target $$(rustc -vV | sed -n 's/^host: //p') --target-dir target/tsan
+else
+	@echo "this toolchain has no ThreadSanitizer"
+	@echo "test result: ok. 0 passed; 0 failed; 1 ignored;"
+endif
 
 bench: build ## measure it
 	@if [ -x benches/run ]; then benches/run; else echo "there is no benches/run"; exit 1; fi

@@ -35,6 +35,8 @@ void check_code(int64_t want, int64_t value, const char *call, const char *file,
     }
 }
 
+const int64_t WAITING_MODES[2] = {-1, 10 * GENEROUS};
+
 usocket_addr local_address(int family, int port)
 {
     usocket_addr addr;
@@ -100,23 +102,33 @@ const char *text_of(const usocket_addr *addr)
     return text;
 }
 
+// Datagrams are all or nothing, so the smallest piece decides when it is full. What is under way
+// between two TCP sockets may yet make room: it is full when it stays so for a while.
 size_t fill(usocket_t s)
 {
     static const char block[64 * 1024];
-    // Datagrams are all or nothing; the smallest piece decides when it is full.
     size_t total = 0, piece = usocket_type(s) == SOCK_STREAM ? sizeof block : 1024;
-    for (;;) {
+    for (int full = 0; full < 4;) {
         int64_t n = usocket_send(s, block, piece, MSG_DONTWAIT);
-        if (n > 0)
+        if (n > 0) {
             total += n;
-        else if (n == -EAGAIN && piece > 1)
+            full = 0;
+        } else if (piece > 1) {
             piece = 1;
-        else
-            break;
+        } else {
+            full++;
+            poll(NULL, 0, 10);
+        }
     }
-    // What is under way between two TCP sockets may make room once more.
-    struct pollfd p = {.fd = OK(usocket_fileno(s)), .events = POLLOUT};
-    return poll(&p, 1, 50) == 1 && usocket_type(s) == SOCK_STREAM ? total + fill(s) : total;
+    return total;
+}
+
+void small_buffers(usocket_t pair[2])
+{
+    for (int i = 0; i < 2; i++) {
+        OK(usocket_setsockopt_int(pair[i], SOL_SOCKET, SO_SNDBUF, 8192));
+        OK(usocket_setsockopt_int(pair[i], SOL_SOCKET, SO_RCVBUF, 8192));
+    }
 }
 
 size_t drain(usocket_t s, size_t want)

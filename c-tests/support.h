@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -69,11 +70,17 @@ const char *text_of(const usocket_addr *addr);
 
 // Fills the way from s to its peer until not one byte fits; gives how many did.
 size_t fill(usocket_t s);
+// Fixed buffers, which the kernel does not widen while a test wants them full.
+void small_buffers(usocket_t pair[2]);
 // Receives until `want` bytes came or the stream ended; gives how many came.
 size_t drain(usocket_t s, size_t want);
 // A listener whose queue is full, so that connecting to it waits: the clients that fill it go to
 // `clients`, at most `room`; gives how many.
 size_t full_listener(int family, usocket_t *listener, usocket_t *clients, size_t room);
+
+// Blocking, and with a timeout that is far away.
+extern const int64_t WAITING_MODES[2];
+#define FOR_EACH_WAITING_MODE(m) for (const int64_t *m = WAITING_MODES; m < WAITING_MODES + 2; m++)
 
 // How many descriptors the process has open.
 int open_descriptors(void);

@@ -246,6 +246,29 @@ static void a_unix_name_survives_the_kernel(void **state)
     OK(usocket_close(s));
 }
 
+static void a_full_length_name_goes_in_again(void **state)
+{
+    (void)state;
+    char path[109] = "/tmp/usocket-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    unlink(path);
+    memset(path + strlen(path), 'p', 108 - strlen(path));
+    usocket_addr a;
+    OK(usocket_addr_unix(path, 108, &a));
+    usocket_t listener = OK(usocket_socket(AF_UNIX, SOCK_STREAM, 0));
+    OK(usocket_bind(listener, &a));
+    OK(usocket_listen(listener, 1));
+    // The kernel says 111 bytes of a name of 108, and does not take that back.
+    usocket_addr got = name_of(listener);
+    usocket_t client = OK(usocket_socket(AF_UNIX, SOCK_STREAM, 0));
+    unlink(path);
+    GIVES(-ENOENT, usocket_connect(client, &got));
+    OK(usocket_close(client));
+    OK(usocket_close(listener));
+}
+
 static void inet_pton_and_ntop(void **state)
 {
     (void)state;
@@ -286,6 +309,7 @@ int main(void)
         cmocka_unit_test(the_wrong_family_is_said_so),
         cmocka_unit_test(a_unix_name_survives_the_kernel),
         cmocka_unit_test(inet_pton_and_ntop),
+        cmocka_unit_test(a_full_length_name_goes_in_again),
     };
     return RUN(tests);
 }

@@ -153,6 +153,14 @@ static void a_timeout_in_microseconds(void **state)
     OK(usocket_close(s));
 }
 
+static void more_entries_than_descriptors_is_einval(void **state)
+{
+    (void)state;
+    // Documented; and memory for them must not be asked for first.
+    usocket_pollfd one = {.fd = -1};
+    GIVES(-EINVAL, usocket_poll(&one, (size_t)1 << 40, 0));
+}
+
 static void many_at_once(void **state)
 {
     (void)state;
@@ -184,6 +192,7 @@ int main(void)
         cmocka_unit_test(a_stale_handle_is_said_so_at_once),
         cmocka_unit_test(a_timeout_in_microseconds),
         cmocka_unit_test(many_at_once),
+        cmocka_unit_test(more_entries_than_descriptors_is_einval),
     };
     return RUN(tests);
 }

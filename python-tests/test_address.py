@@ -8,8 +8,6 @@ import struct
 import pytest
 import usocket
 
-
-
 # inet_pton, inet_ntop
 
 
@@ -124,7 +122,9 @@ def test_ipv6_scope_id_by_the_name_of_the_interface():
     assert usocket.sockaddr(raw)[4] == socket.if_nametoindex("lo")
 
 
-@pytest.mark.parametrize("host", ["localhost", "www.micropython.org", "1.2.3", "256.1.1.1", "\u00fc"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "www.micropython.org", "1.2.3", "256.1.1.1", "\u00fc"]
+)
 def test_a_host_name_in_an_address_is_an_error_that_says_to_use_getaddrinfo(make, host):
     for use in (make().connect, make().bind, make().connect_ex):
         with pytest.raises(OSError, match="getaddrinfo") as e:
@@ -220,7 +220,9 @@ def test_a_unix_path_that_is_not_utf8(make, tmp_path):
 
 
 @pytest.mark.parametrize("length", [1, 31, 107, 108])
-def test_a_unix_path_up_to_the_platforms_limit_comes_back_whole(make, monkeypatch, tmp_path, length):
+def test_a_unix_path_up_to_the_platforms_limit_comes_back_whole(
+    make, monkeypatch, tmp_path, length
+):
     monkeypatch.chdir(tmp_path)
     s = make(usocket.AF_UNIX)
     s.bind("p" * length)

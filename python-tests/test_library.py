@@ -56,7 +56,12 @@ def test_the_structures_are_those_of_the_header(tmp_path):
         "usocket_addrinfo": _lib.AddrInfo,
         "usocket_pollfd": _lib.PollFd,
     }
-    lines = ["#include <stdio.h>", "#include <stddef.h>", '#include "usocket.h"', "int main(void) {"]
+    lines = [
+        "#include <stdio.h>",
+        "#include <stddef.h>",
+        '#include "usocket.h"',
+        "int main(void) {",
+    ]
     expected = []
     for name, structure in sizes.items():
         lines.append(f'printf("%zu\\n", sizeof({name}));')
@@ -72,7 +77,9 @@ def test_the_structures_are_those_of_the_header(tmp_path):
 
 
 def test_version_path_and_features():
-    assert re.fullmatch(r"\d+\.\d+\.\d+", usocket.version) and usocket.__version__ == usocket.version
+    assert (
+        re.fullmatch(r"\d+\.\d+\.\d+", usocket.version) and usocket.__version__ == usocket.version
+    )
     assert os.path.exists(usocket.library) and "tls=" in usocket.features
 
 
@@ -107,7 +114,9 @@ def test_a_library_inside_the_package_comes_before_the_others(tmp_path):
     for module in (ROOT / "python" / "usocket").glob("*.py"):
         (package / module.name).write_text(module.read_text())
     (package / "libusocket.so").symlink_to(usocket.library)
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import usocket; print(usocket.library)"
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import usocket; print(usocket.library)"
+    )
     status, out, _ = python("-c", code)
     assert status == 0 and os.path.samefile(out.strip(), package / "libusocket.so")
 

@@ -181,6 +181,19 @@ def test_500_ms_stay_500_ms_for_connect_to_a_unix_socket(make, storm):
     assert 0.5 <= time.monotonic() - begun < 0.5 + SLACK
 
 
+def test_500_ms_stay_500_ms_for_a_unix_datagram_peer_that_is_full(keep, storm):
+    a, b = usocket.socketpair(usocket.AF_UNIX, usocket.SOCK_DGRAM)
+    keep(a), keep(b)
+    a.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            a.send(b"x")
+    a.settimeout(0.5)
+    busy = time.process_time()
+    assert 0.5 <= timed(lambda: a.send(b"x")) < 0.5 + SLACK
+    assert time.process_time() - busy < 0.4  # It waits, although "ready" is all it hears.
+
+
 def test_500_ms_stay_500_ms_for_poll(pair, storm):
     poller = uselect.poll()
     poller.register(pair[0], uselect.POLLIN)

@@ -39,8 +39,10 @@ pub const ONESHOT: u32 = libc::EPOLLONESHOT as u32;
 /// Report an entry when it becomes ready, not while it is.
 pub const EDGE: u32 = libc::EPOLLET as u32;
 
+/// How many events a wait has room for without asking for memory.
+const FEW: usize = 64;
 /// How many events one system call fetches at most; the kernel takes turns among the ready.
-const BATCH: usize = 256;
+const MANY: usize = 16384;
 
 /// The pollers an object is registered with; most are in none.
 #[derive(Default)]
@@ -176,7 +178,14 @@ impl Poller {
         mut put: impl FnMut(usize, Event),
     ) -> Result<usize> {
         let mut deadline = Deadline::after_us(timeout_us);
-        let mut raw = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
+        let none = libc::epoll_event { events: 0, u64: 0 };
+        let (mut few, mut many) = ([none; FEW], Vec::new());
+        let raw = if max <= FEW {
+            &mut few[..max]
+        } else {
+            many.resize(max.min(MANY), none);
+            &mut many[..]
+        };
         loop {
             let (kernel, taken, known) = {
                 let mut register = self.current()?;
@@ -184,7 +193,8 @@ impl Poller {
             };
             // What is known already must not be waited upon.
             let time = if known > 0 { Some(Duration::ZERO) } else { deadline.remaining() };
-            let raw = &mut raw[..BATCH.min(max - known)];
+            let room = raw.len().min(max - known);
+            let raw = &mut raw[..room];
             let seen = match (raw.len(), sys::epoll_wait(&kernel.epoll, raw, time)) {
                 (0, _) => 0,
                 (_, Ok(seen)) => seen,

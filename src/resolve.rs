@@ -166,6 +166,9 @@ impl Pool {
     }
 
     fn serve(&self) {
+        if process::forks() > 0 {
+            names::forget_resolver_state();
+        }
         let mut queue = self.queue.lock();
         loop {
             match queue.jobs.pop_front() {

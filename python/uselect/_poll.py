@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import select as _system
 from errno import EBADF, ENOENT
+from itertools import count
 from math import ceil
 from operator import index
 from time import monotonic
 from typing import Dict, Iterator, List, Optional, Tuple, Union
+from weakref import finalize
 
-from usocket._errors import error, int32
-from usocket._lib import PollFd
+from usocket._errors import check, error, int32
+from usocket._lib import Event, PollFd, lib
 from usocket._socket import socket
 from usocket._wait import poll as _wait_for
+from usocket._wait import undisturbed as _undisturbed
 
 POLLIN = int(_system.POLLIN)
 POLLOUT = int(_system.POLLOUT)
@@ -27,10 +30,10 @@ _ONE_SHOT = 1
 class _Entry:
     """One registered object: what it is to the library, and what it is waited for."""
 
-    __slots__ = ("obj", "handle", "fd", "events")
+    __slots__ = ("obj", "handle", "fd", "events", "order")
 
-    def __init__(self, obj, events: int):
-        self.obj, self.events = obj, events
+    def __init__(self, obj, events: int, order: int):
+        self.obj, self.events, self.order = obj, events, order
         self.handle, self.fd = _source(obj)
 
 
@@ -46,8 +49,9 @@ class poll:
 
     def __init__(self) -> None:
         self._entries: Dict[object, _Entry] = {}
-        self._set = _Set([])
-        self._stale = False
+        self._orders = count()
+        self._sockets = _Sockets()
+        self._descriptors = _Descriptors(self._sockets)
 
     def register(self, obj, eventmask: int = POLLIN | POLLOUT) -> None:
         """Adds an object, or changes what one that is there is waited for.
@@ -55,22 +59,25 @@ class poll:
         Raises OSError EBADF for a closed socket, ValueError for a negative descriptor or mask,
         TypeError for an object without a descriptor.
         """
-        self._entries[_key(obj)] = _Entry(obj, _mask(eventmask))
-        self._stale = True
+        old = self._entries.get(_key(obj))
+        entry = _Entry(obj, _mask(eventmask), old.order if old else next(self._orders))
+        self.unregister(obj)
+        self._group(entry).add(entry)
+        self._entries[_key(obj)] = entry
 
     def unregister(self, obj) -> None:
         """Removes an object; one that is not there is no error."""
-        self._entries.pop(_key(obj), None)
-        self._stale = True
+        entry = self._entries.pop(_key(obj), None)
+        if entry is not None:
+            self._group(entry).remove(entry)
 
     def modify(self, obj, eventmask: int) -> None:
         """Changes what a registered object is waited for. OSError ENOENT for an unknown one."""
         mask = _mask(eventmask)
-        try:
-            self._entries[_key(obj)].events = mask
-        except KeyError:
-            raise error(-ENOENT) from None
-        self._stale = True
+        entry = self._entries.get(_key(obj))
+        if entry is None:
+            raise error(-ENOENT)
+        self._change(entry, mask)
 
     def poll(
         self, timeout: Optional[float] = -1, flags: int = 0
@@ -86,13 +93,11 @@ class poll:
         if timeout is not None and timeout >= 0:
             deadline = monotonic() + ceil(timeout * 1000) / 1e6
         once = int32(flags) & _ONE_SHOT
-        if self._stale:
-            self._set, self._stale = _Set(list(self._entries.values())), False
-        ready = self._set.wait(deadline)
-        if once and ready:
+        ready = (self._descriptors or self._sockets).wait(deadline)
+        if once:
             for entry, _ in ready:
-                entry.events = 0
-            self._stale = True
+                self._change(entry, 0)
+        ready.sort(key=_registration)
         return [(entry.obj, events) for entry, events in ready]
 
     def ipoll(
@@ -102,24 +107,111 @@ class poll:
         return iter(self.poll(timeout, flags))
 
 
-class _Set:
-    """The entries as the library waits for them: an array for usocket_poll."""
+    def _group(self, entry: _Entry):
+        return self._sockets if entry.handle else self._descriptors
 
-    def __init__(self, entries: List[_Entry]):
-        self._entries = entries
-        self._array = (PollFd * len(entries))(
-            *[(entry.handle, entry.fd, entry.events, 0) for entry in entries]
-        )
+    def _change(self, entry: _Entry, events: int) -> None:
+        entry.events = events
+        self._group(entry).change(entry)
+
+
+class _Sockets:
+    """The sockets of the library: registered with a poller, whose wait costs what is ready."""
+
+    def __init__(self) -> None:
+        self.poller = check(lib.usocket_poller_create())
+        finalize(self, lib.usocket_close, self.poller)
+        self._entries: Dict[int, _Entry] = {}
+        # A closed one is invalid for as long as it is registered; the poller says so once.
+        self._closed: Dict[int, _Entry] = {}
+        self._room = (Event * 1)()
+
+    def add(self, entry: _Entry) -> None:
+        handle = entry.handle
+        check(lib.usocket_poller_add(self.poller, handle, -1, _asked(entry), handle))
+        self._entries[handle] = entry
+
+    def change(self, entry: _Entry) -> None:
+        handle = entry.handle
+        code = lib.usocket_poller_modify(self.poller, handle, -1, _asked(entry), handle)
+        if code != -EBADF:  # Closed: the next wait says so.
+            check(code)
+
+    def remove(self, entry: _Entry) -> None:
+        del self._entries[entry.handle]
+        self._closed.pop(entry.handle, None)
+        lib.usocket_poller_remove(self.poller, entry.handle, -1)
+
+    def has_closed(self) -> bool:
+        return bool(self._closed)
 
     def wait(self, deadline: Optional[float]) -> List[Tuple[_Entry, int]]:
         """Waits until a time of `monotonic()`: the entries that have events, and which."""
-        ready = _wait_for(self._array, len(self._entries), deadline)
-        if ready < 0:
-            raise error(ready)
-        if ready == 0:
-            return []
-        pairs = zip(self._entries, self._array)
-        return [(entry, answer.revents) for entry, answer in pairs if answer.revents]
+        if len(self._room) < len(self._entries):
+            self._room = (Event * (2 * len(self._entries)))()
+        if self._closed:
+            deadline = 0.0
+        n = _undisturbed(
+            lambda left: lib.usocket_poller_wait(self.poller, self._room, len(self._room), left),
+            deadline,
+        )
+        ready = []
+        for event in self._room[: check(n)]:
+            entry = self._entries.get(event.socket)
+            if entry is None:
+                continue  # Closed after it was removed from here.
+            if event.events & POLLNVAL:
+                self._closed[event.socket] = entry
+            else:
+                ready.append((entry, event.events))
+        return ready + [(entry, POLLNVAL) for entry in self._closed.values()]
+
+
+class _Descriptors:
+    """Descriptors that are none of the library's, which may be closed behind anybody's back: an
+    array for usocket_poll, which then says so. It has the poller of the sockets as one entry more."""
+
+    def __init__(self, sockets: _Sockets) -> None:
+        self._sockets = sockets
+        self._entries: Dict[int, _Entry] = {}
+        self._array = None
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def add(self, entry: _Entry) -> None:
+        self._entries[id(entry)] = entry
+        self._array = None
+
+    def change(self, entry: _Entry) -> None:
+        self._array = None
+
+    def remove(self, entry: _Entry) -> None:
+        del self._entries[id(entry)]
+        self._array = None
+
+    def wait(self, deadline: Optional[float]) -> List[Tuple[_Entry, int]]:
+        """As `_Sockets.wait`, for both kinds."""
+        if self._array is None:
+            self._array = (PollFd * (1 + len(self._entries)))(
+                PollFd(self._sockets.poller, -1, POLLIN, 0),
+                *[PollFd(0, entry.fd, entry.events, 0) for entry in self._entries.values()],
+            )
+        if self._sockets.has_closed():
+            deadline = 0.0
+        check(_wait_for(self._array, len(self._array), deadline))
+        pairs = zip(self._entries.values(), self._array[1:])
+        ready = [(entry, answer.revents) for entry, answer in pairs if answer.revents]
+        return ready + self._sockets.wait(0.0)
+
+
+def _registration(ready: Tuple[_Entry, int]) -> int:
+    return ready[0].order
+
+
+def _asked(entry: _Entry) -> int:
+    """A poller takes no empty mask; POLLERR, which comes unasked, asks for nothing more."""
+    return entry.events or POLLERR
 
 
 def _key(obj) -> object:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from . import _constants
 from ._address import inet_ntop, inet_pton, native_address, sockaddr
+from ._connection import create_connection, create_server, has_dualstack_ipv6
 from ._constants import *  # noqa: F403
 from ._errors import PortError, SSLError, gaierror, timeout
 from ._lib import features, version
@@ -38,12 +39,15 @@ __all__ = [
     "PortError",
     "SSLError",
     "SocketType",
+    "create_connection",
+    "create_server",
     "error",
     "features",
     "from_fd",
     "fromfd",
     "gaierror",
     "getaddrinfo",
+    "has_dualstack_ipv6",
     "inet_ntop",
     "inet_pton",
     "library",

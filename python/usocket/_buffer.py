@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctypes import byref, c_char
-from typing import Tuple
+from typing import Optional, Tuple
 
 # What one call takes out of the kernel at most, unless more is asked of it.
 ROOM = 65536
@@ -50,8 +50,8 @@ def outgoing(data) -> Tuple[object, int]:
         return byref(c_char.from_buffer(data)), size
 
 
-def incoming(buffer) -> Tuple[object, int]:
-    """A writable buffer to receive into: a c_char at its start (None when empty), and its length."""
+def incoming(buffer) -> Tuple[Optional[c_char], int]:
+    """A writable buffer to receive into: a c_char at its start, its length. None when empty."""
     with memoryview(buffer) as view:
         if view.readonly:
             raise TypeError("a writable buffer is needed, not a read-only one")

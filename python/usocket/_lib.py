@@ -43,6 +43,12 @@ class PollFd(ctypes.Structure):
     _fields_ = [("socket", c_int64), ("fd", c_int32), ("events", c_int16), ("revents", c_int16)]
 
 
+class Event(ctypes.Structure):
+    """`usocket_event`: what a poller reports about one registration."""
+
+    _fields_ = [("socket", c_int64), ("data", c_uint64), ("fd", c_int32), ("events", c_uint32)]
+
+
 # What each function returns, then what it takes, a word each: `s` a handle or another 64-bit
 # number, `i` int32_t, `u` uint32_t, `z` size_t, `p` a pointer, `t` text. A test compares this
 # with the header.
@@ -98,7 +104,15 @@ PROTOTYPES = {
     "usocket_freeaddrinfo": "i p",
     "usocket_resolve_start": "s t t i i i i",
     "usocket_resolve_result": "i s s p",
+    "usocket_create_connection": "s t t s p",
+    "usocket_create_server": "s p i i",
     "usocket_poll": "i p z s",
+    "usocket_poller_create": "s",
+    "usocket_poller_add": "i s s i u s",
+    "usocket_poller_modify": "i s s i u s",
+    "usocket_poller_remove": "i s s i",
+    "usocket_poller_wait": "i s p z s",
+    "usocket_poller_wake": "i s",
 }
 
 C_TYPES = {

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ctypes import POINTER, byref
-from errno import EAGAIN, EINTR, ETIMEDOUT
+from errno import EAGAIN, ETIMEDOUT
 from time import monotonic
 from typing import List, Optional, Tuple, Union
 
 from ._address import Address, decode, port_number, text
 from ._errors import check, int32
 from ._lib import AddrInfo, lib
-from ._wait import check_signals, microseconds, timeout_us
+from ._wait import timeout_us, undisturbed
 
 
 def _host(host) -> Union[bytes, None]:
@@ -60,13 +60,9 @@ def getaddrinfo(
     # One query, however many signals come: a new one for each would never have its turn.
     query = check(lib.usocket_resolve_start(host, service, af, type, proto, flags))
     try:
-        while True:
-            code = lib.usocket_resolve_result(query, left, byref(first))
-            if code != -EINTR:
-                break
-            check_signals()
-            if deadline is not None:
-                left = microseconds(deadline - monotonic())
+        code = undisturbed(
+            lambda left: lib.usocket_resolve_result(query, left, byref(first)), deadline
+        )
     finally:
         lib.usocket_close(query)
     if code == -EAGAIN:  # The time left was 0.

@@ -7,18 +7,15 @@ from typing import Optional
 
 from ._errors import check, int32
 from ._errors import size as size_of
+from ._fields import Fields
 from ._lib import lib
 from ._wait import timeout_us
 
 
-class Options:
-    """What can be set and asked. Mixed into `socket`, which has the fields."""
+class Options(Fields):
+    """What can be set and asked."""
 
     __slots__ = ()
-
-    _handle: int
-    # Seconds; None is blocking mode, 0.0 non-blocking.
-    _timeout: Optional[float]
 
     def setsockopt(self, level: int, optname: int, value) -> None:
         """Sets an option (SOL_, SO_, TCP_, IP_ ... constants) to an integer or a buffer's bytes.
@@ -58,7 +55,7 @@ class Options:
         self._timeout = None if value is None else timeout / 1e6
 
     def gettimeout(self) -> Optional[float]:
-        """The timeout in seconds: None in blocking mode, 0.0 in non-blocking mode. From: CPython."""
+        """The timeout in seconds: None in blocking, 0.0 in non-blocking mode. From: CPython."""
         return self._timeout
 
     def setblocking(self, flag: bool) -> None:

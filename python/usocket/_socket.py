@@ -17,7 +17,7 @@ from ._errors import size as size_of
 from ._lib import Addr, lib
 from ._option import Options
 from ._stream import POLLIN, POLLOUT, Stream
-from ._wait import check_signals, microseconds, resume, wait
+from ._wait import check_signals, microseconds, resume, timeout_us, wait
 
 SOCK_STREAM = CONSTANTS["SOCK_STREAM"]
 SOCK_NONBLOCK = CONSTANTS.get("SOCK_NONBLOCK", 0)
@@ -49,9 +49,7 @@ class socket(Stream, Options):
     """
 
     __module__ = "usocket"
-    __slots__ = (
-        "_handle", "_timeout", "_late_in", "_late_out", "_family", "_type", "_proto", "__weakref__",
-    )  # fmt: skip
+    __slots__ = ("__weakref__", "_family", "_proto", "_type")
 
     def __init__(
         self,
@@ -211,16 +209,16 @@ class socket(Stream, Options):
         code = lib.usocket_connect(handle, byref(addr))
         while code == -EINTR:
             check_signals()
+            # The attempt went on in the kernel; this waits for it.
             if deadline is None:
-                # The attempt went on in the kernel; this waits for it.
                 code = lib.usocket_connect(handle, byref(addr))
             else:
-                code = self._connect_until(deadline, addr, timeout)
+                code = self._connect_until(deadline, addr)
             if code == -EISCONN:
                 code = 0
         return code
 
-    def _connect_until(self, deadline: float, addr: Addr, timeout: float) -> int:
+    def _connect_until(self, deadline: float, addr: Addr) -> int:
         """A connect after a signal, which has the time left and not the whole timeout again."""
         handle, left = self._handle, microseconds(deadline - monotonic())
         if left == 0:
@@ -229,7 +227,7 @@ class socket(Stream, Options):
         try:
             return lib.usocket_connect(handle, byref(addr))
         finally:
-            lib.usocket_settimeout(handle, microseconds(timeout))
+            lib.usocket_settimeout(handle, timeout_us(self._timeout))
 
     def shutdown(self, how: int) -> None:
         """Ends one half or both: SHUT_RD, SHUT_WR, SHUT_RDWR. OSError ENOTCONN, EINVAL.
@@ -332,9 +330,7 @@ class socket(Stream, Options):
         start, size = self._room_in(buffer, nbytes, "recv_into")
         return self._move(_recv, POLLIN, start, size, flags)
 
-    def recvfrom_into(
-        self, buffer, nbytes: int = 0, flags: int = NO_FLAGS
-    ) -> Tuple[int, Address]:
+    def recvfrom_into(self, buffer, nbytes: int = 0, flags: int = NO_FLAGS) -> Tuple[int, Address]:
         """Like `recv_into`, and from whom: `(nbytes, address)`. From: CPython."""
         start, size = self._room_in(buffer, nbytes, "recvfrom_into")
         sender = Addr()

@@ -18,6 +18,7 @@ from ._buffer import ROOM, give_back, incoming, outgoing, take_room
 from ._constants import CONSTANTS
 from ._errors import error
 from ._errors import size as size_of
+from ._fields import Fields
 from ._lib import lib
 from ._wait import resume
 
@@ -29,16 +30,10 @@ _read, _readline, _write = lib.usocket_read, lib.usocket_readline, lib.usocket_w
 _recv, _send = lib.usocket_recv, lib.usocket_send
 
 
-class Stream:
-    """What a socket is as a stream. Mixed into `socket`, which has the fields."""
+class Stream(Fields):
+    """What a socket is as a stream."""
 
     __slots__ = ()
-
-    _handle: int
-    _timeout: Optional[float]
-    # Errors of the library (negative numbers) that the next call in that direction raises.
-    _late_in: int
-    _late_out: int
 
     def read(self, size: Optional[int] = -1) -> Optional[bytes]:
         """Reads `size` bytes; without a size, or with a negative one or None, as `readall`.
@@ -78,7 +73,7 @@ class Stream:
             room = min(room, size_of(nbytes, "nbytes in readinto"))
         if self._late_in:
             self._raise_late_in()
-        n = self._fill(addressof(start), room, False) if room else self._nothing()
+        n = self._check_open() if start is None or room == 0 else self._fill(addressof(start), room)
         if n >= 0:
             return n
         if n == -EAGAIN:
@@ -129,32 +124,15 @@ class Stream:
             raise ValueError(f"invalid mode {mode!r} (only rb, wb, rwb)")
         if encoding is not None or errors is not None or newline is not None:
             raise ValueError("encoding, errors and newline are not supported: the file is binary")
-        self._nothing()
+        self._check_open()
         return self
-
-    def _raise_late_in(self) -> None:
-        """Raises the error that ended the last call on the receiving side, once."""
-        code, self._late_in = self._late_in, 0
-        raise error(code, self._handle)
-
-    def _raise_late_out(self) -> None:
-        """Raises the error that ended the last call on the sending side, once."""
-        code, self._late_out = self._late_out, 0
-        raise error(code, self._handle)
-
-    def _nothing(self) -> int:
-        """0 for an open socket; OSError EBADF for a closed one."""
-        code = lib.usocket_fileno(self._handle)
-        if code < 0:
-            raise error(code)
-        return 0
 
     def _collect(self, limit: Optional[int], line: bool = False) -> Optional[bytes]:
         """read, readall and readline: `limit` bytes, None for no limit."""
         if self._late_in:
             self._raise_late_in()
         if limit == 0:
-            self._nothing()
+            self._check_open()
             return b""
         timeout = self._timeout
         deadline = monotonic() + timeout if timeout else None
@@ -183,7 +161,7 @@ class Stream:
                 self._late_in = n
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _fill(self, start: int, size: int, line: bool) -> int:
+    def _fill(self, start: int, size: int, line: bool = False) -> int:
         """usocket_read or usocket_readline, carried on over signals.
 
         Gives how many bytes came, or a negative number when not one did. An error after the first

@@ -12,15 +12,19 @@ from ctypes import byref
 from errno import EAGAIN, EINTR, ETIMEDOUT
 from math import ceil, isnan
 from time import monotonic
-from typing import Callable, Optional
+from typing import Optional
 
 from ._constants import CONSTANTS
 from ._lib import PollFd, lib
 
 MSG_DONTWAIT = CONSTANTS["MSG_DONTWAIT"]
 
+# How often "ready" may be contradicted before each next try waits a moment (in seconds) as well.
+CONTRADICTIONS = 4
+PAUSE = 0.001
+
 # Runs the handlers of the signals that came, in the main thread, and raises what they raise.
-check_signals: Callable[[], int] = ctypes.pythonapi.PyErr_CheckSignals
+check_signals = ctypes.pythonapi.PyErr_CheckSignals
 check_signals.restype = ctypes.c_int
 check_signals.argtypes = ()
 
@@ -50,11 +54,18 @@ def poll(entries, n: int, deadline: Optional[float]) -> int:
 
     Gives how many are ready (0 when the time is over) or a negative number.
     """
+    return undisturbed(lambda left: lib.usocket_poll(entries, n, left), deadline)
+
+
+def undisturbed(call: Callable[[int], int], deadline: Optional[float]) -> int:
+    """What a waiting call gives in the end; signals are handled, and do not stretch its time.
+
+    `call` takes the microseconds that are left until the deadline, a time of `monotonic()`.
+    """
     while True:
-        left = -1 if deadline is None else microseconds(deadline - monotonic())
-        ready = lib.usocket_poll(entries, n, left)
-        if ready != -EINTR:
-            return ready
+        code = call(-1 if deadline is None else microseconds(deadline - monotonic()))
+        if code != -EINTR:
+            return code
         check_signals()
 
 
@@ -75,6 +86,7 @@ def resume(deadline: Optional[float], events: int, call, handle, buf, size, flag
         deadline = None
     if deadline is not None:
         flags |= MSG_DONTWAIT
+    contradictions = 0
     while True:
         check_signals()
         code = call(handle, buf, size, flags, *rest)
@@ -82,5 +94,9 @@ def resume(deadline: Optional[float], events: int, call, handle, buf, size, flag
             code = wait(handle, events, deadline)
             if code < 0:
                 return code
+            # "Ready" and EAGAIN in turn is what a Unix datagram peer with a full queue gives.
+            contradictions += 1
+            if contradictions > CONTRADICTIONS:
+                poll(None, 0, monotonic() + PAUSE)
         elif code != -EINTR:
             return code

@@ -475,24 +475,18 @@ impl Engine {
 
     /// Ends the connection for an error of rustls, telling the peer if that can be done at once.
     fn fail(&mut self, config: &Config, fd: BorrowedFd<'_>, e: &rustls::Error) -> Error {
-        /// More than an alert with what was queued before it ever takes.
-        const TURNS: u32 = 16;
         let greeted = self.common().is_some_and(|c| c.protocol_version().is_some());
         let setting = Setting { own_clock: config.own_clock, greeted };
         let error = self.latch(cause::of(e, setting));
-        let mut unwanted = |_: &[u8]| {};
-        for _ in 0..TURNS {
+        // What is queued, the alert last; not further, or it would meet the same input again.
+        while self.common().is_some_and(CommonState::wants_write) {
             let (input, output) = (&mut self.input, &mut self.output);
             let turn = match &mut self.conn {
                 Conn::Not => break,
-                Conn::Client(c) => {
-                    drive::turn(&mut ***c, input, output, Out::Nothing, &mut unwanted)
-                }
-                Conn::Server(c) => {
-                    drive::turn(&mut ***c, input, output, Out::Nothing, &mut unwanted)
-                }
+                Conn::Client(c) => drive::turn(&mut ***c, input, output, Out::Nothing, &mut |_| {}),
+                Conn::Server(c) => drive::turn(&mut ***c, input, output, Out::Nothing, &mut |_| {}),
             };
-            if !matches!(turn, Ok(Turn::Again)) {
+            if turn.is_err() {
                 break;
             }
         }
