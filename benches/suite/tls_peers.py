@@ -35,6 +35,9 @@ def certificates():
         (CERTS / "ext").write_text("subjectAltName=DNS:localhost\nbasicConstraints=critical,CA:FALSE\n")
         openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
                 "-CAcreateserial", "-days", "3650", "-extfile", "ext", "-out", "server.pem")
+        for name in ("ca", "server"):
+            openssl("x509", "-in", f"{name}.pem", "-outform", "DER", "-out", f"{name}.der")
+        openssl("ec", "-in", "server.key", "-outform", "DER", "-out", "server.key.der")
 
 
 def backend(file):
