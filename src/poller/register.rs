@@ -268,7 +268,7 @@ impl Register {
             return None;
         }
         if entry.mask & ONESHOT != 0 {
-            self.silence(at);
+            self.silence(at, entry.layered);
         }
         Some(Event { source: entry.source, events, data: entry.data })
     }
@@ -293,9 +293,13 @@ impl Register {
     }
 
     /// After ONESHOT: nothing of this entry until it is modified.
-    fn silence(&mut self, at: u32) {
+    /// The kernel sees to it for an event of its own (`armed` false).
+    fn silence(&mut self, at: u32, armed: bool) {
         let Some(entry) = self.entries[at as usize].entry.as_mut() else { return };
         entry.silent = true;
+        if !armed {
+            return;
+        }
         let (fd, generation) = (entry.fd, self.entries[at as usize].generation);
         let token = u64::from(generation) << 32 | u64::from(at);
         let _ = sys::epoll_ctl(&self.kernel.epoll, libc::EPOLL_CTL_MOD, fd, ONESHOT, token);
