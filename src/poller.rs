@@ -49,6 +49,11 @@ const MANY: usize = 16384;
 pub struct Watchers(Mutex<Vec<(Weak<Poller>, Source)>>);
 
 impl Watchers {
+    /// Of an object that is in no poller.
+    pub const fn none() -> Self {
+        Watchers(Mutex::new(Vec::new()))
+    }
+
     fn add(&self, poller: &Arc<Poller>, source: Source) {
         let mut all = self.0.lock();
         all.retain(|(p, _)| p.strong_count() > 0);

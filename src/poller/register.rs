@@ -201,6 +201,10 @@ impl Register {
     /// Has an entry looked at before the next sleep, and ends the one under way.
     pub(super) fn poke_source(&mut self, source: Source) {
         if let Some(at) = self.by_source.get(&source).copied() {
+            // Until it was wrapped, the kernel alone did know.
+            if let Some(entry) = &mut self.entries[at as usize].entry {
+                entry.layered = true;
+            }
             self.poke(at);
             self.kernel.signal();
         }

@@ -94,6 +94,22 @@ pub fn recvfrom(
     })
 }
 
+/// recv(2) that does not wait, into a buffer that is there
+#[inline]
+pub fn recv_now(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    let (at, len) = (buf.as_mut_ptr().cast(), buf.len());
+    // SAFETY: the buffer is writable for its length.
+    cvt_len(unsafe { libc::recv(fd.as_raw_fd(), at, len, libc::MSG_DONTWAIT) })
+}
+
+/// send(2) that does not wait
+#[inline]
+pub fn send_now(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the buffer is readable for its length.
+    cvt_len(unsafe { libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), flags) })
+}
+
 /// getsockname(2)
 pub fn getsockname(fd: BorrowedFd<'_>) -> io::Result<Addr> {
     let fd = fd.as_raw_fd();

@@ -1,0 +1,6 @@
+//! Both ends of real connections, over socket pairs and TCP.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+mod session;
