@@ -1,4 +1,4 @@
-"""The exceptions of TLS, with CPython's names. `usocket._errors.error` raises them, `ussl` has them.
+"""The exceptions of TLS, with CPython's names. `usocket._errors` raises them, `ussl` has them.
 
 One class for each way a program may want to go on; the cause itself is in `code`, `reason` and the
 sentence.

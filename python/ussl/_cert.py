@@ -1,4 +1,4 @@
-"""A certificate as the dict that CPython's `getpeercert` gives. Nothing here decides about trust."""
+"""A certificate as the dict CPython's `getpeercert` gives. Nothing here decides about trust."""
 
 from __future__ import annotations
 

@@ -54,7 +54,8 @@ def namespace(**names) -> dict:
             return MODULES[name]
         return __import__(name, globals, locals, fromlist, level)
 
-    return {"__name__": "__main__", "__builtins__": {**vars(builtins), "__import__": import_}, **names}
+    special = {**vars(builtins), "__import__": import_}
+    return {"__name__": "__main__", "__builtins__": special, **names}
 
 
 def main() -> None:
