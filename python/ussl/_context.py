@@ -36,6 +36,7 @@ _CALLBACK = CFUNCTYPE(c_int32, c_void_p, POINTER(c_uint8), c_size_t, c_int32)
 
 # What a certificate or key is refused with, as MicroPython words it.
 _INVALID_KEY = (-10073, -10074, -10075)
+_INVALID_PEM = (-10070, -10071)
 _CLIENT, _SERVER = 1, 2
 _LEAF_ONLY = 1
 
@@ -121,16 +122,15 @@ class SSLContext:
             self._handle, cert, len(cert), key, 0 if key is None else len(key)
         )
         if code < 0:
-            raise self._invalid(code, key_given=key is not None)
+            raise self._invalid(code, cert)
 
-    def _invalid(self, code: int, key_given: bool = False) -> BaseException:
-        """What a refused certificate or key raises."""
+    def _invalid(self, code: int, cert: bytes = b"") -> BaseException:
+        """What a refused certificate or key raises; the certificate, where it may be the key."""
         sentence = detail(self._handle) or strerror(code)
-        if code in _INVALID_KEY:
+        if code in _INVALID_KEY or (code in _INVALID_PEM and _is_good(cert)):
             return SSLConfigError("invalid key", code, sentence)
-        if code in (-10070, -10071, -10072):
-            of_key = key_given and "key" in sentence
-            return SSLConfigError("invalid key" if of_key else "invalid cert", code, sentence)
+        if code in (*_INVALID_PEM, -10072):
+            return SSLConfigError("invalid cert", code, sentence)
         if code == -10032:
             return SSLConfigError("invalid crl", code, sentence)
         return error(code, self._handle)
@@ -432,6 +432,12 @@ class SSLContext:
             bool(suppress_ragged_eofs),
             session,
         )
+
+
+def _is_good(cert: bytes) -> bool:
+    """Whether a certificate can be read: then it is the key that cannot."""
+    scratch = SSLContext(PROTOCOL_TLS_CLIENT)
+    return lib.usocket_tls_context_trust(scratch._handle, cert, len(cert)) > 0
 
 
 def read_text(ask, *handle) -> str:
