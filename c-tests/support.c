@@ -35,6 +35,8 @@ void check_code(int64_t want, int64_t value, const char *call, const char *file,
     }
 }
 
+const int64_t WAITING_MODES[2] = {-1, 10 * GENEROUS};
+
 usocket_addr local_address(int family, int port)
 {
     usocket_addr addr;

@@ -78,6 +78,10 @@ size_t drain(usocket_t s, size_t want);
 // `clients`, at most `room`; gives how many.
 size_t full_listener(int family, usocket_t *listener, usocket_t *clients, size_t room);
 
+// Blocking, and with a timeout that is far away.
+extern const int64_t WAITING_MODES[2];
+#define FOR_EACH_WAITING_MODE(m) for (const int64_t *m = WAITING_MODES; m < WAITING_MODES + 2; m++)
+
 // How many descriptors the process has open.
 int open_descriptors(void);
 // The monotonic clock.

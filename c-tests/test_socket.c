@@ -1,4 +1,4 @@
-// Sockets: made, connected, used, closed. Modes have test_modes.c, threads test_threads.c.
+// Sockets: made, connected, used, closed. Modes have test_modes.c, threads test_threads.c and test_close.c.
 
 #include "support.h"
 

@@ -1,12 +1,10 @@
 // Does one operation after the other, with a mark before each that shows in a trace of the system
 // calls: a write to descriptor -1 of the operation's name. test_syscalls.py reads the trace.
 
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -64,12 +62,11 @@ static void *send_late(void *s)
 
 static void waiting(usocket_t a, usocket_t b, const char *kind, int mode)
 {
-    int64_t (*const runs[])(usocket_t, void *, size_t, int32_t) = {usocket_recv};
     char c;
     pthread_t thread;
     pthread_create(&thread, NULL, send_late, &b);
     mark("waiting-recv", kind, MODES[mode].name);
-    MUST(1, runs[0](a, &c, 1, 0));
+    MUST(1, usocket_recv(a, &c, 1, 0));
     mark("end", "", "");
     pthread_join(thread, NULL);
 }

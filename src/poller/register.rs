@@ -66,6 +66,8 @@ pub(super) struct Entry {
     /// Its readiness is not the kernel's to tell: a layered socket, or a plain file.
     layered: bool,
     poked: bool,
+    /// Reported under ONESHOT, and not modified since.
+    silent: bool,
 }
 
 /// The events of a mask, without the flags.
@@ -200,14 +202,13 @@ impl Register {
 
     /// Has an entry looked at before the next sleep, and ends the one under way.
     pub(super) fn poke_source(&mut self, source: Source) {
-        if let Some(at) = self.by_source.get(&source).copied() {
+        let Some(at) = self.by_source.get(&source).copied() else { return };
+        if let Some(entry) = self.entries[at as usize].entry.as_mut() {
             // Until it was wrapped, the kernel alone did know.
-            if let Some(entry) = &mut self.entries[at as usize].entry {
-                entry.layered = true;
-            }
-            self.poke(at);
-            self.kernel.signal();
+            entry.layered = true;
         }
+        self.poke(at);
+        self.kernel.signal();
     }
 
     fn poke(&mut self, at: u32) {
@@ -254,7 +255,7 @@ impl Register {
 
     /// What an entry has to say when the kernel says `seen`. `first` is before asking the kernel.
     fn report(&mut self, at: u32, seen: u32, first: bool) -> Option<Event> {
-        let entry = self.entries.get(at as usize)?.entry?;
+        let entry = self.entries.get(at as usize)?.entry.filter(|e| !e.silent)?;
         let mut events = seen & EVENTS;
         if entry.layered {
             events = self.layered(at, entry, seen);
@@ -267,7 +268,7 @@ impl Register {
             return None;
         }
         if entry.mask & ONESHOT != 0 {
-            self.silence(at);
+            self.silence(at, entry.layered);
         }
         Some(Event { source: entry.source, events, data: entry.data })
     }
@@ -292,9 +293,13 @@ impl Register {
     }
 
     /// After ONESHOT: nothing of this entry until it is modified.
-    fn silence(&mut self, at: u32) {
+    /// The kernel sees to it for an event of its own (`armed` false).
+    fn silence(&mut self, at: u32, armed: bool) {
         let Some(entry) = self.entries[at as usize].entry.as_mut() else { return };
-        entry.layered = false;
+        entry.silent = true;
+        if !armed {
+            return;
+        }
         let (fd, generation) = (entry.fd, self.entries[at as usize].generation);
         let token = u64::from(generation) << 32 | u64::from(at);
         let _ = sys::epoll_ctl(&self.kernel.epoll, libc::EPOLL_CTL_MOD, fd, ONESHOT, token);
@@ -323,7 +328,7 @@ pub(super) fn entry(
         (_, None) => (-1, events, false),
     };
     let asked = asked as u32 & EVENTS & !(libc::POLLNVAL as u32) | mask & (EDGE | ONESHOT);
-    Entry { source, fd, mask, data, asked, layered, poked: false }
+    Entry { source, fd, mask, data, asked, layered, poked: false, silent: false }
 }
 
 fn is_fd(source: Source) -> bool {

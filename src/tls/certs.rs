@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{Error as Tls, InconsistentKeys, SignatureScheme};
 
-use super::cause::Setting;
 use super::code::*;
 use super::der::Facts;
-use super::{Cause, cause, keylog, pem};
+use super::{Cause, keylog, pem};
 
 /// A certificate with its key, and the names it is for.
 #[derive(Clone, Debug)]
@@ -25,7 +24,8 @@ impl Identity {
     pub fn new(provider: &CryptoProvider, cert: &[u8], key: &[u8]) -> Result<Self, Cause> {
         let certs = pem::certificates(cert)?;
         let invalid = |words: &str| Cause::new(USOCKET_ETLS_CERT_INVALID, words);
-        let Some(facts) = certs.first().and_then(|c| Facts::of(c)) else {
+        let first = certs.first().cloned().unwrap_or_else(|| Vec::new().into());
+        let Some(facts) = Facts::of(&first) else {
             return Err(invalid("the certificate is not one"));
         };
         let mut names: Vec<_> = facts.dns_names().map(str::to_ascii_lowercase).collect();
@@ -36,14 +36,11 @@ impl Identity {
         let key = provider.key_provider.load_private_key(key).map_err(|e| {
             Cause::new(USOCKET_ETLS_KEY_INVALID, format!("the private key cannot be used: {e}"))
         })?;
-        let key = CertifiedKey::new(certs, key);
-        match key.keys_match() {
-            Ok(()) | Err(Tls::InconsistentKeys(InconsistentKeys::Unknown)) => {}
-            Err(Tls::InvalidCertificate(_)) => {
-                return Err(invalid("the certificate is not one that can be used"));
-            }
-            Err(e) => return Err(cause::of(&e, Setting::default())),
+        // A key that cannot say what its public half is passes, as in rustls.
+        if key.public_key().is_some_and(|public| public.as_ref() != facts.key) {
+            return Err(Cause::plain(USOCKET_ETLS_KEY_MISMATCH));
         }
+        let key = CertifiedKey::new(certs, key);
         Ok(Identity { key: Arc::new(key), names })
     }
 

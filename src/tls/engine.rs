@@ -459,8 +459,10 @@ impl Engine {
             Conn::Client(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
             Conn::Server(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
         };
+        let mut words = None;
         if !self.complete {
             let notes = keylog::take();
+            words = notes.words;
             self.exporter = notes.exporter.or(self.exporter.take());
             self.server_name = notes.server_name.or(self.server_name.take());
         }
@@ -469,30 +471,32 @@ impl Engine {
                 self.peer_closed |= matches!(turn, Turn::Closed);
                 Ok((turn, done))
             }
-            Err(e) => Err(self.fail(config, fd, &e)),
+            Err(e) => Err(self.fail(config, fd, &e, words)),
         }
     }
 
     /// Ends the connection for an error of rustls, telling the peer if that can be done at once.
-    fn fail(&mut self, config: &Config, fd: BorrowedFd<'_>, e: &rustls::Error) -> Error {
-        /// More than an alert with what was queued before it ever takes.
-        const TURNS: u32 = 16;
+    fn fail(
+        &mut self,
+        config: &Config,
+        fd: BorrowedFd<'_>,
+        e: &rustls::Error,
+        words: Option<String>,
+    ) -> Error {
         let greeted = self.common().is_some_and(|c| c.protocol_version().is_some());
         let setting = Setting { own_clock: config.own_clock, greeted };
-        let error = self.latch(cause::of(e, setting));
-        let mut unwanted = |_: &[u8]| {};
-        for _ in 0..TURNS {
+        let mut cause = cause::of(e, setting);
+        cause.words = words.unwrap_or(cause.words);
+        let error = self.latch(cause);
+        // What is queued, the alert last; not further, or it would meet the same input again.
+        while self.common().is_some_and(CommonState::wants_write) {
             let (input, output) = (&mut self.input, &mut self.output);
             let turn = match &mut self.conn {
                 Conn::Not => break,
-                Conn::Client(c) => {
-                    drive::turn(&mut ***c, input, output, Out::Nothing, &mut unwanted)
-                }
-                Conn::Server(c) => {
-                    drive::turn(&mut ***c, input, output, Out::Nothing, &mut unwanted)
-                }
+                Conn::Client(c) => drive::turn(&mut ***c, input, output, Out::Nothing, &mut |_| {}),
+                Conn::Server(c) => drive::turn(&mut ***c, input, output, Out::Nothing, &mut |_| {}),
             };
-            if !matches!(turn, Ok(Turn::Again)) {
+            if turn.is_err() {
                 break;
             }
         }
