@@ -11,8 +11,8 @@ import ussl
 ROOT = Path(__file__).resolve().parent.parent
 
 
-# An Ed25519 key in PKCS#8 as version 1 has it, before the 32 bytes. rcgen writes version 2, with the
-# public half behind them, which OpenSSL 3.0 does not read.
+# An Ed25519 key in PKCS#8 as version 1 has it, before the 32 bytes. rcgen writes version 2, with
+# the public half behind them, which OpenSSL 3.0 does not read.
 ED25519 = bytes.fromhex("302e020100300506032b657004220420")
 
 
