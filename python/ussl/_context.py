@@ -235,9 +235,9 @@ class SSLContext:
 
     @verify_flags.setter
     def verify_flags(self, value: int) -> None:
-        flags = VerifyFlags(index(value))
-        if flags & ~VerifyFlags.VERIFY_CRL_CHECK_CHAIN:
+        if index(value) & ~int(VerifyFlags.VERIFY_CRL_CHECK_CHAIN):
             raise ValueError(f"{value} has flags that do not exist here")
+        flags = VerifyFlags(value)
         before = self._verify_flags
         if before and not flags and self._crls:
             raise ValueError("revocation lists that count cannot be taken back")

@@ -115,6 +115,8 @@ class SSLSocket(socket):
             raise tls_error(CRL_MISSING, "verify_flags needs revocation lists: load_crl()")
         if session is not None and not isinstance(session, SSLSession):
             raise TypeError("session is no SSLSession")
+        if session is not None and session._context is not context:
+            raise ValueError("Session refers to a different SSLContext.")
         given = None if name is None else text(name, "server_hostname")
         code = lib.usocket_tls_wrap(handle, context._handle, given, 0)
         if code == NAME_REQUIRED:
