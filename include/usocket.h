@@ -71,6 +71,18 @@
 // A sensible backlog for usocket_listen where the caller has none in mind (CPython's too).
 #define USOCKET_BACKLOG_DEFAULT 128
 
+// For usocket_create_server: several sockets may share the port (SO_REUSEPORT).
+#define USOCKET_REUSE_PORT 1
+
+// For usocket_create_server: an IPv6 socket that takes IPv4 connections as well.
+#define USOCKET_DUAL_STACK 2
+
+// In an event mask: report once, then not again until usocket_poller_modify.
+#define USOCKET_ONESHOT 1073741824
+
+// In an event mask: report when it becomes ready, not while it is.
+#define USOCKET_EDGE 2147483648
+
 // A handle: a number that stands for a socket or another object of the library.
 //
 // Positive and below 2^53, so that it survives a double. Never reused: a closed handle gives
@@ -121,6 +133,18 @@ typedef struct usocket_pollfd {
   // The answer: what is there.
   int16_t revents;
 } usocket_pollfd;
+
+// What usocket_poller_wait reports about one registration.
+typedef struct usocket_event {
+  // The handle that was registered; 0 for a descriptor.
+  usocket_t socket;
+  // What was given with the registration.
+  uint64_t data;
+  // The descriptor that was registered; -1 for a handle.
+  int32_t fd;
+  // POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL, ...
+  uint32_t events;
+} usocket_event;
 
 #ifdef __cplusplus
 extern "C" {
@@ -701,6 +725,66 @@ int32_t usocket_getaddrinfo(const char *host,
 // Ownership: the list and all it points to are gone.
 int32_t usocket_freeaddrinfo(struct usocket_addrinfo *list);
 
+// Starts a query of the resolver and returns at once; the arguments are usocket_getaddrinfo's.
+//
+// The handle can be polled like a socket: POLLIN means the answer is there, for
+// usocket_resolve_result. usocket_close cancels it. Queries run on at most four threads of the
+// library's, started with the first of them.
+//
+// Returns: a handle.
+// Errors: USOCKET_EAI_SERVICE for a port out of range, -EMFILE, -ENFILE, -EAGAIN (no thread).
+// Blocks: no.
+// Threads: any.
+// Ownership: the handle is the caller's, to be given to usocket_close.
+usocket_t usocket_resolve_start(const char *host,
+                                const char *service,
+                                int32_t family,
+                                int32_t type,
+                                int32_t proto,
+                                int32_t flags);
+
+// The answer to a query of usocket_resolve_start, waited for up to `timeout_us` microseconds
+// (negative: as long as it takes; 0: not at all). It can be taken more than once.
+//
+// Returns: 0, and a list of at least one answer in `out`.
+// Errors: those of usocket_getaddrinfo; -EAGAIN with a timeout of 0 while the answer is not
+// there; -EBADF (also: closed meanwhile); -EINVAL for a handle of another kind.
+// Blocks: up to the timeout.
+// Threads: any.
+// Ownership: the list is the caller's, to be given to usocket_freeaddrinfo.
+int32_t usocket_resolve_result(usocket_t query, int64_t timeout_us, struct usocket_addrinfo **out);
+
+// Connects to `service` (a name or decimal port) on `host` (a name or numeric text): all its
+// addresses, IPv6 and IPv4 taking turns, a new attempt every 250 ms or as soon as one fails; the
+// first to connect wins (RFC 8305, "Happy Eyeballs").
+//
+// `timeout_us` microseconds cover the names and the connecting, and become the socket's timeout;
+// negative is none. `source`, unless NULL, is the local address to connect from.
+//
+// Returns: a handle.
+// Errors: those of usocket_getaddrinfo, -ETIMEDOUT, -EINTR (event hook); otherwise the error of
+// the most telling attempt: that the host refused before that the way there failed, before that
+// there is none. -EINVAL for a timeout of 0 or a bad `source`, -EFAULT for a NULL `service`.
+// Blocks: up to the timeout.
+// Threads: any.
+// Ownership: the handle is the caller's; the texts and `source` are only read.
+usocket_t usocket_create_connection(const char *host,
+                                    const char *service,
+                                    int64_t timeout_us,
+                                    const struct usocket_addr *source);
+
+// Makes a socket that listens on an IP or Unix address, as CPython's socket.create_server does:
+// SO_REUSEADDR on IP, IPv6 only unless asked otherwise. `backlog` is usocket_listen's; `flags`
+// are USOCKET_REUSE_PORT and USOCKET_DUAL_STACK, or 0.
+//
+// Returns: a handle.
+// Errors: -EINVAL for an unknown flag, a bad address, or USOCKET_DUAL_STACK on an address that
+// is not IPv6; those of usocket_socket, usocket_bind, usocket_listen; -EFAULT.
+// Blocks: no.
+// Threads: any.
+// Ownership: the handle is the caller's.
+usocket_t usocket_create_server(const struct usocket_addr *addr, int32_t backlog, int32_t flags);
+
 // Waits until at least one of `n` entries has one of its events, or for `timeout_us`
 // microseconds (negative: for ever, 0: not at all). This is for small sets: every call goes
 // through all entries.
@@ -714,6 +798,88 @@ int32_t usocket_freeaddrinfo(struct usocket_addrinfo *list);
 // Threads: any; a set belongs to one call.
 // Ownership: `fds` is the caller's; only `revents` is written.
 int32_t usocket_poll(struct usocket_pollfd *fds, size_t n, int64_t timeout_us);
+
+// Makes a poller.
+//
+// A poller is a handle: it can be polled and put into other pollers, and usocket_close closes it.
+//
+// Returns: a handle.
+// Errors: -EMFILE, -ENFILE, -ENOMEM.
+// Blocks: no.
+// Threads: any.
+// Ownership: the handle is the caller's, to be given to usocket_close.
+usocket_t usocket_poller_create(void);
+
+// Registers the handle `s` with a poller, or, when `s` is 0, the descriptor `fd`, which is none
+// of the library's. `events` is POLLIN, POLLOUT, POLLPRI, POLLRDHUP; POLLERR and POLLHUP come
+// unasked (a mask of POLLERR asks for nothing else). It is level-triggered unless USOCKET_ONESHOT
+// or USOCKET_EDGE is added. `data` comes back with every event.
+//
+// Closing a registered handle takes it out; the poller reports POLLNVAL for it, once. A
+// descriptor must be taken out before it is closed.
+//
+// Returns: 0.
+// Errors: -EEXIST when it is registered already; -EBADF for a stale handle or a descriptor that
+// is not open; -EINVAL for a mask without an event or with an unknown bit, for the poller itself,
+// or a `poller` that is none; -EPERM for a handle that cannot be polled; -ELOOP for pollers in a
+// ring; -ENOSPC, -ENOMEM.
+// Blocks: no.
+// Threads: any; also while others wait.
+// Ownership: the poller does not keep `s` open.
+int32_t usocket_poller_add(usocket_t poller,
+                           usocket_t s,
+                           int32_t fd,
+                           uint32_t events,
+                           uint64_t data);
+
+// Changes what a registration asks for and its `data`; one that USOCKET_ONESHOT has silenced
+// reports again.
+//
+// Returns: 0.
+// Errors: -ENOENT when it is not registered, and those of usocket_poller_add.
+// Blocks: no.
+// Threads: any; also while others wait.
+// Ownership: nothing changes hands.
+int32_t usocket_poller_modify(usocket_t poller,
+                              usocket_t s,
+                              int32_t fd,
+                              uint32_t events,
+                              uint64_t data);
+
+// Takes a registration out.
+//
+// Returns: 0.
+// Errors: -ENOENT when it is not registered, -EBADF for a stale handle (which takes itself out),
+// -EINVAL for a `poller` that is none.
+// Blocks: no.
+// Threads: any; also while others wait.
+// Ownership: nothing changes hands.
+int32_t usocket_poller_remove(usocket_t poller, usocket_t s, int32_t fd);
+
+// Waits until a registration has one of its events, or for `timeout_us` microseconds (negative:
+// for ever, 0: not at all). At most `n` events are written; what does not fit comes with the next
+// wait. The cost grows with what is ready, not with what is registered.
+//
+// Returns: how many events were written; 0 when the time is over or usocket_poller_wake was
+// called.
+// Errors: -EBADF (also: closed meanwhile), -EINTR (event hook), -EINVAL for a `poller` that is
+// none or an `n` of 0, -EFAULT.
+// Blocks: up to the timeout.
+// Threads: any; several may wait at once.
+// Ownership: `events` is the caller's.
+int32_t usocket_poller_wait(usocket_t poller,
+                            struct usocket_event *events,
+                            size_t n,
+                            int64_t timeout_us);
+
+// Makes one usocket_poller_wait, the one that is waiting or else the next, return 0 at once.
+//
+// Returns: 0.
+// Errors: -EBADF, -EINVAL for a `poller` that is none.
+// Blocks: no.
+// Threads: any: that is what it is for.
+// Ownership: nothing changes hands.
+int32_t usocket_poller_wake(usocket_t poller);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -11,8 +11,8 @@
 //! - **pin**: one compare-and-swap, which succeeds only while the generation matches and CLOSING
 //!   is clear. The value stays alive and in place until the pin is dropped.
 //! - **close**: one compare-and-swap sets CLOSING and takes a pin of its own. No new pin can
-//!   succeed from here on. Pins held by others mean operations in flight: the caller's `wake` is
-//!   run on the value to end them.
+//!   succeed from here on. Pins held by others mean operations in flight: the caller of close is
+//!   told, to end them.
 //! - The pin that goes last, whoever holds it, drops the value and gives the slot back. Exactly
 //!   one thread sees that transition, because CLOSING is never cleared while pins are left.
 //!
@@ -191,12 +191,11 @@ impl<T> Table<T> {
         }
     }
 
-    /// Makes `handle` stale. `wake` runs, on the still living value, when other threads are inside.
-    pub fn close(&self, handle: Handle, wake: impl FnOnce(&T)) -> Result<(), Stale> {
+    /// Makes `handle` stale. `closed` runs on the still living value, and is told whether other
+    /// threads are inside.
+    pub fn close(&self, handle: Handle, closed: impl FnOnce(&T, bool)) -> Result<(), Stale> {
         let (pin, others) = self.begin_close(handle, true).map_err(|_| Stale)?;
-        if others {
-            wake(&pin);
-        }
+        closed(&pin, others);
         Ok(())
     }
 

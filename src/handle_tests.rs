@@ -37,9 +37,9 @@ mod real {
             assert!(h > 0 && h < 1 << 53);
             assert!(seen.insert(h), "handle {h} came back");
             assert_eq!(*t.pin(h).map_err(|_| ()).unwrap_or_else(|()| panic!("stale")), i);
-            assert_eq!(t.close(h, |_| panic!("nobody is inside")), Ok(()));
+            assert_eq!(t.close(h, |_, busy| assert!(!busy)), Ok(()));
             assert!(t.pin(h).is_err());
-            assert_eq!(t.close(h, |_| ()), Err(Stale));
+            assert_eq!(t.close(h, |_, _| ()), Err(Stale));
         }
         assert_eq!(t.slots(), 1, "one slot serves them all");
     }
@@ -64,7 +64,7 @@ mod real {
             63,
         ] {
             assert!(t.pin(bad).is_err(), "{bad}");
-            assert_eq!(t.close(bad, |_| ()), Err(Stale), "{bad}");
+            assert_eq!(t.close(bad, |_, _| ()), Err(Stale), "{bad}");
             assert_eq!(t.take(bad), Err(NotTaken::Stale), "{bad}");
         }
         assert!(t.pin(h).is_ok());
@@ -77,7 +77,7 @@ mod real {
         let Ok(pin) = t.pin(h) else { panic!("stale") };
         assert_eq!(t.take(h).err(), Some(NotTaken::Busy));
         let mut woke = false;
-        assert_eq!(t.close(h, |_| woke = true), Ok(()));
+        assert_eq!(t.close(h, |_, busy| woke = busy), Ok(()));
         assert!(woke && pin.closing() && count(&drops) == 0);
         assert!(t.pin(h).is_err());
         drop(pin);
@@ -110,7 +110,7 @@ mod real {
         }
         let h = (last << INDEX_BITS) as Handle;
         assert!(h > 0 && h < 1 << 53 && t.pin(h).is_ok());
-        assert_eq!(t.close(h, |_| ()), Ok(()));
+        assert_eq!(t.close(h, |_, _| ()), Ok(()));
         let next = insert(&t, 1);
         assert_eq!(t.slots(), 2);
         assert_ne!(next & i64::from(MAX_SLOTS - 1), h & i64::from(MAX_SLOTS - 1));
@@ -130,7 +130,7 @@ mod real {
                         opened.fetch_add(1, Ordering::SeqCst);
                         // Publish ours, close whatever was there: another thread may be inside it.
                         let old = shared[(i + n) % 8].swap(h as u64, Ordering::SeqCst);
-                        let _ = t.close(old as Handle, |_| ());
+                        let _ = t.close(old as Handle, |_, _| ());
                     }
                 });
             }
@@ -160,7 +160,7 @@ mod real {
             stop.store(true, Ordering::Relaxed);
         });
         for place in &shared {
-            let _ = t.close(place.load(Ordering::SeqCst) as Handle, |_| ());
+            let _ = t.close(place.load(Ordering::SeqCst) as Handle, |_, _| ());
         }
         assert_eq!(count(&drops), 2 * rounds, "every value dropped exactly once");
         assert!(t.slots() < 64, "{} slots for at most 12 live values", t.slots());
@@ -175,7 +175,7 @@ mod real {
         }
         assert_eq!(t.slots(), 100_000);
         for h in &handles {
-            assert_eq!(t.close(*h, |_| ()), Ok(()));
+            assert_eq!(t.close(*h, |_, _| ()), Ok(()));
         }
     }
 }
@@ -205,7 +205,7 @@ mod model {
                 }
                 assert!(t2.pin(h).is_ok() || t2.pin(h).is_err());
             });
-            assert_eq!(t.close(h, |_| ()), Ok(()));
+            assert_eq!(t.close(h, |_, _| ()), Ok(()));
             assert!(t.pin(h).is_err());
             let _ = pinner.join();
             assert_eq!(count(&drops), 1);
@@ -217,8 +217,8 @@ mod model {
         loom::model(|| {
             let (t, h, drops) = table();
             let t2 = t.clone();
-            let other = thread::spawn(move || t2.close(h, |_| ()).is_ok());
-            let mine = t.close(h, |_| ()).is_ok();
+            let other = thread::spawn(move || t2.close(h, |_, _| ()).is_ok());
+            let mine = t.close(h, |_, _| ()).is_ok();
             let theirs = other.join().unwrap_or(true);
             assert!(mine != theirs, "exactly one close succeeds");
             assert_eq!(count(&drops), 1);
@@ -243,7 +243,7 @@ mod model {
                 Err(e) => assert_eq!(e, NotTaken::Busy),
             }
             let _ = pinner.join();
-            let _ = t.close(h, |_| ());
+            let _ = t.close(h, |_, _| ());
             assert_eq!(count(&drops), 1);
         });
     }
@@ -259,13 +259,13 @@ mod model {
                     assert_eq!(count(&pin.0), 0);
                 }
             });
-            assert_eq!(t.close(h, |_| ()), Ok(()));
+            assert_eq!(t.close(h, |_, _| ()), Ok(()));
             let second = counter();
             let Ok(h2) = t.insert(Counted(second.clone())) else { panic!("full") };
             assert_ne!(h, h2);
             let _ = stale.join();
             assert_eq!((count(&drops), count(&second)), (1, 0));
-            assert_eq!(t.close(h2, |_| ()), Ok(()));
+            assert_eq!(t.close(h2, |_, _| ()), Ok(()));
             assert_eq!(count(&second), 1);
         });
     }
@@ -278,7 +278,7 @@ mod model {
             let turn = |t: &Table<Counted>, d: &std::sync::Arc<_>| {
                 let Ok(h) = t.insert(Counted(std::sync::Arc::clone(d))) else { panic!("full") };
                 assert!(t.pin(h).is_ok());
-                assert_eq!(t.close(h, |_| ()), Ok(()));
+                assert_eq!(t.close(h, |_, _| ()), Ok(()));
             };
             let other = thread::spawn(move || turn(&t2, &d2));
             turn(&t, &drops);

@@ -10,7 +10,8 @@
 //! | [`socket`] | a socket: family, type, mode, transport |
 //! | [`stream`] | read, readline, write over any transport |
 //! | [`addr`], [`resolve`] | addresses; names to addresses |
-//! | [`poll`] | poll over handles |
+//! | [`connect`] | create_connection and create_server |
+//! | [`poll`], [`poller`] | poll over handles; the poller, which scales |
 //! | [`wait`] | one deadline, one wait: the only place that blocks |
 //! | [`error`] | the one error type and its numbers |
 //! | [`sys`] | every call into the system that socket2 does not make for us |
@@ -26,6 +27,8 @@ pub mod handle;
 #[cfg(not(loom))]
 pub mod addr;
 #[cfg(not(loom))]
+pub mod connect;
+#[cfg(not(loom))]
 pub mod error;
 #[cfg(not(loom))]
 pub mod ffi;
@@ -33,6 +36,8 @@ pub mod ffi;
 pub mod object;
 #[cfg(not(loom))]
 pub mod poll;
+#[cfg(not(loom))]
+pub mod poller;
 #[cfg(not(loom))]
 pub mod resolve;
 #[cfg(not(loom))]

@@ -1,20 +1,85 @@
 //! What a handle can stand for, and the one table of them all.
 
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::handle::{Handle, NotTaken, Pin, Table};
+use crate::poller::{Poller, Watchers};
+use crate::resolve::Resolve;
 use crate::socket::Socket;
 
 /// Whatever has a handle.
 pub enum Object {
     /// See [`Socket`].
     Socket(Socket),
+    /// See [`Poller`].
+    Poller(Arc<Poller>),
+    /// See [`Resolve`].
+    Resolve(Resolve),
 }
 
 impl Object {
-    /// Ends what other threads are doing with it: its handle was closed while they were inside.
-    fn end_operations(&self) {
+    /// Its handle was closed: tells the pollers it is in, and ends what other threads do with it.
+    fn closed(&self, others_inside: bool) {
+        self.watchers().closed();
         match self {
-            Object::Socket(s) => s.end_operations(),
+            Object::Socket(s) if others_inside => s.end_operations(),
+            Object::Poller(p) => p.end_operations(),
+            Object::Resolve(r) => r.abandon(),
+            _ => {}
+        }
+    }
+
+    /// The pollers it is registered with.
+    pub fn watchers(&self) -> &Watchers {
+        match self {
+            Object::Socket(s) => s.watchers(),
+            Object::Poller(p) => p.watchers(),
+            Object::Resolve(r) => r.watchers(),
+        }
+    }
+
+    /// The descriptor to poll; `None` for what cannot be polled.
+    pub fn fd(&self) -> Option<i32> {
+        match self {
+            Object::Socket(s) => Some(s.fileno()),
+            Object::Poller(p) => Some(p.fileno()),
+            Object::Resolve(r) => Some(r.as_fd().as_raw_fd()),
+        }
+    }
+
+    /// As a socket.
+    ///
+    /// # Errors
+    /// ENOTSOCK for an object of another kind.
+    #[inline]
+    pub fn socket(&self) -> Result<&Socket> {
+        match self {
+            Object::Socket(s) => Ok(s),
+            _ => Err(Error::os(libc::ENOTSOCK)),
+        }
+    }
+
+    /// As a poller.
+    ///
+    /// # Errors
+    /// EINVAL for an object of another kind, as epoll_wait(2) has it.
+    pub fn poller(&self) -> Result<&Arc<Poller>> {
+        match self {
+            Object::Poller(p) => Ok(p),
+            _ => Err(Error::os(libc::EINVAL)),
+        }
+    }
+
+    /// As a name query.
+    ///
+    /// # Errors
+    /// EINVAL for an object of another kind.
+    pub fn resolve(&self) -> Result<&Resolve> {
+        match self {
+            Object::Resolve(r) => Ok(r),
+            _ => Err(Error::os(libc::EINVAL)),
         }
     }
 }
@@ -49,7 +114,7 @@ pub fn pin(handle: Handle) -> Result<Pin<'static, Object>> {
 /// # Errors
 /// EBADF for a stale handle.
 pub fn close(handle: Handle) -> Result<()> {
-    TABLE.close(handle, Object::end_operations).map_err(|_| Error::os(libc::EBADF))
+    TABLE.close(handle, Object::closed).map_err(|_| Error::os(libc::EBADF))
 }
 
 /// Makes `handle` stale and gives its object out.
@@ -57,21 +122,12 @@ pub fn close(handle: Handle) -> Result<()> {
 /// # Errors
 /// EBADF for a stale handle, EBUSY while other threads use it.
 pub fn take(handle: Handle) -> Result<Object> {
-    TABLE.take(handle).map_err(|e| match e {
+    let object = TABLE.take(handle).map_err(|e| match e {
         NotTaken::Stale => Error::os(libc::EBADF),
         NotTaken::Busy => Error::os(libc::EBUSY),
-    })
-}
-
-/// The socket behind a pin.
-///
-/// # Errors
-/// ENOTSOCK for a handle of another kind.
-#[inline]
-pub fn socket<'p>(pin: &'p Pin<'static, Object>) -> Result<&'p Socket> {
-    match &**pin {
-        Object::Socket(s) => Ok(s),
-    }
+    })?;
+    object.watchers().closed();
+    Ok(object)
 }
 
 /// The last human-readable cause of an error on `handle`; empty when there is none.

@@ -1,14 +1,13 @@
 //! poll over handles: for small sets, without anything registered anywhere.
 
-use std::os::fd::{AsFd, AsRawFd};
-
 use crate::error::Result;
 use crate::handle::{Handle, Pin};
 use crate::object::{self, Object};
+use crate::socket::Socket;
 use crate::wait::{self, Deadline};
 
 /// What to poll: a handle, or a descriptor that is none of the library's.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// A handle of the table.
     Handle(Handle),
@@ -27,48 +26,70 @@ pub struct Entry {
     pub revents: i16,
 }
 
-/// Waits until at least one entry has an event, or the deadline; gives how many have.
-///
-/// A handle that is stale, or is closed while it is waited for, has `POLLNVAL`.
-pub fn poll(entries: &mut [Entry], timeout_us: i64) -> Result<usize> {
-    let mut deadline = Deadline::after_us(timeout_us);
-    let pins: Vec<Option<Pin<'static, Object>>> = entries
-        .iter()
-        .map(|e| match e.source {
+/// An entry's object while the poll lasts.
+struct Held(Option<Pin<'static, Object>>);
+
+impl Held {
+    fn new(source: Source) -> Held {
+        Held(match source {
             Source::Handle(h) => object::pin(h).ok(),
             Source::Fd(_) => None,
         })
-        .collect();
-    let mut fds: Vec<libc::pollfd> = entries
-        .iter()
-        .zip(&pins)
-        .map(|(e, pin)| {
-            let fd = match (e.source, pin) {
-                (Source::Fd(fd), _) => fd,
-                (_, Some(pin)) => fd_of(pin),
-                (_, None) => -1,
-            };
-            libc::pollfd { fd, events: e.events, revents: 0 }
-        })
-        .collect();
-    let stale = |e: &Entry, pin: &Option<Pin<'static, Object>>| {
-        matches!(e.source, Source::Handle(_)) && pin.as_ref().is_none_or(Pin::closing)
-    };
-    // What can be told at once must not be waited for.
-    if entries.iter().zip(&pins).any(|(e, pin)| stale(e, pin)) {
-        deadline = Deadline::after_us(0);
     }
-    wait::poll(&mut fds, &mut deadline)?;
-    let mut ready = 0;
-    for ((e, pin), fd) in entries.iter_mut().zip(&pins).zip(&fds) {
-        e.revents = if stale(e, pin) { libc::POLLNVAL } else { fd.revents };
-        ready += usize::from(e.revents != 0);
+
+    /// The socket, if its readiness is not the kernel's alone to tell.
+    fn layered(&self) -> Option<&Socket> {
+        self.0.as_ref().and_then(|pin| pin.socket().ok()).filter(|s| !s.kernel_knows())
     }
-    Ok(ready)
+
+    fn question(&self, entry: &Entry) -> libc::pollfd {
+        let fd = match (entry.source, &self.0) {
+            (Source::Fd(fd), _) => fd,
+            (_, Some(pin)) => pin.fd().unwrap_or(-1),
+            (_, None) => -1,
+        };
+        let events = self.layered().map_or(entry.events, |s| s.kernel_events(entry.events));
+        libc::pollfd { fd, events, revents: 0 }
+    }
+
+    fn answer(&self, entry: &Entry, seen: i16) -> i16 {
+        match (entry.source, &self.0) {
+            (Source::Handle(_), None) => libc::POLLNVAL,
+            (_, Some(pin)) if pin.closing() || pin.fd().is_none() => libc::POLLNVAL,
+            _ => self.layered().map_or(seen, |s| s.true_events(entry.events, seen)),
+        }
+    }
 }
 
-fn fd_of(object: &Object) -> i32 {
-    match object {
-        Object::Socket(s) => s.as_fd().as_raw_fd(),
+/// Waits until at least one entry has an event, or the deadline; gives how many have.
+///
+/// A handle that is stale, is closed while it is waited for, or cannot be polled has `POLLNVAL`.
+///
+/// # Errors
+/// Those of [`wait::poll`].
+pub fn poll(entries: &mut [Entry], timeout_us: i64) -> Result<usize> {
+    let mut deadline = Deadline::after_us(timeout_us);
+    let held: Vec<_> = entries.iter().map(|e| Held::new(e.source)).collect();
+    // Some answers need no asking, and must not be waited upon.
+    let mut ready = answer(entries, &held, |_| 0);
+    loop {
+        let mut fds: Vec<_> = held.iter().zip(&*entries).map(|(h, e)| h.question(e)).collect();
+        let mut at_once = Deadline::after_us(0);
+        let within = if ready > 0 { &mut at_once } else { &mut deadline };
+        let seen = wait::poll(&mut fds, within)?;
+        ready = answer(entries, &held, |at| fds[at].revents);
+        // The kernel may see what is nothing to the caller, such as half a TLS record.
+        if ready > 0 || seen == 0 {
+            return Ok(ready);
+        }
     }
+}
+
+fn answer(entries: &mut [Entry], held: &[Held], seen: impl Fn(usize) -> i16) -> usize {
+    let mut ready = 0;
+    for (at, (entry, held)) in entries.iter_mut().zip(held).enumerate() {
+        entry.revents = held.answer(entry, seen(at));
+        ready += usize::from(entry.revents != 0);
+    }
+    ready
 }

@@ -21,6 +21,7 @@ use socket2::{Domain, Protocol, Type};
 
 use crate::addr::Addr;
 use crate::error::{Error, Result, USOCKET_ETLS_NOT_WRAPPED};
+use crate::poller::Watchers;
 use crate::sys::net;
 use crate::wait::{self, Deadline};
 
@@ -39,6 +40,8 @@ pub struct Socket {
     /// An error that ended a stream call which had bytes to hand over: the next call reports it.
     late_in: AtomicI32,
     late_out: AtomicI32,
+    /// The pollers it is registered with, to be told when it closes.
+    watchers: Watchers,
 }
 
 impl Socket {
@@ -89,6 +92,7 @@ impl Socket {
             timeout: AtomicI64::new(timeout),
             late_in: AtomicI32::new(0),
             late_out: AtomicI32::new(0),
+            watchers: Watchers::default(),
         }
     }
 
@@ -126,6 +130,26 @@ impl Socket {
     /// Ends what other threads are doing on this socket; it is about to be closed.
     pub fn end_operations(&self) {
         net::end_operations(self.inner.as_fd());
+    }
+
+    /// The pollers it is registered with.
+    pub fn watchers(&self) -> &Watchers {
+        &self.watchers
+    }
+
+    /// What to ask the kernel for, to learn about `events`.
+    pub(crate) fn kernel_events(&self, events: i16) -> i16 {
+        events
+    }
+
+    /// What is true of `events` when the kernel says `seen`.
+    pub(crate) fn true_events(&self, _events: i16, seen: i16) -> i16 {
+        seen
+    }
+
+    /// Whether the kernel alone knows what this socket is ready for.
+    pub(crate) fn kernel_knows(&self) -> bool {
+        true
     }
 
     /// The timeout in microseconds; negative none, 0 non-blocking.
@@ -176,6 +200,11 @@ impl Socket {
             _ => return Err(e.into()),
         }
         wait::fd(fd, libc::POLLOUT, &mut self.deadline())?;
+        self.take_error()
+    }
+
+    /// SO_ERROR as a result, and clears it: how a connect that did not wait has ended.
+    pub fn take_error(&self) -> Result<()> {
         match self.inner.take_error()? {
             Some(e) => Err(e.into()),
             None => Ok(()),

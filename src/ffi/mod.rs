@@ -5,10 +5,12 @@
 #![allow(clippy::missing_safety_doc)] // Each function's text says what its pointers must be.
 
 pub mod address;
+pub mod connection;
 pub mod library;
 pub mod name;
 pub mod option;
 pub mod poll;
+pub mod poller;
 pub mod socket;
 pub mod stream;
 
@@ -18,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::object;
+use crate::object::{self, Object};
 use crate::socket::Socket;
 
 /// What an export can return: a number that has room for a negative error.
@@ -36,12 +38,18 @@ fn guard<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
     }
 }
 
-/// [`guard`] for an export about one socket: pins it, and closes it if the body panics.
+/// [`guard`] for an export about one socket.
 #[inline]
 fn on_socket<T: Number>(handle: Handle, body: impl FnOnce(&Socket) -> Result<T>) -> T {
+    on_object(handle, |object| body(object.socket()?))
+}
+
+/// [`guard`] for an export about one object: pins it, and closes it if the body panics.
+#[inline]
+fn on_object<T: Number>(handle: Handle, body: impl FnOnce(&Object) -> Result<T>) -> T {
     let run = || {
         let pin = object::pin(handle)?;
-        let result = body(object::socket(&pin)?);
+        let result = body(&pin);
         // Whatever ended empty-handed on a handle closed meanwhile, ended because of that.
         match result {
             Ok(value) if value != T::from(0) => Ok(value),
@@ -187,7 +195,7 @@ mod tests {
                 let body = export.split_once("{\n").map(|(_, b)| b).unwrap_or_default();
                 let body = body.split_once("\n}").map(|(b, _)| b).unwrap_or(body);
                 let name = export.lines().find(|l| l.contains("fn ")).unwrap_or_default();
-                let guarded = ["guard(", "on_socket(", "unguarded("];
+                let guarded = ["guard(", "on_socket(", "on_object(", "unguarded("];
                 assert!(guarded.iter().any(|g| body.contains(g)), "not guarded: {name}");
                 assert!(body.lines().count() <= 15, "does too much: {name}");
                 exports += 1;

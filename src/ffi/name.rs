@@ -5,11 +5,14 @@ use std::ffi::{CString, c_char};
 
 use parking_lot::Mutex;
 
-use super::{guard, output, required, text};
+use super::library::usocket_t;
+use super::{guard, on_object, output, required, text};
 use crate::addr::Addr;
 use crate::error::{Error, Result};
-use crate::resolve;
+use crate::object::{self, Object};
+use crate::resolve::{self, Resolve};
 use crate::sys::names::Answer;
+use crate::wait::Deadline;
 
 /// One answer of usocket_getaddrinfo: what a socket needs to reach the service.
 #[repr(C)]
@@ -125,6 +128,61 @@ pub extern "C" fn usocket_freeaddrinfo(list: *mut usocket_addrinfo) -> i32 {
         }
         let found = LISTS.lock().as_mut().and_then(|lists| lists.remove(&(list as usize)));
         found.map(|list| drop(list.nodes)).ok_or(Error::os(libc::EINVAL))?;
+        Ok(0)
+    })
+}
+
+/// Starts a query of the resolver and returns at once; the arguments are usocket_getaddrinfo's.
+///
+/// The handle can be polled like a socket: POLLIN means the answer is there, for
+/// usocket_resolve_result. usocket_close cancels it. Queries run on at most four threads of the
+/// library's, started with the first of them.
+///
+/// Returns: a handle.
+/// Errors: USOCKET_EAI_SERVICE for a port out of range, -EMFILE, -ENFILE, -EAGAIN (no thread).
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the handle is the caller's, to be given to usocket_close.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_resolve_start(
+    host: *const c_char,
+    service: *const c_char,
+    family: i32,
+    r#type: i32,
+    proto: i32,
+    flags: i32,
+) -> usocket_t {
+    guard(|| {
+        // SAFETY: the caller's texts, as documented.
+        let (host, service) = unsafe { (text(host), text(service)) };
+        let (host, service) = (host.map(Into::into), service.map(Into::into));
+        let query = resolve::query(host, service, family, r#type, proto, flags)?;
+        object::insert(Object::Resolve(Resolve::start(query)?))
+    })
+}
+
+/// The answer to a query of usocket_resolve_start, waited for up to `timeout_us` microseconds
+/// (negative: as long as it takes; 0: not at all). It can be taken more than once.
+///
+/// Returns: 0, and a list of at least one answer in `out`.
+/// Errors: those of usocket_getaddrinfo; -EAGAIN with a timeout of 0 while the answer is not
+/// there; -EBADF (also: closed meanwhile); -EINVAL for a handle of another kind.
+/// Blocks: up to the timeout.
+/// Threads: any.
+/// Ownership: the list is the caller's, to be given to usocket_freeaddrinfo.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_resolve_result(
+    query: usocket_t,
+    timeout_us: i64,
+    out: *mut *mut usocket_addrinfo,
+) -> i32 {
+    on_object(query, |object| {
+        required(out)?;
+        let answers = object.resolve()?.wait(&mut Deadline::after_us(timeout_us));
+        let late = Error::os(if timeout_us == 0 { libc::EAGAIN } else { libc::ETIMEDOUT });
+        let answers = answers.map_err(|e| if e.is(libc::ETIMEDOUT) { late } else { e })?;
+        // SAFETY: the caller's pointer, as documented.
+        unsafe { output(out, publish(answers)?) };
         Ok(0)
     })
 }

@@ -17,7 +17,7 @@ pub const USOCKET_IPPROTO_SEC: i32 = 65536;
 pub const USOCKET_BACKLOG_DEFAULT: i32 = 128;
 
 /// An address from the caller that may go to a system call.
-unsafe fn address(addr: *const Addr) -> Result<Addr> {
+pub(super) unsafe fn address(addr: *const Addr) -> Result<Addr> {
     // SAFETY: the caller's address, as the exports document.
     Some(unsafe { input(addr) }?).filter(Addr::is_valid).ok_or(Error::os(libc::EINVAL))
 }
@@ -89,9 +89,10 @@ pub extern "C" fn usocket_from_fd(fd: i32) -> usocket_t {
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_detach(s: usocket_t) -> i32 {
     guard(|| {
-        object::socket(&object::pin(s)?)?;
+        object::pin(s)?.socket()?;
         match object::take(s)? {
             Object::Socket(socket) => Ok(socket.into_fd()),
+            _ => Err(Error::os(libc::ENOTSOCK)),
         }
     })
 }
@@ -119,7 +120,7 @@ pub extern "C" fn usocket_dup(s: usocket_t) -> usocket_t {
 /// Ownership: stays the library's: do not close it.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_fileno(s: usocket_t) -> i32 {
-    guard(|| Ok(object::socket(&object::pin(s)?)?.fileno()))
+    guard(|| Ok(object::pin(s)?.socket()?.fileno()))
 }
 
 /// Closes a handle, of any kind, for ever.

@@ -7,6 +7,7 @@ pub mod hook;
 pub mod names;
 pub mod net;
 pub mod poll;
+pub mod process;
 
 use std::ffi::CStr;
 use std::io;

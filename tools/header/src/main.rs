@@ -12,7 +12,17 @@ fn main() -> ExitCode {
     };
     let bindings = cbindgen::Builder::new().with_config(config).with_src(root.join("src/addr.rs"));
     // In the order of the header's sections.
-    let sections = ["library", "address", "socket", "option", "stream", "name", "poll"];
+    let sections = [
+        "library",
+        "address",
+        "socket",
+        "option",
+        "stream",
+        "name",
+        "connection",
+        "poll",
+        "poller",
+    ];
     let bindings = sections
         .iter()
         .fold(bindings, |b, s| b.with_src(root.join("src/ffi").join(format!("{s}.rs"))))

@@ -1,0 +1,177 @@
+//! The poller: many handles registered once, a wait that costs what is ready.
+
+use super::library::usocket_t;
+use super::{guard, on_object};
+use crate::error::{Error, Result};
+use crate::object::{self, Object};
+use crate::poll::Source;
+use crate::poller::{Event, Poller};
+
+/// In an event mask: report once, then not again until usocket_poller_modify.
+pub const USOCKET_ONESHOT: u32 = 0x4000_0000;
+
+/// In an event mask: report when it becomes ready, not while it is.
+pub const USOCKET_EDGE: u32 = 0x8000_0000;
+
+/// What usocket_poller_wait reports about one registration.
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct usocket_event {
+    /// The handle that was registered; 0 for a descriptor.
+    pub socket: usocket_t,
+    /// What was given with the registration.
+    pub data: u64,
+    /// The descriptor that was registered; -1 for a handle.
+    pub fd: i32,
+    /// POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL, ...
+    pub events: u32,
+}
+
+impl From<Event> for usocket_event {
+    fn from(e: Event) -> Self {
+        let (socket, fd) = match e.source {
+            Source::Handle(h) => (h, -1),
+            Source::Fd(fd) => (0, fd),
+        };
+        usocket_event { socket, data: e.data, fd, events: e.events }
+    }
+}
+
+/// A handle, or a descriptor where the handle is 0.
+fn source(s: usocket_t, fd: i32) -> Result<Source> {
+    match (s, fd) {
+        (0, ..0) => Err(Error::os(libc::EBADF)),
+        (0, fd) => Ok(Source::Fd(fd)),
+        _ => Ok(Source::Handle(s)),
+    }
+}
+
+/// Makes a poller.
+///
+/// A poller is a handle: it can be polled and put into other pollers, and usocket_close closes it.
+///
+/// Returns: a handle.
+/// Errors: -EMFILE, -ENFILE, -ENOMEM.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the handle is the caller's, to be given to usocket_close.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_poller_create() -> usocket_t {
+    guard(|| object::insert(Object::Poller(Poller::new()?)))
+}
+
+/// Registers the handle `s` with a poller, or, when `s` is 0, the descriptor `fd`, which is none
+/// of the library's. `events` is POLLIN, POLLOUT, POLLPRI, POLLRDHUP; POLLERR and POLLHUP come
+/// unasked (a mask of POLLERR asks for nothing else). It is level-triggered unless USOCKET_ONESHOT
+/// or USOCKET_EDGE is added. `data` comes back with every event.
+///
+/// Closing a registered handle takes it out; the poller reports POLLNVAL for it, once. A
+/// descriptor must be taken out before it is closed.
+///
+/// Returns: 0.
+/// Errors: -EEXIST when it is registered already; -EBADF for a stale handle or a descriptor that
+/// is not open; -EINVAL for a mask without an event or with an unknown bit, for the poller itself,
+/// or a `poller` that is none; -EPERM for a handle that cannot be polled; -ELOOP for pollers in a
+/// ring; -ENOSPC, -ENOMEM.
+/// Blocks: no.
+/// Threads: any; also while others wait.
+/// Ownership: the poller does not keep `s` open.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_poller_add(
+    poller: usocket_t,
+    s: usocket_t,
+    fd: i32,
+    events: u32,
+    data: u64,
+) -> i32 {
+    on_object(poller, |p| p.poller()?.add(source(s, fd)?, events, data).map(|()| 0))
+}
+
+/// Changes what a registration asks for and its `data`; one that USOCKET_ONESHOT has silenced
+/// reports again.
+///
+/// Returns: 0.
+/// Errors: -ENOENT when it is not registered, and those of usocket_poller_add.
+/// Blocks: no.
+/// Threads: any; also while others wait.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_poller_modify(
+    poller: usocket_t,
+    s: usocket_t,
+    fd: i32,
+    events: u32,
+    data: u64,
+) -> i32 {
+    on_object(poller, |p| p.poller()?.modify(source(s, fd)?, events, data).map(|()| 0))
+}
+
+/// Takes a registration out.
+///
+/// Returns: 0.
+/// Errors: -ENOENT when it is not registered, -EBADF for a stale handle (which takes itself out),
+/// -EINVAL for a `poller` that is none.
+/// Blocks: no.
+/// Threads: any; also while others wait.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_poller_remove(poller: usocket_t, s: usocket_t, fd: i32) -> i32 {
+    on_object(poller, |p| p.poller()?.remove(source(s, fd)?).map(|()| 0))
+}
+
+/// Waits until a registration has one of its events, or for `timeout_us` microseconds (negative:
+/// for ever, 0: not at all). At most `n` events are written; what does not fit comes with the next
+/// wait. The cost grows with what is ready, not with what is registered.
+///
+/// Returns: how many events were written; 0 when the time is over or usocket_poller_wake was
+/// called.
+/// Errors: -EBADF (also: closed meanwhile), -EINTR (event hook), -EINVAL for a `poller` that is
+/// none or an `n` of 0, -EFAULT.
+/// Blocks: up to the timeout.
+/// Threads: any; several may wait at once.
+/// Ownership: `events` is the caller's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_poller_wait(
+    poller: usocket_t,
+    events: *mut usocket_event,
+    n: usize,
+    timeout_us: i64,
+) -> i32 {
+    on_object(poller, |p| {
+        // SAFETY: the caller's array, as documented.
+        let mut put = unsafe { array(events, n) }?;
+        p.poller()?.wait(n, timeout_us, |at, event| put(at, event.into())).map(|n| n as i32)
+    })
+}
+
+/// Makes one usocket_poller_wait, the one that is waiting or else the next, return 0 at once.
+///
+/// Returns: 0.
+/// Errors: -EBADF, -EINVAL for a `poller` that is none.
+/// Blocks: no.
+/// Threads: any: that is what it is for.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_poller_wake(poller: usocket_t) -> i32 {
+    on_object(poller, |p| {
+        p.poller()?.wake();
+        Ok(0)
+    })
+}
+
+/// A way to write into the caller's array.
+///
+/// # Safety
+/// A pointer that is not NULL is writable for `n` events until the export returns.
+unsafe fn array(ptr: *mut usocket_event, n: usize) -> Result<impl FnMut(usize, usocket_event)> {
+    if n > isize::MAX as usize / size_of::<usocket_event>() || n == 0 {
+        return Err(Error::os(libc::EINVAL));
+    }
+    super::required(ptr)?;
+    Ok(move |at: usize, event| {
+        debug_assert!(at < n);
+        // SAFETY: within the caller's array, by this function's contract.
+        unsafe { ptr.add(at).write_unaligned(event) }
+    })
+}

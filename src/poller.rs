@@ -1,0 +1,260 @@
+//! The poller: many handles registered once, a wait that costs what is ready.
+//!
+//! It is an epoll with a register of its own beside it. Each entry has a token (place and
+//! generation), which is what the kernel hands back: an event of an entry that is gone is
+//! recognised and dropped, however numbers were reused meanwhile.
+//!
+//! - A socket knows the pollers it is in ([`Watchers`]). When its handle closes, they take it out
+//!   of the kernel's set, before the descriptor can be reused and even if a dup keeps it alive, and
+//!   report POLLNVAL for it, once.
+//! - A socket whose readiness the kernel does not know alone (TLS) is *layered*: its events go
+//!   through the socket, and when its state changes it pokes its pollers, which then look at it
+//!   before they sleep.
+//!
+//! Locks: the register's mutex and an object's watchers are held for bookkeeping, one at a time,
+//! never across a wait.
+//!
+//! A forked child shares the parent's epoll. The first use in the child makes a new one; until
+//! then, closing handles in the child leaves the parent's registrations alone.
+
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
+use register::{Register, WAKE, check_mask, entry};
+
+use crate::error::{Error, Result};
+use crate::handle::Pin;
+use crate::object::{self, Object};
+use crate::poll::Source;
+use crate::sys::poll as sys;
+use crate::wait::{self, Deadline};
+
+mod register;
+
+/// Report an entry once, then not again until it is modified.
+pub const ONESHOT: u32 = libc::EPOLLONESHOT as u32;
+/// Report an entry when it becomes ready, not while it is.
+pub const EDGE: u32 = libc::EPOLLET as u32;
+
+/// How many events one system call fetches at most; the kernel takes turns among the ready.
+const BATCH: usize = 256;
+
+/// The pollers an object is registered with; most are in none.
+#[derive(Default)]
+pub struct Watchers(Mutex<Vec<(Weak<Poller>, Source)>>);
+
+impl Watchers {
+    fn add(&self, poller: &Arc<Poller>, source: Source) {
+        let mut all = self.0.lock();
+        all.retain(|(p, _)| p.strong_count() > 0);
+        all.push((Arc::downgrade(poller), source));
+    }
+
+    fn remove(&self, poller: &Arc<Poller>) {
+        self.0.lock().retain(|(p, _)| !std::ptr::eq(p.as_ptr(), Arc::as_ptr(poller)));
+    }
+
+    /// The object is closing: takes it out of all of them, which report POLLNVAL.
+    pub fn closed(&self) {
+        let all = std::mem::take(&mut *self.0.lock());
+        for (poller, source) in all {
+            if let Some(poller) = poller.upgrade() {
+                poller.forget(source, true);
+            }
+        }
+    }
+
+    /// The object's readiness changed in a way the kernel does not see.
+    pub fn poke(&self) {
+        let all: Vec<_> = self.0.lock().clone();
+        for (poller, source) in all {
+            if let Some(poller) = poller.upgrade() {
+                poller.register.lock().poke_source(source);
+            }
+        }
+    }
+}
+
+/// What a wait reports about one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What was registered.
+    pub source: Source,
+    /// `POLLIN`, …
+    pub events: u32,
+    /// The caller's, from registration.
+    pub data: u64,
+}
+
+/// See the module documentation.
+pub struct Poller {
+    watchers: Watchers,
+    /// A wake-up by [`Poller::wake`] that no wait has answered yet.
+    woken: AtomicBool,
+    closed: AtomicBool,
+    register: Mutex<Register>,
+}
+
+impl Poller {
+    /// An empty poller.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE, ENOMEM.
+    pub fn new() -> Result<Arc<Poller>> {
+        Ok(Arc::new(Poller {
+            watchers: Watchers::default(),
+            woken: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            register: Mutex::new(Register::new()?),
+        }))
+    }
+
+    /// Registers `source` for the events and flags of `mask`.
+    ///
+    /// # Errors
+    /// EEXIST, EBADF (stale handle, no such descriptor), EINVAL (no event, unknown bit, the poller
+    /// itself), EPERM (an object that cannot be polled), ELOOP, ENOSPC, ENOMEM.
+    pub fn add(self: &Arc<Self>, source: Source, mask: u32, data: u64) -> Result<()> {
+        check_mask(mask)?;
+        let pin = self.pin(source)?;
+        let entry = entry(source, pin.as_ref(), mask, data);
+        self.current()?.add(entry)?;
+        if let Some(pin) = pin {
+            pin.watchers().add(self, source);
+            // A close that came before the line above has not told us.
+            if pin.closing() {
+                self.forget(source, false);
+                return Err(Error::os(libc::EBADF));
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes an entry's mask and data; what ONESHOT silenced reports again.
+    ///
+    /// # Errors
+    /// ENOENT when `source` is not registered, and those of [`Poller::add`].
+    pub fn modify(&self, source: Source, mask: u32, data: u64) -> Result<()> {
+        check_mask(mask)?;
+        let pin = self.pin(source)?;
+        let entry = entry(source, pin.as_ref(), mask, data);
+        self.current()?.modify(entry)
+    }
+
+    /// Takes an entry out.
+    ///
+    /// # Errors
+    /// ENOENT when `source` is not registered, EBADF for a stale handle.
+    pub fn remove(self: &Arc<Self>, source: Source) -> Result<()> {
+        let pin = self.pin(source)?;
+        if !self.forget(source, false) {
+            return Err(Error::os(libc::ENOENT));
+        }
+        if let Some(pin) = pin {
+            pin.watchers().remove(self);
+        }
+        Ok(())
+    }
+
+    /// Waits until an entry has events, and gives at most `max` of them, numbered, to `put`. The
+    /// number of them comes back; 0 is the deadline or a wake.
+    ///
+    /// # Errors
+    /// EBADF when the poller is closed, EINTR (event hook).
+    pub fn wait(
+        &self,
+        max: usize,
+        timeout_us: i64,
+        mut put: impl FnMut(usize, Event),
+    ) -> Result<usize> {
+        let mut deadline = Deadline::after_us(timeout_us);
+        let mut raw = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
+        loop {
+            let (kernel, known) = {
+                let mut register = self.current()?;
+                (register.kernel().clone(), register.look_first(max, &mut put))
+            };
+            // What is known already must not be waited upon.
+            let time = if known > 0 { Some(Duration::ZERO) } else { deadline.remaining() };
+            let raw = &mut raw[..BATCH.min(max - known)];
+            let seen = match (raw.len(), sys::epoll_wait(&kernel.epoll, raw, time)) {
+                (0, _) => 0,
+                (_, Ok(seen)) => seen,
+                (_, Err(e)) if e.raw_os_error() == Some(libc::EINTR) => {
+                    wait::interrupted()?;
+                    continue;
+                }
+                (_, Err(e)) => return Err(e.into()),
+            };
+            if self.closed.load(Ordering::Acquire) {
+                return Err(Error::os(libc::EBADF));
+            }
+            let mut n = known;
+            let mut woken = false;
+            let mut register = self.register.lock();
+            for event in &raw[..seen] {
+                if event.u64 == WAKE {
+                    let _ = sys::drain(&kernel.wake);
+                    woken = self.woken.swap(false, Ordering::AcqRel);
+                } else if let Some(event) = register.truth(event.u64, event.events) {
+                    put(n, event);
+                    n += 1;
+                }
+            }
+            if n > 0 || woken || (seen == 0 && time.is_some()) {
+                return Ok(n);
+            }
+        }
+    }
+
+    /// Makes one wait, the running one or the next, return at once.
+    pub fn wake(&self) {
+        self.woken.store(true, Ordering::Release);
+        self.register.lock().kernel().signal();
+    }
+
+    /// Ends all waits, for good.
+    pub fn end_operations(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.register.lock().kernel().signal();
+    }
+
+    /// Takes `source` out; with `report`, the next wait says POLLNVAL for it. False if it is not in.
+    fn forget(&self, source: Source, report: bool) -> bool {
+        self.register.lock().take(source, report).is_some()
+    }
+
+    fn pin(&self, source: Source) -> Result<Option<Pin<'static, Object>>> {
+        let Source::Handle(handle) = source else { return Ok(None) };
+        let pin = object::pin(handle)?;
+        match &*pin {
+            Object::Poller(other) if std::ptr::eq(&**other, self) => Err(Error::os(libc::EINVAL)),
+            object if object.fd().is_none() => Err(Error::os(libc::EPERM)),
+            _ => Ok(Some(pin)),
+        }
+    }
+
+    /// The register, with an epoll that is this process's own.
+    fn current(&self) -> Result<MutexGuard<'_, Register>> {
+        let mut register = self.register.lock();
+        register.refresh()?;
+        Ok(register)
+    }
+
+    /// The pollers this one is in.
+    pub fn watchers(&self) -> &Watchers {
+        &self.watchers
+    }
+
+    /// A descriptor that is readable when an entry is ready: pollers can be nested.
+    pub fn fileno(&self) -> i32 {
+        self.register.lock().kernel().epoll.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+#[path = "poller_tests.rs"]
+mod tests;

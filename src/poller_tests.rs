@@ -1,0 +1,157 @@
+//! The poller against real sockets: what it reports, once and truly, through closes and reuse.
+
+use std::time::Duration;
+
+use super::*;
+use crate::socket::Socket;
+
+const IN: u32 = libc::POLLIN as u32;
+const OUT: u32 = libc::POLLOUT as u32;
+const NVAL: u32 = libc::POLLNVAL as u32;
+
+fn pair() -> (Handle, Handle) {
+    let Ok((a, b)) = Socket::pair(libc::AF_UNIX, libc::SOCK_STREAM, 0) else { panic!("pair") };
+    let (Ok(a), Ok(b)) = (object::insert(a), object::insert(b)) else { panic!("insert") };
+    (a, b)
+}
+
+type Handle = crate::handle::Handle;
+
+fn poller() -> Arc<Poller> {
+    Poller::new().unwrap_or_else(|e| panic!("{e:?}"))
+}
+
+fn wait(p: &Poller, timeout_us: i64) -> Vec<(Source, u32, u64)> {
+    let mut seen = Vec::new();
+    let n = p.wait(64, timeout_us, |at, e| {
+        assert_eq!(at, seen.len());
+        seen.push((e.source, e.events, e.data));
+    });
+    assert_eq!(n, Ok(seen.len()));
+    seen
+}
+
+fn send(h: Handle) {
+    let sent = object::pin(h).and_then(|p| p.socket()?.send(b"x", 0));
+    assert_eq!(sent, Ok(1));
+}
+
+fn close(h: Handle) {
+    assert_eq!(object::close(h), Ok(()));
+}
+
+#[test]
+fn level_edge_and_one_shot() {
+    let (p, (a, b)) = (poller(), pair());
+    let s = Source::Handle(a);
+    assert_eq!(p.add(s, IN, 7), Ok(()));
+    assert_eq!(wait(&p, 0), []);
+    send(b);
+    assert_eq!(wait(&p, -1), [(s, IN, 7)]);
+    assert_eq!(wait(&p, 0), [(s, IN, 7)], "level-triggered: still there");
+    assert_eq!(p.modify(s, IN | ONESHOT, 8), Ok(()));
+    assert_eq!(wait(&p, -1), [(s, IN, 8)]);
+    assert_eq!(wait(&p, 0), [], "one shot");
+    assert_eq!(p.modify(s, IN | OUT | EDGE, 9), Ok(()));
+    assert_eq!(wait(&p, -1), [(s, IN | OUT, 9)]);
+    assert_eq!(wait(&p, 0), [], "no new edge");
+    send(b);
+    assert_eq!(wait(&p, -1).len(), 1, "a new edge");
+    assert_eq!(p.remove(s), Ok(()));
+    assert_eq!(wait(&p, 0), []);
+    assert_eq!(p.remove(s), Err(Error::os(libc::ENOENT)));
+    close(a);
+    close(b);
+}
+
+#[test]
+fn bad_input_has_a_code_each() {
+    let (p, (a, b)) = (poller(), pair());
+    let Ok(h) = object::insert(Object::Poller(p.clone())) else { panic!("insert") };
+    let err = |e| Err(Error::os(e));
+    for mask in [0, ONESHOT, EDGE, IN | 0x0100_0000, u32::MAX] {
+        assert_eq!(p.add(Source::Handle(a), mask, 0), err(libc::EINVAL), "{mask:x}");
+    }
+    assert_eq!(p.add(Source::Handle(h), IN, 0), err(libc::EINVAL), "itself");
+    assert_eq!(p.add(Source::Handle(0), IN, 0), err(libc::EBADF));
+    assert_eq!(p.add(Source::Fd(1 << 20), IN, 0), err(libc::EBADF));
+    assert_eq!(p.modify(Source::Handle(a), IN, 0), err(libc::ENOENT));
+    assert_eq!(p.add(Source::Handle(a), IN, 0), Ok(()));
+    assert_eq!(p.add(Source::Handle(a), IN, 0), err(libc::EEXIST));
+    close(a);
+    assert_eq!(p.add(Source::Handle(a), IN, 0), err(libc::EBADF));
+    assert_eq!(p.modify(Source::Handle(a), IN, 0), err(libc::EBADF));
+    close(b);
+    close(h);
+    assert_eq!(p.wait(1, -1, |_, _| ()), Err(Error::os(libc::EBADF)), "closed");
+}
+
+#[test]
+fn a_closed_handle_is_invalid_once_and_its_number_brings_no_stranger() {
+    let (p, (a, b)) = (poller(), pair());
+    let Ok(dup) = object::pin(a).and_then(|s| object::insert(s.socket()?.dup()?)) else {
+        panic!("dup")
+    };
+    assert_eq!(p.add(Source::Handle(a), IN, 1), Ok(()));
+    close(a);
+    // The description lives on in the dup, and the descriptor's number is reused by this pair.
+    let (c, d) = pair();
+    send(b);
+    send(d);
+    assert_eq!(wait(&p, -1), [(Source::Handle(a), NVAL, 1)]);
+    assert_eq!(wait(&p, 0), [], "once, and no stranger's events");
+    for h in [b, c, d, dup] {
+        close(h);
+    }
+}
+
+#[test]
+fn what_is_left_of_a_plain_descriptor_is_forgotten() {
+    let (p, (a, b)) = (poller(), pair());
+    // A plain descriptor, closed behind the poller's back while a dup keeps it in the epoll.
+    let Ok(dup) = object::pin(a).and_then(|s| s.socket()?.dup()) else { panic!("dup") };
+    let fd = dup.fileno();
+    assert_eq!(p.add(Source::Fd(fd), IN, 5), Ok(()));
+    drop(dup);
+    send(b);
+    assert_eq!(wait(&p, -1), [(Source::Fd(fd), IN, 5)], "the kernel's truth: a dup is readable");
+    assert_eq!(p.remove(Source::Fd(fd)), Ok(()));
+    assert_eq!(wait(&p, 20_000), [], "and no endless wakeups for something not registered");
+    close(a);
+    close(b);
+}
+
+#[test]
+fn wake_and_close_end_a_wait_in_another_thread() {
+    let p = poller();
+    let Ok(h) = object::insert(Object::Poller(p.clone())) else { panic!("insert") };
+    p.wake();
+    assert_eq!(wait(&p, -1), [], "a wake before the wait counts for it");
+    assert_eq!(wait(&p, 0), []);
+    // Whether the wait has begun when it is ended is up to the scheduler: both orders are right.
+    let in_thread = |p: &Arc<Poller>| {
+        let p = p.clone();
+        std::thread::spawn(move || p.wait(1, -1, |_, _| ()))
+    };
+    let waiting = in_thread(&p);
+    p.wake();
+    assert_eq!(waiting.join().ok(), Some(Ok(0)));
+    let waiting = in_thread(&p);
+    std::thread::sleep(Duration::from_millis(5));
+    close(h);
+    assert_eq!(waiting.join().ok(), Some(Err(Error::os(libc::EBADF))));
+}
+
+#[test]
+fn plain_files_are_always_ready() {
+    let Ok(file) = std::fs::File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")) else {
+        panic!("open")
+    };
+    let (p, s) = (poller(), Source::Fd(file.as_raw_fd()));
+    assert_eq!(p.add(s, IN, 3), Ok(()));
+    assert_eq!(wait(&p, -1), [(s, IN, 3)]);
+    assert_eq!(wait(&p, -1), [(s, IN, 3)], "level-triggered");
+    assert_eq!(p.modify(s, IN | ONESHOT, 4), Ok(()));
+    assert_eq!(wait(&p, -1), [(s, IN, 4)]);
+    assert_eq!(wait(&p, 0), []);
+}

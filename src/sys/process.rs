@@ -1,0 +1,70 @@
+//! What is about the process: fork, and threads of our own.
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::{io, mem, ptr, thread};
+
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// How often this process, or an ancestor since it first asked, has come out of a fork as the
+/// child. What must not be shared with the parent compares this number.
+pub fn forks() -> u32 {
+    static ASK: Once = Once::new();
+    extern "C" fn in_child() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    // SAFETY: the handler only adds to an atomic, which a forked child may; the library is never
+    // unloaded (linked with nodelete).
+    ASK.call_once(|| unsafe {
+        libc::pthread_atfork(None, None, Some(in_child));
+    });
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// Starts a thread of the library's own, which gets no signals: those are for the host's threads.
+pub fn spawn(name: &str, stack: usize, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // SAFETY: sigset_t is plain data; both sets live here; the mask is put back before returning.
+    unsafe {
+        let (mut all, mut old): (libc::sigset_t, libc::sigset_t) = (mem::zeroed(), mem::zeroed());
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut old);
+        let started = thread::Builder::new().name(name.into()).stack_size(stack).spawn(body);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &old, ptr::null_mut());
+        started.map(drop)
+    }
+}
+
+/// A value for the life of the process, made when first asked for. A forked child makes its own:
+/// the parent's is left alone, whatever state it was in.
+pub struct PerProcess<T: 'static>(AtomicPtr<(u32, T)>);
+
+impl<T> Default for PerProcess<T> {
+    fn default() -> Self {
+        PerProcess(AtomicPtr::new(ptr::null_mut()))
+    }
+}
+
+impl<T: Sync> PerProcess<T> {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        PerProcess(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// This process's value.
+    pub fn get(&self, make: impl Fn() -> T) -> &'static T {
+        let forks = forks();
+        loop {
+            let old = self.0.load(Ordering::Acquire);
+            // SAFETY: NULL or published below, and then never freed.
+            match unsafe { old.as_ref() } {
+                Some((made_in, value)) if *made_in == forks => return value,
+                _ => {}
+            }
+            let new = Box::into_raw(Box::new((forks, make())));
+            if self.0.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_err() {
+                // SAFETY: just made, and published nowhere.
+                drop(unsafe { Box::from_raw(new) });
+            }
+        }
+    }
+}
