@@ -45,6 +45,19 @@ static int64_t read_some(usk_socket_t *self, void *buf, size_t len, bool line) {
     } else {
         USK_WAIT(r, usocket_read(self->s, buf, len));
     }
+    if (r <= 0 || (size_t)r == len || (line && ((char *)buf)[r - 1] == '\n')) {
+        return r;
+    }
+    // Short. A connection that broke is kept by the library for the next call, with the bytes handed
+    // over first; to an event loop stock reports it at once, and programs rely on that.
+    int64_t timeout_us;
+    int32_t ok;
+    USK_CALL(ok, usocket_gettimeout(self->s, &timeout_us));
+    if (ok == 0 && timeout_us == 0) {
+        int64_t kept;
+        USK_CALL(kept, usocket_read(self->s, NULL, 0));
+        r = kept < 0 ? kept : r;
+    }
     return r;
 }
 
