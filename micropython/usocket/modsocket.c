@@ -103,7 +103,7 @@ static mp_obj_t mod_getaddrinfo(size_t n_args, const mp_obj_t *pos_args, mp_map_
     USK_CALL(r, usocket_freeaddrinfo(answers));
     nlr_jump(nlr.ret_val);
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(mod_getaddrinfo_obj, 2, mod_getaddrinfo);
+static MP_DEFINE_CONST_FUN_OBJ_KW(mod_getaddrinfo_obj, 0, mod_getaddrinfo);
 
 // socketpair([family[, type[, proto]]])
 static mp_obj_t mod_socketpair(size_t n_args, const mp_obj_t *args) {
@@ -117,7 +117,7 @@ static mp_obj_t mod_socketpair(size_t n_args, const mp_obj_t *args) {
     mp_obj_t tuple = mp_obj_new_tuple(2, both);
     usocket_t pair[2];
     int32_t r;
-    USK_CALL(r, usocket_socketpair(family, type, proto, pair));
+    USK_OPEN(USK_CALL, r, usocket_socketpair(family, type, proto, pair));
     usk_check(r, 0);
     a->s = pair[0];
     b->s = pair[1];

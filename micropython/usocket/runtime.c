@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "py/gc.h"
 #include "py/mphal.h"
 #include "usk.h"
 
@@ -51,6 +52,14 @@ bool usk_leave_slow(usk_call_t *call, int64_t result) {
     }
     // Nothing was raised, so nobody wanted it to end.
     return result == -EINTR && call->released;
+}
+
+bool usk_descriptors_collected(int64_t result) {
+    if (result != -EMFILE && result != -ENFILE) {
+        return false;
+    }
+    gc_collect();
+    return true;
 }
 
 // ---- Ctrl-C ----

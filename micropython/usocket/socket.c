@@ -41,7 +41,7 @@ static mp_obj_t socket_make_new(const mp_obj_type_t *type, size_t n_args, size_t
     int family = (int)(args[FAMILY].u_int != -1 ? args[FAMILY].u_int : args[AF].u_int);
     usk_socket_t *self = usk_socket_new();
     usocket_t s;
-    USK_CALL(s, usocket_socket(family, (int)args[TYPE].u_int, (int)args[PROTO].u_int));
+    USK_OPEN(USK_CALL, s, usocket_socket(family, (int)args[TYPE].u_int, (int)args[PROTO].u_int));
     self->s = usk_check(s, 0);
     return MP_OBJ_FROM_PTR(self);
 }

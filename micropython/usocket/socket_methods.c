@@ -59,7 +59,7 @@ static mp_obj_t socket_accept(mp_obj_t self_in) {
     usk_socket_t *conn = usk_socket_new();
     usocket_addr peer;
     usocket_t s;
-    USK_WAIT(s, usocket_accept(self->s, &peer));
+    USK_OPEN(USK_WAIT, s, usocket_accept(self->s, &peer));
     conn->s = usk_check(s, self->s);
     mp_obj_t items[2] = { MP_OBJ_FROM_PTR(conn), usk_addr_new(&peer) };
     return mp_obj_new_tuple(2, items);

@@ -79,6 +79,19 @@ static inline bool usk_leave(usk_call_t *call, int64_t result) {
         usk_leave(&usk_call_, (result)); \
     } while (0)
 
+// Whether to try again what could not get a descriptor: true when the collector has closed sockets that
+// were dropped. Descriptors run out long before memory does, which is what the collector watches.
+bool usk_descriptors_collected(int64_t result);
+
+// result = call, where the call opens a descriptor.
+#define USK_OPEN(kind, result, call) \
+    do { \
+        kind(result, call); \
+        if (usk_descriptors_collected(result)) { \
+            kind(result, call); \
+        } \
+    } while (0)
+
 // ---- errors (runtime.c) ----
 
 // Raises the OSError for a code of the library. `s` is the handle it is about, or 0.
