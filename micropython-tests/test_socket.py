@@ -13,9 +13,9 @@ STOCK_IS_WRONG = [
     "test_setblocking_true_clears_the_timeout",
     "test_settimeout_refuses_negative_and_nan",
     "test_ten_thousand_dropped_sockets_leave_no_descriptor",
-    "test_double_close_never_closes_a_stranger",
+    ("test_double_close_never_closes_a_stranger", (1, 27)),
     "test_accept_on_unix_returns_the_whole_name",
-    "test_sendall_of_50_mb_to_a_slow_reader",
+    ("test_sendall_of_50_mb_to_a_slow_reader", (1, 29)),
     "test_close_ends_another_threads_recv",
     "test_closed_socket_is_ebadf",
     "test_with_closes",
@@ -295,3 +295,25 @@ def test_sec_socket_carries_no_plain_byte():
             assert False, "carried data"
         except OSError as e:
             assert e.args[0] <= -10000, e.args
+
+
+def test_unix_names_that_are_no_text_are_bytes():
+    path = b"/tmp/usocket-\xff-%d" % time.ticks_us()
+    family = bytes([socket.AF_UNIX, 0])
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(family + path)
+    try:
+        if hasattr(s, "getsockname"):
+            assert s.getsockname() == path
+            abstract = b"\0usocket-%d" % time.ticks_us()
+            s = socket.socket(socket.AF_UNIX)
+            s.bind(abstract)
+            assert s.getsockname() == abstract
+    finally:
+        unlink(path)
+
+
+def unlink(path):
+    import ffi
+
+    assert ffi.open("libc.so.6").func("i", "unlink", "s")(path) == 0

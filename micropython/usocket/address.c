@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include "py/objstr.h"
-#include "py/unicode.h"
 #include "usk.h"
 
 const char *usk_text_get(mp_obj_t obj) {
@@ -69,10 +68,16 @@ static mp_obj_t unix_new(const usocket_addr *addr) {
     USK_CALL(len, usocket_addr_path(addr, path, sizeof(path)));
     usk_check(len, 0);
     // An abstract name is bytes, and so is a path that is no text.
-    if ((len > 0 && path[0] == 0) || !utf8_check((const byte *)path, (size_t)len)) {
-        return mp_obj_new_bytes((const byte *)path, (size_t)len);
+    nlr_buf_t nlr;
+    if ((len == 0 || path[0] != 0) && nlr_push(&nlr) == 0) {
+        vstr_t text;
+        vstr_init(&text, (size_t)len + 1);
+        vstr_add_strn(&text, path, (size_t)len);
+        mp_obj_t str = mp_obj_new_str_from_vstr(&text); // checks it, in every version
+        nlr_pop();
+        return str;
     }
-    return mp_obj_new_str(path, (size_t)len);
+    return mp_obj_new_bytes((const byte *)path, (size_t)len);
 }
 
 mp_obj_t usk_addr_new(const usocket_addr *addr) {
