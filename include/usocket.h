@@ -28,6 +28,153 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// The socket was made with IPPROTO_SEC, or the call is about TLS, and it is not wrapped yet.
+#define USOCKET_ETLS_NOT_WRAPPED -10001
+
+// The connection ended without the peer's close_notify: what came may not be all.
+#define USOCKET_ETLS_TRUNCATED -10002
+
+// The connection ended in the middle of the handshake.
+#define USOCKET_ETLS_HANDSHAKE_EOF -10003
+
+// The peer does not speak TLS.
+#define USOCKET_ETLS_NOT_TLS -10004
+
+// The peer broke the rules of TLS.
+#define USOCKET_ETLS_PROTOCOL -10005
+
+// A record could not be decrypted: damaged, or forged.
+#define USOCKET_ETLS_DECRYPT -10006
+
+// The peer sent a record that is too long.
+#define USOCKET_ETLS_RECORD_OVERFLOW -10007
+
+// TLS failed for a reason that has no number of its own; usocket_error_detail has the words.
+#define USOCKET_ETLS_OTHER -10008
+
+// The session's keys are used up.
+#define USOCKET_ETLS_EXHAUSTED -10009
+
+// No random bytes or no time could be had from the system.
+#define USOCKET_ETLS_SYSTEM -10010
+
+// The peer's certificate has expired (by the clock that usocket_error_detail names).
+#define USOCKET_ETLS_CERT_EXPIRED -10020
+
+// The peer's certificate is not valid yet (by the clock that usocket_error_detail names).
+#define USOCKET_ETLS_CERT_NOT_YET_VALID -10021
+
+// The peer's certificate was issued by nobody we trust.
+#define USOCKET_ETLS_CERT_UNKNOWN_ISSUER -10022
+
+// The peer's certificate is for another name.
+#define USOCKET_ETLS_CERT_WRONG_NAME -10023
+
+// The peer's certificate has been revoked.
+#define USOCKET_ETLS_CERT_REVOKED -10024
+
+// The peer's certificate is badly encoded.
+#define USOCKET_ETLS_CERT_BAD_ENCODING -10025
+
+// A signature is wrong: on the certificate, or by its key.
+#define USOCKET_ETLS_CERT_BAD_SIGNATURE -10026
+
+// The peer's certificate uses an algorithm, version or extension that is not supported.
+#define USOCKET_ETLS_CERT_UNSUPPORTED -10027
+
+// The peer's certificate is not for this purpose (extended key usage).
+#define USOCKET_ETLS_CERT_WRONG_PURPOSE -10028
+
+// The peer's own certificate is a CA certificate, and is not itself among the trusted ones.
+#define USOCKET_ETLS_CERT_IS_CA -10029
+
+// There is no revocation list for the peer's certificate.
+#define USOCKET_ETLS_CRL_MISSING -10030
+
+// The revocation list is out of date.
+#define USOCKET_ETLS_CRL_EXPIRED -10031
+
+// A revocation list is not usable.
+#define USOCKET_ETLS_CRL_INVALID -10032
+
+// The key of the peer's certificate is none of the pinned ones.
+#define USOCKET_ETLS_CERT_NOT_PINNED -10033
+
+// The verify callback refused the peer's certificate.
+#define USOCKET_ETLS_CERT_REFUSED -10034
+
+// The peer presented no certificate, and one is required.
+#define USOCKET_ETLS_CERT_REQUIRED -10035
+
+// The chain breaks a limit set in it (names, length), or is too complex to check.
+#define USOCKET_ETLS_CERT_CONSTRAINT -10036
+
+// A certificate stapled to the handshake (OCSP) is wrong.
+#define USOCKET_ETLS_CERT_BAD_STAPLE -10037
+
+// No TLS version in common.
+#define USOCKET_ETLS_NO_COMMON_VERSION -10050
+
+// No cipher suite in common.
+#define USOCKET_ETLS_NO_COMMON_SUITE -10051
+
+// No key exchange group in common.
+#define USOCKET_ETLS_NO_COMMON_GROUP -10052
+
+// No application protocol (ALPN) in common.
+#define USOCKET_ETLS_NO_COMMON_ALPN -10053
+
+// No signature algorithm in common: no certificate suits the peer.
+#define USOCKET_ETLS_NO_COMMON_SIGNATURE -10054
+
+// The peer lacks something that is required.
+#define USOCKET_ETLS_PEER_INCOMPATIBLE -10055
+
+// No PEM item of the kind that is needed was found.
+#define USOCKET_ETLS_PEM_EMPTY -10070
+
+// The PEM text is damaged: base64, or a missing end line.
+#define USOCKET_ETLS_PEM_BAD -10071
+
+// A certificate given to the context is not one.
+#define USOCKET_ETLS_CERT_INVALID -10072
+
+// A private key given to the context is not one that can be used.
+#define USOCKET_ETLS_KEY_INVALID -10073
+
+// The private key is encrypted; decrypt it first.
+#define USOCKET_ETLS_KEY_ENCRYPTED -10074
+
+// The private key does not belong to the certificate.
+#define USOCKET_ETLS_KEY_MISMATCH -10075
+
+// Verification needs a trusted certificate, and there is none.
+#define USOCKET_ETLS_NO_TRUST -10076
+
+// A server needs a certificate, and there is none.
+#define USOCKET_ETLS_NO_CERT -10077
+
+// The server name is neither a host name nor an IP address.
+#define USOCKET_ETLS_BAD_NAME -10078
+
+// The host name is to be checked, and no server name was given.
+#define USOCKET_ETLS_NAME_REQUIRED -10079
+
+// A cipher suite or group of that name is not known, or none is left.
+#define USOCKET_ETLS_NO_SUCH_SUITE -10080
+
+// The versions asked for leave none, or are not in this build.
+#define USOCKET_ETLS_NO_SUCH_VERSION -10081
+
+// The context is in use already and can no longer be changed.
+#define USOCKET_ETLS_CONTEXT_IN_USE -10082
+
+// The processor lacks what this build's cryptography needs.
+#define USOCKET_ETLS_CPU -10083
+
+// Alert n from the peer is USOCKET_ETLS_ALERT - n; for example -10548 is alert 48, unknown_ca.
+#define USOCKET_ETLS_ALERT -10500
+
 // Bad flags for getaddrinfo.
 #define USOCKET_EAI_BADFLAGS -20001
 
@@ -61,9 +208,6 @@
 // An argument buffer overflowed in the resolver.
 #define USOCKET_EAI_OVERFLOW -20012
 
-// An IPPROTO_SEC socket was asked to carry data before it was wrapped in TLS.
-#define USOCKET_ETLS_NOT_WRAPPED -10001
-
 // The protocol of a TCP socket that must be wrapped in TLS before it carries data (WiPy's
 // IPPROTO_SEC): until then sending and receiving give USOCKET_ETLS_NOT_WRAPPED.
 #define USOCKET_IPPROTO_SEC 65536
@@ -82,6 +226,47 @@
 
 // In an event mask: report when it becomes ready, not while it is.
 #define USOCKET_EDGE 2147483648
+
+// A context for connections to servers.
+#define USOCKET_TLS_CLIENT 1
+
+// A context for connections from clients.
+#define USOCKET_TLS_SERVER 2
+
+// The peer is not verified at all: anybody can be in the middle. (A server then asks for no
+// client certificate.) Pins and the verify callback, where set, still decide.
+#define USOCKET_TLS_VERIFY_NONE_INSECURE 0
+
+// A server asks for a client certificate and verifies it if there is one. On a client as
+// USOCKET_TLS_VERIFY_REQUIRED.
+#define USOCKET_TLS_VERIFY_OPTIONAL 1
+
+// The peer must present a certificate that verifies.
+#define USOCKET_TLS_VERIFY_REQUIRED 2
+
+// Any name in the server's certificate will do: whoever has a certificate can be in the middle.
+#define USOCKET_TLS_HOSTNAME_INSECURE_ANY 0
+
+// The server's certificate must be for the name given to usocket_tls_wrap.
+#define USOCKET_TLS_HOSTNAME_CHECK 1
+
+// TLS 1.2
+#define USOCKET_TLS_1_2 771
+
+// TLS 1.3
+#define USOCKET_TLS_1_3 772
+
+// Revocation lists: only the peer's own certificate is looked up, not its issuers.
+#define USOCKET_TLS_CRL_LEAF_ONLY 1
+
+// Revocation lists: a certificate whose issuer has no list passes.
+#define USOCKET_TLS_CRL_INSECURE_ALLOW_UNKNOWN 2
+
+// Revocation lists: a list past its next update is used all the same.
+#define USOCKET_TLS_CRL_INSECURE_ALLOW_EXPIRED 4
+
+// usocket_tls_wrap: the handshake is done at once, within the socket's mode.
+#define USOCKET_TLS_HANDSHAKE 1
 
 // A handle: a number that stands for a socket or another object of the library.
 //
@@ -146,6 +331,10 @@ typedef struct usocket_event {
   uint32_t events;
 } usocket_event;
 
+// What decides about each certificate after everything else accepted it; see
+// usocket_tls_context_set_verify_callback.
+typedef int32_t (*usocket_tls_verify_cb)(void *arg, const uint8_t *der, size_t len, int32_t depth);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -159,7 +348,8 @@ extern "C" {
 // Ownership: the library's; do not free.
 const char *usocket_version(void);
 
-// What this build can do, as words separated by spaces, such as "tls=aws-lc-rs poller=epoll".
+// What this build can do, as words separated by spaces: "poller=epoll tls=aws-lc-rs
+// aws-lc-rs=1.19.0 rustls=0.23.46 tls-versions=1.2,1.3"; "tls=none" without TLS.
 //
 // Returns: static text, never NULL.
 // Errors: none.
@@ -880,6 +1070,462 @@ int32_t usocket_poller_wait(usocket_t poller,
 // Threads: any: that is what it is for.
 // Ownership: nothing changes hands.
 int32_t usocket_poller_wake(usocket_t poller);
+
+// Makes a TLS context: USOCKET_TLS_CLIENT or USOCKET_TLS_SERVER. It is set up with the functions
+// that follow, then used by any number of connections (usocket_tls_wrap); from the first on it
+// can no longer be changed (USOCKET_ETLS_CONTEXT_IN_USE).
+//
+// A client verifies its server by default: a chain to a trusted certificate (the system's store
+// when none was given), dates, and the name. A server asks for no client certificate by default.
+//
+// Returns: a handle.
+// Errors: -EINVAL for another role, -ENFILE, -EOPNOTSUPP in a build without TLS,
+// USOCKET_ETLS_CPU.
+// Blocks: no.
+// Threads: any.
+// Ownership: the handle is the caller's, to be given to usocket_close; connections that use the
+// context keep it alive.
+usocket_t usocket_tls_context(int32_t role);
+
+// Gives the context a certificate and its private key. A server may have several and chooses by
+// the name its client asks for, and by the algorithms it knows; the first is for all others. A
+// client presents the first that suits the server.
+//
+// `cert` is PEM (the certificate first, its issuers after it) or DER (one certificate after
+// another); `key` is PEM or DER: PKCS#8, PKCS#1 or SEC1. NULL as `key` takes it from the PEM text
+// in `cert`.
+//
+// Returns: 0.
+// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_KEY_INVALID, USOCKET_ETLS_KEY_ENCRYPTED,
+// USOCKET_ETLS_KEY_MISMATCH, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,
+// USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP. The sentence is at
+// usocket_error_detail(context, ...).
+// Blocks: no.
+// Threads: any.
+// Ownership: both are copied.
+int32_t usocket_tls_context_use_cert(usocket_t context,
+                                     const void *cert,
+                                     size_t cert_len,
+                                     const void *key,
+                                     size_t key_len);
+
+// As usocket_tls_context_use_cert, from files. NULL as `key_path` takes the key from the first.
+//
+// Returns: 0.
+// Errors: as usocket_tls_context_use_cert, and those of open(2) and read(2).
+// Blocks: on the file system.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_use_cert_file(usocket_t context,
+                                          const char *cert_path,
+                                          const char *key_path);
+
+// Trusts certificates, PEM or DER, any number of them: those issued by them (CA certificates),
+// and they themselves. A self-signed certificate given here is accepted as the peer's own, also
+// if it says it is a CA, also with nothing but a common name in it.
+//
+// Returns: how many certificates were added.
+// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,
+// USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the certificates are copied.
+int32_t usocket_tls_context_trust(usocket_t context, const void *certs, size_t len);
+
+// As usocket_tls_context_trust, from a file.
+//
+// Returns: how many certificates were added.
+// Errors: as usocket_tls_context_trust, and those of open(2) and read(2).
+// Blocks: on the file system.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_trust_file(usocket_t context, const char *path);
+
+// As usocket_tls_context_trust, from all files of a directory; those that hold no certificate are
+// passed over.
+//
+// Returns: how many certificates were added.
+// Errors: those of opendir(3); USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EFAULT, -EOPNOTSUPP.
+// Blocks: on the file system.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_trust_dir(usocket_t context, const char *path);
+
+// Trusts what the system trusts: the environment's SSL_CERT_FILE and SSL_CERT_DIR, or the
+// distribution's store. It is read once per process and shared. A client that was given no trust
+// at all does this by itself when it is first used.
+//
+// Returns: how many certificates the store has.
+// Errors: USOCKET_ETLS_NO_TRUST when it has none, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF,
+// -EOPNOTSUPP.
+// Blocks: the first time on the file system, for some milliseconds.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_trust_system(usocket_t context);
+
+// Trusts Mozilla's roots, as they were when the library was built: for systems without a store.
+//
+// Returns: how many certificates there are.
+// Errors: -EOPNOTSUPP when the build has no feature "webpki-roots" (or no TLS),
+// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_trust_mozilla(usocket_t context);
+
+// Gives the context revocation lists, PEM or DER. With at least one, the peer's whole chain must
+// be covered by lists that are up to date; see usocket_tls_context_set_crl_flags.
+//
+// Returns: how many lists were added.
+// Errors: USOCKET_ETLS_CRL_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,
+// USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the lists are copied.
+int32_t usocket_tls_context_add_crl(usocket_t context, const void *crl, size_t len);
+
+// Sets how revocation lists are used: USOCKET_TLS_CRL_ flags, 0 at first.
+//
+// Returns: 0.
+// Errors: -EINVAL for unknown flags, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_set_crl_flags(usocket_t context, int32_t flags);
+
+// Sets whether the peer is verified: USOCKET_TLS_VERIFY_REQUIRED (a client's default),
+// USOCKET_TLS_VERIFY_OPTIONAL or USOCKET_TLS_VERIFY_NONE_INSECURE (a server's default: it asks
+// for no certificate, so nothing is insecure about that unless you need to know your clients).
+//
+// Returns: 0.
+// Errors: -EINVAL for another mode, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_set_verify(usocket_t context, int32_t mode);
+
+// Sets whether a client checks the server's name: USOCKET_TLS_HOSTNAME_CHECK (the default) or
+// USOCKET_TLS_HOSTNAME_INSECURE_ANY.
+//
+// Returns: 0.
+// Errors: -EINVAL for another mode, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_set_hostname(usocket_t context, int32_t mode);
+
+// Sets the application protocols (ALPN) in the order of preference, separated by commas, such as
+// "h2,http/1.1"; empty or NULL for none. A server that has protocols refuses a client that offers
+// none of them; one that offers no ALPN at all is welcome.
+//
+// Returns: 0.
+// Errors: -EINVAL for a name that is empty or over 255 bytes, USOCKET_ETLS_CONTEXT_IN_USE,
+// -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_context_set_alpn(usocket_t context, const char *protocols);
+
+// Sets the lowest and highest TLS version: USOCKET_TLS_1_2, USOCKET_TLS_1_3, or 0 for the
+// library's own (1.2 and 1.3).
+//
+// Returns: 0.
+// Errors: USOCKET_ETLS_NO_SUCH_VERSION for others, for none left, or 1.2 in a build without it;
+// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_set_versions(usocket_t context, int32_t min, int32_t max);
+
+// Sets the cipher suites, in the order of preference: names separated by colons or commas, IANA's
+// ("TLS_AES_128_GCM_SHA256") or OpenSSL's ("ECDHE-RSA-AES128-GCM-SHA256"). NULL for the library's
+// own. The suites of a version not named here are left out, and with them the version.
+//
+// Returns: 0.
+// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, USOCKET_ETLS_CONTEXT_IN_USE,
+// -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_context_set_ciphers(usocket_t context, const char *names);
+
+// Copies the names of the cipher suites the context would use, IANA's, separated by colons, with
+// a NUL. `len` is the room in `buf` in bytes.
+//
+// Returns: the length without the NUL; with (NULL, 0) only that.
+// Errors: -ENOSPC when it does not fit (nothing is written), -EBADF, -EFAULT, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_context_ciphers(usocket_t context, char *buf, size_t len);
+
+// Sets the key exchange groups, in the order of preference: names separated by colons or commas,
+// such as "X25519MLKEM768:X25519:secp256r1". NULL for the library's own.
+//
+// Returns: 0.
+// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, USOCKET_ETLS_CONTEXT_IN_USE,
+// -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_context_set_groups(usocket_t context, const char *names);
+
+// Sets how many sessions are kept for resumption (256 at first), and how many TLS 1.3 tickets a
+// server gives each client (2 at first). 0 sessions turn resumption off; 0 tickets turn tickets
+// off, of both versions, on a server.
+//
+// Returns: 0.
+// Errors: -EINVAL for a negative number or more than 1,000,000 sessions or 16 tickets,
+// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_set_resumption(usocket_t context, int32_t sessions, int32_t tickets);
+
+// Lets every connection of the context append its secrets to a file, in the format Wireshark
+// reads: whoever has the file can read the traffic. NULL takes the file's name from the
+// environment's SSLKEYLOGFILE; without that nothing is logged.
+//
+// Returns: 0, or 1 when nothing will be logged.
+// Errors: those of open(2), USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Blocks: on the file system.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_insecure_keylog(usocket_t context, const char *path);
+
+// Pins a key: the peer's certificate, or one of its issuers in the verified chain, must have one
+// of the pinned keys, in addition to everything else. `sha256` is the SHA-256 of the key's
+// SubjectPublicKeyInfo, 32 bytes. Without verification, only the peer's own key counts.
+//
+// Returns: 0.
+// Errors: -EINVAL for another length, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EFAULT, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the pin is copied.
+int32_t usocket_tls_context_add_pin(usocket_t context, const uint8_t *sha256, size_t len);
+
+// Sets what decides last about the peer: it is called for each certificate of the chain, from the
+// trusted one down to the peer's own (depth 0), once everything else has accepted them, and
+// accepts with 0. It can only refuse (USOCKET_ETLS_CERT_REFUSED). Of the system's store the
+// trusted certificate itself is not shown. Without verification only the peer's own is. NULL
+// removes it.
+//
+// The callback runs within the handshake, on the thread that drives it. It must return (no
+// longjmp), and must not use the connection it is about.
+//
+// Returns: 0.
+// Errors: USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any; connections on several threads call it at once.
+// Ownership: `arg` stays the caller's and must outlive the context and its connections.
+int32_t usocket_tls_context_set_verify_callback(usocket_t context,
+                                                usocket_tls_verify_cb callback,
+                                                void *arg);
+
+// Sets the clock that certificates are checked with, for devices without one: `unix_seconds` is
+// the time now, and it goes on from there. 0 is the system's clock.
+//
+// Returns: 0.
+// Errors: -EINVAL for a negative time, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_set_clock(usocket_t context, int64_t unix_seconds);
+
+// Wraps a connected stream socket in TLS; the same handle goes on. From here sending and
+// receiving (send, sendall, recv, read, readline, write, poll, shutdown, close ...) are the
+// session's. No byte passes before the handshake is complete: it is done at once with
+// USOCKET_TLS_HANDSHAKE in `flags`, by usocket_tls_handshake, or by the first use.
+//
+// `server_name` is what a client asks for (SNI) and checks the certificate against: a host name
+// or an IP address. NULL only where the name is not checked, and on a server.
+//
+// On a wrapped socket: MSG_PEEK and MSG_DONTWAIT are the flags of recv and recvfrom,
+// MSG_DONTWAIT and MSG_MORE (ignored) those of send; sendto gives -EISCONN; usocket_dup is
+// -EOPNOTSUPP. shutdown(SHUT_WR) sends close_notify, and so does usocket_close. The end of the
+// connection without the peer's close_notify is USOCKET_ETLS_TRUNCATED, from every recv that
+// finds nothing more. An error of TLS is final: every later call gives it again.
+//
+// Returns: 0.
+// Errors: USOCKET_ETLS_NAME_REQUIRED, USOCKET_ETLS_BAD_NAME, USOCKET_ETLS_NO_CERT,
+// USOCKET_ETLS_NO_TRUST, USOCKET_ETLS_NO_SUCH_SUITE, USOCKET_ETLS_NO_SUCH_VERSION; -EISCONN when
+// it is wrapped already, -EPROTOTYPE for a socket that is no stream, -EINVAL (flags, or a handle
+// that is no context), -EBADF, -ENOTSOCK, -EOPNOTSUPP in a build without TLS. With
+// USOCKET_TLS_HANDSHAKE also those of usocket_tls_handshake; the socket is then wrapped.
+// Blocks: with USOCKET_TLS_HANDSHAKE as the socket's mode has it; the first use of a client
+// context may read the system's store.
+// Threads: any.
+// Ownership: the context stays the caller's, who may close its handle at once.
+int32_t usocket_tls_wrap(usocket_t s, usocket_t context, const char *server_name, int32_t flags);
+
+// Does the handshake, or goes on with it: one deadline for the whole.
+//
+// Returns: 0 when it is complete.
+// Errors: -EAGAIN (non-blocking: usocket_tls_wants says what to poll for, and usocket_poll knows
+// by itself), -ETIMEDOUT, USOCKET_ETLS_... with the sentence at usocket_error_detail, -ECONNRESET,
+// -EINTR (event hook), -EBADF (also: closed meanwhile), USOCKET_ETLS_NOT_WRAPPED.
+// Blocks: as the socket's mode has it.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_handshake(usocket_t s);
+
+// How many received bytes are decrypted and can be had without a system call.
+//
+// Returns: the number.
+// Errors: USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int64_t usocket_tls_pending(usocket_t s);
+
+// What the session waits for: POLLIN or POLLOUT or both, to be polled on the descriptor
+// (usocket_fileno) by a caller that has a poll of its own; 0 while data is decrypted and waiting.
+// In the handshake it may be POLLOUT for a receiver, and the other way round.
+//
+// Returns: the events.
+// Errors: USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_wants(usocket_t s);
+
+// The agreed version: USOCKET_TLS_1_2 or USOCKET_TLS_1_3.
+//
+// Returns: the version; 0 before the handshake is complete.
+// Errors: USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_version(usocket_t s);
+
+// Copies the name of the agreed cipher suite, IANA's, such as "TLS_AES_256_GCM_SHA384".
+//
+// Returns: the length without the NUL, 0 before the handshake is complete; with (NULL, 0) only
+// that.
+// Errors: -ENOSPC when it does not fit (nothing is written), USOCKET_ETLS_NOT_WRAPPED, -EBADF,
+// -ENOTSOCK, -EFAULT.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_cipher(usocket_t s, char *buf, size_t len);
+
+// Copies the name of the agreed key exchange group, such as "X25519MLKEM768".
+//
+// Returns: as usocket_tls_cipher; 0 also on a resumed TLS 1.2 session, which has none.
+// Errors: as usocket_tls_cipher.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_group(usocket_t s, char *buf, size_t len);
+
+// Copies the agreed application protocol (ALPN).
+//
+// Returns: as usocket_tls_cipher; 0 when there is none.
+// Errors: as usocket_tls_cipher.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_alpn(usocket_t s, char *buf, size_t len);
+
+// Copies the server name: on a client the one it was wrapped with, on a server the one its client
+// asked for (SNI).
+//
+// Returns: as usocket_tls_cipher; 0 when there is none.
+// Errors: as usocket_tls_cipher.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_server_name(usocket_t s, char *buf, size_t len);
+
+// Whether the handshake resumed an earlier session.
+//
+// Returns: 1 or 0.
+// Errors: USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_resumed(usocket_t s);
+
+// What became of the peer's certificate.
+//
+// Returns: 1 when it was verified, 0 when it was not asked for, not verified (by the context's
+// mode), or the handshake is not complete.
+// Errors: the USOCKET_ETLS_CERT_ or USOCKET_ETLS_CRL_ code it was refused with;
+// USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_verified(usocket_t s);
+
+// The alert the peer ended the connection with.
+//
+// Returns: its number, 0 to 255.
+// Errors: -ENODATA when there was none, USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_alert(usocket_t s);
+
+// Copies a certificate the peer presented, DER: `index` 0 is its own, then its issuers, as sent.
+// After a failed verification the ones that failed are not to be had.
+//
+// Returns: the length in bytes; with (NULL, 0) only that.
+// Errors: -ENODATA when there is no such certificate, -ENOSPC when it does not fit (nothing is
+// written), USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK, -EFAULT.
+// Blocks: no.
+// Threads: any.
+// Ownership: the bytes are copied.
+int32_t usocket_tls_peer_cert(usocket_t s, int32_t index, void *buf, size_t len);
+
+// Derives bytes that only the two ends know (RFC 5705, RFC 8446 section 7.5), under a label and
+// an optional context (NULL for none), TLS 1.3 only.
+//
+// Returns: 0, and `len` bytes in `buf`.
+// Errors: -ENOTCONN before the handshake is complete, -EOPNOTSUPP on TLS 1.2, -EINVAL for no
+// bytes or too many, USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK, -EFAULT.
+// Blocks: no.
+// Threads: any.
+// Ownership: `buf` is the caller's.
+int32_t usocket_tls_export(usocket_t s,
+                           const char *label,
+                           const void *context,
+                           size_t context_len,
+                           void *buf,
+                           size_t len);
+
+// Copies the channel binding of type "tls-exporter" (RFC 9266): 32 bytes, TLS 1.3 only.
+//
+// Returns: 32; with (NULL, 0) only that.
+// Errors: -ENOTCONN before the handshake is complete, -EOPNOTSUPP on TLS 1.2, -ENOSPC,
+// USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK, -EFAULT.
+// Blocks: no.
+// Threads: any.
+// Ownership: the bytes are copied.
+int32_t usocket_tls_channel_binding(usocket_t s, void *buf, size_t len);
+
+// Takes the session of a client connection out of its context, for another connection of the
+// same context to resume. A TLS 1.3 server sends it after the handshake: it is there once some
+// data has been received. It is good for one connection (RFC 8446, appendix C.4).
+//
+// Returns: a handle.
+// Errors: -ENODATA when there is none (yet), -EOPNOTSUPP on a server, USOCKET_ETLS_NOT_WRAPPED,
+// -EBADF, -ENOTSOCK, -ENFILE.
+// Blocks: no.
+// Threads: any.
+// Ownership: the handle is the caller's, to be given to usocket_close.
+usocket_t usocket_tls_session(usocket_t s);
+
+// Lets a wrapped client connection resume a session taken from another of the same context. (A
+// context does this by itself for connections to the same server name.)
+//
+// Returns: 0.
+// Errors: -EISCONN once the handshake has begun, -EINVAL for a session of another context or a
+// handle that is none, -ENODATA when it has been used already, -EOPNOTSUPP on a server,
+// USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any.
+// Ownership: the session's handle stays the caller's; what it stands for is used up.
+int32_t usocket_tls_set_session(usocket_t s, usocket_t session);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -134,8 +134,10 @@ impl Addr {
 
     /// The bytes of a `struct sockaddr` that came from outside.
     pub fn from_bytes(bytes: &[u8]) -> Result<Addr> {
-        let addr = (bytes.len() <= STORAGE && bytes.len() >= 2).then(|| Addr::from_raw(bytes));
-        addr.filter(Addr::is_valid).ok_or_else(|| {
+        let addr = Addr::from_raw(bytes);
+        // One more than the address is what Linux says of a path of full length.
+        let whole = bytes.len() <= STORAGE && bytes.len() - addr.len as usize <= 1;
+        Some(addr).filter(|a| whole && a.is_valid()).ok_or_else(|| {
             explain(
                 Error::os(libc::EINVAL),
                 format!("these {} bytes are no socket address", bytes.len()),
@@ -148,8 +150,17 @@ impl Addr {
         let mut addr = Addr::default();
         let n = bytes.len().min(STORAGE);
         addr.storage_bytes_mut()[..n].copy_from_slice(&bytes[..n]);
-        addr.len = n as u32;
+        addr.set_len(n);
         addr
+    }
+
+    /// Takes a length from outside. For a path of 108 bytes Linux says 111, with a NUL that is not
+    /// there, and does not take that back: the structure's size is what it is.
+    pub(crate) fn set_len(&mut self, len: usize) {
+        self.len = len.min(STORAGE) as u32;
+        if self.family() == libc::AF_UNIX {
+            self.len = self.len.min((PATH + PATH_MAX) as u32);
+        }
     }
 
     /// Whether an address from outside may go to a system call: its length fits its family.
@@ -159,7 +170,7 @@ impl Addr {
             _ if !(2..=STORAGE).contains(&len) => false,
             libc::AF_INET => len >= 16,
             libc::AF_INET6 => len >= 28,
-            libc::AF_UNIX => len <= PATH + PATH_MAX + 1,
+            libc::AF_UNIX => len <= PATH + PATH_MAX,
             _ => true,
         }
     }

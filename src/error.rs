@@ -12,6 +12,8 @@
 use std::cell::RefCell;
 use std::io;
 
+use crate::tls::code;
+
 /// An error code as it crosses the ABI: always negative.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Error(i32);
@@ -23,9 +25,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub const TLS_BASE: i32 = -10000;
 /// First number of the resolver's range.
 pub const EAI_BASE: i32 = -20000;
-
-/// An `IPPROTO_SEC` socket was asked to carry bytes before it was wrapped.
-pub const USOCKET_ETLS_NOT_WRAPPED: i32 = TLS_BASE - 1;
 
 impl Error {
     /// The error for a platform errno (a positive number).
@@ -81,8 +80,8 @@ pub fn message(code: i32) -> String {
     match code {
         0.. => "no error".into(),
         -4095..=-1 => crate::sys::strerror(-code),
-        USOCKET_ETLS_NOT_WRAPPED => {
-            "the socket was made with IPPROTO_SEC and must be wrapped before it carries data".into()
+        _ if (TLS_BASE - 999..TLS_BASE).contains(&code) => {
+            code::text(code).unwrap_or_else(|| format!("unknown TLS error {code}"))
         }
         _ if (EAI_BASE - 1000..EAI_BASE).contains(&code) => {
             crate::sys::names::gai_strerror(code - EAI_BASE)
@@ -117,7 +116,7 @@ mod tests {
         assert_eq!(message(-libc::ECONNREFUSED), "Connection refused");
         assert_eq!(Error::eai(libc::EAI_NONAME).code(), -20002);
         assert!(message(-20002).contains("not known"), "{}", message(-20002));
-        assert!(message(USOCKET_ETLS_NOT_WRAPPED).contains("IPPROTO_SEC"));
+        assert!(message(code::USOCKET_ETLS_NOT_WRAPPED).contains("IPPROTO_SEC"));
         assert!(message(-9999).starts_with("unknown error"));
         assert!(message(i32::MIN).starts_with("unknown error"));
     }

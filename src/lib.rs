@@ -9,6 +9,7 @@
 //! | [`handle`] | the handle table itself |
 //! | [`socket`] | a socket: family, type, mode, transport |
 //! | [`stream`] | read, readline, write over any transport |
+//! | [`tls`] | context, session, verification, error codes |
 //! | [`addr`], [`resolve`] | addresses; names to addresses |
 //! | [`connect`] | create_connection and create_server |
 //! | [`poll`], [`poller`] | poll over handles; the poller, which scales |
@@ -46,5 +47,7 @@ pub mod socket;
 pub mod stream;
 #[cfg(not(loom))]
 pub mod sys;
+#[cfg(not(loom))]
+pub mod tls;
 #[cfg(not(loom))]
 pub mod wait;

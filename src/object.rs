@@ -8,6 +8,8 @@ use crate::handle::{Handle, NotTaken, Pin, Table};
 use crate::poller::{Poller, Watchers};
 use crate::resolve::Resolve;
 use crate::socket::Socket;
+#[cfg(feature = "tls")]
+use crate::tls::{context::Context, resume::Ticket};
 
 /// Whatever has a handle.
 pub enum Object {
@@ -17,6 +19,12 @@ pub enum Object {
     Poller(Arc<Poller>),
     /// See [`Resolve`].
     Resolve(Resolve),
+    /// See [`Context`].
+    #[cfg(feature = "tls")]
+    TlsContext(Context),
+    /// See [`Ticket`].
+    #[cfg(feature = "tls")]
+    TlsSession(Ticket),
 }
 
 impl Object {
@@ -37,6 +45,8 @@ impl Object {
             Object::Socket(s) => s.watchers(),
             Object::Poller(p) => p.watchers(),
             Object::Resolve(r) => r.watchers(),
+            #[cfg(feature = "tls")]
+            Object::TlsContext(_) | Object::TlsSession(_) => &UNWATCHED,
         }
     }
 
@@ -46,6 +56,8 @@ impl Object {
             Object::Socket(s) => Some(s.fileno()),
             Object::Poller(p) => Some(p.fileno()),
             Object::Resolve(r) => Some(r.as_fd().as_raw_fd()),
+            #[cfg(feature = "tls")]
+            Object::TlsContext(_) | Object::TlsSession(_) => None,
         }
     }
 
@@ -84,6 +96,49 @@ impl Object {
     }
 }
 
+#[cfg(feature = "tls")]
+impl Object {
+    /// As a TLS context.
+    ///
+    /// # Errors
+    /// EINVAL for an object of another kind.
+    pub fn tls_context(&self) -> Result<&Context> {
+        match self {
+            Object::TlsContext(c) => Ok(c),
+            _ => Err(Error::os(libc::EINVAL)),
+        }
+    }
+
+    /// As a TLS session that was taken out.
+    ///
+    /// # Errors
+    /// EINVAL for an object of another kind.
+    pub fn tls_session(&self) -> Result<&Ticket> {
+        match self {
+            Object::TlsSession(t) => Ok(t),
+            _ => Err(Error::os(libc::EINVAL)),
+        }
+    }
+}
+
+/// Of what no poller takes.
+#[cfg(feature = "tls")]
+static UNWATCHED: Watchers = Watchers::none();
+
+#[cfg(feature = "tls")]
+impl From<Context> for Object {
+    fn from(c: Context) -> Self {
+        Object::TlsContext(c)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<Ticket> for Object {
+    fn from(t: Ticket) -> Self {
+        Object::TlsSession(t)
+    }
+}
+
 impl From<Socket> for Object {
     fn from(s: Socket) -> Self {
         Object::Socket(s)
@@ -114,6 +169,10 @@ pub fn pin(handle: Handle) -> Result<Pin<'static, Object>> {
 /// # Errors
 /// EBADF for a stale handle.
 pub fn close(handle: Handle) -> Result<()> {
+    // Before its operations are ended: that ends the connection as well.
+    if let Ok(socket) = pin(handle)?.socket() {
+        socket.farewell();
+    }
     TABLE.close(handle, Object::closed).map_err(|_| Error::os(libc::EBADF))
 }
 
@@ -135,7 +194,13 @@ pub fn take(handle: Handle) -> Result<Object> {
 /// # Errors
 /// EBADF for a stale handle.
 pub fn detail(handle: Handle) -> Result<String> {
-    pin(handle).map(|_| String::new())
+    let pin = pin(handle)?;
+    Ok(match &*pin {
+        Object::Socket(s) => s.session().map_or_else(String::new, |tls| tls.detail()),
+        #[cfg(feature = "tls")]
+        Object::TlsContext(c) => c.detail(),
+        _ => String::new(),
+    })
 }
 
 /// How many objects were ever open at once, for tests that look for leaks.

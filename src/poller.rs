@@ -39,14 +39,21 @@ pub const ONESHOT: u32 = libc::EPOLLONESHOT as u32;
 /// Report an entry when it becomes ready, not while it is.
 pub const EDGE: u32 = libc::EPOLLET as u32;
 
+/// How many events a wait has room for without asking for memory.
+const FEW: usize = 64;
 /// How many events one system call fetches at most; the kernel takes turns among the ready.
-const BATCH: usize = 256;
+const MANY: usize = 16384;
 
 /// The pollers an object is registered with; most are in none.
 #[derive(Default)]
 pub struct Watchers(Mutex<Vec<(Weak<Poller>, Source)>>);
 
 impl Watchers {
+    /// Of an object that is in no poller.
+    pub const fn none() -> Self {
+        Watchers(Mutex::new(Vec::new()))
+    }
+
     fn add(&self, poller: &Arc<Poller>, source: Source) {
         let mut all = self.0.lock();
         all.retain(|(p, _)| p.strong_count() > 0);
@@ -171,15 +178,23 @@ impl Poller {
         mut put: impl FnMut(usize, Event),
     ) -> Result<usize> {
         let mut deadline = Deadline::after_us(timeout_us);
-        let mut raw = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
+        let none = libc::epoll_event { events: 0, u64: 0 };
+        let (mut few, mut many) = ([none; FEW], Vec::new());
+        let raw = if max <= FEW {
+            &mut few[..max]
+        } else {
+            many.resize(max.min(MANY), none);
+            &mut many[..]
+        };
         loop {
-            let (kernel, known) = {
+            let (kernel, taken, known) = {
                 let mut register = self.current()?;
-                (register.kernel().clone(), register.look_first(max, &mut put))
+                (register.kernel().clone(), register.taken(), register.look_first(max, &mut put))
             };
             // What is known already must not be waited upon.
             let time = if known > 0 { Some(Duration::ZERO) } else { deadline.remaining() };
-            let raw = &mut raw[..BATCH.min(max - known)];
+            let room = raw.len().min(max - known);
+            let raw = &mut raw[..room];
             let seen = match (raw.len(), sys::epoll_wait(&kernel.epoll, raw, time)) {
                 (0, _) => 0,
                 (_, Ok(seen)) => seen,
@@ -197,9 +212,16 @@ impl Poller {
             let mut register = self.register.lock();
             for event in &raw[..seen] {
                 if event.u64 == WAKE {
-                    let _ = sys::drain(&kernel.wake);
+                    // One that was replaced stays readable, for all who still wait on it.
+                    if Arc::ptr_eq(&kernel, register.kernel()) {
+                        let _ = sys::drain(&kernel.wake);
+                    }
+                    // The end is for all who wait, and may just have been drained.
+                    if self.closed.load(Ordering::Acquire) {
+                        kernel.signal();
+                    }
                     woken = self.woken.swap(false, Ordering::AcqRel);
-                } else if let Some(event) = register.truth(event.u64, event.events) {
+                } else if let Some(event) = register.truth(event.u64, event.events, taken) {
                     put(n, event);
                     n += 1;
                 }

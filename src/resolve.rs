@@ -166,6 +166,9 @@ impl Pool {
     }
 
     fn serve(&self) {
+        if process::forks() > 0 {
+            names::forget_resolver_state();
+        }
         let mut queue = self.queue.lock();
         loop {
             match queue.jobs.pop_front() {
@@ -225,8 +228,10 @@ pub fn query(
     let host = host.filter(|h| !h.is_empty());
     let service = service.filter(|s| !s.is_empty());
     if let Some(text) = service.as_ref().and_then(|s| s.to_str().ok()) {
-        let number = text.strip_prefix(['-', '+']).unwrap_or(text);
-        if number.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_err() {
+        // The C library reads it with strtoul and keeps 16 bits of that.
+        let number = text.trim_start();
+        let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
+        if digits.bytes().all(|b| b.is_ascii_digit()) && number.parse::<u16>().is_err() {
             let e = Error::eai(libc::EAI_SERVICE);
             return Err(explain(e, format!("port {text} is not within 0-65535")));
         }
@@ -259,7 +264,7 @@ mod tests {
 
     #[test]
     fn ports_out_of_range_are_not_truncated() {
-        for port in ["65536", "65616", "-1", "99999999999999999999"] {
+        for port in ["65536", "65616", "-1", "99999999999999999999", "+65616", " 65616"] {
             assert_eq!(
                 ask_for("127.0.0.1", port, -1),
                 Err(Error::eai(libc::EAI_SERVICE)),

@@ -17,12 +17,15 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
+use once_cell::race::OnceBox;
 use socket2::{Domain, Protocol, Type};
 
 use crate::addr::Addr;
-use crate::error::{Error, Result, USOCKET_ETLS_NOT_WRAPPED};
+use crate::error::{Error, Result};
 use crate::poller::Watchers;
 use crate::sys::net;
+use crate::tls::code::USOCKET_ETLS_NOT_WRAPPED;
+use crate::tls::session::Session;
 use crate::wait::{self, Deadline};
 
 /// The protocol number that asks for a TCP socket which must be wrapped in TLS before it carries
@@ -42,6 +45,8 @@ pub struct Socket {
     late_out: AtomicI32,
     /// The pollers it is registered with, to be told when it closes.
     watchers: Watchers,
+    /// Set once, by wrapping.
+    tls: OnceBox<Session>,
 }
 
 impl Socket {
@@ -93,11 +98,18 @@ impl Socket {
             late_in: AtomicI32::new(0),
             late_out: AtomicI32::new(0),
             watchers: Watchers::default(),
+            tls: OnceBox::new(),
         }
     }
 
     /// A second socket on the same open description (dup(2)), in the same mode.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP once it is wrapped: there is one session for the one stream of bytes.
     pub fn dup(&self) -> Result<Socket> {
+        if self.session().is_some() {
+            return Err(Error::os(libc::EOPNOTSUPP));
+        }
         let inner = self.inner.try_clone()?;
         Ok(Socket::with(inner, self.family, self.kind, self.proto, self.timeout_us()))
     }
@@ -139,17 +151,48 @@ impl Socket {
 
     /// What to ask the kernel for, to learn about `events`.
     pub(crate) fn kernel_events(&self, events: i16) -> i16 {
-        events
+        self.session().map_or(events, |tls| tls.kernel_events(events))
     }
 
     /// What is true of `events` when the kernel says `seen`.
-    pub(crate) fn true_events(&self, _events: i16, seen: i16) -> i16 {
-        seen
+    pub(crate) fn true_events(&self, events: i16, seen: i16) -> i16 {
+        self.session().map_or(seen, |tls| tls.true_events(self, events, seen))
     }
 
     /// Whether the kernel alone knows what this socket is ready for.
     pub(crate) fn kernel_knows(&self) -> bool {
-        true
+        self.session().is_none()
+    }
+
+    /// The TLS session, once it is wrapped.
+    #[inline]
+    pub(crate) fn session(&self) -> Option<&Session> {
+        self.tls.get()
+    }
+
+    /// The TLS session of a socket that must be wrapped.
+    ///
+    /// # Errors
+    /// `USOCKET_ETLS_NOT_WRAPPED`.
+    pub fn tls(&self) -> Result<&Session> {
+        self.session().ok_or(Error::tls(USOCKET_ETLS_NOT_WRAPPED))
+    }
+
+    /// Wraps it: from here on it carries the session's bytes.
+    ///
+    /// # Errors
+    /// EISCONN when it is wrapped already.
+    pub fn wrap(&self, session: Session) -> Result<&Session> {
+        self.tls.set(Box::new(session)).map_err(|_| Error::os(libc::EISCONN))?;
+        self.watchers.poke();
+        self.tls()
+    }
+
+    /// It is about to be closed: a TLS session says goodbye.
+    pub fn farewell(&self) {
+        if let Some(tls) = self.session() {
+            tls.farewell(self);
+        }
     }
 
     /// The timeout in microseconds; negative none, 0 non-blocking.
@@ -243,6 +286,10 @@ impl Socket {
             libc::SHUT_RDWR => Shutdown::Both,
             _ => return Err(Error::os(libc::EINVAL)),
         };
+        match self.session() {
+            Some(tls) if how != Shutdown::Read => tls.close_notify(self)?,
+            _ => {}
+        }
         Ok(self.inner.shutdown(how)?)
     }
 
@@ -256,6 +303,10 @@ impl Socket {
     /// recvfrom(2)
     pub fn recvfrom(&self, buf: &mut [MaybeUninit<u8>], flags: i32) -> Result<(usize, Addr)> {
         take_late(&self.late_in)?;
+        if let Some(tls) = self.session() {
+            let n = tls.recv(self, buf, flags, &mut self.deadline())?;
+            return Ok((n, Addr::default()));
+        }
         self.carries_data()?;
         let all = flags | self.mode_flags(false);
         self.attempt(libc::POLLIN, flags, &mut self.deadline(), || {
@@ -273,6 +324,9 @@ impl Socket {
     /// sendto(2)
     pub fn sendto(&self, buf: &[u8], flags: i32, addr: &Addr) -> Result<usize> {
         take_late(&self.late_out)?;
+        if self.session().is_some() {
+            return Err(Error::os(libc::EISCONN));
+        }
         self.carries_data()?;
         let all = flags | self.mode_flags(true);
         self.attempt(libc::POLLOUT, flags, &mut self.deadline(), || {
@@ -324,6 +378,9 @@ impl Socket {
         flags: i32,
         deadline: &mut Deadline,
     ) -> Result<usize> {
+        if let Some(tls) = self.session() {
+            return tls.recv(self, buf, flags, deadline);
+        }
         self.carries_data()?;
         let all = flags | self.mode_flags(false);
         self.attempt(libc::POLLIN, flags, deadline, || self.inner.recv_with_flags(buf, all))
@@ -337,6 +394,9 @@ impl Socket {
         flags: i32,
         deadline: &mut Deadline,
     ) -> Result<usize> {
+        if let Some(tls) = self.session() {
+            return tls.send(self, buf, flags, deadline);
+        }
         self.carries_data()?;
         let all = flags | self.mode_flags(true);
         self.attempt(libc::POLLOUT, flags, deadline, || self.inner.send_with_flags(buf, all))

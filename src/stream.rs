@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 
 use crate::error::{Error, Result};
 use crate::socket::Socket;
+use crate::wait::Deadline;
 
 /// How much one look ahead for a newline takes in. Lines are short; a longer one costs one more
 /// pair of system calls for each such piece.
@@ -41,8 +42,18 @@ impl Socket {
         loop {
             done += self.send_within(&buf[done..], flags, &mut deadline)?;
             if done >= buf.len() {
-                return Ok(());
+                return self.sent(flags, &mut deadline);
             }
+        }
+    }
+
+    /// Waits, as the mode allows, until what a layer above the kernel took has gone to it.
+    fn sent(&self, flags: i32, deadline: &mut Deadline) -> Result<()> {
+        match self.session() {
+            Some(tls) if self.timeout_us() != 0 && flags & libc::MSG_DONTWAIT == 0 => {
+                tls.flush(self, deadline)
+            }
+            _ => Ok(()),
         }
     }
 

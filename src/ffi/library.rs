@@ -37,9 +37,6 @@ pub const USOCKET_EAI_MEMORY: i32 = -20010;
 /// An argument buffer overflowed in the resolver.
 pub const USOCKET_EAI_OVERFLOW: i32 = -20012;
 
-/// An IPPROTO_SEC socket was asked to carry data before it was wrapped in TLS.
-pub const USOCKET_ETLS_NOT_WRAPPED: i32 = -10001;
-
 /// The version of the library, such as "0.1.0".
 ///
 /// Returns: static text, never NULL.
@@ -57,7 +54,8 @@ pub extern "C" fn usocket_version() -> *const c_char {
     unguarded(VERSION)
 }
 
-/// What this build can do, as words separated by spaces, such as "tls=aws-lc-rs poller=epoll".
+/// What this build can do, as words separated by spaces: "poller=epoll tls=aws-lc-rs
+/// aws-lc-rs=1.19.0 rustls=0.23.46 tls-versions=1.2,1.3"; "tls=none" without TLS.
 ///
 /// Returns: static text, never NULL.
 /// Errors: none.
@@ -66,7 +64,12 @@ pub extern "C" fn usocket_version() -> *const c_char {
 /// Ownership: the library's; do not free.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_features() -> *const c_char {
-    unguarded(c"tls=none")
+    static FEATURES: &CStr =
+        match CStr::from_bytes_with_nul(concat!(env!("USOCKET_FEATURES"), "\0").as_bytes()) {
+            Ok(f) => f,
+            Err(_) => c"",
+        };
+    unguarded(FEATURES)
 }
 
 /// The text for any code a function of the library returned.

@@ -13,6 +13,8 @@ pub mod poll;
 pub mod poller;
 pub mod socket;
 pub mod stream;
+pub mod tls;
+pub mod tls_context;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
@@ -114,6 +116,32 @@ unsafe fn text<'a>(ptr: *const c_char) -> Option<&'a CStr> {
     // SAFETY: by this function's contract.
     (!ptr.is_null()).then(|| unsafe { CStr::from_ptr(ptr) })
 }
+
+/// NUL-terminated text that must be there.
+///
+/// # Safety
+/// As [`text`].
+unsafe fn required_text<'a>(ptr: *const c_char) -> Result<&'a CStr> {
+    // SAFETY: by this function's contract.
+    unsafe { text(ptr) }.ok_or(Error::os(libc::EFAULT))
+}
+
+/// The body of an export that needs TLS; in a build without it, `-EOPNOTSUPP`, so that the header
+/// is the same for every build. Names its arguments, which such a build does not use.
+macro_rules! tls_only {
+    ($args:expr => $body:expr) => {{
+        #[cfg(feature = "tls")]
+        {
+            $body
+        }
+        #[cfg(not(feature = "tls"))]
+        {
+            let _ = $args;
+            Err(crate::error::Error::os(libc::EOPNOTSUPP))
+        }
+    }};
+}
+use tls_only;
 
 /// A required input of fixed size.
 ///

@@ -4,6 +4,7 @@ use super::guard;
 use super::library::usocket_t;
 use crate::error::{Error, Result};
 use crate::poll::{self, Entry, Source};
+use crate::sys;
 
 /// One entry of usocket_poll, as `struct pollfd` is of poll(2).
 #[repr(C)]
@@ -22,7 +23,8 @@ pub struct usocket_pollfd {
 
 /// The entries, checked.
 unsafe fn entries<'a>(fds: *mut usocket_pollfd, n: usize) -> Result<&'a mut [usocket_pollfd]> {
-    if n > isize::MAX as usize / size_of::<usocket_pollfd>() {
+    // What poll(2) says, before memory for them is asked for.
+    if n > 256 && n > sys::process::descriptor_limit() {
         return Err(Error::os(libc::EINVAL));
     }
     if n == 0 {

@@ -17,6 +17,10 @@ const EVENTS: u32 = (libc::POLLIN
     | libc::POLLERR
     | libc::POLLHUP
     | libc::POLLNVAL
+    | libc::POLLRDNORM
+    | libc::POLLRDBAND
+    | libc::POLLWRNORM
+    | libc::POLLWRBAND
     | libc::POLLRDHUP) as u32;
 
 /// The kernel's token of the poller's own eventfd.
@@ -34,6 +38,8 @@ pub(super) struct Register {
     forks: u32,
     /// The kernel reports something that is not in the register and cannot be taken out.
     haunted: bool,
+    /// How many entries were taken out so far.
+    taken: u64,
     entries: Vec<Slot>,
     free: Vec<u32>,
     by_source: HashMap<Source, u32>,
@@ -87,12 +93,18 @@ impl Register {
             kernel: Kernel::new()?,
             forks: process::forks(),
             haunted: false,
+            taken: 0,
             entries: Vec::new(),
             free: Vec::new(),
             by_source: HashMap::new(),
             gone: Vec::new(),
             poked: Vec::new(),
         })
+    }
+
+    /// How many entries were taken out so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
     }
 
     pub(super) fn kernel(&self) -> &Arc<Kernel> {
@@ -103,7 +115,11 @@ impl Register {
     pub(super) fn refresh(&mut self) -> Result<()> {
         let forks = process::forks();
         if self.forks != forks || self.haunted {
-            self.kernel = Kernel::new()?;
+            let old = std::mem::replace(&mut self.kernel, Kernel::new()?);
+            if self.forks == forks {
+                // Whoever waits on the old one comes over. (A parent's is none of our business.)
+                old.signal();
+            }
             self.forks = forks;
             self.haunted = false;
             for at in 0..self.entries.len() {
@@ -168,6 +184,7 @@ impl Register {
         let at = self.by_source.remove(&source)?;
         let slot = self.entries.get_mut(at as usize)?;
         let entry = slot.entry.take()?;
+        self.taken += 1;
         slot.generation = slot.generation.wrapping_add(1) & (u32::MAX >> 1);
         self.free.push(at);
         // In a child that has not used it, the kernel's set is the parent's: not ours to change.
@@ -183,10 +200,13 @@ impl Register {
 
     /// Has an entry looked at before the next sleep, and ends the one under way.
     pub(super) fn poke_source(&mut self, source: Source) {
-        if let Some(at) = self.by_source.get(&source).copied() {
-            self.poke(at);
-            self.kernel.signal();
+        let Some(at) = self.by_source.get(&source).copied() else { return };
+        if let Some(entry) = self.entries[at as usize].entry.as_mut() {
+            // It may have been wrapped after it was registered.
+            entry.layered |= is_layered(source);
         }
+        self.poke(at);
+        self.kernel.signal();
     }
 
     fn poke(&mut self, at: u32) {
@@ -218,13 +238,14 @@ impl Register {
         n
     }
 
-    /// The caller's event for one of the kernel's.
-    pub(super) fn truth(&mut self, token: u64, seen: u32) -> Option<Event> {
+    /// The caller's event for one of the kernel's, from a wait begun when `taken` had been taken out.
+    pub(super) fn truth(&mut self, token: u64, seen: u32, taken: u64) -> Option<Event> {
         let at = token as u32;
         let slot = self.entries.get(at as usize)?;
         if u64::from(slot.generation) != token >> 32 || slot.entry.is_none() {
-            // A descriptor closed outside while a dup of it lives: only a new epoll forgets it.
-            self.haunted = true;
+            // It may have been taken out meanwhile. If nothing was, it is a descriptor closed outside
+            // while a dup of it lives: only a new epoll forgets that one.
+            self.haunted |= self.taken == taken;
             return None;
         }
         self.report(at, seen, false)
@@ -302,6 +323,13 @@ pub(super) fn entry(
     };
     let asked = asked as u32 & EVENTS & !(libc::POLLNVAL as u32) | mask & (EDGE | ONESHOT);
     Entry { source, fd, mask, data, asked, layered, poked: false }
+}
+
+/// Whether readiness is not the kernel's alone to tell.
+fn is_layered(source: Source) -> bool {
+    let Source::Handle(handle) = source else { return false };
+    let Ok(pin) = object::pin(handle) else { return false };
+    pin.socket().is_ok_and(|s| !s.kernel_knows())
 }
 
 fn is_fd(source: Source) -> bool {

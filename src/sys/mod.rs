@@ -42,3 +42,11 @@ pub fn find_byte(byte: u8, bytes: &[std::mem::MaybeUninit<u8>]) -> Option<usize>
     let at = unsafe { libc::memchr(base, byte.into(), bytes.len()) };
     if at.is_null() { None } else { Some(at as usize - base as usize) }
 }
+
+/// memcpy(3) into the front of `to`, as far as there is room
+#[inline]
+pub fn copy_into(from: &[u8], to: &mut [std::mem::MaybeUninit<u8>]) {
+    let n = from.len().min(to.len());
+    // SAFETY: both are valid for `n` bytes, and a `&mut` overlaps nothing.
+    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.as_mut_ptr().cast(), n) }
+}

@@ -62,6 +62,22 @@ pub fn if_nametoindex(name: &CStr) -> u32 {
     unsafe { libc::if_nametoindex(name.as_ptr()) }
 }
 
+/// Forgets what this thread's resolver had open.
+///
+/// In a forked child glibc makes new threads on the stacks of the parent's, and with them come the
+/// sockets on which those were asking: the parent and the child would take each other's answers.
+pub fn forget_resolver_state() {
+    // SAFETY: `__res_init` is int (void) where it exists (glibc; in libresolv before 2.34, which
+    // is why it is looked up). It closes what the thread's state has open and begins anew.
+    unsafe {
+        let init = libc::dlsym(libc::RTLD_DEFAULT, c"__res_init".as_ptr());
+        if !init.is_null() {
+            let init: extern "C" fn() -> libc::c_int = std::mem::transmute(init);
+            init();
+        }
+    }
+}
+
 /// What getaddrinfo(3) is asked.
 #[derive(Clone, Default)]
 pub struct Query {

@@ -36,7 +36,7 @@ impl Addr {
         let mut addr = Addr::default();
         let mut len = STORAGE as libc::socklen_t;
         let r = call((&raw mut addr.storage).cast(), &mut len)?;
-        addr.len = len.min(STORAGE as libc::socklen_t);
+        addr.set_len(len as usize);
         Ok((r, addr))
     }
 }
@@ -92,6 +92,22 @@ pub fn recvfrom(
         // SAFETY: the buffer is writable for its length; `fill` passes a writable address.
         cvt_len(unsafe { libc::recvfrom(fd, buf.as_mut_ptr().cast(), buf.len(), flags, addr, len) })
     })
+}
+
+/// recv(2) that does not wait, into a buffer that is there
+#[inline]
+pub fn recv_now(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    let (at, len) = (buf.as_mut_ptr().cast(), buf.len());
+    // SAFETY: the buffer is writable for its length.
+    cvt_len(unsafe { libc::recv(fd.as_raw_fd(), at, len, libc::MSG_DONTWAIT) })
+}
+
+/// send(2) that does not wait
+#[inline]
+pub fn send_now(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the buffer is readable for its length.
+    cvt_len(unsafe { libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), flags) })
 }
 
 /// getsockname(2)

@@ -34,6 +34,14 @@ pub fn spawn(name: &str, stack: usize, body: impl FnOnce() + Send + 'static) -> 
     }
 }
 
+/// getrlimit(RLIMIT_NOFILE): how many descriptors the process may open
+pub fn descriptor_limit() -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is writable.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX).min(i32::MAX as usize)
+}
+
 /// A value for the life of the process, made when first asked for. A forked child makes its own:
 /// the parent's is left alone, whatever state it was in.
 pub struct PerProcess<T: 'static>(AtomicPtr<(u32, T)>);

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
         Err(e) => return fail(&e),
     };
     let bindings = cbindgen::Builder::new().with_config(config).with_src(root.join("src/addr.rs"));
+    let bindings = bindings.with_src(root.join("src/tls/code.rs"));
     // In the order of the header's sections.
     let sections = [
         "library",
@@ -22,6 +23,8 @@ fn main() -> ExitCode {
         "connection",
         "poll",
         "poller",
+        "tls_context",
+        "tls",
     ];
     let bindings = sections
         .iter()

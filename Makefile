@@ -1,0 +1,129 @@
+# The one door to everything: `make` lists what there is.
+
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+DESTDIR ?=
+CC      ?= cc
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+RELEASE := target/release
+SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock build.rs
+# What a program needs besides the archive itself; gcc adds its own run-time library.
+NATIVE  := -lpthread -lm -ldl -lrt -lutil
+
+CFLAGS_HERE  := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -pthread -Iinclude
+LIBS_HERE    := -L$(RELEASE) -lusocket -Wl,-rpath,$(abspath $(RELEASE))
+
+.PHONY: help build header demo test bench loom tsan fmt lint install uninstall clean c-tests abi
+
+help: ## this list
+	@echo "libusocket $(VERSION)"
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+# --- the library ---------------------------------------------------------------------------------
+
+build: header $(RELEASE)/libusocket.so.0 ## the release libraries in target/release, the header fresh
+
+header: ## include/usocket.h from src/ffi
+	cargo run -q -p header
+
+$(RELEASE)/libusocket.so $(RELEASE)/libusocket.a &: $(SOURCES)
+	cargo build --release
+	@touch $(RELEASE)/libusocket.so $(RELEASE)/libusocket.a
+
+# The name under which programs look for it at run time.
+$(RELEASE)/libusocket.so.0: $(RELEASE)/libusocket.so
+	ln -sfn libusocket.so $@
+
+# --- see it work ---------------------------------------------------------------------------------
+
+EXAMPLES := $(patsubst examples/c/%.c,target/examples/%,$(wildcard examples/c/*.c))
+
+target/examples/%: examples/c/%.c include/usocket.h $(RELEASE)/libusocket.so.0
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_HERE) -o $@ $< $(LIBS_HERE)
+
+demo: build $(EXAMPLES) ## servers and clients in C and in Python, over TCP, UDP and Unix sockets
+	@scripts/demo
+
+# --- test it -------------------------------------------------------------------------------------
+
+C_TESTS := $(patsubst c-tests/%.c,target/c-tests/%,$(wildcard c-tests/test_*.c c-tests/tool_*.c))
+
+c-tests: $(C_TESTS) # the C test programs, built
+
+target/c-tests/functions.h: include/usocket.h scripts/header.py
+	@mkdir -p $(@D)
+	python3 scripts/header.py functions > $@
+
+target/c-tests/support.o: c-tests/support.c c-tests/support.h include/usocket.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_HERE) -c -o $@ $<
+
+target/c-tests/test_%: c-tests/test_%.c target/c-tests/support.o target/c-tests/functions.h \
+		$(RELEASE)/libusocket.so.0
+	$(CC) $(CFLAGS_HERE) -Itarget/c-tests -o $@ $< target/c-tests/support.o $(LIBS_HERE) -lcmocka
+
+target/c-tests/tool_%: c-tests/tool_%.c include/usocket.h $(RELEASE)/libusocket.so.0
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_HERE) -o $@ $< $(LIBS_HERE)
+
+test: ## everything, ending with one line that counts; installs what the tests need
+	@scripts/tools
+	@python3 scripts/test.py
+
+loom: ## model-check the handle table
+	RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom model
+
+# What the standard library's own threads do is not instrumented; tests/tsan.supp says what that
+# takes. The sanitizer is part of the toolchain, but behind a switch.
+TSAN_RUNTIME := $(wildcard $(shell rustc --print sysroot)/lib/rustlib/*/lib/librustc*_rt.tsan.a)
+tsan: ## what threads may do, under ThreadSanitizer
+ifneq ($(TSAN_RUNTIME),)
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp RUSTC_BOOTSTRAP=1 \
+	RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" \
+	cargo test --test threads --target $$(rustc -vV | sed -n 's/^host: //p') --target-dir target/tsan
+else
+	@echo "this toolchain has no ThreadSanitizer"
+	@echo "test result: ok. 0 passed; 0 failed; 1 ignored;"
+endif
+
+bench: build ## measure it
+	@if [ -x benches/run ]; then benches/run; else echo "there is no benches/run"; exit 1; fi
+
+fmt: ## format the Rust code
+	cargo fmt --all
+
+lint: ## what must be clean: format, clippy, header drift, header documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo run -q -p header -- --check
+	python3 scripts/header.py lint
+
+abi: $(RELEASE)/libusocket.so.0 target/c-tests/tool_layout ## accept the exports and layouts as they are now
+	python3 scripts/abi.py > c-tests/abi.txt
+
+# --- install it ----------------------------------------------------------------------------------
+
+LIB := $(DESTDIR)$(LIBDIR)
+INC := $(DESTDIR)$(PREFIX)/include
+
+install: $(RELEASE)/libusocket.so.0 ## header, libraries and usocket.pc under PREFIX (and DESTDIR)
+	install -d $(INC) $(LIB)/pkgconfig
+	install -m 644 include/usocket.h $(INC)/usocket.h
+	install -m 755 $(RELEASE)/libusocket.so $(LIB)/libusocket.so.$(VERSION)
+	install -m 644 $(RELEASE)/libusocket.a $(LIB)/libusocket.a
+	strip --strip-unneeded $(LIB)/libusocket.so.$(VERSION)
+	strip --strip-debug $(LIB)/libusocket.a
+	ln -sfn libusocket.so.$(VERSION) $(LIB)/libusocket.so.0
+	ln -sfn libusocket.so.0 $(LIB)/libusocket.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@NATIVE@|$(NATIVE)|' usocket.pc.in > $(LIB)/pkgconfig/usocket.pc
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig || true; fi
+
+uninstall: ## undo install, given the same PREFIX and DESTDIR
+	rm -f $(INC)/usocket.h $(LIB)/pkgconfig/usocket.pc $(LIB)/libusocket.a $(LIB)/libusocket.so \
+		$(LIB)/libusocket.so.0 $(LIB)/libusocket.so.$(VERSION)
+
+clean: ## remove everything built
+	rm -rf target

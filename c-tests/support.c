@@ -1,0 +1,215 @@
+// What every C test needs: see support.h.
+
+#include "support.h"
+
+#include <dirent.h>
+#include <sys/syscall.h>
+
+const struct kind KINDS[] = {
+    {"TCP", AF_INET, SOCK_STREAM},
+    {"TCP over IPv6", AF_INET6, SOCK_STREAM},
+    {"Unix stream", AF_UNIX, SOCK_STREAM},
+    {"UDP", AF_INET, SOCK_DGRAM},
+    {"UDP over IPv6", AF_INET6, SOCK_DGRAM},
+    {"Unix datagram", AF_UNIX, SOCK_DGRAM},
+};
+const size_t N_KINDS = sizeof KINDS / sizeof *KINDS;
+
+int64_t check_ok(int64_t value, const char *call, const char *file, int line)
+{
+    if (value < 0) {
+        char detail[256] = "";
+        usocket_error_detail(0, detail, sizeof detail);
+        print_error("%s = %lld (%s) %s\n", call, (long long)value, usocket_strerror(value), detail);
+        _fail(file, line);
+    }
+    return value;
+}
+
+void check_code(int64_t want, int64_t value, const char *call, const char *file, int line)
+{
+    if (value != want) {
+        print_error("%s = %lld (%s), ", call, (long long)value, usocket_strerror(value));
+        print_error("not %lld (%s)\n", (long long)want, usocket_strerror(want));
+        _fail(file, line);
+    }
+}
+
+usocket_addr local_address(int family, int port)
+{
+    usocket_addr addr;
+    if (family == AF_UNIX)
+        OK(usocket_addr_unix(NULL, 0, &addr));
+    else
+        OK(usocket_addr_ip(family, family == AF_INET6 ? "::1" : "127.0.0.1", port, 0, 0, &addr));
+    return addr;
+}
+
+usocket_t bound_socket(int family, int type)
+{
+    usocket_t s = OK(usocket_socket(family, type, 0));
+    usocket_addr addr = local_address(family, 0);
+    OK(usocket_bind(s, &addr));
+    return s;
+}
+
+usocket_t listening_socket(int family, int backlog)
+{
+    usocket_t s = bound_socket(family, SOCK_STREAM);
+    OK(usocket_listen(s, backlog));
+    return s;
+}
+
+usocket_t client_of(usocket_t listener)
+{
+    usocket_t client = OK(usocket_socket(usocket_family(listener), SOCK_STREAM, 0));
+    usocket_addr addr = name_of(listener);
+    OK(usocket_connect(client, &addr));
+    return client;
+}
+
+void connected_pair(int family, int type, usocket_t pair[2])
+{
+    if (type == SOCK_STREAM) {
+        usocket_t listener = listening_socket(family, 1);
+        pair[0] = client_of(listener);
+        pair[1] = OK(usocket_accept(listener, NULL));
+        OK(usocket_close(listener));
+        return;
+    }
+    usocket_addr names[2];
+    for (int i = 0; i < 2; i++) {
+        pair[i] = bound_socket(family, type);
+        names[i] = name_of(pair[i]);
+    }
+    OK(usocket_connect(pair[0], &names[1]));
+    OK(usocket_connect(pair[1], &names[0]));
+}
+
+usocket_addr name_of(usocket_t s)
+{
+    usocket_addr addr;
+    OK(usocket_getsockname(s, &addr));
+    return addr;
+}
+
+const char *text_of(const usocket_addr *addr)
+{
+    static char text[160];
+    OK(usocket_addr_text(addr, text, sizeof text));
+    return text;
+}
+
+// Datagrams are all or nothing, so the smallest piece decides when it is full. What is under way
+// between two TCP sockets may yet make room: it is full when it stays so for a while.
+size_t fill(usocket_t s)
+{
+    static const char block[64 * 1024];
+    size_t total = 0, piece = usocket_type(s) == SOCK_STREAM ? sizeof block : 1024;
+    for (int full = 0; full < 4;) {
+        int64_t n = usocket_send(s, block, piece, MSG_DONTWAIT);
+        if (n > 0) {
+            total += n;
+            full = 0;
+        } else if (piece > 1) {
+            piece = 1;
+        } else {
+            full++;
+            poll(NULL, 0, 10);
+        }
+    }
+    return total;
+}
+
+void small_buffers(usocket_t pair[2])
+{
+    for (int i = 0; i < 2; i++) {
+        OK(usocket_setsockopt_int(pair[i], SOL_SOCKET, SO_SNDBUF, 8192));
+        OK(usocket_setsockopt_int(pair[i], SOL_SOCKET, SO_RCVBUF, 8192));
+    }
+}
+
+size_t drain(usocket_t s, size_t want)
+{
+    static char block[64 * 1024];
+    size_t total = 0;
+    while (total < want) {
+        int64_t n = OK(usocket_recv(s, block, sizeof block, 0));
+        if (n == 0)
+            break;
+        total += n;
+    }
+    return total;
+}
+
+size_t full_listener(int family, usocket_t *listener, usocket_t *clients, size_t room)
+{
+    *listener = listening_socket(family, 0);
+    usocket_addr addr = name_of(*listener);
+    for (size_t n = 0; n < room; n++) {
+        clients[n] = OK(usocket_socket(family, SOCK_STREAM, 0));
+        OK(usocket_settimeout(clients[n], 200 * MS));
+        int64_t r = usocket_connect(clients[n], &addr);
+        if (r == -ETIMEDOUT) {
+            OK(usocket_close(clients[n]));
+            return n;
+        }
+        OK(r);
+    }
+    fail_msg("%zu clients do not fill the queue", room);
+    return 0;
+}
+
+int open_descriptors(void)
+{
+    int n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n - 3; // ".", ".." and the directory itself
+}
+
+int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * (int64_t)SECOND + t.tv_nsec / 1000;
+}
+
+pid_t this_thread(void)
+{
+    return (pid_t)syscall(SYS_gettid);
+}
+
+void wait_until_asleep(pid_t thread)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+    for (int64_t end = now_us() + GENEROUS; now_us() < end; sched_yield()) {
+        char stat[256] = "";
+        FILE *f = fopen(path, "r");
+        if (!f)
+            return; // it has ended
+        size_t n = fread(stat, 1, sizeof stat - 1, f);
+        fclose(f);
+        const char *state = n ? strrchr(stat, ')') : NULL;
+        if (state && state[2] == 'S')
+            return;
+    }
+    fail_msg("thread %d never slept", thread);
+}
+
+void start_thread(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+    assert_int_equal(pthread_create(thread, NULL, run, arg), 0);
+}
+
+void child_ends_well(pid_t child)
+{
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}

@@ -1,0 +1,103 @@
+// What every C test needs: cmocka, the library, and sockets of every kind, ready made.
+
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <usocket.h>
+
+// Times, in microseconds. A time that only guards against hanging is GENEROUS.
+#define MS 1000
+#define SECOND 1000000
+#define GENEROUS (20 * SECOND)
+
+// The value of a call that must succeed.
+#define OK(call) check_ok((call), #call, __FILE__, __LINE__)
+// A call that must give exactly this number, usually a negative code.
+#define GIVES(code, call) check_code((code), (call), #call, __FILE__, __LINE__)
+
+int64_t check_ok(int64_t value, const char *call, const char *file, int line);
+void check_code(int64_t want, int64_t value, const char *call, const char *file, int line);
+
+// What two sockets that talk to each other can be.
+struct kind {
+    const char *name;
+    int family, type;
+};
+extern const struct kind KINDS[];
+extern const size_t N_KINDS;
+#define FOR_EACH_KIND(k) for (const struct kind *k = KINDS; k < KINDS + N_KINDS; k++)
+
+// The loopback address of an IP family, or an unnamed Unix address, for which bind picks a name.
+usocket_addr local_address(int family, int port);
+// Bound to it, with a port or name of its own.
+usocket_t bound_socket(int family, int type);
+// Listening on it. Any type of AF_INET, AF_INET6, AF_UNIX.
+usocket_t listening_socket(int family, int backlog);
+// A client connected to `listener`, which is not accepted.
+usocket_t client_of(usocket_t listener);
+// Two sockets that talk to each other: connected streams, or datagram sockets connected both ways.
+void connected_pair(int family, int type, usocket_t pair[2]);
+// Where a socket is bound.
+usocket_addr name_of(usocket_t s);
+// As usocket_addr_text has it, in a static buffer.
+const char *text_of(const usocket_addr *addr);
+
+// Fills the way from s to its peer until not one byte fits; gives how many did.
+size_t fill(usocket_t s);
+// Fixed buffers, which the kernel does not widen while a test wants them full.
+void small_buffers(usocket_t pair[2]);
+// Receives until `want` bytes came or the stream ended; gives how many came.
+size_t drain(usocket_t s, size_t want);
+// A listener whose queue is full, so that connecting to it waits: the clients that fill it go to
+// `clients`, at most `room`; gives how many.
+size_t full_listener(int family, usocket_t *listener, usocket_t *clients, size_t room);
+
+// How many descriptors the process has open.
+int open_descriptors(void);
+// The monotonic clock.
+int64_t now_us(void);
+// The number of this thread, and: waits until that thread sleeps in the kernel.
+pid_t this_thread(void);
+void wait_until_asleep(pid_t thread);
+void start_thread(pthread_t *thread, void *(*run)(void *), void *arg);
+
+// Fails in a child process, where cmocka's asserts must not be used.
+#define CHILD(condition) \
+    do { \
+        if (!(condition)) { \
+            fprintf(stderr, "%s:%d: child: %s\n", __FILE__, __LINE__, #condition); \
+            _exit(1); \
+        } \
+    } while (0)
+// Waits for the child and wants it to have ended with 0.
+void child_ends_well(pid_t child);
+
+#define RUN(tests) cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL)
+
+#endif

@@ -1,0 +1,37 @@
+"""The ABI: what programs rely on is what c-tests/abi.txt says, and nothing else is exported."""
+
+import re
+import sys
+
+sys.path.insert(0, "scripts")
+import abi  # noqa: E402
+import header  # noqa: E402
+
+LIBRARY = "target/release/libusocket.so"
+
+
+def test_it_is_what_was_accepted():
+    with open("c-tests/abi.txt") as f:
+        accepted = f.read().splitlines()
+    assert list(abi.describe()) == accepted, "if the change is meant: make abi, and commit abi.txt"
+
+
+def test_only_usocket_symbols_are_exported():
+    assert [name for name in abi.exported(LIBRARY) if not name.startswith("usocket_")] == []
+    assert sorted(name for name, _, _ in header.functions()) == abi.exported(LIBRARY)
+
+
+def test_the_soname():
+    assert abi.soname(LIBRARY) == "libusocket.so.0"
+
+
+def test_every_structure_of_the_header_is_described():
+    with open(header.HEADER) as f:
+        structures = re.findall(r"^typedef struct (\w+) \{(.*?)^\}", f.read(), re.M | re.S)
+    described = "\n".join(abi.describe())
+    assert structures
+    for name, body in structures:
+        members = re.findall(r"^\s+[^/\n]*?(\w+)(?:\[\d+\])?;", body, re.M)
+        part = re.search(rf"struct {name} size.*\n((?:  .*\n?)*)", described)
+        assert part, name
+        assert re.findall(r"^  (\w+) at", part[1], re.M) == members, name

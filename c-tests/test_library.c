@@ -1,0 +1,181 @@
+// The library itself: version, error texts, the sentence behind an error, the event hook.
+
+#include "support.h"
+
+static void version_and_features_are_text(void **state)
+{
+    (void)state;
+    int major, minor, patch;
+    assert_int_equal(sscanf(usocket_version(), "%d.%d.%d", &major, &minor, &patch), 3);
+    assert_non_null(strstr(usocket_features(), "tls="));
+}
+
+static void every_range_has_its_texts(void **state)
+{
+    (void)state;
+    assert_string_equal(usocket_strerror(-ECONNREFUSED), "Connection refused");
+    assert_string_equal(usocket_strerror(0), "no error");
+    assert_string_equal(usocket_strerror(17), "no error");
+    assert_string_equal(usocket_strerror(USOCKET_EAI_NONAME), gai_strerror(EAI_NONAME));
+    assert_non_null(strstr(usocket_strerror(USOCKET_ETLS_NOT_WRAPPED), "wrapped"));
+    // Any number at all has one, and it is never empty.
+    const int64_t numbers[] = {-1, -4095, -4096, -9999, -10000, -19999, -20000, -20013, -30000,
+                               INT32_MIN, INT64_MIN, INT32_MAX, INT64_MAX, (int64_t)1 << 32};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        assert_true(strlen(usocket_strerror(numbers[i])) > 0);
+}
+
+static void *ask_for_texts(void *other)
+{
+    for (int i = 0; i < 1000; i++)
+        usocket_strerror(-EPIPE);
+    return strdup(usocket_strerror(*(int *)other));
+}
+
+static void a_text_is_this_threads_own(void **state)
+{
+    (void)state;
+    const char *mine = usocket_strerror(-ECONNREFUSED);
+    int code = -ENOENT;
+    pthread_t thread;
+    start_thread(&thread, ask_for_texts, &code);
+    void *text;
+    pthread_join(thread, &text);
+    assert_string_equal(text, strerror(ENOENT));
+    assert_string_equal(mine, "Connection refused");
+    free(text);
+}
+
+static void resolver_codes_are_the_platforms_own(void **state)
+{
+    (void)state;
+    const struct { int code, number; } pairs[] = {
+        {USOCKET_EAI_BADFLAGS, EAI_BADFLAGS}, {USOCKET_EAI_NONAME, EAI_NONAME},
+        {USOCKET_EAI_AGAIN, EAI_AGAIN}, {USOCKET_EAI_FAIL, EAI_FAIL},
+        {USOCKET_EAI_NODATA, EAI_NODATA}, {USOCKET_EAI_FAMILY, EAI_FAMILY},
+        {USOCKET_EAI_SOCKTYPE, EAI_SOCKTYPE}, {USOCKET_EAI_SERVICE, EAI_SERVICE},
+        {USOCKET_EAI_ADDRFAMILY, EAI_ADDRFAMILY}, {USOCKET_EAI_MEMORY, EAI_MEMORY},
+        {USOCKET_EAI_OVERFLOW, EAI_OVERFLOW},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        assert_int_equal(usocket_gai_code(pairs[i].code), pairs[i].number);
+        assert_true(usocket_gai_code(pairs[i].code) < 0);
+        assert_string_equal(usocket_strerror(pairs[i].code), gai_strerror(pairs[i].number));
+    }
+    const int64_t others[] = {0, 1, -1, -EINVAL, USOCKET_ETLS_NOT_WRAPPED, -19999, -20000, -21000,
+                              INT64_MIN, INT64_MAX};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_equal(usocket_gai_code(others[i]), 0);
+}
+
+static void the_sentence_behind_an_error(void **state)
+{
+    (void)state;
+    usocket_addr addr;
+    GIVES(-EINVAL, usocket_addr_ip(AF_INET, "127.0.0.1", 65536, 0, 0, &addr));
+    char text[256], tight[256];
+    int64_t n = OK(usocket_error_detail(0, text, sizeof text));
+    assert_non_null(strstr(text, "65536"));
+    assert_int_equal(n, strlen(text));
+    // Only the length; exactly enough room; one byte too little, and then nothing is written.
+    GIVES(n, usocket_error_detail(0, NULL, 0));
+    GIVES(n, usocket_error_detail(0, tight, n + 1));
+    assert_string_equal(tight, text);
+    memset(tight, 'x', sizeof tight);
+    GIVES(-ENOSPC, usocket_error_detail(0, tight, n));
+    assert_int_equal(tight[0], 'x');
+    // A handle has its own, none so far.
+    usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
+    GIVES(0, usocket_error_detail(s, text, sizeof text));
+    assert_string_equal(text, "");
+    OK(usocket_close(s));
+    GIVES(-EBADF, usocket_error_detail(s, text, sizeof text));
+}
+
+// --- the event hook ---
+
+static int hook_calls, hook_says;
+static void *hook_arg;
+
+static int32_t hook(void *arg)
+{
+    hook_calls++;
+    hook_arg = arg;
+    // It may call the library.
+    usocket_strerror(-EINTR);
+    return hook_says;
+}
+
+static void on_alarm(int signal)
+{
+    (void)signal;
+}
+
+// One SIGALRM on this thread after 20 ms, which interrupts what it is in.
+static void alarm_soon(void)
+{
+    struct sigaction action = {.sa_handler = on_alarm};
+    sigaction(SIGALRM, &action, NULL);
+    struct itimerval soon = {.it_value.tv_usec = 20 * MS};
+    setitimer(ITIMER_REAL, &soon, NULL);
+}
+
+static void the_hook_stops_an_operation(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    char byte;
+    const int64_t timeouts[] = {-1, GENEROUS};
+    for (int i = 0; i < 2; i++) {
+        int arg;
+        hook_calls = 0, hook_says = 1;
+        OK(usocket_set_event_hook(hook, &arg));
+        OK(usocket_settimeout(pair[0], timeouts[i]));
+        alarm_soon();
+        GIVES(-EINTR, usocket_recv(pair[0], &byte, 1, 0));
+        assert_int_equal(hook_calls, 1);
+        assert_ptr_equal(hook_arg, &arg);
+    }
+    // The socket is none the worse.
+    OK(usocket_send(pair[1], "x", 1, 0));
+    GIVES(1, usocket_recv(pair[0], &byte, 1, 0));
+    OK(usocket_set_event_hook(NULL, NULL));
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(pair[1]));
+}
+
+static void the_hook_lets_an_operation_go_on_for_the_time_left(void **state)
+{
+    (void)state;
+    usocket_t s = bound_socket(AF_INET, SOCK_DGRAM);
+    char byte;
+    hook_calls = 0, hook_says = 0;
+    OK(usocket_set_event_hook(hook, NULL));
+    OK(usocket_settimeout(s, 100 * MS));
+    int64_t began = now_us();
+    alarm_soon();
+    GIVES(-ETIMEDOUT, usocket_recv(s, &byte, 1, 0));
+    assert_in_range(now_us() - began, 100 * MS, GENEROUS);
+    assert_int_equal(hook_calls, 1);
+    // Removed, it is not called; the operation goes on all the same.
+    OK(usocket_set_event_hook(NULL, NULL));
+    alarm_soon();
+    GIVES(-ETIMEDOUT, usocket_recv(s, &byte, 1, 0));
+    assert_int_equal(hook_calls, 1);
+    OK(usocket_close(s));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(version_and_features_are_text),
+        cmocka_unit_test(every_range_has_its_texts),
+        cmocka_unit_test(a_text_is_this_threads_own),
+        cmocka_unit_test(resolver_codes_are_the_platforms_own),
+        cmocka_unit_test(the_sentence_behind_an_error),
+        cmocka_unit_test(the_hook_stops_an_operation),
+        cmocka_unit_test(the_hook_lets_an_operation_go_on_for_the_time_left),
+    };
+    return RUN(tests);
+}

@@ -1,0 +1,320 @@
+// Modes and deadlines: blocking, timeout and non-blocking, for every operation alike; signals.
+
+#include "support.h"
+
+// --- what every operation does when it cannot be done now ---
+
+enum { TIMEOUT = 60 * MS };
+
+typedef int64_t operation(usocket_t s, const usocket_addr *to);
+
+static char scratch[1 << 16];
+static int64_t recv_(usocket_t s, const usocket_addr *to) { (void)to; return usocket_recv(s, scratch, 1, 0); }
+static int64_t recvfrom_(usocket_t s, const usocket_addr *to) { (void)to; return usocket_recvfrom(s, scratch, 1, 0, NULL); }
+static int64_t read_(usocket_t s, const usocket_addr *to) { (void)to; return usocket_read(s, scratch, 9); }
+static int64_t readline_(usocket_t s, const usocket_addr *to) { (void)to; return usocket_readline(s, scratch, 9); }
+static int64_t send_(usocket_t s, const usocket_addr *to) { (void)to; return usocket_send(s, "x", 1, 0); }
+static int64_t sendall_(usocket_t s, const usocket_addr *to) { (void)to; return usocket_sendall(s, "x", 1, 0); }
+static int64_t write_(usocket_t s, const usocket_addr *to) { (void)to; return usocket_write(s, "x", 1); }
+static int64_t sendto_(usocket_t s, const usocket_addr *to) { return usocket_sendto(s, "x", 1, 0, to); }
+static int64_t accept_(usocket_t s, const usocket_addr *to) { (void)to; return usocket_accept(s, NULL); }
+static int64_t connect_(usocket_t s, const usocket_addr *to) { return usocket_connect(s, to); }
+
+static void on_alarm(int number)
+{
+    (void)number;
+}
+
+// Interrupts this thread once, `us` from now, or, repeating, every `us`; 0 stops it.
+static void alarms(int64_t us, bool repeat)
+{
+    struct sigaction action = {.sa_handler = on_alarm};
+    sigaction(SIGALRM, &action, NULL);
+    struct itimerval t = {.it_value = {us / SECOND, us % SECOND}};
+    if (repeat)
+        t.it_interval = t.it_value;
+    setitimer(ITIMER_REAL, &t, NULL);
+}
+
+static int32_t stop(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+// `s` cannot do `run` now, nor later: -EAGAIN at once, -ETIMEDOUT in time, and in blocking mode it
+// waits until something ends it, here a signal and the event hook.
+static void follows_its_modes(const char *what, usocket_t s, operation *run, const usocket_addr *to,
+                              int would_block)
+{
+    print_message("    %s\n", what);
+    OK(usocket_settimeout(s, TIMEOUT));
+    int64_t began = now_us();
+    GIVES(-ETIMEDOUT, run(s, to));
+    assert_in_range(now_us() - began, TIMEOUT, GENEROUS);
+    OK(usocket_setblocking(s, 0));
+    GIVES(would_block, run(s, to));
+    // After a timeout and after non-blocking, blocking really blocks.
+    OK(usocket_setblocking(s, 1));
+    OK(usocket_set_event_hook(stop, NULL));
+    began = now_us();
+    alarms(2 * TIMEOUT, false);
+    GIVES(-EINTR, run(s, to));
+    assert_in_range(now_us() - began, 2 * TIMEOUT - MS, GENEROUS);
+    OK(usocket_set_event_hook(NULL, NULL));
+}
+
+static void receiving(void **state)
+{
+    (void)state;
+    FOR_EACH_KIND(k) {
+        usocket_t pair[2];
+        connected_pair(k->family, k->type, pair);
+        print_message("  %s\n", k->name);
+        follows_its_modes("recv", pair[0], recv_, NULL, -EAGAIN);
+        follows_its_modes("recvfrom", pair[0], recvfrom_, NULL, -EAGAIN);
+        follows_its_modes("read", pair[0], read_, NULL, -EAGAIN);
+        if (k->type == SOCK_STREAM)
+            follows_its_modes("readline", pair[0], readline_, NULL, -EAGAIN);
+        OK(usocket_close(pair[0]));
+        OK(usocket_close(pair[1]));
+    }
+}
+
+static void sending(void **state)
+{
+    (void)state;
+    FOR_EACH_KIND(k) {
+        if (k->type == SOCK_DGRAM && k->family != AF_UNIX)
+            continue; // UDP never waits to send
+        usocket_t pair[2];
+        connected_pair(k->family, k->type, pair);
+        small_buffers(pair);
+        fill(pair[0]);
+        print_message("  %s\n", k->name);
+        follows_its_modes("send", pair[0], send_, NULL, -EAGAIN);
+        follows_its_modes("sendall", pair[0], sendall_, NULL, -EAGAIN);
+        follows_its_modes("write", pair[0], write_, NULL, -EAGAIN);
+        OK(usocket_close(pair[0]));
+        OK(usocket_close(pair[1]));
+    }
+    usocket_t peer = bound_socket(AF_UNIX, SOCK_DGRAM), s = bound_socket(AF_UNIX, SOCK_DGRAM);
+    usocket_addr to = name_of(peer);
+    while (usocket_sendto(s, "x", 1, MSG_DONTWAIT, &to) == 1)
+        ;
+    follows_its_modes("sendto", s, sendto_, &to, -EAGAIN);
+    // And when there is room again, it goes through.
+    GIVES(1, usocket_recv(peer, scratch, 1, 0));
+    GIVES(1, usocket_sendto(s, "x", 1, 0, &to));
+    OK(usocket_close(peer));
+    OK(usocket_close(s));
+}
+
+static void accepting(void **state)
+{
+    (void)state;
+    const int families[] = {AF_INET, AF_INET6, AF_UNIX};
+    for (int i = 0; i < 3; i++) {
+        usocket_t listener = listening_socket(families[i], 1);
+        follows_its_modes("accept", listener, accept_, NULL, -EAGAIN);
+        OK(usocket_close(listener));
+    }
+}
+
+static void connecting(void **state)
+{
+    (void)state;
+    const int families[] = {AF_INET, AF_INET6, AF_UNIX};
+    for (int i = 0; i < 3; i++) {
+        usocket_t listener, clients[8];
+        size_t n = full_listener(families[i], &listener, clients, 8);
+        usocket_addr to = name_of(listener);
+        usocket_t s = OK(usocket_socket(families[i], SOCK_STREAM, 0));
+        // The attempt goes on after a timeout, so that a TCP socket is connecting already.
+        follows_its_modes("connect", s, connect_, &to, families[i] == AF_UNIX ? -EAGAIN : -EALREADY);
+        OK(usocket_close(s));
+        s = OK(usocket_socket(families[i], SOCK_STREAM, 0));
+        OK(usocket_setblocking(s, 0));
+        GIVES(families[i] == AF_UNIX ? -EAGAIN : -EINPROGRESS, usocket_connect(s, &to));
+        // Room in the queue lets it through: the same call waits for the same attempt.
+        for (size_t c = 0; c < n; c++)
+            OK(usocket_close(OK(usocket_accept(listener, NULL))));
+        OK(usocket_settimeout(s, GENEROUS));
+        OK(usocket_connect(s, &to));
+        OK(usocket_close(s));
+        while (n--)
+            OK(usocket_close(clients[n]));
+        OK(usocket_close(listener));
+    }
+}
+
+static void dontwait_makes_one_call_non_blocking(void **state)
+{
+    (void)state;
+    const int64_t modes[] = {-1, GENEROUS};
+    for (int i = 0; i < 2; i++) {
+        usocket_t pair[2];
+        connected_pair(AF_UNIX, SOCK_STREAM, pair);
+        OK(usocket_settimeout(pair[0], modes[i]));
+        GIVES(-EAGAIN, usocket_recv(pair[0], scratch, 1, MSG_DONTWAIT));
+        GIVES(-EAGAIN, usocket_recvfrom(pair[0], scratch, 1, MSG_DONTWAIT, NULL));
+        fill(pair[0]);
+        GIVES(-EAGAIN, usocket_send(pair[0], "x", 1, MSG_DONTWAIT));
+        GIVES(-EAGAIN, usocket_sendall(pair[0], "x", 1, MSG_DONTWAIT));
+        OK(usocket_close(pair[0]));
+        OK(usocket_close(pair[1]));
+    }
+}
+
+// --- one deadline for the whole operation ---
+
+// A peer that takes a little every 10 ms, for as long as there is something: every single system
+// call of sendall is in time, and the whole is not.
+static void *sip(void *s)
+{
+    static char sips[1 << 14];
+    while (usocket_recv(*(usocket_t *)s, sips, sizeof sips, 0) > 0)
+        poll(NULL, 0, 10);
+    return NULL;
+}
+
+static void sendall_has_one_deadline(void **state)
+{
+    (void)state;
+    static char much[64 << 20];
+    usocket_t pair[2];
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    pthread_t thread;
+    start_thread(&thread, sip, &pair[1]);
+    OK(usocket_settimeout(pair[0], 300 * MS));
+    int64_t began = now_us();
+    GIVES(-ETIMEDOUT, usocket_sendall(pair[0], much, sizeof much, 0));
+    assert_in_range(now_us() - began, 300 * MS, GENEROUS);
+    began = now_us();
+    int64_t n = usocket_write(pair[0], much, sizeof much);
+    assert_in_range(n, 1, sizeof much - 1);
+    assert_in_range(now_us() - began, 300 * MS, GENEROUS);
+    OK(usocket_close(pair[0]));
+    pthread_join(thread, NULL);
+    OK(usocket_close(pair[1]));
+}
+
+static void *drip(void *s)
+{
+    while (usocket_send(*(usocket_t *)s, "x", 1, 0) == 1)
+        poll(NULL, 0, 10);
+    return NULL;
+}
+
+static void read_and_readline_have_one_deadline(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    pthread_t thread;
+    start_thread(&thread, drip, &pair[1]);
+    OK(usocket_settimeout(pair[0], 200 * MS));
+    int64_t (*const runs[])(usocket_t, void *, size_t) = {usocket_read, usocket_readline};
+    for (int i = 0; i < 2; i++) {
+        int64_t began = now_us();
+        int64_t n = runs[i](pair[0], scratch, sizeof scratch);
+        assert_in_range(n, 1, sizeof scratch - 1);
+        assert_in_range(now_us() - began, 200 * MS, GENEROUS);
+        GIVES(-ETIMEDOUT, runs[i](pair[0], scratch, sizeof scratch));
+    }
+    OK(usocket_close(pair[0]));
+    pthread_join(thread, NULL);
+    OK(usocket_close(pair[1]));
+}
+
+// --- signals ---
+
+static void a_timeout_survives_a_storm_of_signals(void **state)
+{
+    (void)state;
+    usocket_t s = bound_socket(AF_INET, SOCK_DGRAM), listener = listening_socket(AF_INET, 1);
+    usocket_t full, clients[8], c = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
+    full_listener(AF_INET, &full, clients, 8);
+    usocket_addr to = name_of(full);
+    OK(usocket_settimeout(s, 500 * MS));
+    OK(usocket_settimeout(listener, 500 * MS));
+    OK(usocket_settimeout(c, 500 * MS));
+    usocket_pollfd p = {.socket = s, .events = POLLIN};
+    for (int i = 0; i < 4; i++) {
+        alarms(1 * MS, true);
+        int64_t began = now_us(), r = 0;
+        switch (i) {
+        case 0: r = usocket_recv(s, scratch, 1, 0); break;
+        case 1: r = usocket_accept(listener, NULL); break;
+        case 2: r = usocket_connect(c, &to); break;
+        case 3: r = usocket_poll(&p, 1, 500 * MS); break;
+        }
+        int64_t took = now_us() - began;
+        alarms(0, false);
+        assert_int_equal(r, i == 3 ? 0 : -ETIMEDOUT);
+        // It neither ends early nor starts again with each signal.
+        assert_in_range(took, 500 * MS, 2 * SECOND);
+    }
+    OK(usocket_close(s));
+    OK(usocket_close(listener));
+    OK(usocket_close(c));
+}
+
+static void blocking_operations_go_on_through_signals(void **state)
+{
+    (void)state;
+    FOR_EACH_KIND(k) {
+        usocket_t pair[2];
+        connected_pair(k->family, k->type, pair);
+        pid_t child = fork();
+        if (child == 0) {
+            poll(NULL, 0, 30);
+            CHILD(usocket_send(pair[1], "x", 1, 0) == 1);
+            _exit(0);
+        }
+        alarms(1 * MS, true);
+        int64_t r = usocket_recv(pair[0], scratch, 1, 0);
+        alarms(0, false);
+        assert_int_equal(r, 1);
+        child_ends_well(child);
+        OK(usocket_close(pair[0]));
+        OK(usocket_close(pair[1]));
+    }
+    // Not a byte is lost or doubled by a transfer under fire.
+    static unsigned char block[8 << 20], back[sizeof block];
+    for (size_t i = 0; i < sizeof block; i++)
+        block[i] = i * 2654435761u >> 24;
+    usocket_t pair[2];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    pid_t child = fork();
+    if (child == 0) {
+        alarms(1 * MS, true);
+        CHILD(usocket_sendall(pair[1], block, sizeof block, 0) == 0);
+        CHILD(usocket_close(pair[1]) == 0);
+        _exit(0);
+    }
+    alarms(1 * MS, true);
+    int64_t n = usocket_read(pair[0], back, sizeof back);
+    alarms(0, false);
+    assert_int_equal(n, sizeof back);
+    assert_memory_equal(back, block, sizeof back);
+    child_ends_well(child);
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(pair[1]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(receiving),
+        cmocka_unit_test(sending),
+        cmocka_unit_test(accepting),
+        cmocka_unit_test(connecting),
+        cmocka_unit_test(dontwait_makes_one_call_non_blocking),
+        cmocka_unit_test(sendall_has_one_deadline),
+        cmocka_unit_test(read_and_readline_have_one_deadline),
+        cmocka_unit_test(a_timeout_survives_a_storm_of_signals),
+        cmocka_unit_test(blocking_operations_go_on_through_signals),
+    };
+    return RUN(tests);
+}

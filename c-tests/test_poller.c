@@ -1,0 +1,334 @@
+// The poller: many handles registered once, a wait that costs what is ready.
+
+#include "support.h"
+
+static usocket_t new_poller(void) { return OK(usocket_poller_create()); }
+
+// The one event there is; fails when there is none, or more.
+static usocket_event one_event(usocket_t poller)
+{
+    usocket_event e[2];
+    GIVES(1, usocket_poller_wait(poller, e, 2, GENEROUS));
+    return e[0];
+}
+
+static void no_event(usocket_t poller)
+{
+    usocket_event e;
+    GIVES(0, usocket_poller_wait(poller, &e, 1, 0));
+}
+
+static void every_kind_of_socket(void **state)
+{
+    (void)state;
+    FOR_EACH_KIND(k) {
+        usocket_t p = new_poller(), pair[2];
+        connected_pair(k->family, k->type, pair);
+        OK(usocket_poller_add(p, pair[0], 0, POLLIN, 42));
+        no_event(p);
+        OK(usocket_send(pair[1], "x", 1, 0));
+        usocket_event e = one_event(p);
+        assert_int_equal(e.socket, pair[0]);
+        assert_int_equal(e.fd, -1);
+        assert_int_equal(e.data, 42);
+        assert_int_equal(e.events, POLLIN);
+        one_event(p); // Level-triggered.
+        OK(usocket_poller_modify(p, pair[0], 0, POLLIN | POLLOUT, 43));
+        e = one_event(p);
+        assert_int_equal(e.data, 43);
+        assert_int_equal(e.events, POLLIN | POLLOUT);
+        OK(usocket_poller_remove(p, pair[0], 0));
+        no_event(p);
+        GIVES(-ENOENT, usocket_poller_remove(p, pair[0], 0));
+        OK(usocket_close(pair[0]));
+        OK(usocket_close(pair[1]));
+        OK(usocket_close(p));
+    }
+}
+
+static void one_shot_and_edge(void **state)
+{
+    (void)state;
+    usocket_t p = new_poller(), pair[2];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(usocket_poller_add(p, pair[0], 0, POLLOUT | USOCKET_ONESHOT, 1));
+    one_event(p);
+    no_event(p);
+    OK(usocket_poller_modify(p, pair[0], 0, POLLIN | USOCKET_EDGE, 2));
+    no_event(p);
+    OK(usocket_send(pair[1], "x", 1, 0));
+    assert_int_equal(one_event(p).data, 2);
+    no_event(p);
+    OK(usocket_send(pair[1], "x", 1, 0));
+    one_event(p);
+    // A mask of POLLERR alone asks for what comes unasked.
+    OK(usocket_poller_modify(p, pair[0], 0, POLLERR, 3));
+    no_event(p);
+    struct linger now = {1, 0};
+    OK(usocket_setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &now, sizeof now));
+    OK(usocket_close(pair[1]));
+    assert_true(one_event(p).events & POLLERR);
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(p));
+}
+
+static void plain_descriptors_and_other_objects(void **state)
+{
+    (void)state;
+    usocket_t p = new_poller(), inner = new_poller(), pair[2];
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    OK(usocket_poller_add(p, 0, ends[0], POLLIN, 7));
+    no_event(p);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    usocket_event e = one_event(p);
+    assert_int_equal(e.socket, 0);
+    assert_int_equal(e.fd, ends[0]);
+    assert_int_equal(e.data, 7);
+    OK(usocket_poller_remove(p, 0, ends[0]));
+    close(ends[0]);
+    close(ends[1]);
+    // A poller in a poller.
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    OK(usocket_poller_add(inner, pair[0], 0, POLLIN, 1));
+    OK(usocket_poller_add(p, inner, 0, POLLIN, 2));
+    no_event(p);
+    OK(usocket_send(pair[1], "x", 1, 0));
+    assert_int_equal(one_event(p).socket, inner);
+    usocket_pollfd q = {.socket = p, .events = POLLIN};
+    GIVES(1, usocket_poll(&q, 1, 0));
+    assert_int_equal(q.revents, POLLIN);
+    // A name that is being asked for.
+    usocket_t query = OK(usocket_resolve_start("localhost", "80", 0, SOCK_STREAM, 0, 0));
+    OK(usocket_poller_remove(p, inner, 0));
+    OK(usocket_poller_add(p, query, 0, POLLIN, 3));
+    assert_int_equal(one_event(p).socket, query);
+    OK(usocket_close(query));
+    assert_int_equal(one_event(p).events, POLLNVAL);
+    OK(usocket_close(inner));
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(pair[1]));
+    OK(usocket_close(p));
+}
+
+static void bad_input_has_a_code_each(void **state)
+{
+    (void)state;
+    usocket_t p = new_poller(), pair[2];
+    usocket_event e;
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    uint32_t masks[] = {0, USOCKET_ONESHOT, USOCKET_EDGE, POLLIN | 0x01000000u, UINT32_MAX};
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+        GIVES(-EINVAL, usocket_poller_add(p, pair[0], 0, masks[i], 0));
+    }
+    GIVES(-EINVAL, usocket_poller_add(p, p, 0, POLLIN, 0));
+    GIVES(-EINVAL, usocket_poller_add(pair[0], pair[1], 0, POLLIN, 0));
+    GIVES(-EINVAL, usocket_poller_wait(pair[0], &e, 1, 0));
+    GIVES(-EINVAL, usocket_poller_wake(pair[0]));
+    GIVES(-ENOTSOCK, usocket_send(p, "x", 1, 0));
+    GIVES(-ENOTSOCK, usocket_detach(p));
+    GIVES(-EBADF, usocket_poller_add(p, 0, -1, POLLIN, 0));
+    GIVES(-EBADF, usocket_poller_add(p, 0, 1 << 20, POLLIN, 0));
+    GIVES(-EINVAL, usocket_poller_wait(p, &e, 0, 0));
+    GIVES(-EFAULT, usocket_poller_wait(p, NULL, 1, 0));
+    GIVES(-ENOENT, usocket_poller_modify(p, pair[0], 0, POLLIN, 0));
+    OK(usocket_poller_add(p, pair[0], 0, POLLIN, 0));
+    GIVES(-EEXIST, usocket_poller_add(p, pair[0], 0, POLLIN, 0));
+    OK(usocket_close(pair[0]));
+    GIVES(-EBADF, usocket_poller_add(p, pair[0], 0, POLLIN, 0));
+    GIVES(-EBADF, usocket_poller_modify(p, pair[0], 0, POLLIN, 0));
+    GIVES(-EBADF, usocket_poller_remove(p, pair[0], 0));
+    OK(usocket_close(pair[1]));
+    OK(usocket_close(p));
+    GIVES(-EBADF, usocket_poller_wait(p, &e, 1, 0));
+}
+
+static void a_closed_handle_is_invalid_once_and_brings_no_stranger(void **state)
+{
+    (void)state;
+    for (int with_dup = 0; with_dup < 2; with_dup++) {
+        usocket_t p = new_poller(), pair[2], stranger[2];
+        connected_pair(AF_INET, SOCK_STREAM, pair);
+        usocket_t dup = with_dup ? OK(usocket_dup(pair[0])) : 0;
+        int fd = OK(usocket_fileno(pair[0]));
+        OK(usocket_poller_add(p, pair[0], 0, POLLIN, 9));
+        OK(usocket_close(pair[0]));
+        // The descriptor's number comes back, in somebody else's hands, and is readable.
+        OK(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, stranger));
+        assert_true(fd == usocket_fileno(stranger[0]) || fd == usocket_fileno(stranger[1]));
+        OK(usocket_send(stranger[0], "x", 1, 0));
+        OK(usocket_send(stranger[1], "x", 1, 0));
+        if (with_dup)
+            OK(usocket_send(pair[1], "x", 1, 0));
+        usocket_event e = one_event(p);
+        assert_int_equal(e.socket, pair[0]);
+        assert_int_equal(e.events, POLLNVAL);
+        assert_int_equal(e.data, 9);
+        no_event(p);
+        if (with_dup)
+            OK(usocket_close(dup));
+        OK(usocket_close(pair[1]));
+        OK(usocket_close(stranger[0]));
+        OK(usocket_close(stranger[1]));
+        OK(usocket_close(p));
+    }
+}
+
+struct waiter {
+    usocket_t poller;
+    _Atomic pid_t thread;
+    int result;
+    usocket_event event;
+};
+
+static void *wait_in_thread(void *arg)
+{
+    struct waiter *w = arg;
+    w->thread = this_thread();
+    w->result = usocket_poller_wait(w->poller, &w->event, 1, -1);
+    return NULL;
+}
+
+static void another_thread_ends_a_wait(void **state)
+{
+    (void)state;
+    enum { WAKE, CLOSE_POLLER, CLOSE_SOCKET, ADD_READY, ENDS };
+    for (int end = 0; end < ENDS; end++) {
+        usocket_t p = new_poller(), pair[2];
+        connected_pair(AF_INET, SOCK_STREAM, pair);
+        OK(usocket_poller_add(p, pair[0], 0, POLLIN, 5));
+        struct waiter w = {.poller = p};
+        pthread_t thread;
+        start_thread(&thread, wait_in_thread, &w);
+        while (!w.thread)
+            sched_yield();
+        wait_until_asleep(w.thread);
+        switch (end) {
+        case WAKE: OK(usocket_poller_wake(p)); break;
+        case CLOSE_POLLER: OK(usocket_close(p)); break;
+        case CLOSE_SOCKET: OK(usocket_close(pair[0])); break;
+        case ADD_READY: OK(usocket_poller_add(p, pair[1], 0, POLLOUT, 6)); break;
+        }
+        pthread_join(thread, NULL);
+        assert_int_equal(w.result, end == WAKE ? 0 : end == CLOSE_POLLER ? -EBADF : 1);
+        if (end == CLOSE_SOCKET)
+            assert_int_equal(w.event.events, POLLNVAL);
+        if (end == ADD_READY)
+            assert_int_equal(w.event.data, 6);
+        if (end != CLOSE_POLLER)
+            OK(usocket_close(p));
+        if (end != CLOSE_SOCKET)
+            OK(usocket_close(pair[0]));
+        OK(usocket_close(pair[1]));
+    }
+}
+
+static void a_wait_keeps_its_time(void **state)
+{
+    (void)state;
+    usocket_t p = new_poller();
+    usocket_event e;
+    int64_t begun = now_us();
+    GIVES(0, usocket_poller_wait(p, &e, 1, 30 * MS));
+    assert_true(now_us() - begun >= 30 * MS);
+    OK(usocket_poller_wake(p)); // One before the wait counts for it.
+    GIVES(0, usocket_poller_wait(p, &e, 1, -1));
+    no_event(p);
+    OK(usocket_close(p));
+}
+
+static void more_ready_than_fit(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    usocket_t p = new_poller(), pairs[N][2];
+    for (int i = 0; i < N; i++) {
+        connected_pair(AF_UNIX, SOCK_STREAM, pairs[i]);
+        OK(usocket_poller_add(p, pairs[i][0], 0, POLLOUT | USOCKET_ONESHOT, (uint64_t)i));
+    }
+    bool seen[N] = {false};
+    for (int got = 0; got < N;) {
+        usocket_event e[7];
+        int n = (int)OK(usocket_poller_wait(p, e, 7, GENEROUS));
+        assert_true(n > 0);
+        for (int i = 0; i < n; i++, got++) {
+            assert_false(seen[e[i].data]);
+            seen[e[i].data] = true;
+        }
+    }
+    no_event(p);
+    for (int i = 0; i < N; i++) {
+        OK(usocket_close(pairs[i][0]));
+        OK(usocket_close(pairs[i][1]));
+    }
+    OK(usocket_close(p));
+}
+
+// A child that closes what it inherited must not take the parent's registrations away, and can
+// use the poller itself.
+static void fork_keeps_both_sides_working(void **state)
+{
+    (void)state;
+    usocket_t p = new_poller(), pair[2];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(usocket_poller_add(p, pair[0], 0, POLLIN, 1));
+    pid_t child = fork();
+    if (child == 0) {
+        CHILD(usocket_close(pair[0]) == 0);
+        _exit(0);
+    }
+    child_ends_well(child);
+    no_event(p);
+    OK(usocket_send(pair[1], "x", 1, 0));
+    one_event(p);
+    child = fork();
+    if (child == 0) {
+        usocket_event e;
+        CHILD(usocket_poller_wait(p, &e, 1, GENEROUS) == 1);
+        CHILD(e.socket == pair[0] && e.events == POLLIN);
+        CHILD(usocket_poller_remove(p, pair[0], 0) == 0);
+        CHILD(usocket_poller_wait(p, &e, 1, 0) == 0);
+        CHILD(usocket_poller_wake(p) == 0);
+        _exit(0);
+    }
+    child_ends_well(child);
+    // Neither its removal nor its wake reached us.
+    usocket_event e;
+    GIVES(1, usocket_poller_wait(p, &e, 1, GENEROUS));
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(pair[1]));
+    OK(usocket_close(p));
+}
+
+static void nothing_is_left_behind(void **state)
+{
+    (void)state;
+    int before = open_descriptors();
+    for (int i = 0; i < 1000; i++) {
+        usocket_t p = new_poller(), pair[2];
+        connected_pair(AF_UNIX, SOCK_STREAM, pair);
+        OK(usocket_poller_add(p, pair[0], 0, POLLIN, 1));
+        // In either order.
+        OK(usocket_close(i % 2 ? p : pair[0]));
+        OK(usocket_close(i % 2 ? pair[0] : p));
+        OK(usocket_close(pair[1]));
+    }
+    assert_int_equal(open_descriptors(), before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_of_socket),
+        cmocka_unit_test(one_shot_and_edge),
+        cmocka_unit_test(plain_descriptors_and_other_objects),
+        cmocka_unit_test(bad_input_has_a_code_each),
+        cmocka_unit_test(a_closed_handle_is_invalid_once_and_brings_no_stranger),
+        cmocka_unit_test(another_thread_ends_a_wait),
+        cmocka_unit_test(a_wait_keeps_its_time),
+        cmocka_unit_test(more_ready_than_fit),
+        cmocka_unit_test(fork_keeps_both_sides_working),
+        cmocka_unit_test(nothing_is_left_behind),
+    };
+    return RUN(tests);
+}

@@ -1,0 +1,56 @@
+"""System calls are the cost: how many each operation makes, counted by strace."""
+
+import re
+import subprocess
+
+import pytest
+
+PROGRAM = "target/c-tests/tool_syscalls"
+MODES = ["blocking", "timeout", "non-blocking"]
+STREAM = ["send", "sendall", "write", "recv", "recvfrom", "read", "accept"]
+DATAGRAM = ["send", "sendto", "recv", "recvfrom"]
+READY = [
+    (operation, kind, mode)
+    for kinds, operations in [(["tcp", "tcp6", "unix"], STREAM), (["udp", "unix-datagram"], DATAGRAM)]
+    for kind in kinds
+    for operation in operations
+    for mode in MODES
+]
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory):
+    """(operation, kind, mode) → the system calls of the first thread between its mark and the next"""
+    log = tmp_path_factory.mktemp("strace") / "log"
+    run = subprocess.run(["strace", "-f", "-qq", "-s", "80", "-o", log, PROGRAM], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    found, first, at = {}, None, None
+    for line in log.read_text().splitlines():
+        thread, call = line.split(None, 1)
+        first = first or thread
+        # A call that another thread's interrupted in the trace is counted where it began.
+        if thread != first or call.startswith(("<...", "---", "+++")):
+            continue
+        mark = re.match(r'write\(-1, "(\S+) (\S*) (\S*)"', call)
+        if mark:
+            at = found.setdefault(mark.groups(), []) if mark[1] != "end" else None
+        elif at is not None:
+            at.append(call)
+    return found
+
+
+@pytest.mark.parametrize("operation, kind, mode", READY)
+def test_a_ready_operation_is_one_system_call(calls, operation, kind, mode):
+    assert len(calls[operation, kind, mode]) == 1, calls[operation, kind, mode]
+
+
+@pytest.mark.parametrize("kind", ["tcp", "tcp6", "unix", "udp", "unix-datagram"])
+def test_a_recv_that_must_wait(calls, kind):
+    assert len(calls["waiting-recv", kind, "blocking"]) == 1
+    assert len(calls["waiting-recv", kind, "timeout"]) <= 3, calls["waiting-recv", kind, "timeout"]
+
+
+@pytest.mark.parametrize("kind", ["tcp", "tcp6", "unix"])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_line_is_two_system_calls_not_one_a_byte(calls, kind, mode):
+    assert len(calls["readline", kind, mode]) == 2, calls["readline", kind, mode]

@@ -1,0 +1,124 @@
+"""What the tests share: sockets that are closed at the end, and a watchdog."""
+
+import contextlib
+import faulthandler
+import threading
+
+import pytest
+import usocket
+
+# Longer than any test takes on a busy machine. A test that hangs ends the run with a traceback.
+HANG = 120
+
+
+def pytest_configure(config):
+    # A forgotten socket or an exception in a thread is a failure.
+    config.addinivalue_line("filterwarnings", "error")
+
+
+@pytest.fixture(autouse=True)
+def _watchdog():
+    faulthandler.dump_traceback_later(HANG, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture
+def keep():
+    """`keep(s)` gives `s` back and closes it after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def keep_one(s):
+            stack.callback(s.close)
+            return s
+
+        yield keep_one
+
+
+@pytest.fixture
+def make(keep):
+    """`usocket.socket`, closed after the test."""
+    return lambda *args, **kwargs: keep(usocket.socket(*args, **kwargs))
+
+
+@pytest.fixture
+def listener(make):
+    """A TCP listener on a port of the system's choice."""
+    s = make()
+    s.bind(("127.0.0.1", 0))
+    s.listen()
+    return s
+
+
+@pytest.fixture
+def tcp(make, keep, listener):
+    """Two ends of a TCP connection."""
+    client = make()
+    client.connect(listener.getsockname())
+    server, _ = listener.accept()
+    return client, keep(server)
+
+
+@pytest.fixture
+def pair(keep):
+    """Two ends of a Unix stream."""
+    a, b = usocket.socketpair()
+    return keep(a), keep(b)
+
+
+@pytest.fixture
+def udp(make):
+    """A bound UDP socket."""
+    s = make(usocket.AF_INET, usocket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", 0))
+    return s
+
+
+@pytest.fixture
+def full(make):
+    """The address of a listener that answers no more: its backlog is full, connecting hangs."""
+    s = make()
+    s.bind(("127.0.0.1", 0))
+    s.listen(0)
+    while True:
+        filler = make()
+        filler.settimeout(0.2)
+        if filler.connect_ex(s.getsockname()) != 0:
+            return s.getsockname()
+
+
+@pytest.fixture
+def run():
+    """`run(f, ...)` starts a thread; after the test it must have ended, without an exception."""
+    threads, failures = [], []
+
+    def start(f, *args):
+        def body():
+            try:
+                f(*args)
+            except BaseException as e:
+                failures.append(e)
+
+        thread = threading.Thread(target=body, daemon=True)
+        thread.start()
+        threads.append(thread)
+        return thread
+
+    yield start
+    for thread in threads:
+        thread.join(HANG / 2)
+        assert not thread.is_alive()
+    assert failures == []
+
+
+def fill(s):
+    """Writes to a socket until it takes no more; how many bytes that were."""
+    timeout = s.gettimeout()
+    s.setblocking(False)
+    total = 0
+    while True:
+        n = s.write(b"x" * 65536)
+        if n is None:
+            s.settimeout(timeout)
+            return total
+        total += n

@@ -1,0 +1,223 @@
+"""A world with one name server, which misbehaves; run as a program, in namespaces of its own.
+
+`python3 dns_world.py CASE` makes a network namespace and a mount namespace, brings up loopback,
+starts the name server on port 53 there, makes it the only one in /etc/resolv.conf, runs the case,
+and exits with 0 if it went well, 77 if this user may not make namespaces.
+
+What the server does depends on the name: `good` answers, `late` answers after a third of a second,
+`never` does not, `garbage` and `truncated` are what they say, any other name does not exist.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import random
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import time
+
+CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def call(name, *args):
+    if getattr(libc, name)(*args) != 0:
+        e = ctypes.get_errno()
+        if name == "unshare" and e == errno.EPERM:
+            sys.exit(77)
+        raise OSError(e, f"{name}: {os.strerror(e)}")
+
+
+def replace_file(path, text):
+    """Lays a file of our own over a file of the system, for this process and its children."""
+    with tempfile.NamedTemporaryFile("w", delete=False) as f:
+        f.write(text)
+    call("mount", f.name.encode(), path.encode(), None, MS_BIND, None)
+    os.unlink(f.name)
+
+
+def make_world():
+    call("unshare", CLONE_NEWNS | CLONE_NEWNET)
+    call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    # Two tries of five seconds: left to itself, the C library takes ten for a dead server.
+    replace_file("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n")
+    replace_file("/etc/nsswitch.conf", "hosts: files dns\nservices: files\n")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        flags = fcntl.ioctl(s, SIOCGIFFLAGS, struct.pack("16sh14x", b"lo", 0))
+        flags = struct.unpack("16sh14x", flags)[1]
+        fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 53))  # A namespace of our own: nobody else has it.
+    threading.Thread(target=serve, args=(server,), daemon=True).start()
+
+
+def serve(server):
+    while True:
+        query, client = server.recvfrom(4096)
+        threading.Thread(target=answer, args=(server, query, client), daemon=True).start()
+
+
+def answer(server, query, client):
+    labels, at = [], 12
+    while query[at]:
+        labels.append(query[at + 1 : at + 1 + query[at]].decode().lower())
+        at += 1 + query[at]
+    question = query[12 : at + 5]
+    kind = struct.unpack("!H", query[at + 1 : at + 3])[0]
+
+    def reply(flags, answers=b"", count=0):
+        header = query[:2] + struct.pack("!HHHHH", flags, 1, count, 0, 0)
+        server.sendto(header + question + answers, client)
+
+    what = labels[0]
+    if what == "never":
+        return
+    if what == "late":
+        time.sleep(0.33)  # Being late is what it is for.
+    if what == "garbage":
+        server.sendto(query[:2] + random.Random(1).randbytes(40), client)
+    elif what == "truncated":
+        reply(0x8380)  # TC: ask again by TCP, where nobody listens.
+    elif what in ("good", "late"):
+        if kind == 1:
+            reply(0x8180, b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + b"\x7f\0\0\x07", 1)
+        else:
+            reply(0x8180)
+    else:
+        reply(0x8183)
+
+
+# --- the cases ---
+
+GENEROUS = 60.0
+
+
+def timed(name, timeout):
+    """What asking gives, and how long it took."""
+    begun = time.monotonic()
+    try:
+        got = usocket.getaddrinfo(name, 80, 0, usocket.SOCK_STREAM, timeout=timeout)[0][4]
+    except OSError as e:
+        got = e
+    return got, time.monotonic() - begun
+
+
+def times_out(name, timeout):
+    got, took = timed(name, timeout)
+    assert isinstance(got, TimeoutError), (name, got)
+    # Left to itself it would be five or ten seconds.
+    assert timeout <= took < timeout + 3, (name, took)
+
+
+def good():
+    assert timed("good.test", GENEROUS)[0] == ("127.0.0.7", 80)
+    assert timed("good.test", None)[0] == ("127.0.0.7", 80)
+    got, _ = timed("missing.test", GENEROUS)
+    assert isinstance(got, usocket.gaierror) and got.args[0] == usocket.EAI_NONAME < 0, got
+
+
+def late():
+    got, took = timed("late.test", GENEROUS)
+    assert got == ("127.0.0.7", 80) and took >= 0.3, (got, took)
+    times_out("late.test", 0.1)
+
+
+def never():
+    times_out("never.test", 0.3)
+
+
+def garbage():
+    times_out("garbage.test", 0.3)
+
+
+def truncated():
+    got, took = timed("truncated.test", 0.3)
+    assert isinstance(got, OSError) and took < 3.3, (got, took)
+
+
+def interrupted():
+    """Ctrl-C ends a query; other signals do not, and do not stretch its time."""
+
+    def ctrl_c(*_):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, ctrl_c)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    begun = time.monotonic()
+    try:
+        usocket.getaddrinfo("never.test", 80)
+    except KeyboardInterrupt:
+        assert time.monotonic() - begun < 3
+    else:
+        raise AssertionError("not interrupted")
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    times_out("never.test", 0.5)
+    got, _ = timed("late.test", GENEROUS)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    assert got == ("127.0.0.7", 80), got
+
+
+def pollable():
+    """A query as a handle: polled, taken, cancelled."""
+    ask = (0, usocket.SOCK_STREAM, 0, 0)
+    never, late = (lib.usocket_resolve_start(n, b"80", *ask) for n in (b"never.test", b"late.test"))
+    assert never > 0 and late > 0
+    answers = ctypes.c_void_p()
+    assert lib.usocket_resolve_result(never, 0, ctypes.byref(answers)) == -errno.EAGAIN
+    assert lib.usocket_resolve_result(never, 50_000, ctypes.byref(answers)) == -errno.ETIMEDOUT
+    set_ = (PollFd * 2)(PollFd(never, -1, 1, 0), PollFd(late, -1, 1, 0))
+    while (n := lib.usocket_poll(set_, 2, 60_000_000)) == -errno.EINTR:
+        pass
+    assert n == 1 and (set_[0].revents, set_[1].revents) == (0, 1)
+    for _ in range(2):  # The answer can be taken more than once.
+        assert lib.usocket_resolve_result(late, 0, ctypes.byref(answers)) == 0
+        assert lib.usocket_freeaddrinfo(answers) == 0
+    # Closing cancels, also what a thread is waiting for.
+    ended = []
+    thread = threading.Thread(
+        target=lambda: ended.append(lib.usocket_resolve_result(never, -1, ctypes.byref(answers)))
+    )
+    thread.start()
+    assert lib.usocket_close(never) == 0 and lib.usocket_close(late) == 0
+    thread.join(GENEROUS)
+    assert ended == [-errno.EBADF], ended
+    assert lib.usocket_resolve_result(never, 0, ctypes.byref(answers)) == -errno.EBADF
+
+
+def few_threads():
+    """Never more than four, however many ask; and what is abandoned before its turn is not asked."""
+    for _ in range(12):
+        times_out("never.test", 0.02)
+    tasks = "/proc/self/task"
+    names = [open(f"{tasks}/{t}/comm").read().strip() for t in os.listdir(tasks)]
+    assert 1 <= sum(n.startswith("usocket-resolve"[:15]) for n in names) <= 4, names
+
+
+def fork():
+    """A child has none of its parent's threads, and asks all the same."""
+    assert timed("good.test", GENEROUS)[0] == ("127.0.0.7", 80)
+    for _ in range(4):
+        times_out("never.test", 0.02)  # All of the parent's threads are busy.
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if timed("good.test", 5.0)[0] == ("127.0.0.7", 80) else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+if __name__ == "__main__":
+    make_world()
+    import usocket
+    from usocket._lib import PollFd, lib
+
+    globals()[sys.argv[1]]()

@@ -1,0 +1,148 @@
+"""Connections and servers by name, in one call."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+import usocket
+
+GENEROUS = 60.0
+
+
+@pytest.fixture
+def server():
+    with usocket.create_server(("127.0.0.1", 0)) as s:
+        yield s
+
+
+def port_of(s):
+    return s.getsockname()[1]
+
+
+def test_by_number_and_by_name(server):
+    for host in ("127.0.0.1", "localhost", b"127.0.0.1"):
+        for port in (port_of(server), str(port_of(server))):
+            with usocket.create_connection((host, port), GENEROUS) as c:
+                peer, address = server.accept()
+                with peer:
+                    assert c.getsockname() == address
+                    assert c.gettimeout() == GENEROUS
+                    peer.write(b"hello")
+                    assert c.read(5) == b"hello"
+
+
+def test_without_a_timeout_the_socket_blocks(server):
+    with usocket.create_connection(("127.0.0.1", port_of(server))) as c:
+        assert c.gettimeout() is None
+
+
+def test_source_address(server):
+    with usocket.create_connection(
+        ("127.0.0.1", port_of(server)), GENEROUS, source_address=("127.0.0.2", 0)
+    ) as c:
+        assert c.getsockname()[0] == "127.0.0.2"
+
+
+def test_from_another_thread(server):
+    got = []
+    where = ("127.0.0.1", port_of(server))
+    thread = threading.Thread(target=lambda: got.append(usocket.create_connection(where, GENEROUS)))
+    thread.start()
+    thread.join(GENEROUS)
+    assert got[0].getpeername() == where
+    got[0].close()
+
+
+def test_failures():
+    with usocket.create_server(("127.0.0.1", 0)) as s:
+        where = s.getsockname()
+    with pytest.raises(ConnectionRefusedError):
+        usocket.create_connection(where, GENEROUS)
+    with pytest.raises(usocket.gaierror) as e:
+        usocket.create_connection(("127.0.0.1", "no-such-service"), GENEROUS)
+    assert e.value.args[0] < 0
+    with pytest.raises(ValueError):
+        usocket.create_connection(("127.0.0.1", 65536), GENEROUS)
+    for timeout in (0, -1, float("nan")):
+        with pytest.raises(ValueError):
+            usocket.create_connection(where, timeout)
+    with pytest.raises(TypeError):
+        usocket.create_connection(where, "soon")
+    with pytest.raises(TypeError):
+        usocket.create_connection(7)
+
+
+@pytest.fixture
+def black_hole():
+    """A listener whose backlog is full: connecting to it neither succeeds nor fails."""
+    with usocket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen(0)
+        clients = []
+        while True:
+            c = usocket.socket()
+            clients.append(c)
+            c.settimeout(0.2)
+            try:
+                c.connect(s.getsockname())
+            except TimeoutError:
+                break
+        yield s.getsockname()
+        for c in clients:
+            c.close()
+
+
+def test_one_deadline(black_hole):
+    begun = time.monotonic()
+    with pytest.raises(TimeoutError):
+        usocket.create_connection(black_hole, 0.3)
+    assert 0.3 <= time.monotonic() - begun < 10
+
+
+def test_signals_neither_end_nor_stretch_it(black_hole):
+    ran = []
+    old = signal.signal(signal.SIGALRM, lambda *_: ran.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            usocket.create_connection(black_hole, 0.5)
+        took = time.monotonic() - begun
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+    assert 0.5 <= took < 10 and len(ran) > 10
+
+
+def test_ctrl_c(black_hole):
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        usocket.create_connection(black_hole, GENEROUS)
+    assert time.monotonic() - begun < GENEROUS / 2
+    timer.join()
+
+
+def test_servers():
+    with usocket.create_server(("::", 0), family=usocket.AF_INET6) as s:
+        with pytest.raises(ConnectionRefusedError):
+            usocket.create_connection(("127.0.0.1", port_of(s)), GENEROUS)
+        assert s.getsockopt(usocket.SOL_SOCKET, usocket.SO_REUSEADDR) != 0
+    assert usocket.has_dualstack_ipv6()
+    with usocket.create_server(
+        ("::", 0), family=usocket.AF_INET6, dualstack_ipv6=True, backlog=5
+    ) as s:
+        for host in ("127.0.0.1", "::1"):
+            usocket.create_connection((host, port_of(s)), GENEROUS).close()
+    with usocket.create_server(("127.0.0.1", 0), reuse_port=True) as s:
+        usocket.create_server(s.getsockname(), reuse_port=True).close()
+        with pytest.raises(OSError, match="in use"):
+            usocket.create_server(s.getsockname())
+    with pytest.raises(ValueError):
+        usocket.create_server(("127.0.0.1", 0), dualstack_ipv6=True)
+    with usocket.create_server(b"\0usocket-create-server", family=usocket.AF_UNIX) as s:
+        assert s.family == usocket.AF_UNIX

@@ -1,0 +1,22 @@
+"""Name servers that answer late, never, with garbage: the resolver keeps its deadline."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WORLD = Path(__file__).with_name("dns_world.py")
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["good", "late", "never", "garbage", "truncated", "interrupted", "pollable", "few_threads", "fork"],
+)
+def test_dns(case):
+    ran = subprocess.run(
+        [sys.executable, WORLD, case], timeout=120, capture_output=True, text=True, check=False
+    )
+    if ran.returncode == 77:
+        pytest.skip("needs network and mount namespaces, which this user may not make")
+    assert ran.returncode == 0, ran.stderr

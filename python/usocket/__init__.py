@@ -1,0 +1,61 @@
+"""usocket: MicroPython's socket module for CPython, over the library libusocket.
+
+    import usocket
+    s = usocket.socket()
+    s.connect(usocket.getaddrinfo("127.0.0.1", 80)[0][-1])
+    s.write(b"GET / HTTP/1.0\\r\\n\\r\\n")
+    print(s.readline())
+    s.close()
+
+A socket is a stream itself (`read`, `readline`, `write`), and has CPython's methods as well. Every
+constant of the platform is here: AF_, SOCK_, IPPROTO_, SOL_, SO_, TCP_, IP_, IPV6_, MSG_, AI_,
+EAI_, NI_, SHUT_, SOMAXCONN; and IPPROTO_SEC. `uselect.poll` waits for several sockets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import _constants
+from ._address import inet_ntop, inet_pton, native_address, sockaddr
+from ._connection import create_connection, create_server, has_dualstack_ipv6
+from ._constants import *  # noqa: F403
+from ._errors import PortError, SSLError, gaierror, timeout
+from ._lib import features, version
+from ._lib import path as library
+from ._names import getaddrinfo
+from ._socket import SocketType, from_fd, fromfd, socket, socketpair
+
+if TYPE_CHECKING:
+    # The constants: which there are is the platform's to say.
+    def __getattr__(name: str) -> int: ...
+
+
+error = OSError
+
+__version__ = version
+
+__all__ = [
+    "PortError",
+    "SSLError",
+    "SocketType",
+    "create_connection",
+    "create_server",
+    "error",
+    "features",
+    "from_fd",
+    "fromfd",
+    "gaierror",
+    "getaddrinfo",
+    "has_dualstack_ipv6",
+    "inet_ntop",
+    "inet_pton",
+    "library",
+    "native_address",
+    "sockaddr",
+    "socket",
+    "socketpair",
+    "timeout",
+    "version",
+    *_constants.__all__,
+]

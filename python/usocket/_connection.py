@@ -1,0 +1,125 @@
+"""Connections and servers by name, in one call."""
+
+from __future__ import annotations
+
+import signal
+from ctypes import byref
+from errno import EINTR
+from threading import Thread, current_thread, main_thread
+from time import monotonic
+from typing import Optional
+
+from ._address import AF_INET, AF_INET6, Address, encode
+from ._errors import int32
+from ._lib import lib
+from ._names import _host, _service
+from ._socket import BACKLOG, socket
+from ._wait import microseconds, timeout_us
+
+REUSE_PORT, DUAL_STACK = 1, 2  # USOCKET_REUSE_PORT, USOCKET_DUAL_STACK
+
+
+def create_connection(
+    address: Address,
+    timeout: Optional[float] = None,
+    source_address: Optional[Address] = None,
+) -> socket:
+    """Connects to `(host, port)`: all addresses of the host, IPv6 and IPv4 taking turns, a new
+    attempt every 250 ms or as soon as one fails; the first to connect wins (RFC 8305).
+
+    timeout: seconds for names and connecting together, and afterwards the socket's; None is none.
+    source_address: what to connect from, an address of this machine.
+    Raises gaierror, TimeoutError, ConnectionRefusedError or what else the most telling attempt
+    failed with; PortError, ValueError (timeout 0, negative, NaN), TypeError. Blocks for at most the
+    timeout; signals (Ctrl-C) are handled meanwhile. Thread-safe. From: CPython's `socket`.
+    """
+    host, port = address[:2]
+    limit = timeout_us(timeout)
+    if limit == 0:
+        raise ValueError("a connection cannot be made without waiting")
+    source = None
+    if source_address is not None:
+        family = AF_INET6 if ":" in str(source_address[0]) else AF_INET
+        source = byref(encode(family, source_address))
+    attempt = _Attempt(_host(host), _service(port), limit, source)
+    return _adopt(attempt.result())
+
+
+class _Attempt:
+    """One call of the library. The main thread must be free for signal handlers meanwhile, and
+    starting the attempts anew with each signal could go on for ever: so it lets another thread
+    make the call."""
+
+    def __init__(self, host, port, limit: int, source) -> None:
+        self._ask = (host, port, limit, source)
+        self._handle = 0
+        self._abandoned = False
+
+    def result(self) -> int:
+        if current_thread() is not main_thread():
+            self._call()
+            return self._handle
+        thread = Thread(target=self._in_thread, name="usocket-connect", daemon=True)
+        try:
+            thread.start()
+            thread.join()
+        except BaseException:
+            self._abandoned = True
+            if self._handle > 0:
+                lib.usocket_close(self._handle)
+            raise
+        return self._handle
+
+    def _in_thread(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        self._call()
+        if self._abandoned and self._handle > 0:
+            lib.usocket_close(self._handle)
+
+    def _call(self) -> None:
+        host, port, limit, source = self._ask
+        deadline = monotonic() + limit / 1e6
+        code = -EINTR
+        while code == -EINTR:
+            left = limit if limit < 0 else max(1, microseconds(deadline - monotonic()))
+            code = lib.usocket_create_connection(host, port, left, source)
+        if code > 0:
+            lib.usocket_settimeout(code, limit)
+        self._handle = code
+
+
+def create_server(
+    address: Address,
+    *,
+    family: int = AF_INET,
+    backlog: Optional[int] = None,
+    reuse_port: bool = False,
+    dualstack_ipv6: bool = False,
+) -> socket:
+    """A listening stream socket on an address (`usocket._address` describes them), as CPython's
+    `socket.create_server` makes it: SO_REUSEADDR on IP; IPv6 takes IPv4 too with dualstack_ipv6.
+
+    backlog: connections the system holds ready; None is 128.
+    Raises OSError EADDRINUSE and the like, ValueError for dualstack_ipv6 without AF_INET6,
+    PortError, TypeError. Does not block. From: CPython's `socket`.
+    """
+    if dualstack_ipv6 and family != AF_INET6:
+        raise ValueError("dualstack_ipv6 requires AF_INET6 family")
+    flags = (REUSE_PORT if reuse_port else 0) | (DUAL_STACK if dualstack_ipv6 else 0)
+    addr = encode(int32(family), address)
+    backlog = int32(BACKLOG if backlog is None else backlog)
+    return _adopt(lib.usocket_create_server(byref(addr), backlog, flags))
+
+
+def _adopt(handle: int) -> socket:
+    """The socket of a fresh handle, or the exception for what the library gave instead."""
+    return socket.__new__(socket)._become(handle)
+
+
+def has_dualstack_ipv6() -> bool:
+    """Whether one server can take IPv6 and IPv4 here. From: CPython's `socket`."""
+    try:
+        create_server(("::", 0), family=AF_INET6, dualstack_ipv6=True).close()
+    except OSError:
+        return False
+    return True

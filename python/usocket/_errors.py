@@ -1,0 +1,75 @@
+"""Exceptions: what a negative number from the library becomes."""
+
+from __future__ import annotations
+
+import ctypes
+from operator import index
+from socket import gaierror  # CPython's own, so that an `except` of either module catches it.
+
+from ._lib import lib
+
+timeout = TimeoutError
+
+
+class SSLError(OSError):
+    """An error of TLS. `code` is the library's number for it, -10001 and below."""
+
+    __module__ = "usocket"
+
+    @property
+    def code(self) -> int:
+        return self.args[0]
+
+
+class PortError(OverflowError, ValueError):
+    """A port outside 0...65535: an OverflowError, as in CPython, and a ValueError."""
+
+    __module__ = "usocket"
+
+
+def strerror(code: int) -> str:
+    """The text for a code of the library; an errno is one with a minus before it."""
+    return lib.usocket_strerror(code).decode()
+
+
+def detail(handle: int = 0) -> str:
+    """The sentence behind the last error, "" when there is none.
+
+    With 0: of the last call of this thread that made an address.
+    """
+    buf = ctypes.create_string_buffer(1024)
+    lib.usocket_error_detail(handle, buf, len(buf))
+    return buf.value.decode()
+
+
+def error(code: int, handle: int = 0) -> OSError:
+    """The exception for a negative number of the library."""
+    if code > -4096:
+        return OSError(-code, strerror(code))
+    number = lib.usocket_gai_code(code)
+    if number:
+        return gaierror(number, strerror(code))
+    return SSLError(code, detail(handle) or strerror(code))
+
+
+def check(code: int) -> int:
+    """Gives a number of the library back, or raises the exception it stands for."""
+    if code < 0:
+        raise error(code)
+    return code
+
+
+def int32(value) -> int:
+    """An argument that is a C int. ctypes would cut off what does not fit."""
+    value = index(value)
+    if not -0x80000000 <= value <= 0x7FFFFFFF:
+        raise OverflowError(f"{value} does not fit into a C int")
+    return value
+
+
+def size(value, what: str) -> int:
+    """An argument that is a number of bytes."""
+    value = index(value)
+    if value < 0:
+        raise ValueError(f"negative {what}")
+    return value

@@ -1,0 +1,78 @@
+"""Names to addresses: getaddrinfo."""
+
+from __future__ import annotations
+
+from ctypes import POINTER, byref
+from errno import EAGAIN, ETIMEDOUT
+from time import monotonic
+from typing import List, Optional, Tuple, Union
+
+from ._address import Address, decode, port_number, text
+from ._errors import check, int32
+from ._lib import AddrInfo, lib
+from ._wait import timeout_us, undisturbed
+
+
+def _host(host) -> Union[bytes, None]:
+    if isinstance(host, str) and not host.isascii():
+        host = host.encode("idna")
+    return None if host is None else text(host, "host")
+
+
+def _service(port) -> Union[bytes, None]:
+    if port is None:
+        return None
+    if isinstance(port, (str, bytes, bytearray)):
+        return text(port, "port")
+    return str(port_number(port)).encode()
+
+
+def getaddrinfo(
+    host: Union[str, bytes, None],
+    port: Union[int, str, bytes, None],
+    af: int = 0,
+    type: int = 0,
+    proto: int = 0,
+    flags: int = 0,
+    *,
+    family: int = 0,
+    timeout: Optional[float] = None,
+) -> List[Tuple[int, int, int, str, Address]]:
+    """Asks the resolver for the addresses of a host and a service.
+
+    host: a name or numeric text; None or "" is the local host, or with AI_PASSIVE any address.
+    port: an integer 0...65535, numeric text, a service name ("http"), or None.
+    af (also as `family`), type, proto: only answers with these; 0 is any.
+    flags: AI_ constants.
+    timeout: how many seconds it may take; None is as long as the resolver wants.
+    Returns a list of `(family, type, proto, canonname, sockaddr)`: the last goes to `connect` or
+    `bind`, canonname is "" unless AI_CANONNAME asked for it.
+    Raises gaierror (an OSError) with a negative `args[0]`, an EAI_ number; PortError (a ValueError
+    and OverflowError) for an integer out of range; TimeoutError; ValueError for a negative or NaN
+    timeout; TypeError; UnicodeError. Blocks for at most the timeout; signals (Ctrl-C) are handled
+    meanwhile. Thread-safe. From: every document (the six arguments: MaixPy, Pycopy).
+    """
+    af, type, proto, flags = int32(family or af), int32(type), int32(proto), int32(flags)
+    host, service = _host(host), _service(port)
+    left = timeout_us(timeout)
+    deadline = None if left < 0 else monotonic() + left / 1e6
+    first = POINTER(AddrInfo)()
+    # One query, however many signals come: a new one for each would never have its turn.
+    query = check(lib.usocket_resolve_start(host, service, af, type, proto, flags))
+    try:
+        code = undisturbed(
+            lambda left: lib.usocket_resolve_result(query, left, byref(first)), deadline
+        )
+    finally:
+        lib.usocket_close(query)
+    if code == -EAGAIN:  # The time left was 0.
+        code = -ETIMEDOUT
+    check(code)
+    answers, info = [], first
+    while info:
+        a = info.contents
+        name = (a.canonname or b"").decode()
+        answers.append((a.family, a.type, a.proto, name, decode(a.addr)))
+        info = a.next
+    lib.usocket_freeaddrinfo(first)
+    return answers

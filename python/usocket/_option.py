@@ -1,0 +1,67 @@
+"""The options of a socket: the system's, and the mode by its timeout."""
+
+from __future__ import annotations
+
+from ctypes import byref, c_char, c_int32
+from typing import Optional
+
+from ._errors import check, int32
+from ._errors import size as size_of
+from ._fields import Fields
+from ._lib import lib
+from ._wait import timeout_us
+
+
+class Options(Fields):
+    """What can be set and asked."""
+
+    __slots__ = ()
+
+    def setsockopt(self, level: int, optname: int, value) -> None:
+        """Sets an option (SOL_, SO_, TCP_, IP_ ... constants) to an integer or a buffer's bytes.
+
+        Raises OSError ENOPROTOOPT, EINVAL; OverflowError, TypeError. From: every document.
+        """
+        level, optname = int32(level), int32(optname)
+        if isinstance(value, int):
+            check(lib.usocket_setsockopt_int(self._handle, level, optname, int32(value)))
+        else:
+            raw = bytes(memoryview(value))
+            check(lib.usocket_setsockopt(self._handle, level, optname, raw, len(raw)))
+
+    def getsockopt(self, level: int, optname: int, buflen: int = 0):
+        """An option as an integer, or with `buflen` as at most that many bytes.
+
+        Raises OSError ENOPROTOOPT, EINVAL; ValueError for a negative buflen. From: CPython.
+        """
+        level, optname = int32(level), int32(optname)
+        size = size_of(buflen, "buflen in getsockopt")
+        if size == 0:
+            value = c_int32()
+            check(lib.usocket_getsockopt_int(self._handle, level, optname, byref(value)))
+            return value.value
+        room = (c_char * size)()
+        return room[: check(lib.usocket_getsockopt(self._handle, level, optname, room, size))]
+
+    def settimeout(self, value: Optional[float]) -> None:
+        """Sets how long an operation may take, in seconds: None for ever, 0 for non-blocking.
+
+        It counts for each operation as a whole, in steps of a microsecond. Raises ValueError for a
+        negative number or NaN, OverflowError for one beyond 292,000 years, TypeError. From: every
+        document.
+        """
+        timeout = timeout_us(value)
+        check(lib.usocket_settimeout(self._handle, timeout))
+        self._timeout = None if value is None else timeout / 1e6
+
+    def gettimeout(self) -> Optional[float]:
+        """The timeout in seconds: None in blocking, 0.0 in non-blocking mode. From: CPython."""
+        return self._timeout
+
+    def setblocking(self, flag: bool) -> None:
+        """`settimeout(None)` if the flag is true, else `settimeout(0)`. From: every document."""
+        self.settimeout(None if flag else 0.0)
+
+    def getblocking(self) -> bool:
+        """Whether the mode is not non-blocking. From: CPython 3.7."""
+        return self._timeout != 0.0

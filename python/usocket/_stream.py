@@ -1,0 +1,249 @@
+"""The stream methods of a socket: MicroPython's read, readinto, readline, write, makefile.
+
+"No short reads, no short writes": each goes on until it has all it was asked for, the stream ends,
+or an error comes. An error that comes with part of the bytes here (a timeout, a reset) is kept for
+the next call, and the part is handed over. The library does this within a call; what is here does
+it across calls (readall is many) and across signals.
+"""
+
+from __future__ import annotations
+
+from ctypes import addressof, c_char, c_void_p, cast, string_at
+from errno import EAGAIN, EINTR
+from operator import index
+from time import monotonic
+from typing import Optional, Tuple
+
+from ._buffer import ROOM, give_back, incoming, outgoing, take_room
+from ._constants import CONSTANTS
+from ._errors import error
+from ._errors import size as size_of
+from ._fields import Fields
+from ._lib import lib
+from ._wait import resume
+
+MSG_PEEK = CONSTANTS["MSG_PEEK"]
+POLLIN, POLLOUT = 1, 4
+NEWLINE = 10
+
+_read, _readline, _write = lib.usocket_read, lib.usocket_readline, lib.usocket_write
+_recv, _send = lib.usocket_recv, lib.usocket_send
+
+
+class Stream(Fields):
+    """What a socket is as a stream."""
+
+    __slots__ = ()
+
+    def read(self, size: Optional[int] = -1) -> Optional[bytes]:
+        """Reads `size` bytes; without a size, or with a negative one or None, as `readall`.
+
+        Less than asked comes at the end of the stream (b"" when it has ended), from a non-blocking
+        socket (what is there), or before a timeout or an error that the next call then raises.
+        None: a non-blocking socket had nothing.
+        Raises TimeoutError when the timeout passed without a byte, OSError. Blocks as the mode
+        has it, with one timeout for the whole. Thread-safe. From: every document with streams.
+        """
+        limit = -1 if size is None else index(size)
+        return self._collect(None if limit < 0 else limit)
+
+    def readall(self) -> Optional[bytes]:
+        """Reads until the stream ends. Results, errors and the rest as for `read`. From: WiPy."""
+        return self._collect(None)
+
+    def readline(self, size: Optional[int] = -1) -> Optional[bytes]:
+        """Reads a line with its newline, of at most `size` bytes if that is not negative or None.
+
+        A line without newline comes in the cases where `read` gives less than asked. No byte
+        behind the newline is taken out of the kernel. Errors and the rest as for `read`, and
+        OSError EOPNOTSUPP on what is no stream. From: every document with streams.
+        """
+        limit = -1 if size is None else index(size)
+        return self._collect(None if limit < 0 else limit, line=True)
+
+    def readinto(self, buf, nbytes: Optional[int] = None) -> Optional[int]:
+        """Reads into a writable buffer: all of it, or at most `nbytes`, as `read` does.
+
+        Returns how many bytes were read, 0 at the end of the stream, None when a non-blocking
+        socket had nothing. Raises TypeError for a read-only buffer, ValueError for a negative
+        nbytes, and as `read`. From: every document with streams.
+        """
+        start, room = incoming(buf)
+        if nbytes is not None:
+            room = min(room, size_of(nbytes, "nbytes in readinto"))
+        if self._late_in:
+            self._raise_late_in()
+        n = self._check_open() if start is None or room == 0 else self._fill(addressof(start), room)
+        if n >= 0:
+            return n
+        if n == -EAGAIN:
+            return None
+        raise error(n, self._handle)
+
+    def write(self, buf) -> Optional[int]:
+        """Writes all of a buffer (str as UTF-8).
+
+        Returns how many bytes were written: less than all from a non-blocking socket (what went),
+        or before a timeout or an error that the next call then raises. None: a non-blocking
+        socket took nothing. Raises TimeoutError when the timeout passed without a byte, OSError.
+        Blocks as the mode has it, with one timeout for the whole. Thread-safe; of two writers the
+        bytes may interleave. From: every document with streams.
+        """
+        data, size = outgoing(buf)
+        if self._late_out:
+            self._raise_late_out()
+        done, code = self._drain(data, size)
+        if code == 0:
+            return done
+        if done:
+            if code != -EAGAIN:
+                self._late_out = code
+            return done
+        if code == -EAGAIN:
+            return None
+        raise error(code, self._handle)
+
+    def makefile(
+        self,
+        mode: str = "rb",
+        buffering: Optional[int] = None,
+        *,
+        encoding: None = None,
+        errors: None = None,
+        newline: None = None,
+    ):
+        """Gives the socket itself, which is a file already: closing "both" closes the socket.
+
+        mode: "rb", "wb" or "rwb" (in any order of letters); all read and write. buffering is
+        ignored, a socket is unbuffered. Text modes, encoding, errors and newline are a ValueError.
+        Raises OSError EBADF when closed. From: every document (CPython's makes a second file).
+        """
+        if not isinstance(mode, str):
+            raise TypeError(f"mode must be str, not {type(mode).__name__}")
+        if "".join(sorted(mode)) not in ("br", "bw", "brw"):
+            raise ValueError(f"invalid mode {mode!r} (only rb, wb, rwb)")
+        if encoding is not None or errors is not None or newline is not None:
+            raise ValueError("encoding, errors and newline are not supported: the file is binary")
+        self._check_open()
+        return self
+
+    def _collect(self, limit: Optional[int], line: bool = False) -> Optional[bytes]:
+        """read, readall and readline: `limit` bytes, None for no limit."""
+        if self._late_in:
+            self._raise_late_in()
+        if limit == 0:
+            self._check_open()
+            return b""
+        timeout = self._timeout
+        deadline = monotonic() + timeout if timeout else None
+        parts: list = []
+        total = n = 0
+        room = take_room(ROOM)
+        start = addressof(room)
+        while True:
+            want = ROOM if limit is None else min(ROOM, limit - total)
+            if parts and deadline is not None:
+                n = self._fill_within(start, want, 0, deadline, line)
+            else:
+                n = self._fill(start, want, line)
+            if n > 0:
+                total += n
+                parts.append(room[:n])
+            if n < want or total == limit or (line and parts[-1][-1] == NEWLINE):
+                break
+        give_back(room)
+        if n < 0:
+            if not parts:
+                if n == -EAGAIN:
+                    return None
+                raise error(n, self._handle)
+            if n != -EAGAIN:
+                self._late_in = n
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _fill(self, start: int, size: int, line: bool = False) -> int:
+        """usocket_read or usocket_readline, carried on over signals.
+
+        Gives how many bytes came, or a negative number when not one did. An error after the first
+        byte is kept.
+        """
+        handle, timeout = self._handle, self._timeout
+        deadline = monotonic() + timeout if timeout else None
+        n = _readline(handle, start, size) if line else _read(handle, start, size)
+        if n == size or n == 0 or (n > 0 and line and _last_is_newline(start, n)):
+            return n
+        done = 0
+        if n > 0:
+            # Short. The library keeps the reason; reading nothing asks it for that, and it is 0 at
+            # the end of the stream and where a non-blocking socket had no more.
+            done, n = n, _read(handle, None, 0)
+            if n == 0:
+                return done
+            if n != -EINTR:
+                self._late_in = n
+                return done
+        elif n != -EINTR:
+            return n
+        return self._fill_within(start, size, done, deadline, line)
+
+    def _fill_within(
+        self, start: int, size: int, done: int, deadline: Optional[float], line: bool
+    ) -> int:
+        """The same piece by piece until a deadline, after the first `done` bytes."""
+        handle = self._handle
+        while done < size:
+            at, want = start + done, size - done
+            if line:
+                # Look ahead, then take no more than the line.
+                n = resume(deadline, POLLIN, _recv, handle, at, want, MSG_PEEK)
+                want = string_at(at, max(n, 0)).find(b"\n") + 1 or n
+            else:
+                n = want
+            if n > 0:
+                n = resume(deadline, POLLIN, _recv, handle, at, want, 0)
+            if n < 0 and done == 0:
+                return n
+            if n <= 0:
+                if n not in (0, -EAGAIN):
+                    self._late_in = n
+                break
+            done += n
+            if line and _last_is_newline(start, done):
+                break
+        return done
+
+    def _drain(self, data, size: int) -> Tuple[int, int]:
+        """usocket_write, carried on over signals: how many bytes went, and why not more.
+
+        The reason is a negative number, 0 when all went.
+        """
+        handle, timeout = self._handle, self._timeout
+        deadline = monotonic() + timeout if timeout else None
+        n = _write(handle, data, size)
+        if n == size:
+            return n, 0
+        if n < 0:
+            done, code = 0, n
+        else:
+            # As in _fill: writing nothing asks for the reason; 0 is that no more fits now.
+            done, code = n, _write(handle, None, 0) or -EAGAIN
+        if code != -EINTR:
+            return done, code
+        return self._drain_within(data, size, done, deadline, 0)
+
+    def _drain_within(
+        self, data, size: int, done: int, deadline: Optional[float], flags: int
+    ) -> Tuple[int, int]:
+        """The same piece by piece until a deadline, after the first `done` bytes, with flags."""
+        start = cast(data, c_void_p).value or 0
+        while True:
+            n = resume(deadline, POLLOUT, _send, self._handle, start + done, size - done, flags)
+            if n < 0:
+                return done, n
+            done += n
+            if done >= size:
+                return done, 0
+
+
+def _last_is_newline(start: int, n: int) -> bool:
+    return c_char.from_address(start + n - 1).value == b"\n"

@@ -1,0 +1,102 @@
+"""Signals and deadlines: how an operation goes on after a signal ended it.
+
+A signal makes the library's call return -EINTR (`_lib` tells it to). Its handler runs, and if that
+raises nothing the operation goes on for the time that is left. Nothing here is on the way of an
+operation that no signal disturbs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import byref
+from errno import EAGAIN, EINTR, ETIMEDOUT
+from math import ceil, isnan
+from time import monotonic
+from typing import Optional
+
+from ._constants import CONSTANTS
+from ._lib import PollFd, lib
+
+MSG_DONTWAIT = CONSTANTS["MSG_DONTWAIT"]
+
+# How often "ready" may be contradicted before each next try waits a moment (in seconds) as well.
+CONTRADICTIONS = 4
+PAUSE = 0.001
+
+# Runs the handlers of the signals that came, in the main thread, and raises what they raise.
+check_signals = ctypes.pythonapi.PyErr_CheckSignals
+check_signals.restype = ctypes.c_int
+check_signals.argtypes = ()
+
+
+def microseconds(seconds: float) -> int:
+    """Seconds as the library takes them; rounded up, so that no wait is too short."""
+    return max(0, ceil(seconds * 1e6))
+
+
+def timeout_us(seconds: Optional[float]) -> int:
+    """A caller's timeout as the library takes it, in microseconds; None is -1, for ever.
+
+    Raises ValueError for a negative number or NaN, OverflowError beyond 292,000 years, TypeError.
+    """
+    if seconds is None:
+        return -1
+    if isnan(seconds) or seconds < 0:
+        raise ValueError("Timeout value out of range")
+    timeout = microseconds(seconds)
+    if timeout > 0x7FFFFFFFFFFFFFFF:
+        raise OverflowError("timeout doesn't fit into 64 bits of microseconds")
+    return timeout
+
+
+def poll(entries, n: int, deadline: Optional[float]) -> int:
+    """usocket_poll over `n` entries until a time of `monotonic()`; None is for ever.
+
+    Gives how many are ready (0 when the time is over) or a negative number.
+    """
+    return undisturbed(lambda left: lib.usocket_poll(entries, n, left), deadline)
+
+
+def undisturbed(call: Callable[[int], int], deadline: Optional[float]) -> int:
+    """What a waiting call gives in the end; signals are handled, and do not stretch its time.
+
+    `call` takes the microseconds that are left until the deadline, a time of `monotonic()`.
+    """
+    while True:
+        code = call(-1 if deadline is None else microseconds(deadline - monotonic()))
+        if code != -EINTR:
+            return code
+        check_signals()
+
+
+def wait(handle: int, events: int, deadline: Optional[float]) -> int:
+    """Waits until a handle has one of `events`: 0, or a negative number, at worst -ETIMEDOUT."""
+    entry = PollFd(handle, -1, events, 0)
+    ready = poll(byref(entry), 1, deadline)
+    return -ETIMEDOUT if ready == 0 else min(ready, 0)
+
+
+def resume(deadline: Optional[float], events: int, call, handle, buf, size, flags, *rest) -> int:
+    """Goes on with a send or receive of the library until a time of `monotonic()`.
+
+    `call` has its flags in the fourth place. Without a deadline the mode of the socket counts.
+    Gives what `call` gives in the end.
+    """
+    if flags & MSG_DONTWAIT:
+        deadline = None
+    if deadline is not None:
+        flags |= MSG_DONTWAIT
+    contradictions = 0
+    while True:
+        check_signals()
+        code = call(handle, buf, size, flags, *rest)
+        if code == -EAGAIN and deadline is not None:
+            code = wait(handle, events, deadline)
+            if code < 0:
+                return code
+            # "Ready" and EAGAIN in turn is what a Unix datagram peer with a full queue gives.
+            contradictions += 1
+            if contradictions > CONTRADICTIONS:
+                poll(None, 0, monotonic() + PAUSE)
+        elif code != -EINTR:
+            return code

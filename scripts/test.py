@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Runs every test suite there is and closes with one line that counts.
+
+Each suite is a command; its runner's own closing lines say how many tests there were. A suite
+that fails without naming a failed test, runs no test, or does not end, counts as one failure.
+"""
+
+import glob
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# How each runner closes: patterns whose numbers add up to passed, failed and skipped.
+CARGO = {
+    "passed": r"test result: \w+\. (\d+) passed",
+    "failed": r"test result: .* (\d+) failed;",
+    "skipped": r"test result: .* (\d+) ignored;",
+}
+CMOCKA = {
+    "passed": r"^\[  PASSED  \] (\d+) test",
+    "failed": r"^\[  FAILED  \] (\d+) test",
+    "skipped": r"^\[  SKIPPED \] (\d+) test",
+}
+PYTEST = {
+    "passed": r"^=.*\b(\d+) passed",
+    "failed": r"^=.*\b(\d+) (?:failed|errors?)\b",
+    "skipped": r"^=.*\b(\d+) (?:skipped|xfailed)",
+}
+# One check that passes or fails as a whole.
+CHECK = None
+
+
+def suites():
+    """(name, command, how its runner closes, seconds it may take)"""
+    clippy = ["cargo", "clippy", "-q", "--workspace", "--all-targets", "--", "-D", "warnings"]
+    yield "format", ["cargo", "fmt", "--all", "--check"], CHECK, 60
+    yield "clippy", clippy, CHECK, 900
+    yield "header drift", ["cargo", "run", "-q", "-p", "header", "--", "--check"], CHECK, 600
+    yield "Rust", ["cargo", "test", "--workspace"], CARGO, 1200
+    yield "loom", ["make", "-s", "loom"], CARGO, 1200
+    yield "threads", ["make", "-s", "tsan"], CARGO, 1200
+    yield "build", ["make", "-s", "build", "c-tests"], CHECK, 900
+    for source in sorted(glob.glob("c-tests/test_*.c")):
+        program = "target/c-tests/" + os.path.basename(source)[:-2]
+        yield "C " + os.path.basename(program), [program], CMOCKA, 300
+    for folder in ["c-tests", "python-tests", "micropython-tests"]:
+        if glob.glob(folder + "/**/test_*.py", recursive=True):
+            yield folder, [python(), "-m", "pytest", "-ra", folder], PYTEST, 1200
+
+
+def python():
+    """The Python that has pytest: scripts/tools saw to there being one."""
+    venv = "target/venv/bin/python"
+    return venv if os.path.exists(venv) else sys.executable
+
+
+def run(command, limit):
+    """Runs it, showing its output as it comes: (exit code or None when it had to be ended, text)"""
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", start_new_session=True,
+    )
+    ended = threading.Event()
+
+    def end():
+        ended.set()
+        os.killpg(process.pid, signal.SIGKILL)
+
+    watch = threading.Timer(limit, end)
+    watch.start()
+    lines = []
+    for line in process.stdout:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        lines.append(line)
+    code = process.wait()
+    watch.cancel()
+    return None if ended.is_set() else code, "".join(lines)
+
+
+def count(runner, code, text):
+    """What a suite's outcome adds to passed, failed and skipped."""
+    if runner is CHECK:
+        return (1, 0, 0) if code == 0 else (0, 1, 0)
+    passed, failed, skipped = (
+        sum(map(int, re.findall(runner[what], text, re.M)))
+        for what in ("passed", "failed", "skipped")
+    )
+    if (code != 0 and failed == 0) or passed + failed + skipped == 0:
+        failed += 1
+    return passed, failed, skipped
+
+
+def main():
+    os.chdir(ROOT)
+    os.environ["PYTHONPATH"] = os.path.join(ROOT, "python")
+    total, bad = [0, 0, 0], []
+    for name, command, runner, limit in suites():
+        print(f"\n--- {name}", flush=True)
+        began = time.monotonic()
+        try:
+            code, text = run(command, limit)
+        except OSError as e:
+            code, text = 127, ""
+            print(e)
+        if code is None:
+            print(f"did not end within {limit} s")
+        counts = count(runner, code, text)
+        total = [t + c for t, c in zip(total, counts)]
+        print(f"--- {name}: {time.monotonic() - began:.1f} s", flush=True)
+        if counts[1]:
+            bad.append(name)
+    if bad:
+        print("\nfailed: " + ", ".join(bad))
+    line = "{} passed, {} failed, {} skipped".format(*total)
+    with open("target/test-count", "w") as f:
+        print(line, file=f)
+    print(line, flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

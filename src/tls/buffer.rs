@@ -1,0 +1,179 @@
+//! Buffers that exist only while bytes are in them.
+//!
+//! A connection that is idle holds none. While it works it borrows one of the thread's: two are
+//! kept per thread that uses TLS, one for records that come in and one for records that go out,
+//! already zeroed once. During the handshake, and for what is left over, they are small and the
+//! connection's own.
+
+use std::cell::Cell;
+
+/// Room for two full records that come in.
+pub const IN: usize = 33 * 1024;
+/// Room for the records of 64 KiB going out, which is one write of [`PLAIN_OUT`] bytes.
+pub const OUT: usize = 66 * 1024;
+/// How much is encrypted for one system call.
+pub const PLAIN_OUT: usize = 64 * 1024;
+/// The largest a buffer grows: a handshake message of 64 KiB with its records around it.
+const MOST: usize = 96 * 1024;
+/// What is left over and smaller than this moves to a buffer of its size.
+const SMALL: usize = 4096;
+
+thread_local! {
+    static IN_POOL: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    static OUT_POOL: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+/// Bytes between `start` and `end` of some storage.
+#[derive(Default)]
+pub struct Buffer {
+    data: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+fn zeroed(len: usize) -> Box<[u8]> {
+    vec![0; len].into_boxed_slice()
+}
+
+impl Buffer {
+    /// True when there are no bytes in it.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// The bytes in it.
+    #[inline]
+    pub fn filled(&mut self) -> &mut [u8] {
+        &mut self.data[self.start..self.end]
+    }
+
+    /// How much storage it holds.
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Takes `n` bytes off the front.
+    #[inline]
+    pub fn consume(&mut self, n: usize) {
+        self.start = (self.start + n).min(self.end);
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Says that `n` bytes of the room were filled.
+    #[inline]
+    pub fn fill(&mut self, n: usize) {
+        self.end = (self.end + n).min(self.data.len());
+    }
+
+    /// At least `want` bytes of room behind what is in it, or what there can be.
+    pub fn room(&mut self, want: usize) -> &mut [u8] {
+        if self.data.len() - self.end < want {
+            self.make_room(want);
+        }
+        &mut self.data[self.end..]
+    }
+
+    /// [`Buffer::room`] in one of the thread's large buffers, `IN` or `OUT`, if that is enough.
+    pub fn large_room(&mut self, size: usize, want: usize) -> &mut [u8] {
+        if self.data.len() < size {
+            let pool = if size == IN { &IN_POOL } else { &OUT_POOL };
+            let data = pool.try_with(Cell::take).ok().flatten().unwrap_or_else(|| zeroed(size));
+            self.move_to(data);
+        }
+        self.room(want)
+    }
+
+    fn make_room(&mut self, want: usize) {
+        let len = self.end - self.start;
+        if self.data.len() - len >= want {
+            self.data.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, len);
+        } else {
+            let size = (len + want).next_power_of_two().min(MOST.max(len));
+            if size > self.data.len() {
+                self.move_to(zeroed(size));
+            }
+        }
+    }
+
+    fn move_to(&mut self, data: Box<[u8]>) {
+        let mut old = std::mem::replace(&mut self.data, data);
+        let len = self.end - self.start;
+        self.data[..len].copy_from_slice(&old[self.start..self.end]);
+        (self.start, self.end) = (0, len);
+        give_back(&mut old);
+    }
+
+    /// Gives the storage back when nothing is in it; what is little moves to storage of its size.
+    pub fn settle(&mut self) {
+        let len = self.end - self.start;
+        if len == 0 {
+            give_back(&mut self.data);
+            (self.start, self.end) = (0, 0);
+        } else if len < SMALL && self.data.len() > 2 * SMALL {
+            self.move_to(zeroed(len));
+        }
+    }
+}
+
+fn give_back(data: &mut Box<[u8]>) {
+    let data = std::mem::take(data);
+    match data.len() {
+        IN => drop(IN_POOL.try_with(|p| p.set(Some(data)))),
+        OUT => drop(OUT_POOL.try_with(|p| p.set(Some(data)))),
+        _ => {}
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        give_back(&mut self.data);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(b: &mut Buffer, bytes: &[u8]) {
+        b.room(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        b.fill(bytes.len());
+    }
+
+    #[test]
+    fn it_grows_compacts_and_lets_go() {
+        let mut b = Buffer::default();
+        put(&mut b, b"hello");
+        assert_eq!(b.filled(), b"hello");
+        b.consume(3);
+        put(&mut b, &[7; 10_000]);
+        assert_eq!(b.filled().len(), 10_002);
+        assert_eq!(&b.filled()[..3], b"lo\x07");
+        b.consume(10_000);
+        b.settle();
+        assert_eq!((b.filled().len(), b.capacity()), (2, 2));
+        b.consume(9);
+        b.settle();
+        assert_eq!((b.is_empty(), b.capacity()), (true, 0));
+        assert!(!b.large_room(IN, 1).is_empty());
+        assert_eq!(b.capacity(), IN);
+        put(&mut b, b"x");
+        b.settle();
+        assert_eq!((b.filled().len(), b.capacity()), (1, 1));
+    }
+
+    #[test]
+    fn it_stops_growing() {
+        let mut b = Buffer::default();
+        for _ in 0..40 {
+            let n = b.room(4096).len();
+            b.fill(n);
+        }
+        assert!(b.capacity() <= MOST);
+        assert!(b.room(1).is_empty());
+    }
+}

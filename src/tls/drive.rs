@@ -1,0 +1,139 @@
+//! One turn of rustls' unbuffered state machine, the same for both roles.
+
+use rustls::Error as Tls;
+use rustls::client::ClientConnectionData;
+use rustls::server::ServerConnectionData;
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedConnectionCommon,
+    UnbufferedStatus,
+};
+
+use super::buffer::{self, Buffer};
+
+/// What is to go out once everything before it has.
+#[derive(Clone, Copy)]
+pub enum Out<'a> {
+    /// Nothing.
+    Nothing,
+    /// Application data.
+    Data(&'a [u8]),
+    /// close_notify.
+    Bye,
+}
+
+/// What a turn did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Something; there may be more to do.
+    Again,
+    /// Nothing: more input is needed.
+    Idle,
+    /// What was to go out is encrypted.
+    Put,
+    /// The peer has closed its side.
+    Closed,
+}
+
+/// Either role's connection.
+pub trait Drive {
+    /// Its data.
+    type Data;
+    /// See `process_tls_records`.
+    fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
+}
+
+impl Drive for UnbufferedConnectionCommon<ClientConnectionData> {
+    type Data = ClientConnectionData;
+    fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(input)
+    }
+}
+
+impl Drive for UnbufferedConnectionCommon<ServerConnectionData> {
+    type Data = ServerConnectionData;
+    fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(input)
+    }
+}
+
+/// One turn. `input` always holds everything received and not yet processed: rustls remembers
+/// places in it between turns.
+pub fn turn<C: Drive>(
+    conn: &mut C,
+    input: &mut Buffer,
+    output: &mut Buffer,
+    out: Out<'_>,
+    sink: &mut dyn FnMut(&[u8]),
+) -> Result<Turn, Tls> {
+    let UnbufferedStatus { mut discard, state } = conn.process(input.filled());
+    let turn = match state {
+        Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
+            match traffic.next_record() {
+                Some(Ok(record)) => {
+                    discard += record.discard;
+                    sink(record.payload);
+                }
+                Some(Err(e)) => break Err(e),
+                None => break Ok(Turn::Again),
+            }
+        },
+        Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, output),
+        Ok(ConnectionState::TransmitTlsData(data)) => {
+            // It is in our buffer, which is flushed before anything is waited for.
+            data.done();
+            Ok(Turn::Again)
+        }
+        Ok(ConnectionState::WriteTraffic(mut traffic)) => match out {
+            Out::Nothing => Ok(Turn::Idle),
+            Out::Data(data) => {
+                put(output, buffer::OUT, sealed(data.len()), |to| traffic.encrypt(data, to))
+            }
+            Out::Bye => put(output, 0, 256, |to| traffic.queue_close_notify(to)),
+        },
+        Ok(ConnectionState::BlockedHandshake) => Ok(Turn::Idle),
+        Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Turn::Closed),
+        Ok(_) => Err(Tls::General("a state that was not asked for".into())),
+        Err(e) => Err(e),
+    };
+    input.consume(discard);
+    turn
+}
+
+/// An upper bound for what `len` bytes become: each record of 16 KiB grows by a header and a tag;
+/// a key update may go first.
+fn sealed(len: usize) -> usize {
+    len + (len / 16384 + 1) * 64 + 256
+}
+
+fn encode<D>(data: &mut EncodeTlsData<'_, D>, output: &mut Buffer) -> Result<Turn, Tls> {
+    let mut need = 512;
+    loop {
+        match data.encode(output.room(need)) {
+            Ok(n) => {
+                output.fill(n);
+                return Ok(Turn::Again);
+            }
+            Err(EncodeError::InsufficientSize(e)) if e.required_size > need => {
+                need = e.required_size
+            }
+            Err(e) => return Err(Tls::General(e.to_string())),
+        }
+    }
+}
+
+fn put(
+    output: &mut Buffer,
+    size: usize,
+    want: usize,
+    mut op: impl FnMut(&mut [u8]) -> Result<usize, EncryptError>,
+) -> Result<Turn, Tls> {
+    let room = if size == 0 { output.room(want) } else { output.large_room(size, want) };
+    match op(room) {
+        Ok(n) => {
+            output.fill(n);
+            Ok(Turn::Put)
+        }
+        Err(EncryptError::EncryptExhausted) => Err(Tls::EncryptError),
+        Err(e) => Err(Tls::General(e.to_string())),
+    }
+}

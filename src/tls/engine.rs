@@ -1,0 +1,529 @@
+//! One TLS connection: bytes in, bytes out, and never a wait.
+//!
+//! It drives rustls' unbuffered connection over a socket whose calls are all made with
+//! MSG_DONTWAIT. What cannot be done now is [`Step::Wait`], with what to wait for; waiting is the
+//! session's. Plaintext goes straight to the caller's buffer; what does not fit is kept in `plain`.
+
+use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use rustls::CommonState;
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::server::UnbufferedServerConnection;
+use zeroize::Zeroizing;
+
+use super::Cause;
+use super::buffer::{self, Buffer};
+use super::cause::{self, Setting};
+use super::code::*;
+use super::config::{Config, Side};
+use super::drive::{self, Out, Turn};
+use super::keylog;
+use super::resume::{Store, Taken};
+use crate::error::{Error, Result};
+use crate::sys::net;
+
+/// What became of an attempt.
+pub enum Step<T> {
+    /// Done, with this.
+    Done(T),
+    /// Not before one of these events of the descriptor.
+    Wait(i16),
+}
+
+/// The connection, made when the handshake begins.
+enum Conn {
+    Not,
+    Client(Box<UnbufferedClientConnection>),
+    Server(Box<UnbufferedServerConnection>),
+}
+
+/// See the module documentation.
+pub struct Engine {
+    conn: Conn,
+    input: Buffer,
+    output: Buffer,
+    /// Decrypted and not yet taken, from `taken` on.
+    plain: Vec<u8>,
+    taken: usize,
+    /// What ended it; every later call says it again.
+    fatal: Option<Box<Cause>>,
+    /// What ended the sending side alone.
+    unsendable: Option<Error>,
+    alert: Option<u8>,
+    complete: bool,
+    eof: bool,
+    peer_closed: bool,
+    said_bye: bool,
+    /// The last receiving found nothing at first: the next need not try before it waits.
+    dry: bool,
+    /// What the handshake waits for.
+    want: i16,
+    /// To be resumed.
+    pub ticket: Option<Taken>,
+    /// Of TLS 1.3.
+    pub exporter: Option<Zeroizing<Box<[u8]>>>,
+    /// What a client asked for.
+    pub server_name: Option<Box<str>>,
+}
+
+impl Engine {
+    /// For a connection that begins by sending (a client's) or by receiving.
+    pub fn new(client: bool) -> Self {
+        Engine {
+            conn: Conn::Not,
+            input: Buffer::default(),
+            output: Buffer::default(),
+            plain: Vec::new(),
+            taken: 0,
+            fatal: None,
+            unsendable: None,
+            alert: None,
+            complete: false,
+            eof: false,
+            peer_closed: false,
+            said_bye: false,
+            dry: false,
+            want: if client { libc::POLLOUT } else { libc::POLLIN },
+            ticket: None,
+            exporter: None,
+            server_name: None,
+        }
+    }
+
+    /// Whether the handshake has begun.
+    pub fn begun(&self) -> bool {
+        !matches!(self.conn, Conn::Not)
+    }
+
+    /// Whether the handshake is complete.
+    pub fn complete(&self) -> bool {
+        self.complete
+    }
+
+    /// What ended it.
+    pub fn fatal(&self) -> Option<&Cause> {
+        self.fatal.as_deref()
+    }
+
+    /// The alert that ended it.
+    pub fn alert(&self) -> Option<u8> {
+        self.alert
+    }
+
+    /// How many bytes are decrypted and waiting.
+    pub fn pending(&self) -> usize {
+        self.plain.len() - self.taken
+    }
+
+    /// How much storage its buffers hold.
+    #[cfg(test)]
+    pub fn buffered(&self) -> usize {
+        self.input.capacity() + self.output.capacity() + self.plain.capacity()
+    }
+
+    /// rustls' view of it, once the handshake has begun.
+    pub fn common(&self) -> Option<&CommonState> {
+        match &self.conn {
+            Conn::Not => None,
+            Conn::Client(c) => Some(c),
+            Conn::Server(c) => Some(c),
+        }
+    }
+
+    /// Makes the connection; the ClientHello is made here.
+    pub fn begin(&mut self, config: &Config, name: Option<ServerName<'static>>) -> Result<()> {
+        let ticket = self.ticket.take();
+        self.conn = match (&config.side, name) {
+            (Side::Client(config, _), Some(name)) => {
+                let make = || UnbufferedClientConnection::new(config.clone(), name);
+                let made = Store::resuming(ticket, make);
+                Conn::Client(Box::new(
+                    made.map_err(|e| self.latch(cause::of(&e, Setting::default())))?,
+                ))
+            }
+            (Side::Client(..), None) => {
+                return Err(self.latch(Cause::plain(USOCKET_ETLS_NAME_REQUIRED)));
+            }
+            (Side::Server(config), _) => {
+                let made = UnbufferedServerConnection::new(Arc::clone(config));
+                Conn::Server(Box::new(
+                    made.map_err(|e| self.latch(cause::of(&e, Setting::default())))?,
+                ))
+            }
+        };
+        Ok(())
+    }
+
+    /// Goes on with the handshake, which has begun.
+    pub fn handshake(&mut self, config: &Config, fd: BorrowedFd<'_>) -> Result<Step<()>> {
+        if self.complete {
+            return Ok(Step::Done(()));
+        }
+        self.check()?;
+        loop {
+            match self.turn(config, fd, Out::Nothing, &mut [])? {
+                (Turn::Idle, _) => {}
+                (Turn::Closed, _) => {
+                    return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF)));
+                }
+                _ => continue,
+            }
+            if !self.flush(config, fd)? {
+                return Ok(self.wait(libc::POLLOUT));
+            }
+            if self.common().is_some_and(|c| !c.is_handshaking()) {
+                self.complete = true;
+                self.input.settle();
+                return Ok(Step::Done(()));
+            }
+            match self.fill(fd) {
+                Ok(Some(0)) => return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF))),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(self.wait(libc::POLLIN)),
+                Err(e) => return Err(self.latch(e.into())),
+            }
+        }
+    }
+
+    /// Receives into `to`. Unless `eager`, a connection that was dry last time is waited for first.
+    pub fn recv(
+        &mut self,
+        config: &Config,
+        fd: BorrowedFd<'_>,
+        to: &mut [MaybeUninit<u8>],
+        peek: bool,
+        mut eager: bool,
+    ) -> Result<Step<usize>> {
+        let mut first = true;
+        loop {
+            if self.pending() > 0 {
+                return Ok(Step::Done(self.take(to, peek)));
+            }
+            let done = self.decrypt(config, fd, if peek { &mut [] } else { &mut *to })?;
+            if done > 0 {
+                self.input.settle();
+                return Ok(Step::Done(done));
+            }
+            if self.pending() > 0 {
+                continue;
+            }
+            if self.peer_closed {
+                return Ok(Step::Done(0));
+            }
+            // Answers to what was received, if any.
+            let flushed = self.output.is_empty() || self.flush(config, fd)?;
+            let got = if eager || !self.dry { self.fill(fd) } else { Ok(None) };
+            eager = true;
+            match got {
+                Ok(Some(0)) => return Err(Error::tls(USOCKET_ETLS_TRUNCATED)),
+                Ok(Some(n)) => self.dry &= n < 16 * 1024,
+                Ok(None) => {
+                    self.dry |= first;
+                    let out = if flushed { 0 } else { libc::POLLOUT };
+                    return Ok(self.wait(libc::POLLIN | out));
+                }
+                Err(e) => return Err(self.latch(e.into())),
+            }
+            first = false;
+        }
+    }
+
+    /// Encrypts from `from`, at most what one system call should carry, and sends what goes.
+    pub fn send(
+        &mut self,
+        config: &Config,
+        fd: BorrowedFd<'_>,
+        from: &[u8],
+    ) -> Result<Step<usize>> {
+        self.check()?;
+        if let Some(e) = self.unsendable {
+            return Err(e);
+        }
+        if self.said_bye {
+            return Err(Error::os(libc::EPIPE));
+        }
+        if !self.flush(config, fd)? {
+            return Ok(self.wait(libc::POLLOUT));
+        }
+        let from = &from[..from.len().min(buffer::PLAIN_OUT)];
+        if !from.is_empty() {
+            self.put(config, fd, Out::Data(from))?;
+            self.flush(config, fd)?;
+        }
+        Ok(Step::Done(from.len()))
+    }
+
+    /// Sends close_notify, once.
+    pub fn bye(&mut self, config: &Config, fd: BorrowedFd<'_>) -> Result<Step<()>> {
+        if !self.complete || self.fatal.is_some() || self.unsendable.is_some() {
+            return Ok(Step::Done(()));
+        }
+        if !self.said_bye {
+            self.put(config, fd, Out::Bye)?;
+            self.said_bye = true;
+        }
+        Ok(if self.flush(config, fd)? { Step::Done(()) } else { self.wait(libc::POLLOUT) })
+    }
+
+    /// Sends what is waiting to go; false while not all is gone.
+    pub fn flush(&mut self, config: &Config, fd: BorrowedFd<'_>) -> Result<bool> {
+        while !self.output.is_empty() {
+            let all = self.output.filled().len();
+            match net::send_now(fd, self.output.filled()) {
+                Ok(n) => {
+                    self.output.consume(n);
+                    // Short means full: the next would only say EAGAIN.
+                    if n < all {
+                        break;
+                    }
+                }
+                Err(e) => match e.raw_os_error() {
+                    Some(libc::EINTR) => {}
+                    Some(libc::EAGAIN) => break,
+                    _ => return Err(self.send_failed(config, fd, e.into())),
+                },
+            }
+        }
+        self.output.settle();
+        Ok(self.output.is_empty())
+    }
+
+    /// Whether nothing is waiting to go.
+    pub fn flushed(&self) -> bool {
+        self.output.is_empty()
+    }
+
+    /// Whether a recv would give something (data, the end, or an error) now; reads what is there.
+    pub fn readable(&mut self, config: &Config, fd: BorrowedFd<'_>, receive: bool) -> bool {
+        loop {
+            if self.pending() > 0 || self.peer_closed || self.eof || self.fatal.is_some() {
+                return true;
+            }
+            if self.decrypt(config, fd, &mut []).is_err() || self.pending() > 0 || self.peer_closed
+            {
+                continue;
+            }
+            let _ = self.output.is_empty() || self.flush(config, fd).is_ok();
+            match if receive { self.fill(fd) } else { Ok(None) } {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    self.input.settle();
+                    return false;
+                }
+                Err(e) => drop(self.latch(e.into())),
+            }
+        }
+    }
+
+    /// What it waits for: in the handshake what that needs, later for data.
+    pub fn wants(&self) -> i16 {
+        match () {
+            () if !self.complete => self.want,
+            () if self.output.is_empty() => libc::POLLIN,
+            () => libc::POLLIN | libc::POLLOUT,
+        }
+    }
+
+    /// A number that changes when a poll's answer or its question to the kernel may.
+    pub fn outlook(&self) -> u32 {
+        let events = if self.complete { 0 } else { self.want as u32 };
+        let flags = [
+            self.complete,
+            self.fatal.is_some(),
+            self.pending() > 0 || !self.input.is_empty(),
+            self.flushed(),
+        ];
+        flags.iter().fold(events, |n, flag| n << 1 | u32::from(*flag))
+    }
+
+    fn wait<T>(&mut self, events: i16) -> Step<T> {
+        self.want = events;
+        self.input.settle();
+        Step::Wait(events)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.fatal.as_ref().map_or(Ok(()), |cause| Err(Error::tls(cause.code)))
+    }
+
+    /// Keeps a cause that ends the connection.
+    fn latch(&mut self, cause: Cause) -> Error {
+        let error = Error::tls(cause.code);
+        let passing = [libc::ENOTCONN, libc::EBADF, libc::ENOMEM, libc::ENOBUFS];
+        if self.fatal.is_none() && !passing.iter().any(|e| error.is(*e)) {
+            self.alert = alert_of(cause.code);
+            self.fatal = Some(Box::new(cause));
+        }
+        error
+    }
+
+    /// Receives ciphertext: `None` when there is none now, 0 at the end.
+    fn fill(&mut self, fd: BorrowedFd<'_>) -> Result<Option<usize>> {
+        if self.eof {
+            return Ok(Some(0));
+        }
+        let room = match self.complete {
+            true => self.input.large_room(buffer::IN, 4096),
+            false => self.input.room(4096),
+        };
+        if room.is_empty() {
+            return Err(Error::tls(USOCKET_ETLS_RECORD_OVERFLOW));
+        }
+        loop {
+            match net::recv_now(fd, room) {
+                Ok(n) => {
+                    self.input.fill(n);
+                    self.eof = n == 0;
+                    return Ok(Some(n));
+                }
+                Err(e) => match e.raw_os_error() {
+                    Some(libc::EINTR) => {}
+                    Some(libc::EAGAIN) => return Ok(None),
+                    _ => return Err(e.into()),
+                },
+            }
+        }
+    }
+
+    /// Takes decrypted bytes that were kept.
+    fn take(&mut self, to: &mut [MaybeUninit<u8>], peek: bool) -> usize {
+        let kept = &self.plain[self.taken..];
+        let n = kept.len().min(to.len());
+        crate::sys::copy_into(&kept[..n], to);
+        if !peek {
+            self.taken += n;
+            if self.taken == self.plain.len() {
+                (self.plain, self.taken) = (Vec::new(), 0);
+            }
+        }
+        n
+    }
+
+    /// Decrypts what is here into `to`, and what does not fit into `plain`; stops when either has
+    /// something and no more fits. An error behind some data is kept for the next call.
+    fn decrypt(
+        &mut self,
+        config: &Config,
+        fd: BorrowedFd<'_>,
+        to: &mut [MaybeUninit<u8>],
+    ) -> Result<usize> {
+        let mut done = 0;
+        self.check()?;
+        while !self.input.is_empty() && !self.peer_closed && self.pending() == 0 {
+            match self.turn(config, fd, Out::Nothing, &mut to[done..]) {
+                Ok((Turn::Idle, _)) => break,
+                Ok((_, n)) => done += n,
+                Err(_) if done > 0 || self.pending() > 0 => break,
+                Err(e) => return Err(e),
+            }
+            if done > 0 && done == to.len() {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Encrypts, through whatever has to go before.
+    fn put(&mut self, config: &Config, fd: BorrowedFd<'_>, out: Out<'_>) -> Result<()> {
+        loop {
+            match self.turn(config, fd, out, &mut [])?.0 {
+                Turn::Put => return Ok(()),
+                Turn::Idle => return Err(Error::os(libc::EPIPE)),
+                Turn::Again | Turn::Closed => {}
+            }
+        }
+    }
+
+    /// One turn of rustls' state machine; how many bytes went into `to`.
+    fn turn(
+        &mut self,
+        config: &Config,
+        fd: BorrowedFd<'_>,
+        out: Out<'_>,
+        to: &mut [MaybeUninit<u8>],
+    ) -> Result<(Turn, usize)> {
+        let mut done = 0;
+        let plain = &mut self.plain;
+        let mut sink = |bytes: &[u8]| {
+            let fits = bytes.len().min(to.len() - done);
+            crate::sys::copy_into(&bytes[..fits], &mut to[done..]);
+            done += fits;
+            plain.extend_from_slice(&bytes[fits..]);
+        };
+        let (input, output) = (&mut self.input, &mut self.output);
+        let turn = match &mut self.conn {
+            Conn::Not => Ok(Turn::Idle),
+            Conn::Client(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
+            Conn::Server(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
+        };
+        if !self.complete {
+            let notes = keylog::take();
+            self.exporter = notes.exporter.or(self.exporter.take());
+            self.server_name = notes.server_name.or(self.server_name.take());
+        }
+        match turn {
+            Ok(turn) => {
+                self.peer_closed |= matches!(turn, Turn::Closed);
+                Ok((turn, done))
+            }
+            Err(e) => Err(self.fail(config, fd, &e)),
+        }
+    }
+
+    /// Ends the connection for an error of rustls, telling the peer if that can be done at once.
+    fn fail(&mut self, config: &Config, fd: BorrowedFd<'_>, e: &rustls::Error) -> Error {
+        let greeted = self.common().is_some_and(|c| c.protocol_version().is_some());
+        let setting = Setting { own_clock: config.own_clock, greeted };
+        let error = self.latch(cause::of(e, setting));
+        // What is queued, the alert last; not further, or it would meet the same input again.
+        while self.common().is_some_and(CommonState::wants_write) {
+            let (input, output) = (&mut self.input, &mut self.output);
+            let turn = match &mut self.conn {
+                Conn::Not => break,
+                Conn::Client(c) => drive::turn(&mut ***c, input, output, Out::Nothing, &mut |_| {}),
+                Conn::Server(c) => drive::turn(&mut ***c, input, output, Out::Nothing, &mut |_| {}),
+            };
+            if turn.is_err() {
+                break;
+            }
+        }
+        if !self.output.is_empty() {
+            let _ = net::send_now(fd, self.output.filled());
+        }
+        self.output = Buffer::default();
+        self.input = Buffer::default();
+        error
+    }
+
+    /// A peer that ends the connection may have said why before: that is the better error.
+    fn send_failed(&mut self, config: &Config, fd: BorrowedFd<'_>, e: Error) -> Error {
+        if e.is(libc::ENOTCONN) || e.is(libc::EBADF) {
+            return e;
+        }
+        self.output = Buffer::default();
+        self.unsendable = Some(e);
+        while self.fatal.is_none() && !self.peer_closed && matches!(self.fill(fd), Ok(Some(1..))) {
+            while !self.input.is_empty() {
+                match self.turn(config, fd, Out::Nothing, &mut []) {
+                    Ok((Turn::Idle, _)) | Err(_) => break,
+                    Ok(_) => {}
+                }
+            }
+        }
+        match &self.fatal {
+            Some(cause) => Error::tls(cause.code),
+            None if self.complete => e,
+            None => self.latch(e.into()),
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // What was received and never read is the peer's business and ours alone.
+        zeroize::Zeroize::zeroize(&mut self.plain);
+    }
+}

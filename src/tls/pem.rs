@@ -1,0 +1,180 @@
+//! Certificates, keys and lists from PEM or DER bytes, with a cause for each way to be wrong.
+
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+
+use super::code::*;
+use super::{Cause, der};
+
+/// One item of a PEM text.
+struct Item<'a> {
+    label: &'a str,
+    der: Vec<u8>,
+    encrypted: bool,
+}
+
+fn damaged(words: &str) -> Cause {
+    Cause::new(USOCKET_ETLS_PEM_BAD, words)
+}
+
+/// All items of a PEM text; what is between them is passed over.
+fn items(text: &[u8]) -> Result<Vec<Item<'_>>, Cause> {
+    let mut items = Vec::new();
+    let mut open: Option<(&str, Vec<u8>, bool)> = None;
+    for line in text.split(|b| *b == b'\n') {
+        let line = line.trim_ascii();
+        if let Some(label) = marker(line, b"-----BEGIN ") {
+            if open.is_some() {
+                return Err(damaged("a BEGIN line comes before the END line of the item before"));
+            }
+            open = Some((label, Vec::new(), false));
+        } else if let Some(label) = marker(line, b"-----END ") {
+            let Some((begun, base64, encrypted)) = open.take().filter(|o| o.0 == label) else {
+                return Err(damaged("an END line does not match its BEGIN line"));
+            };
+            // What an encrypted key's text holds is of no use, and may not even be base64 here.
+            let der = if encrypted { Vec::new() } else { decode(&base64)? };
+            items.push(Item { label: begun, der, encrypted });
+        } else if let Some((_, base64, encrypted)) = &mut open {
+            if line.contains(&b':') {
+                *encrypted |= line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
+            } else {
+                base64.extend_from_slice(line);
+            }
+        }
+    }
+    match open {
+        Some((label, ..)) => Err(damaged(&format!("the END line of {label} is missing"))),
+        None => Ok(items),
+    }
+}
+
+fn marker<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a str> {
+    std::str::from_utf8(line.strip_prefix(start)?.strip_suffix(b"-----")?).ok()
+}
+
+fn decode(base64: &[u8]) -> Result<Vec<u8>, Cause> {
+    let bad = || damaged("bad base64");
+    let body = base64.strip_suffix(b"==").or(base64.strip_suffix(b"=")).unwrap_or(base64);
+    if base64.len() % 4 != 0 || body.is_empty() {
+        return Err(bad());
+    }
+    let mut out = Vec::with_capacity(base64.len() / 4 * 3);
+    let (mut bits, mut have) = (0u32, 0);
+    for b in body {
+        let six = match b {
+            b'A'..=b'Z' => b - b'A',
+            b'a'..=b'z' => b - b'a' + 26,
+            b'0'..=b'9' => b - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return Err(bad()),
+        };
+        bits = (bits << 6 | u32::from(six)) & 0xfff_ffff;
+        have += 6;
+        if have >= 8 {
+            have -= 8;
+            out.push((bits >> have) as u8);
+        }
+    }
+    Ok(out)
+}
+
+fn is_pem(input: &[u8]) -> bool {
+    input.windows(11).any(|w| w == b"-----BEGIN ")
+}
+
+/// The DER of each item with one of `labels`, or of each element of DER input.
+fn collect(input: &[u8], labels: &[&str], what: &str, bad: i32) -> Result<Vec<Vec<u8>>, Cause> {
+    let found: Vec<_> = if is_pem(input) {
+        let wanted = |i: &Item<'_>| labels.contains(&i.label);
+        items(input)?.into_iter().filter(wanted).map(|i| i.der).collect()
+    } else if input.first() == Some(&0x30) {
+        let split =
+            der::split(input).ok_or_else(|| Cause::new(bad, format!("the {what} is not DER")))?;
+        split.into_iter().map(<[u8]>::to_vec).collect()
+    } else {
+        return Err(Cause::new(USOCKET_ETLS_PEM_EMPTY, format!("no {what}: neither PEM nor DER")));
+    };
+    if found.is_empty() {
+        return Err(Cause::new(USOCKET_ETLS_PEM_EMPTY, format!("the PEM text has no {what}")));
+    }
+    Ok(found)
+}
+
+/// All certificates.
+pub fn certificates(input: &[u8]) -> Result<Vec<CertificateDer<'static>>, Cause> {
+    let labels = ["CERTIFICATE", "X509 CERTIFICATE"];
+    let all = collect(input, &labels, "certificate", USOCKET_ETLS_CERT_INVALID)?;
+    Ok(all.into_iter().map(CertificateDer::from).collect())
+}
+
+/// All revocation lists.
+pub fn revocation_lists(input: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, Cause> {
+    let all = collect(input, &["X509 CRL"], "revocation list", USOCKET_ETLS_CRL_INVALID)?;
+    Ok(all.into_iter().map(CertificateRevocationListDer::from).collect())
+}
+
+/// The first private key: PKCS#8, PKCS#1 or SEC1.
+pub fn private_key(input: &[u8]) -> Result<PrivateKeyDer<'static>, Cause> {
+    const ENCRYPTED: &str =
+        "the private key is encrypted; decrypt it first, as with `openssl pkey`";
+    let invalid =
+        || Cause::new(USOCKET_ETLS_KEY_INVALID, "the private key is not PKCS#8, PKCS#1 or SEC1");
+    let encrypted = || Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, ENCRYPTED);
+    let der = if is_pem(input) {
+        let is_key = |i: &Item<'_>| i.label.ends_with("PRIVATE KEY");
+        let Some(key) = items(input)?.into_iter().find(is_key) else {
+            return Err(Cause::new(USOCKET_ETLS_PEM_EMPTY, "the PEM text has no private key"));
+        };
+        if key.encrypted || key.label == "ENCRYPTED PRIVATE KEY" {
+            return Err(encrypted());
+        }
+        key.der
+    } else if input.first() == Some(&0x30) {
+        input.to_vec()
+    } else {
+        return Err(Cause::new(USOCKET_ETLS_PEM_EMPTY, "no private key: neither PEM nor DER"));
+    };
+    if der::is_encrypted_key(&der) {
+        return Err(encrypted());
+    }
+    PrivateKeyDer::try_from(der).map_err(|_| invalid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code<T>(r: Result<T, Cause>) -> i32 {
+        r.map_or_else(|c| c.code, |_| 0)
+    }
+
+    #[test]
+    fn base64_is_strict() {
+        assert_eq!(decode(b"aGVsbG8=").unwrap_or_default(), b"hello");
+        assert_eq!(decode(b"aGVsbG8h").unwrap_or_default(), b"hello!");
+        for bad in [&b""[..], b"a", b"aGVsbG8", b"aGVs!G8=", b"===="] {
+            assert_eq!(code(decode(bad)), USOCKET_ETLS_PEM_BAD);
+        }
+    }
+
+    #[test]
+    fn each_way_to_be_wrong_has_its_cause() {
+        assert_eq!(code(certificates(b"hello")), USOCKET_ETLS_PEM_EMPTY);
+        assert_eq!(code(certificates(b"")), USOCKET_ETLS_PEM_EMPTY);
+        assert_eq!(code(certificates(b"\x30\x05\x01")), USOCKET_ETLS_CERT_INVALID);
+        assert_eq!(
+            code(certificates(b"-----BEGIN CERTIFICATE-----\nAAAA\n")),
+            USOCKET_ETLS_PEM_BAD
+        );
+        let other = b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
+        assert_eq!(code(certificates(other)), USOCKET_ETLS_PEM_EMPTY);
+        assert_eq!(code(private_key(other)), USOCKET_ETLS_PEM_EMPTY);
+        let locked =
+            b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----";
+        assert_eq!(code(private_key(locked)), USOCKET_ETLS_KEY_ENCRYPTED);
+        let old = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES,00\n\nAAAA\n-----END RSA PRIVATE KEY-----";
+        assert_eq!(code(private_key(old)), USOCKET_ETLS_KEY_ENCRYPTED);
+        assert_eq!(code(private_key(b"\x30\x03\x04\x01\x00")), USOCKET_ETLS_KEY_INVALID);
+    }
+}

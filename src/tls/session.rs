@@ -1,0 +1,422 @@
+//! A session: an engine behind its lock, and the waiting.
+//!
+//! Every operation is: lock, let the engine do what can be done now, unlock; if that was not
+//! enough and the mode allows, wait in `crate::wait`, and again. So a thread that waits to receive
+//! never keeps another from sending.
+
+use std::mem::MaybeUninit;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustls::pki_types::ServerName;
+
+use super::code::*;
+use super::config::{Config, Side};
+use super::context::Context;
+use super::engine::{Engine, Step};
+use super::info::{self, Info};
+use super::resume::Ticket;
+use super::verify::Mode;
+use crate::error::{Error, Result};
+use crate::socket::Socket;
+use crate::wait::{self, Deadline};
+
+const BOTH: i16 = libc::POLLIN | libc::POLLOUT;
+
+/// See the module documentation.
+pub struct Session {
+    config: Arc<Config>,
+    /// A client's: what it asks for and checks.
+    name: Option<ServerName<'static>>,
+    /// The name as it was given.
+    given: bool,
+    engine: Mutex<Engine>,
+    /// How many threads are inside an operation that may wait.
+    inside: AtomicU32,
+    /// What pollers were last told of it; see [`Engine::outlook`].
+    outlook: AtomicU32,
+}
+
+impl Session {
+    /// A session that has not begun, for a socket.
+    ///
+    /// # Errors
+    /// `USOCKET_ETLS_NAME_REQUIRED`, `USOCKET_ETLS_BAD_NAME`, and those of the context's first use.
+    pub fn new(context: &Context, socket: &Socket, name: Option<&str>) -> Result<Session> {
+        let config = context.config()?;
+        let client = matches!(config.side, Side::Client(..));
+        let name = name.filter(|n| client && !n.is_empty());
+        let parsed = match name {
+            Some(name) => Some(parse_name(name)?),
+            None if client && config.check_name => {
+                return Err(Error::tls(USOCKET_ETLS_NAME_REQUIRED));
+            }
+            // rustls wants a name in any case; an address is not sent to the server.
+            None if client => Some(ServerName::from(peer_address(socket))),
+            None => None,
+        };
+        let engine = Mutex::new(Engine::new(client));
+        let given = name.is_some();
+        Ok(Session {
+            config,
+            name: parsed,
+            given,
+            engine,
+            inside: AtomicU32::new(0),
+            outlook: AtomicU32::new(0),
+        })
+    }
+
+    /// Does the handshake.
+    pub fn handshake(&self, s: &Socket) -> Result<()> {
+        let mut deadline = s.deadline();
+        self.run(s, 0, &mut deadline, |_, _| Ok(Step::Done(())))
+    }
+
+    /// Receives.
+    pub fn recv(
+        &self,
+        s: &Socket,
+        to: &mut [MaybeUninit<u8>],
+        flags: i32,
+        deadline: &mut Deadline,
+    ) -> Result<usize> {
+        const KNOWN: i32 = libc::MSG_PEEK
+            | libc::MSG_DONTWAIT
+            | libc::MSG_WAITALL
+            | libc::MSG_NOSIGNAL
+            | libc::MSG_CMSG_CLOEXEC;
+        if flags & !KNOWN != 0 {
+            return Err(Error::os(libc::EOPNOTSUPP));
+        }
+        if to.is_empty() {
+            return Ok(0);
+        }
+        let peek = flags & libc::MSG_PEEK != 0;
+        // Who must not wait finds out for itself, every time.
+        let mut eager = !may_wait(s, flags);
+        self.run(s, flags, deadline, |engine, fd| {
+            let step = engine.recv(&self.config, fd, to, peek, eager);
+            eager = true;
+            step
+        })
+    }
+
+    /// Sends; what was taken is on its way, or goes first next time.
+    pub fn send(
+        &self,
+        s: &Socket,
+        from: &[u8],
+        flags: i32,
+        deadline: &mut Deadline,
+    ) -> Result<usize> {
+        const KNOWN: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_MORE;
+        if flags & !KNOWN != 0 {
+            return Err(Error::os(libc::EOPNOTSUPP));
+        }
+        let mut unsent = false;
+        let n = self.run(s, flags, deadline, |engine, fd| {
+            let step = engine.send(&self.config, fd, from);
+            unsent = !engine.flushed();
+            step
+        })?;
+        if unsent && may_wait(s, flags) {
+            // The bytes are taken: an error now is for the next call to report.
+            let _ = self.flush(s, deadline);
+        }
+        Ok(n)
+    }
+
+    /// Waits until what was sent has left.
+    pub fn flush(&self, s: &Socket, deadline: &mut Deadline) -> Result<()> {
+        self.run(s, 0, deadline, |engine, fd| {
+            Ok(match engine.flush(&self.config, fd)? {
+                true => Step::Done(()),
+                false => Step::Wait(libc::POLLOUT),
+            })
+        })
+    }
+
+    /// Sends close_notify: nothing follows it.
+    pub fn close_notify(&self, s: &Socket) -> Result<()> {
+        if !self.engine.lock().complete() {
+            return Ok(());
+        }
+        self.run(s, 0, &mut s.deadline(), |e, fd| e.bye(&self.config, fd))
+    }
+
+    /// The handle is being closed: says goodbye if that can be done at once. What was taken to be
+    /// sent and has not left gets the time of one operation, unless others are inside: those the
+    /// close is to end.
+    pub fn farewell(&self, s: &Socket) {
+        /// Only a verify callback that closes its own connection ever waits this long.
+        const PATIENCE: Duration = Duration::from_millis(100);
+        let Some(mut engine) = self.engine.try_lock_for(PATIENCE) else { return };
+        let said = engine.bye(&self.config, s.as_fd());
+        drop(engine);
+        if matches!(said, Ok(Step::Wait(_)))
+            && s.timeout_us() > 0
+            && self.inside.load(Ordering::Relaxed) == 0
+        {
+            let _ = self.flush(s, &mut s.deadline());
+        }
+    }
+
+    /// Lets the engine try until it is done, waiting in between as the mode allows.
+    fn run<T>(
+        &self,
+        s: &Socket,
+        flags: i32,
+        deadline: &mut Deadline,
+        mut op: impl FnMut(&mut Engine, BorrowedFd<'_>) -> Result<Step<T>>,
+    ) -> Result<T> {
+        let fd = s.as_fd();
+        let may_wait = may_wait(s, flags);
+        let _inside = Inside::new(&self.inside);
+        loop {
+            let mut engine = self.engine.lock();
+            let (step, in_handshake) = match self.advance(&mut engine, fd) {
+                Ok(Step::Done(())) => (op(&mut engine, fd), false),
+                Ok(Step::Wait(events)) => (Ok(Step::Wait(events)), true),
+                Err(e) => (Err(e), true),
+            };
+            let outlook = engine.outlook();
+            drop(engine);
+            // Pollers see only what the kernel sees, unless they are told.
+            if self.outlook.swap(outlook, Ordering::Relaxed) != outlook {
+                s.watchers().poke();
+            }
+            let events = match step? {
+                Step::Done(value) => return Ok(value),
+                Step::Wait(events) => events,
+            };
+            if !may_wait {
+                return Err(Error::os(libc::EAGAIN));
+            }
+            match in_handshake {
+                true => wait_in_handshake(s, events, deadline)?,
+                false => wait::fd(fd, events, deadline)?,
+            }
+        }
+    }
+
+    /// Begins the handshake, or goes on with it.
+    fn advance(&self, engine: &mut Engine, fd: BorrowedFd<'_>) -> Result<Step<()>> {
+        if !engine.begun() && engine.fatal().is_none() {
+            engine.begin(&self.config, self.name.clone())?;
+        }
+        engine.handshake(&self.config, fd)
+    }
+
+    /// What to ask the kernel for, to learn about `events`. In the handshake that is what the
+    /// handshake needs: whatever the caller wants to do, it comes first.
+    pub fn kernel_events(&self, events: i16) -> i16 {
+        let engine = self.engine.lock();
+        match events & BOTH {
+            0 => events,
+            _ if !engine.complete() => events & !BOTH | engine.wants() & BOTH,
+            _ if engine.flushed() => events,
+            _ => events | libc::POLLOUT,
+        }
+    }
+
+    /// What is true of `events` when the kernel says `seen`: records are read until one gives
+    /// something to the caller, or there are no more; what waits to go is sent.
+    pub fn true_events(&self, s: &Socket, events: i16, seen: i16) -> i16 {
+        if seen & libc::POLLNVAL != 0 {
+            return seen;
+        }
+        let mut engine = self.engine.lock();
+        let rest = seen & !BOTH;
+        if engine.complete() {
+            let flushed = engine.flushed() || engine.flush(&self.config, s.as_fd()).unwrap_or(true);
+            let out = if flushed { events & seen & libc::POLLOUT } else { 0 };
+            let receive = seen & !libc::POLLOUT != 0;
+            let readable =
+                events & libc::POLLIN != 0 && engine.readable(&self.config, s.as_fd(), receive);
+            let input = if readable { libc::POLLIN } else { 0 };
+            if engine.fatal().is_none() || engine.pending() > 0 {
+                return rest | out | input;
+            }
+        } else if engine.fatal().is_none() {
+            // That the handshake can go on is what the caller is to be told.
+            let moved = seen & (engine.wants() | libc::POLLERR | libc::POLLHUP) != 0;
+            return rest | if moved { events & BOTH } else { 0 };
+        }
+        // Whatever is tried says why.
+        rest | events & BOTH | libc::POLLERR
+    }
+
+    /// How many decrypted bytes wait.
+    pub fn pending(&self) -> usize {
+        self.engine.lock().pending()
+    }
+
+    /// What it waits for; see `usocket_tls_wants`.
+    pub fn wants(&self) -> i16 {
+        let engine = self.engine.lock();
+        if engine.pending() > 0 { 0 } else { engine.wants() }
+    }
+
+    /// The sentence of what ended it; empty when nothing did.
+    pub fn detail(&self) -> String {
+        self.engine.lock().fatal().map_or_else(String::new, |cause| cause.words.clone())
+    }
+
+    /// Asks about what was agreed.
+    pub fn info<T>(&self, ask: impl FnOnce(Info<'_>) -> T) -> T {
+        let engine = self.engine.lock();
+        ask(Info(engine.common().filter(|_| engine.complete())))
+    }
+
+    /// A client's own, or what a server was asked for.
+    pub fn server_name(&self) -> String {
+        match &self.name {
+            Some(name) if self.given => name.to_str().into_owned(),
+            Some(_) => String::new(),
+            None => self.engine.lock().server_name.as_deref().unwrap_or_default().into(),
+        }
+    }
+
+    /// Whether the peer's certificate was verified; the code it was refused with.
+    pub fn verified(&self) -> Result<i32> {
+        let engine = self.engine.lock();
+        match engine.fatal() {
+            Some(c)
+                if (USOCKET_ETLS_CERT_BAD_STAPLE..=USOCKET_ETLS_CERT_EXPIRED).contains(&c.code) =>
+            {
+                Err(Error::tls(c.code))
+            }
+            _ => {
+                let peer = engine.complete()
+                    && engine.common().is_some_and(|c| c.peer_certificates().is_some());
+                Ok(i32::from(peer && self.config.mode != Mode::None))
+            }
+        }
+    }
+
+    /// The alert that ended it.
+    pub fn alert(&self) -> Result<i32> {
+        self.engine.lock().alert().map(i32::from).ok_or(Error::os(libc::ENODATA))
+    }
+
+    /// A certificate of the peer.
+    pub fn peer_cert(&self, index: i32) -> Result<Vec<u8>> {
+        let find = |i: Info<'_>| {
+            let index = usize::try_from(index).ok()?;
+            i.0?.peer_certificates()?.get(index).map(|c| c.to_vec())
+        };
+        self.info(find).ok_or(Error::os(libc::ENODATA))
+    }
+
+    /// Bytes that only the two ends know.
+    pub fn export(&self, label: &[u8], context: &[u8], to: &mut [MaybeUninit<u8>]) -> Result<()> {
+        let engine = self.engine.lock();
+        let common =
+            engine.common().filter(|_| engine.complete()).ok_or(Error::os(libc::ENOTCONN))?;
+        let mut bytes = vec![0; to.len().min(info::EXPORT_MOST + 1)];
+        info::export(common, engine.exporter.as_ref().map(|e| &***e), label, context, &mut bytes)?;
+        crate::sys::copy_into(&bytes, to);
+        Ok(())
+    }
+
+    /// The channel binding "tls-exporter".
+    pub fn channel_binding(&self) -> Result<[u8; 32]> {
+        let engine = self.engine.lock();
+        let common =
+            engine.common().filter(|_| engine.complete()).ok_or(Error::os(libc::ENOTCONN))?;
+        let mut bytes = [0; 32];
+        let label = b"EXPORTER-Channel-Binding";
+        info::export(common, engine.exporter.as_ref().map(|e| &***e), label, &[], &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Takes the session out of the context's store.
+    pub fn take_ticket(&self) -> Result<Ticket> {
+        match (&self.config.side, &self.name) {
+            (Side::Client(_, Some(store)), Some(name)) => {
+                store.take(name).ok_or(Error::os(libc::ENODATA))
+            }
+            (Side::Client(..), _) => Err(Error::os(libc::ENODATA)),
+            (Side::Server(_), _) => Err(Error::os(libc::EOPNOTSUPP)),
+        }
+    }
+
+    /// Resumes a session taken from another connection.
+    pub fn resume(&self, ticket: &Ticket) -> Result<()> {
+        let Side::Client(_, store) = &self.config.side else {
+            return Err(Error::os(libc::EOPNOTSUPP));
+        };
+        let mut engine = self.engine.lock();
+        if engine.begun() {
+            return Err(Error::os(libc::EISCONN));
+        }
+        if !store.as_ref().is_some_and(|s| ticket.is_of(s)) {
+            return Err(Error::os(libc::EINVAL));
+        }
+        engine.ticket = Some(ticket.redeem().ok_or(Error::os(libc::ENODATA))?);
+        Ok(())
+    }
+
+    /// How many bytes its buffers hold, for the tests of an idle connection's memory.
+    #[cfg(test)]
+    pub fn buffered(&self) -> usize {
+        self.engine.lock().buffered()
+    }
+}
+
+/// Counts a thread that is inside.
+struct Inside<'a>(&'a AtomicU32);
+
+impl<'a> Inside<'a> {
+    fn new(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Inside(count)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn may_wait(s: &Socket, flags: i32) -> bool {
+    s.timeout_us() != 0 && flags & libc::MSG_DONTWAIT == 0
+}
+
+/// Another thread may take what this one waits for and complete the handshake with it, just before
+/// this one goes to sleep; the kernel then has nothing to wake it with. So it looks again.
+fn wait_in_handshake(s: &Socket, events: i16, deadline: &mut Deadline) -> Result<()> {
+    const LOOK_AGAIN: Duration = Duration::from_millis(200);
+    let left = deadline.remaining();
+    if left.is_some_and(|l| l <= LOOK_AGAIN) {
+        return wait::fd(s.as_fd(), events, deadline);
+    }
+    match wait::fd(s.as_fd(), events, &mut Deadline::after_us(LOOK_AGAIN.as_micros() as i64)) {
+        Err(e) if e.is(libc::ETIMEDOUT) => Ok(()),
+        other => other,
+    }
+}
+
+fn parse_name(name: &str) -> Result<ServerName<'static>> {
+    let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+    match ServerName::try_from(bare) {
+        Ok(name) => Ok(name.to_owned()),
+        Err(_) => Err(crate::error::explain(
+            Error::tls(USOCKET_ETLS_BAD_NAME),
+            format!("{name:?} is neither a host name nor an IP address"),
+        )),
+    }
+}
+
+/// Where it is connected to: what stands for a name where there is none.
+fn peer_address(socket: &Socket) -> IpAddr {
+    let peer = socket.getpeername().ok();
+    let host = peer.and_then(|a| a.host().ok()).and_then(|h| h.parse().ok());
+    host.unwrap_or(IpAddr::from([0, 0, 0, 0]))
+}

@@ -1,0 +1,7 @@
+//! Both ends of real connections, over socket pairs and TCP.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+mod failures;
+mod session;

@@ -1,0 +1,564 @@
+//! What a session does once it stands.
+
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::support::*;
+use crate::object;
+use crate::poll::{Entry, Source, poll};
+use crate::socket::Socket;
+use crate::tls::code::*;
+use crate::tls::context::Context;
+
+const IN: i16 = libc::POLLIN;
+const OUT: i16 = libc::POLLOUT;
+
+/// What usocket_poll says at once.
+fn polled(handle: i64, events: i16, timeout_us: i64) -> i16 {
+    let mut set = [Entry { source: Source::Handle(handle), events, revents: 0 }];
+    poll(&mut set, timeout_us).unwrap();
+    set[0].revents
+}
+
+/// A connection whose ends have handles.
+struct Handles(i64, i64);
+
+impl Handles {
+    fn new(client: &Context, server: &Context) -> Handles {
+        let (a, b) = connected(client, server);
+        Handles(object::insert(a).unwrap(), object::insert(b).unwrap())
+    }
+}
+
+impl Drop for Handles {
+    fn drop(&mut self) {
+        let _ = (object::close(self.0), object::close(self.1));
+    }
+}
+
+fn on<T>(handle: i64, f: impl FnOnce(&Socket) -> T) -> T {
+    f(object::pin(handle).unwrap().socket().unwrap())
+}
+
+#[test]
+fn data_goes_both_ways_in_both_versions() {
+    for version in [0x303, 0x304] {
+        let (client, server) = contexts();
+        client.set_versions(version, version).unwrap();
+        let (a, b) = connected(&client, &server);
+        assert_eq!(a.tls().unwrap().info(|i| i.version()), version);
+        a.send(b"hello", 0).unwrap();
+        assert_eq!(recv(&b, 100).unwrap(), b"hello");
+        b.sendall(b"a line\nand more", 0).unwrap();
+        assert_eq!(readline(&a, 100).unwrap(), b"a line\n");
+        assert_eq!(read(&a, 8).unwrap(), b"and more");
+        a.shutdown(libc::SHUT_WR).unwrap();
+        assert_eq!(recv(&b, 1).unwrap(), b"");
+        assert_eq!(a.send(b"x", 0).unwrap_err().code(), -libc::EPIPE);
+        b.send(b"still", 0).unwrap();
+        assert_eq!(recv(&a, 100).unwrap(), b"still");
+    }
+}
+
+#[test]
+fn the_first_use_does_the_handshake() {
+    let (client, server) = contexts();
+    let (a, b) = pair();
+    wrap(&a, &client, Some(NAME));
+    wrap(&b, &server, None);
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(recv(&b, 10).unwrap(), b"at once"));
+        a.send(b"at once", 0).unwrap();
+    });
+    assert_eq!(a.tls().unwrap().info(|i| i.version()), 0x304);
+}
+
+#[test]
+fn peek_pending_and_flags() {
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    b.send(b"0123456789", 0).unwrap();
+    let mut four = [MaybeUninit::new(0u8); 4];
+    assert_eq!(a.recv(&mut four, libc::MSG_PEEK).unwrap(), 4);
+    assert_eq!(a.tls().unwrap().pending(), 10);
+    assert_eq!(recv(&a, 4).unwrap(), b"0123");
+    assert_eq!(a.tls().unwrap().pending(), 6);
+    assert_eq!(a.tls().unwrap().wants(), 0);
+    assert_eq!(recv(&a, 100).unwrap(), b"456789");
+    assert_eq!(a.tls().unwrap().wants(), IN);
+    assert_eq!(a.recv(&mut four, libc::MSG_OOB).unwrap_err().code(), -libc::EOPNOTSUPP);
+    assert_eq!(a.recv(&mut four, libc::MSG_DONTWAIT).unwrap_err().code(), -libc::EAGAIN);
+    assert_eq!(a.send(b"x", libc::MSG_OOB).unwrap_err().code(), -libc::EOPNOTSUPP);
+    assert_eq!(a.recv(&mut [], 0).unwrap(), 0);
+    assert_eq!(a.send(b"", 0).unwrap(), 0);
+    assert_eq!(a.dup().err().map(|e| e.code()), Some(-libc::EOPNOTSUPP));
+    let session = crate::tls::session::Session::new(&client, &a, Some(NAME)).unwrap();
+    assert_eq!(a.wrap(session).err().map(|e| e.code()), Some(-libc::EISCONN));
+    a.settimeout(50_000).unwrap();
+    assert_eq!(recv(&a, 1).unwrap_err().code(), -libc::ETIMEDOUT);
+}
+
+#[test]
+fn an_end_without_close_notify_is_no_end() {
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    b.send(b"part", 0).unwrap();
+    let fd = b.into_fd();
+    drop(crate::socket::Socket::from_fd(fd).unwrap());
+    assert_eq!(recv(&a, 10).unwrap(), b"part");
+    for _ in 0..3 {
+        assert_eq!(recv(&a, 10).unwrap_err().code(), USOCKET_ETLS_TRUNCATED);
+    }
+    // With goodbye it is one.
+    let (client, server) = contexts();
+    let ends = Handles::new(&client, &server);
+    object::close(ends.1).unwrap();
+    assert_eq!(on(ends.0, |s| recv(s, 10)).unwrap(), b"");
+    assert_eq!(polled(ends.0, IN, 0) & IN, IN);
+}
+
+#[test]
+fn poll_tells_the_truth() {
+    let (client, server) = contexts();
+    let ends = Handles::new(&client, &server);
+    // The server's tickets are in the kernel, and nothing for the caller.
+    assert_eq!(polled(ends.0, IN, 20_000), 0);
+    assert_eq!(polled(ends.0, IN | OUT, 0), OUT);
+    on(ends.1, |s| s.send(&[7; 1000], 0)).unwrap();
+    assert_eq!(polled(ends.0, IN, 1_000_000), IN);
+    assert_eq!(on(ends.0, |s| recv(s, 10)).unwrap().len(), 10);
+    // Decrypted already: no descriptor says so.
+    assert_eq!(polled(ends.0, IN, 0), IN);
+    assert_eq!(on(ends.0, |s| read(s, 990)).unwrap().len(), 990);
+    assert_eq!(polled(ends.0, IN, 0), 0);
+    // Many records at once, read in pieces that end inside and between them.
+    on(ends.1, |s| (0..20).for_each(|n| _ = s.send(&[n; 2000], 0).unwrap()));
+    let mut left = 20 * 2000;
+    while left > 0 {
+        assert_eq!(polled(ends.0, IN, 1_000_000), IN);
+        let mut buf = [MaybeUninit::new(0u8); 700];
+        left -= on(ends.0, |s| s.recv(&mut buf, libc::MSG_DONTWAIT)).unwrap();
+    }
+    assert_eq!(polled(ends.0, IN, 0), 0);
+}
+
+#[test]
+fn half_a_record_is_nothing() {
+    let (client, server) = contexts();
+    // The peer's bytes go through a pair of our own, to be cut where we like.
+    let (a, relay_a) = pair();
+    let (relay_b, b) = pair();
+    let (sa, sb) = (wrap(&a, &client, Some(NAME)), wrap(&b, &server, None));
+    for s in [&relay_a, &relay_b] {
+        s.settimeout(0).unwrap();
+    }
+    let pump = |from: &Socket, to: &Socket| {
+        if let Ok(bytes) = recv(from, 1 << 16) {
+            to.sendall(&bytes, 0).unwrap();
+        }
+    };
+    let (ra, rb) = std::thread::scope(|scope| {
+        let ours = scope.spawn(|| sa.handshake(&a));
+        let theirs = scope.spawn(|| sb.handshake(&b));
+        while !(ours.is_finished() && theirs.is_finished()) {
+            pump(&relay_a, &relay_b);
+            pump(&relay_b, &relay_a);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        (ours.join().unwrap(), theirs.join().unwrap())
+    });
+    assert!(ra.is_ok() && rb.is_ok());
+    pump(&relay_b, &relay_a);
+    let h = object::insert(a).unwrap();
+    assert_eq!(polled(h, IN, 0), 0);
+    b.send(b"a record", 0).unwrap();
+    let record = recv(&relay_b, 1 << 16).unwrap();
+    for at in 0..record.len() - 1 {
+        relay_a.sendall(&record[at..=at], 0).unwrap();
+        assert_eq!(polled(h, IN, 0), 0, "at {at}");
+    }
+    relay_a.sendall(&record[record.len() - 1..], 0).unwrap();
+    assert_eq!(polled(h, IN, 0), IN);
+    assert_eq!(on(h, |s| recv(s, 100)).unwrap(), b"a record");
+    object::close(h).unwrap();
+}
+
+#[test]
+fn the_poller_tells_the_truth_too() {
+    use crate::poller::Poller;
+    let (client, server) = contexts();
+    let (a, b) = pair();
+    for s in [&a, &b] {
+        s.settimeout(0).unwrap();
+    }
+    let (ha, hb) = (object::insert(a).unwrap(), object::insert(b).unwrap());
+    let poller = Poller::new().unwrap();
+    poller.add(Source::Handle(ha), IN as u32, 1).unwrap();
+    // Wrapped after it was registered.
+    on(ha, |s| _ = wrap(s, &client, Some(NAME)));
+    on(hb, |s| _ = wrap(s, &server, None));
+    poller.add(Source::Handle(hb), IN as u32, 2).unwrap();
+    let mut done = [false; 2];
+    let begun = Instant::now();
+    while done != [true; 2] {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        let mut ready = Vec::new();
+        poller.wait(8, 1_000_000, |_, e| ready.push(e.data)).unwrap();
+        for data in ready {
+            let at = data as usize - 1;
+            match on([ha, hb][at], |s| s.tls().unwrap().handshake(s)) {
+                Ok(()) => done[at] = true,
+                Err(e) => assert_eq!(e.code(), -libc::EAGAIN),
+            }
+        }
+    }
+    let wait = |us: i64| {
+        let mut ready = Vec::new();
+        poller.wait(8, us, |_, e| ready.push((e.data, e.events))).unwrap();
+        ready
+    };
+    // Tickets.
+    assert_eq!(wait(20_000), []);
+    on(hb, |s| s.send(&[7; 100], 0)).unwrap();
+    assert_eq!(wait(1_000_000), [(1, IN as u32)]);
+    assert_eq!(on(ha, |s| recv(s, 60)).unwrap().len(), 60);
+    assert_eq!(wait(0), [(1, IN as u32)]);
+    assert_eq!(on(ha, |s| recv(s, 60)).unwrap().len(), 40);
+    assert_eq!(wait(0), []);
+    object::close(ha).unwrap();
+    assert_eq!(wait(100_000).len(), 2);
+    object::close(hb).unwrap();
+}
+
+#[test]
+fn non_blocking_with_buffers_of_almost_nothing() {
+    for version in [0x303, 0x304] {
+        let (client, server) = contexts();
+        client.set_versions(version, version).unwrap();
+        let (a, b) = pair();
+        for s in [&a, &b] {
+            s.settimeout(0).unwrap();
+            for option in [libc::SO_SNDBUF, libc::SO_RCVBUF] {
+                s.setsockopt(libc::SOL_SOCKET, option, &1i32.to_ne_bytes()).unwrap();
+            }
+        }
+        wrap(&a, &client, Some(NAME));
+        wrap(&b, &server, None);
+        let (ha, hb) = (object::insert(a).unwrap(), object::insert(b).unwrap());
+        let data: Vec<u8> = (0..200_000u32).map(|n| (n % 251) as u8).collect();
+        let (mut sent, mut got) = (0, Vec::new());
+        let begun = Instant::now();
+        while got.len() < data.len() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{sent} {}", got.len());
+            let mut set = [(ha, OUT), (hb, IN)].map(|(h, events)| Entry {
+                source: Source::Handle(h),
+                events,
+                revents: 0,
+            });
+            if sent == data.len() {
+                set[0].events = 0;
+                // What was taken goes out when it is polled, or used.
+                polled(ha, OUT, 0);
+            }
+            assert!(poll(&mut set, 5_000_000).unwrap() > 0);
+            if set[0].revents & OUT != 0 {
+                match on(ha, |s| s.send(&data[sent..], 0)) {
+                    Ok(n) => sent += n,
+                    Err(e) => assert_eq!(e.code(), -libc::EAGAIN),
+                }
+            }
+            if set[1].revents & IN != 0 {
+                match on(hb, |s| recv(s, 3000)) {
+                    Ok(bytes) => got.extend(bytes),
+                    Err(e) => assert_eq!(e.code(), -libc::EAGAIN),
+                }
+            }
+        }
+        assert!(got == data);
+        object::close(ha).unwrap();
+        object::close(hb).unwrap();
+    }
+}
+
+#[test]
+fn two_threads_use_one_session() {
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    const TOTAL: usize = 8 << 20;
+    let pump_out = |s: &Socket| {
+        let block = [5u8; 50_000];
+        let mut left = TOTAL;
+        while left > 0 {
+            left -= s.send(&block[..left.min(block.len())], 0).unwrap();
+        }
+    };
+    let pump_in = |s: &Socket| {
+        let mut buf = vec![MaybeUninit::new(0u8); 30_000];
+        let mut left = TOTAL;
+        while left > 0 {
+            left -= s.recv(&mut buf, 0).unwrap();
+        }
+    };
+    std::thread::scope(|scope| {
+        for s in [&a, &b] {
+            scope.spawn(move || pump_out(s));
+            scope.spawn(move || pump_in(s));
+        }
+    });
+    // One waits to receive; the other sends all the same.
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| recv(&a, 10).unwrap());
+        std::thread::sleep(Duration::from_millis(30));
+        a.send(b"ping", 0).unwrap();
+        assert_eq!(recv(&b, 10).unwrap(), b"ping");
+        b.send(b"pong", 0).unwrap();
+        assert_eq!(waiting.join().unwrap(), b"pong");
+    });
+}
+
+#[test]
+fn closing_ends_what_others_do() {
+    let (client, server) = contexts();
+    let begin = |op: fn(i64) -> i64, ends: &Handles| {
+        let (mine, peer) = (ends.0, ends.1);
+        let blocked = std::thread::spawn(move || op(mine));
+        std::thread::sleep(Duration::from_millis(50));
+        let begun = Instant::now();
+        object::close(mine).unwrap();
+        assert_eq!(blocked.join().unwrap(), -i64::from(libc::EBADF));
+        assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
+        let _ = object::close(peer);
+    };
+    let recv: fn(i64) -> i64 = |h| {
+        let mut buf = [0u8; 16];
+        // SAFETY: the buffer is there.
+        unsafe { crate::ffi::socket::usocket_recv(h, buf.as_mut_ptr().cast(), buf.len(), 0) }
+    };
+    begin(recv, &Handles::new(&client, &server));
+    let sendall: fn(i64) -> i64 = |h| {
+        let much = vec![0u8; 32 << 20];
+        // SAFETY: as above.
+        unsafe {
+            crate::ffi::socket::usocket_sendall(h, much.as_ptr().cast(), much.len(), 0).into()
+        }
+    };
+    begin(sendall, &Handles::new(&client, &server));
+    // In the handshake.
+    let (a, b) = pair();
+    wrap(&a, &client, Some(NAME));
+    let ends = Handles(object::insert(a).unwrap(), object::insert(b).unwrap());
+    begin(|h| crate::ffi::tls::usocket_tls_handshake(h).into(), &ends);
+}
+
+#[test]
+fn a_session_of_ipproto_sec_carries_nothing_before_it_is_wrapped() {
+    let (client, server) = contexts();
+    let tcp = |proto| Socket::new(libc::AF_INET, libc::SOCK_STREAM, proto).unwrap();
+    let listener = tcp(0);
+    listener.bind(&crate::addr::Addr::ip(libc::AF_INET, "127.0.0.1", 0, 0, 0).unwrap()).unwrap();
+    listener.listen(1).unwrap();
+    let a = tcp(crate::socket::IPPROTO_SEC);
+    a.connect(&listener.getsockname().unwrap()).unwrap();
+    let (b, _) = listener.accept().unwrap();
+    assert_eq!(a.send(b"clear", 0).unwrap_err().code(), USOCKET_ETLS_NOT_WRAPPED);
+    assert_eq!(a.tls().err().map(|e| e.code()), Some(USOCKET_ETLS_NOT_WRAPPED));
+    let (sa, sb) = (wrap(&a, &client, Some(NAME)), wrap(&b, &server, None));
+    let (ra, rb) = shake((&a, sa), (&b, sb));
+    assert!(ra.is_ok() && rb.is_ok());
+    a.send(b"sealed", 0).unwrap();
+    assert_eq!(recv(&b, 10).unwrap(), b"sealed");
+    assert_eq!(sb.server_name(), NAME);
+    assert_eq!(sa.server_name(), NAME);
+}
+
+#[test]
+fn an_idle_connection_holds_no_buffers() {
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    let idle = |s: &Socket| s.tls().unwrap().buffered();
+    let _ = a.recv(&mut [MaybeUninit::uninit()], libc::MSG_DONTWAIT);
+    assert_eq!((idle(&a), idle(&b)), (0, 0));
+    let data = vec![1u8; 64 << 10];
+    std::thread::scope(|scope| {
+        scope.spawn(|| a.sendall(&data, 0).unwrap());
+        assert!(read(&b, data.len()).unwrap() == data);
+    });
+    std::thread::scope(|scope| {
+        scope.spawn(|| b.sendall(&data, 0).unwrap());
+        assert!(read(&a, data.len()).unwrap() == data);
+    });
+    let _ = b.recv(&mut [MaybeUninit::uninit()], libc::MSG_DONTWAIT);
+    assert_eq!((idle(&a), idle(&b)), (0, 0));
+    // What was not read is held, and no more than that.
+    a.send(b"0123456789", 0).unwrap();
+    assert_eq!(recv(&b, 4).unwrap(), b"0123");
+    assert!(idle(&b) <= 64, "{}", idle(&b));
+    assert_eq!(recv(&b, 6).unwrap(), b"456789");
+    assert_eq!(idle(&b), 0);
+}
+
+#[test]
+fn what_was_agreed() {
+    let (client, server) = contexts();
+    client.set_alpn(Some(c"h2,http/1.1")).unwrap();
+    server.set_alpn(Some(c"http/1.1")).unwrap();
+    server.set_ciphers(Some(c"TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256")).unwrap();
+    assert_eq!(server.ciphers(), "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256");
+    server.set_groups(Some(c"x25519")).unwrap();
+    let (a, b) = connected(&client, &server);
+    let (sa, sb) = (a.tls().unwrap(), b.tls().unwrap());
+    for s in [sa, sb] {
+        assert_eq!(s.info(|i| i.alpn()), "http/1.1");
+        assert_eq!(s.info(|i| i.group()), "X25519");
+        assert!(s.info(|i| i.cipher()).starts_with("TLS_"));
+        assert_eq!(s.info(|i| i.resumed()), 0);
+    }
+    assert_eq!(sb.server_name(), NAME);
+    assert_eq!((sa.verified().unwrap(), sb.verified().unwrap()), (1, 0));
+    assert!(sa.peer_cert(0).unwrap().len() > 100);
+    assert_eq!(sa.peer_cert(1).unwrap_err().code(), -libc::ENODATA);
+    assert_eq!(sb.peer_cert(0).unwrap_err().code(), -libc::ENODATA);
+    assert_eq!(sa.alert().unwrap_err().code(), -libc::ENODATA);
+    assert_eq!(sa.channel_binding().unwrap(), sb.channel_binding().unwrap());
+    let export = |s: &crate::tls::session::Session, label: &[u8], context: &[u8]| {
+        let mut out = [MaybeUninit::new(0u8); 40];
+        // SAFETY: every byte was initialised when the buffer was made.
+        s.export(label, context, &mut out).map(|()| out.map(|b| unsafe { b.assume_init() }))
+    };
+    assert_eq!(export(sa, b"EXPERIMENT", b"c").unwrap(), export(sb, b"EXPERIMENT", b"c").unwrap());
+    assert_ne!(export(sa, b"EXPERIMENT", b"c").unwrap(), export(sa, b"EXPERIMENT", b"").unwrap());
+}
+
+#[test]
+fn keys_of_every_kind() {
+    let ca = Ca::new("CA");
+    for algorithm in [
+        &rcgen::PKCS_ECDSA_P256_SHA256,
+        &rcgen::PKCS_ECDSA_P384_SHA384,
+        &rcgen::PKCS_ED25519,
+        &rcgen::PKCS_RSA_SHA256,
+    ] {
+        for version in [0x303, 0x304] {
+            let made = ca.issue_with(params(&[NAME], NAME), key_of(algorithm));
+            let client = client();
+            client.trust(ca.pem().as_bytes()).unwrap();
+            client.set_versions(version, version).unwrap();
+            client.use_cert(made.cert.as_bytes(), made.key.as_bytes()).unwrap();
+            let server = server(&made);
+            server.trust(ca.pem().as_bytes()).unwrap();
+            server.set_verify(2).unwrap();
+            let (a, b) = connected(&client, &server);
+            assert_eq!(a.tls().unwrap().peer_cert(0).unwrap(), made.der);
+            assert_eq!(b.tls().unwrap().peer_cert(0).unwrap(), made.der);
+            assert_eq!(b.tls().unwrap().verified().unwrap(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_server_chooses_by_name() {
+    let ca = Ca::new("CA");
+    let server = Context::new(2).unwrap();
+    let names = [NAME, "two.example", "*.wild.example"];
+    let made = names.map(|n| ca.issue(params(&[n], n)));
+    for m in &made {
+        server.use_cert(m.cert.as_bytes(), m.key.as_bytes()).unwrap();
+    }
+    let client = client();
+    client.trust(ca.pem().as_bytes()).unwrap();
+    for (name, expected) in
+        [(NAME, 0), ("two.example", 1), ("TWO.example", 1), ("a.wild.example", 2)]
+    {
+        let (a, b) = pair();
+        let (sa, sb) = (wrap(&a, &client, Some(name)), wrap(&b, &server, None));
+        let (ra, rb) = shake((&a, sa), (&b, sb));
+        assert!(ra.is_ok() && rb.is_ok(), "{name} {}", sa.detail());
+        assert!(sa.peer_cert(0).unwrap() == made[expected].der, "{name}");
+        assert_eq!(sb.server_name(), name.to_ascii_lowercase());
+    }
+}
+
+#[test]
+fn sessions_are_resumed() {
+    for version in [0x303, 0x304] {
+        let ca = Ca::new("CA");
+        let made = ca.server();
+        let client = client();
+        client.trust(ca.pem().as_bytes()).unwrap();
+        client.set_versions(version, version).unwrap();
+        let server = server(&made);
+        let again = || {
+            let (a, b) = connected(&client, &server);
+            let resumed = a.tls().unwrap().info(|i| i.resumed());
+            assert_eq!(resumed, b.tls().unwrap().info(|i| i.resumed()));
+            assert_eq!(a.tls().unwrap().verified().unwrap(), 1);
+            (a, b, resumed)
+        };
+        let (a, _b, resumed) = again();
+        assert_eq!(resumed, 0);
+        assert_eq!(again().2, 1);
+        // Taken out, the context has no other; given back, it is used.
+        let tickets: Vec<_> = std::iter::from_fn(|| a.tls().unwrap().take_ticket().ok()).collect();
+        assert!(!tickets.is_empty());
+        let (x, y) = pair();
+        let (sx, sy) = (wrap(&x, &client, Some(NAME)), wrap(&y, &server, None));
+        sx.resume(&tickets[0]).unwrap();
+        assert_eq!(sx.resume(&tickets[0]).unwrap_err().code(), -libc::ENODATA);
+        assert_eq!(sy.take_ticket().err().map(|e| e.code()), Some(-libc::EOPNOTSUPP));
+        let (rx, ry) = shake((&x, sx), (&y, sy));
+        assert!(rx.is_ok() && ry.is_ok());
+        assert_eq!(sx.info(|i| i.resumed()), 1);
+        assert_eq!(sx.resume(&tickets[0]).unwrap_err().code(), -libc::EISCONN);
+        let (other, _) = contexts();
+        let (z, _z) = pair();
+        let sz = wrap(&z, &other, Some(NAME));
+        assert_eq!(sz.resume(&tickets[0]).unwrap_err().code(), -libc::EINVAL);
+    }
+    // Off on either side, nothing is.
+    for off in [true, false] {
+        let (client, server) = contexts();
+        if off { client.set_resumption(0, 0) } else { server.set_resumption(0, 0) }.unwrap();
+        drop(connected(&client, &server));
+        assert_eq!(connected(&client, &server).0.tls().unwrap().info(|i| i.resumed()), 0);
+    }
+}
+
+#[test]
+fn two_threads_begin_one_handshake() {
+    let (client, server) = contexts();
+    let (client, server) = (Arc::new(client), Arc::new(server));
+    for _ in 0..50 {
+        let (a, b) = pair();
+        wrap(&a, &client, Some(NAME));
+        wrap(&b, &server, None);
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(recv(&a, 10).unwrap(), b"b"));
+            scope.spawn(|| a.send(b"a", 0).unwrap());
+            scope.spawn(|| assert_eq!(recv(&b, 10).unwrap(), b"a"));
+            scope.spawn(|| b.send(b"b", 0).unwrap());
+        });
+    }
+}
+
+#[test]
+fn a_peer_that_resets() {
+    let (client, server) = contexts();
+    let listener = Socket::new(libc::AF_INET, libc::SOCK_STREAM, 0).unwrap();
+    listener.bind(&crate::addr::Addr::ip(libc::AF_INET, "127.0.0.1", 0, 0, 0).unwrap()).unwrap();
+    listener.listen(1).unwrap();
+    let a = Socket::new(libc::AF_INET, libc::SOCK_STREAM, 0).unwrap();
+    a.connect(&listener.getsockname().unwrap()).unwrap();
+    let (b, _) = listener.accept().unwrap();
+    let (sa, sb) = (wrap(&a, &client, Some(NAME)), wrap(&b, &server, None));
+    let (ra, rb) = shake((&a, sa), (&b, sb));
+    assert!(ra.is_ok() && rb.is_ok());
+    let linger = [1i32, 0].map(i32::to_ne_bytes).concat();
+    b.setsockopt(libc::SOL_SOCKET, libc::SO_LINGER, &linger).unwrap();
+    drop(b);
+    let _ = crate::wait::fd(a.as_fd(), IN, &mut crate::wait::Deadline::after_us(1_000_000));
+    for _ in 0..3 {
+        assert_eq!(recv(&a, 10).unwrap_err().code(), -libc::ECONNRESET);
+    }
+}
