@@ -132,12 +132,15 @@ static MP_NORETURN void raise_number_text(mp_int_t number, const char *text, siz
 }
 
 MP_NORETURN void usk_raise(int64_t code, usocket_t s) {
+    if (usk_is_tls(code)) {
+        usk_tls_raise(code, s);
+    }
     int32_t gai;
     USK_CALL(gai, usocket_gai_code(code));
-    // A sentence of the library's, where it may have one to say: about TLS, or about an address.
+    // A sentence of the library's, where it may have one to say: about an address.
     char detail[192];
     int32_t len = 0;
-    if (gai == 0 && (!IS_ERRNO(code) || (code == -EINVAL && s == 0))) {
+    if (code == -EINVAL && s == 0) {
         USK_CALL(len, usocket_error_detail(s, detail, sizeof(detail)));
     }
     if (IS_ERRNO(code) && len <= 0) {

@@ -18,7 +18,7 @@ usk_socket_t *usk_socket_new(void) {
 }
 
 bool usk_handle_of(mp_obj_t obj, usocket_t *s) {
-    if (!mp_obj_is_type(obj, &usk_socket_type)) {
+    if (!mp_obj_is_type(obj, &usk_socket_type) && !mp_obj_is_type(obj, &usk_tls_socket_type)) {
         return false;
     }
     *s = ((usk_socket_t *)MP_OBJ_TO_PTR(obj))->s;
@@ -62,7 +62,7 @@ static void socket_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kin
 }
 
 // The read-only attributes family, type and proto; everything else is in the locals dict.
-static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+void usk_socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
     if (dest[0] != MP_OBJ_NULL) {
         return; // no attribute can be stored
@@ -88,6 +88,10 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 // ---- the stream protocol ----
 
 static mp_uint_t stream_result(int64_t r, int *errcode) {
+    if (usk_is_tls(r)) {
+        // With its text: up to 1.27 nobody asks for that later.
+        usk_raise(r, 0);
+    }
     if (r < 0) {
         *errcode = usk_errno(r);
         return MP_STREAM_ERROR;
@@ -97,9 +101,12 @@ static mp_uint_t stream_result(int64_t r, int *errcode) {
 
 static mp_uint_t socket_stream_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *errcode) {
     usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
-    int64_t r;
-    USK_WAIT(r, usocket_recv(self->s, buf, size, 0));
-    return stream_result(r, errcode);
+    int64_t r = self->late;
+    self->late = 0;
+    if (r == 0) {
+        USK_WAIT(r, usocket_recv(self->s, buf, size, 0));
+    }
+    return stream_result(usk_ended(r), errcode);
 }
 
 static mp_uint_t socket_stream_write(mp_obj_t self_in, const void *buf, mp_uint_t size, int *errcode) {
@@ -151,7 +158,7 @@ static mp_uint_t socket_stream_ioctl(mp_obj_t self_in, mp_uint_t request, uintpt
     }
 }
 
-static const mp_stream_p_t socket_stream_p = {
+const mp_stream_p_t usk_socket_stream_p = {
     .read = socket_stream_read,
     .write = socket_stream_write,
     .ioctl = socket_stream_ioctl,
@@ -163,7 +170,7 @@ MP_DEFINE_CONST_OBJ_TYPE(
     MP_TYPE_FLAG_NONE,
     make_new, socket_make_new,
     print, socket_print,
-    attr, socket_attr,
-    protocol, &socket_stream_p,
+    attr, usk_socket_attr,
+    protocol, &usk_socket_stream_p,
     locals_dict, &usk_socket_locals
     );

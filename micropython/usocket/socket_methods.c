@@ -153,7 +153,7 @@ static int64_t receive(usk_socket_t *self, void *buf, size_t len, int flags, uso
     } else {
         USK_WAIT(r, usocket_recvfrom(self->s, buf, len, flags, from));
     }
-    return usk_check(r, self->s);
+    return usk_check(usk_ended(r), self->s);
 }
 
 static mp_obj_t receive_bytes(size_t n_args, const mp_obj_t *args, usocket_addr *from) {

@@ -6,6 +6,15 @@
 
 extern const mp_obj_dict_t usk_socket_locals;
 
+// The attributes family, type and proto, and the stream protocol (socket.c).
+void usk_socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest);
+extern const mp_stream_p_t usk_socket_stream_p;
+
+// The end of a connection that TLS was not told of is the end of the stream, as with stock and CPython.
+static inline int64_t usk_ended(int64_t r) {
+    return r == USOCKET_ETLS_TRUNCATED ? 0 : r;
+}
+
 // Closes the handle of an object, if it has one.
 void usk_socket_close(usk_socket_t *self);
 

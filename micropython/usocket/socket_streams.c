@@ -45,6 +45,7 @@ static int64_t read_some(usk_socket_t *self, void *buf, size_t len, bool line) {
     } else {
         USK_WAIT(r, usocket_read(self->s, buf, len));
     }
+    r = usk_ended(r);
     if (r <= 0 || (size_t)r == len || (line && ((char *)buf)[r - 1] == '\n')) {
         return r;
     }
@@ -56,7 +57,7 @@ static int64_t read_some(usk_socket_t *self, void *buf, size_t len, bool line) {
     if (ok == 0 && timeout_us == 0) {
         int64_t kept;
         USK_CALL(kept, usocket_read(self->s, NULL, 0));
-        r = kept < 0 ? kept : r;
+        r = usk_ended(kept) < 0 ? kept : r;
     }
     return r;
 }

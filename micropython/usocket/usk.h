@@ -99,6 +99,10 @@ MP_NORETURN void usk_raise(int64_t code, usocket_t s);
 // The number that goes into a stream's *errcode: errno, or the library's own where it has none.
 int usk_errno(int64_t code);
 
+// Of the library's TLS range, and raising such (tls_error.c).
+bool usk_is_tls(int64_t code);
+MP_NORETURN void usk_tls_raise(int64_t code, usocket_t s);
+
 static inline int64_t usk_check(int64_t result, usocket_t s) {
     if (result < 0) {
         usk_raise(result, s);
@@ -128,6 +132,8 @@ typedef struct _usk_socket_t {
 } usk_socket_t;
 
 extern const mp_obj_type_t usk_socket_type;
+// The class of those that are wrapped in TLS (tls_socket.c).
+extern const mp_obj_type_t usk_tls_socket_type;
 
 // A socket object without a socket yet, so that what opens one cannot fail for memory afterwards.
 usk_socket_t *usk_socket_new(void);
