@@ -9,12 +9,17 @@ Regular expressions on the command line choose among the tests.
 """
 
 import ast
+import atexit
 import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+
+import certs
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
@@ -22,6 +27,10 @@ HOME = os.environ.get("MICROPYTHON_HOME", f"{TOP}/target/micropython")
 OURS = f"{HOME}/micropython"
 STOCK = f"{HOME}/micropython-stock"
 SECONDS = 30
+
+
+CERTS = tempfile.mkdtemp(prefix="usocket-certs-")
+atexit.register(shutil.rmtree, CERTS, ignore_errors=True)
 
 
 class Skip(Exception):
@@ -82,6 +91,8 @@ def host_tests():
 
 def main():
     chosen = sys.argv[1:]
+    certs.make(CERTS)
+    os.environ["USOCKET_TEST_CERTS"] = CERTS
     counts = {"passed": 0, "failed": 0, "skipped": 0}
 
     def wanted(module, name):

@@ -60,8 +60,11 @@ static mp_obj_t tls_version(mp_obj_t self_in) {
     int32_t r;
     USK_CALL(r, usocket_tls_version(self->s));
     usk_check(r, self->s);
-    return r == USOCKET_TLS_1_3 ? MP_OBJ_NEW_QSTR(MP_QSTR_TLSv1_dot_3)
-        : r == USOCKET_TLS_1_2 ? MP_OBJ_NEW_QSTR(MP_QSTR_TLSv1_dot_2) : mp_const_none;
+    if (r == 0) {
+        return mp_const_none;
+    }
+    const char *name = r == USOCKET_TLS_1_3 ? "TLSv1.3" : "TLSv1.2";
+    return mp_obj_new_str(name, strlen(name));
 }
 MP_DEFINE_CONST_FUN_OBJ_1(usk_tls_version_obj, tls_version);
 
