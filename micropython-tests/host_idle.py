@@ -3,11 +3,12 @@
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
 
-from run import HERE, OURS, STOCK, Skip
+from run import CERTS, HERE, OURS, STOCK, Skip
 
 SERVER = """
 import sys; sys.path.insert(0, %r)
@@ -16,16 +17,25 @@ from support import listener
 async def handler(reader, writer):
     await reader.read(1)
 async def main():
+    context = None
     l, port = listener(); l.close()
-    server = await asyncio.start_server(handler, "127.0.0.1", port)
     %s
+    server = await asyncio.start_server(handler, "127.0.0.1", port, ssl=context)
     print(port)
     await asyncio.sleep(60)
 asyncio.run(main())
 """
 
 
-def calls_per_second(interpreter, extra="", seconds=3):
+def client(port, tls):
+    s = socket.create_connection(("127.0.0.1", port))
+    if not tls:
+        return s
+    context = ssl.create_default_context(cafile=f"{CERTS}/ca.pem")
+    return context.wrap_socket(s, server_hostname="localhost")
+
+
+def calls_per_second(interpreter, extra="", seconds=3, tls=False):
     """How many system calls a server makes with two idle clients connected."""
     if not shutil.which("strace"):
         raise Skip("strace is missing (Debian: apt-get install strace)")
@@ -36,7 +46,7 @@ def calls_per_second(interpreter, extra="", seconds=3):
         try:
             line = p.stdout.readline()
             assert line.strip().isdigit(), line + p.stdout.read()
-            clients = [socket.create_connection(("127.0.0.1", int(line))) for _ in range(2)]
+            clients = [client(int(line), tls) for _ in range(2)]
             time.sleep(0.5)
             begun = time.time()
             time.sleep(seconds)
@@ -62,3 +72,15 @@ def test_a_stream_that_can_only_be_asked_costs_little():
     n, stock = calls_per_second(OURS, flag), calls_per_second(STOCK, flag)
     assert n < 100 and stock > 5 * n, f"{n:.0f} system calls a second, stock {stock:.0f}"
     return f"{n:.0f} system calls a second, stock {stock:.0f}"
+
+
+TLS_CONTEXT = f"""import tls
+    context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    with open("{CERTS}/server.pem", "rb") as c, open("{CERTS}/server.key", "rb") as k:
+        context.load_cert_chain(c.read(), k.read())"""
+
+
+def test_an_idle_tls_server_sleeps():
+    n, stock = calls_per_second(OURS, TLS_CONTEXT, tls=True), calls_per_second(STOCK, TLS_CONTEXT, tls=True)
+    assert n < 5 and stock > 100, f"{n:.0f} system calls a second, stock {stock:.0f}"
+    return f"{n:.1f} system calls a second, stock {stock:.0f}"

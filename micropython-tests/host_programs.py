@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
 import time
 import urllib.request
 
-from run import OURS, TOP, Skip
+from run import CERTS, OURS, TOP, Skip
 
 
 def programs():
@@ -142,6 +143,22 @@ r = urequests.post(url + "/", data="abc" * 20000); print(r.text)
     assert out == f"200 /some/path\n100000\n{hashlib.sha256(data.encode()).hexdigest()}\n", out
 
 
+def test_urequests_fetches_over_tls():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(f"{CERTS}/server.pem", f"{CERTS}/server.key")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        out = output(f"""
+import urequests
+url = "https://127.0.0.1:{server.server_port}"
+r = urequests.get(url + "/some/path"); print(r.status_code, r.json()["path"])
+r = urequests.get(url + "/big"); print(len(r.content))
+""")
+        server.shutdown()
+    assert out == "200 /some/path\n100000\n", out
+
+
 class Broker:
     """Debian's mosquitto, for one test."""
 
@@ -209,3 +226,15 @@ print("done")
 def test_umqtt_talks_to_mosquitto():
     with Broker() as broker:
         assert output(UMQTT % (broker.port, "")) == "done\n"
+
+
+def test_umqtt_talks_to_mosquitto_over_tls():
+    # mosquitto drops its rights, and cannot read what only we can.
+    with tempfile.TemporaryDirectory() as tmp:
+        os.chmod(tmp, 0o755)
+        for name in ("ca.pem", "server.pem", "server.key"):
+            shutil.copy(f"{CERTS}/{name}", tmp)
+            os.chmod(f"{tmp}/{name}", 0o644)
+        with Broker([f"cafile {tmp}/ca.pem", f"certfile {tmp}/server.pem", f"keyfile {tmp}/server.key"]) as broker:
+            params = ', ssl=True, ssl_params={"server_hostname": "localhost", "cert_reqs": 2, "cadata": open("%s/ca.pem", "rb").read()}'
+            assert output(UMQTT % (broker.port, params % CERTS)) == "done\n"

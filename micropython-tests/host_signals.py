@@ -41,6 +41,17 @@ u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("127.0.0.1", 0))
 block(u.recvfrom, 9)
 u.sendto(b"x", u.getsockname()); assert u.recvfrom(9)[0] == b"x"
 """,
+    "tls_recv": """
+a, b = tls_pair()
+block(a.recv, 1)
+b.send(b"x"); assert a.recv(1) == b"x"
+""",
+    "tls_handshake": """
+from test_tls import client_context
+a, b = pair()
+block(lambda: client_context().wrap_socket(a, server_hostname="localhost"))
+assert b.recv(1) == b"\\x16"
+""",
     "poll": """
 a, b = pair()
 p = select.poll(); p.register(a, select.POLLIN)
@@ -53,6 +64,9 @@ INTERRUPTED = """
 import sys; sys.path.insert(0, %r)
 from support import *
 import select
+def tls_pair():
+    from test_tls import wrapped
+    return wrapped()
 def block(f, *args):
     print("ready")
     try:
@@ -68,6 +82,9 @@ SCHEDULED = """
 import sys; sys.path.insert(0, %r)
 from support import *
 import ffi, micropython, select
+def tls_pair():
+    from test_tls import wrapped
+    return wrapped()
 libc = ffi.open("libc.so.6")
 ran = []
 def callback(arg):
