@@ -4,7 +4,7 @@ import socket
 import time
 from support import Thread, listener, pair
 
-STOCK_IS_WRONG = []
+STOCK_IS_WRONG = ["test_what_another_thread_schedules_runs_within_a_blocked_call"]
 
 
 def test_threads_that_talk_while_the_collector_runs():
@@ -50,3 +50,29 @@ def test_accept_in_many_threads():
     for t in threads:
         t.join(20)
     assert len(served) == 100
+
+
+def test_what_another_thread_schedules_runs_within_a_blocked_call():
+    import micropython
+
+    a, b = pair()
+    ran = []
+
+    def callback(n):
+        ran.append(n)
+        b.send(b"x")  # what the main thread waits for
+
+    def schedule():
+        time.sleep(0.2)
+        micropython.schedule(callback, 7)
+
+    def rescue():
+        # Where it does not run, the main thread would wait for ever.
+        time.sleep(2)
+        if not ran:
+            b.send(b"too late")
+
+    t = Thread(schedule)
+    Thread(rescue)
+    assert a.recv(9) == b"x" and ran == [7], ran
+    t.join()

@@ -62,6 +62,39 @@ bool usk_descriptors_collected(int64_t result) {
     return true;
 }
 
+// ---- callbacks that other threads schedule ----
+//
+// micropython.schedule() runs its callbacks on the main thread. While that waits in the library, a signal ends
+// the system call, and the event hook runs them. SIGURG, because nothing is lost where it is not handled.
+
+static usk_call_t *volatile *main_current;
+static pthread_t main_thread;
+
+static void on_wake(int signum) {
+    (void)signum;
+}
+
+// Called on the main thread, before any other can schedule something.
+static void main_thread_is_here(void) {
+    if (main_current != NULL) {
+        return;
+    }
+    main_thread = pthread_self();
+    main_current = &usk_current;
+    struct sigaction action;
+    memset(&action, 0, sizeof(action)); // no SA_RESTART
+    action.sa_handler = on_wake;
+    sigaction(SIGURG, &action, NULL);
+}
+
+// Called whenever something is scheduled (MICROPY_SCHED_HOOK_SCHEDULED), on any thread.
+void usk_scheduled(void);
+void usk_scheduled(void) {
+    if (main_current != NULL && *main_current != NULL && !pthread_equal(pthread_self(), main_thread)) {
+        pthread_kill(main_thread, SIGURG);
+    }
+}
+
 // ---- Ctrl-C ----
 //
 // The unix port's own SIGINT handler raises KeyboardInterrupt by jumping out of whatever the thread
@@ -71,7 +104,6 @@ bool usk_descriptors_collected(int64_t result) {
 #if MICROPY_KBD_EXCEPTION
 
 static void (*port_handler)(int);
-static pthread_t main_thread;
 
 static void on_sigint(int signum) {
     int saved = errno;
@@ -90,7 +122,6 @@ static void guard_sigint(void) {
     if (sigaction(SIGINT, NULL, &action) == 0 && action.sa_handler != SIG_DFL
         && action.sa_handler != SIG_IGN && action.sa_handler != on_sigint) {
         port_handler = action.sa_handler;
-        main_thread = pthread_self();
         action.sa_handler = on_sigint;
         sigaction(SIGINT, &action, NULL);
     }
@@ -103,6 +134,7 @@ void __real_mp_hal_set_interrupt_char(char c);
 void __wrap_mp_hal_set_interrupt_char(char c);
 void __wrap_mp_hal_set_interrupt_char(char c) {
     __real_mp_hal_set_interrupt_char(c);
+    main_thread_is_here();
     guard_sigint();
 }
 #endif
@@ -116,6 +148,7 @@ void usk_init(void) {
     }
     done = true;
     #if MICROPY_KBD_EXCEPTION && !USK_WRAP_INTERRUPT_CHAR
+    main_thread_is_here();
     guard_sigint();
     #endif
     usocket_set_event_hook(event_hook, NULL);
