@@ -18,7 +18,7 @@ LIBS_HERE    := -L$(RELEASE) -lusocket -Wl,-rpath,$(abspath $(RELEASE))
 
 help: ## this list
 	@echo "libusocket $(VERSION)"
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
 # --- the library ---------------------------------------------------------------------------------
 
