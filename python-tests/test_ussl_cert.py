@@ -94,7 +94,8 @@ def test_the_roots_of_the_system():
 
 def test_what_is_no_certificate(certs):
     der = certs.read("server.der")
-    for wrong in (b"", b"\x30", b"\x30\x80", b"\x30\x03\x30\x01\x00", der[:-1], der[:100], b"x" * 99):
+    short = b"", b"\x30", b"\x30\x80", b"\x30\x03\x30\x01\x00"
+    for wrong in (*short, der[:-1], der[:100], b"x" * 99):
         with pytest.raises(ValueError):
             as_dict(wrong)
     for at in range(len(der)):
