@@ -2,6 +2,7 @@
 
 import contextlib
 import faulthandler
+import os
 import threading
 
 import pytest
@@ -12,14 +13,20 @@ from tls_world import certs, client_context, dial, meet, serve, server_context  
 HANG = 120
 
 
+stderr = None  # A duplicate of the descriptor, before pytest captures it.
+
+
 def pytest_configure(config):
+    global stderr
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        stderr = os.dup(2)
     # A forgotten socket or an exception in a thread is a failure.
     config.addinivalue_line("filterwarnings", "error")
 
 
 @pytest.fixture(autouse=True)
 def _watchdog():
-    faulthandler.dump_traceback_later(HANG, exit=True)
+    faulthandler.dump_traceback_later(HANG, exit=True, file=stderr)
     yield
     faulthandler.cancel_dump_traceback_later()
 

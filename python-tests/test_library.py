@@ -28,7 +28,10 @@ WORDS = {
 def prototypes():
     """The functions of the header, in the words of `_lib.PROTOTYPES`."""
     code = re.sub(r"//[^\n]*|/\*.*?\*/", "", HEADER, flags=re.DOTALL)
-    code = re.sub(r"int32_t \(\*hook\)\(void \*arg\)", "void *hook", code)
+    # A pointer to a function is a pointer, also where it has a name of its own.
+    code = re.sub(r"\w+ \(\*(\w+)\)\([^()]*\)", r"void *\1", code)
+    for name in re.findall(r"typedef void \*(\w+);", code):
+        code = re.sub(rf"\b{name} ", "void *", code)
     found = {}
     for result, name, arguments in re.findall(r"([\w \*]+?)(usocket_\w+)\(([^)]*)\);", code):
         words = [word(result)]

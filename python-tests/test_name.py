@@ -2,6 +2,8 @@
 
 import errno
 import socket
+import subprocess
+import sys
 
 import pytest
 import usocket
@@ -182,3 +184,27 @@ def test_what_connect_cannot_reach_by_name_getaddrinfo_can(make, listener):
         make().connect(("localhost", port))
     assert e.value.errno == errno.EINVAL
     make().connect(usocket.getaddrinfo("localhost", port, usocket.AF_INET)[0][-1])
+
+
+LEAK = """
+import resource, usocket
+
+def resident():
+    with open("/proc/self/statm") as f:
+        return int(f.read().split()[1]) * resource.getpagesize()
+
+def grow(calls):
+    before = resident()
+    for _ in range(calls):
+        usocket.getaddrinfo("127.0.0.1", 80)
+    return resident() - before
+
+grow(1000)
+print(grow(20_000))
+"""
+
+
+def test_the_answers_are_freed():
+    # In a process of its own, whose heap has no room that other tests have left.
+    grown = int(subprocess.check_output([sys.executable, "-c", LEAK]))
+    assert grown < 3_000_000  # The answers together would be four times that.

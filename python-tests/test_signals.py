@@ -181,17 +181,37 @@ def test_500_ms_stay_500_ms_for_connect_to_a_unix_socket(make, storm):
     assert 0.5 <= time.monotonic() - begun < 0.5 + SLACK
 
 
-def test_500_ms_stay_500_ms_for_a_unix_datagram_peer_that_is_full(keep, storm):
-    a, b = usocket.socketpair(usocket.AF_UNIX, usocket.SOCK_DGRAM)
-    keep(a), keep(b)
+def test_500_ms_stay_500_ms_for_a_unix_datagram_peer_that_is_full(make, storm):
+    a, b = make(usocket.AF_UNIX, usocket.SOCK_DGRAM), make(usocket.AF_UNIX, usocket.SOCK_DGRAM)
+    b.bind("")
+    peer = b.getsockname()
     a.setblocking(False)
     with pytest.raises(BlockingIOError):
         while True:
-            a.send(b"x")
+            a.sendto(b"x", peer)
     a.settimeout(0.5)
     busy = time.process_time()
-    assert 0.5 <= timed(lambda: a.send(b"x")) < 0.5 + SLACK
+    assert 0.5 <= timed(lambda: a.sendto(b"x", peer)) < 0.5 + SLACK
     assert time.process_time() - busy < 0.4  # It waits, although "ready" is all it hears.
+
+
+def test_a_connect_that_one_signal_interrupts_does_not_begin_its_timeout_again(make, full):
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1.4)
+        s = make()
+        s.settimeout(1.5)
+        assert 1.5 <= timed(lambda: s.connect(full)) < 2.6
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_after_a_connect_in_a_storm_the_timeout_is_what_it_was(make, full, storm):
+    s = make()
+    s.settimeout(0.3)
+    timed(lambda: s.connect(full))
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    assert 0.3 <= timed(lambda: s.connect(full)) < 0.3 + SLACK
 
 
 def test_500_ms_stay_500_ms_for_poll(pair, storm):
@@ -218,8 +238,10 @@ def test_a_timeout_is_one_for_all_pieces_in_a_storm(pair, storm, run):
     took = time.monotonic() - begun
     stop.set()
     assert 0.5 <= took < 0.5 + SLACK and 0 < len(got) < 1000
+    a.send(b"!")
     with pytest.raises(TimeoutError):
         b.read(1)
+    assert b.read(1)
 
 
 @pytest.mark.parametrize("timeout", [None, 60])

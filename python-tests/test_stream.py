@@ -3,6 +3,8 @@
 import errno
 import os
 import struct
+import threading
+import time
 
 import pytest
 import usocket
@@ -119,9 +121,9 @@ def test_a_read_that_times_out_half_way_loses_nothing_and_the_next_call_says_so(
     b.settimeout(0.02)
     a.write(b"half")
     assert use(b) == b"half"
+    a.write(b"rest")  # The next call says so although there is something to read.
     with pytest.raises(TimeoutError):
         following(b)
-    a.write(b"rest")
     assert b.read(4) == b"rest"
 
 
@@ -131,10 +133,49 @@ def test_a_readinto_that_times_out_half_way_loses_nothing(pair):
     a.write(b"half")
     buffer = bytearray(8)
     assert b.readinto(buffer) == 4 and buffer == b"half\0\0\0\0"
+    a.write(b"rest")
     with pytest.raises(TimeoutError):
         b.readinto(buffer)
-    a.write(b"rest")
     assert b.read(4) == b"rest"
+
+
+@pytest.mark.parametrize("size", [65536, 100_000, 131072])
+@pytest.mark.parametrize("use", [lambda s: s.readall(), lambda s: s.readline()])
+def test_a_timeout_after_more_than_one_piece_is_kept_too(pair, use, size):
+    a, b = pair
+    b.settimeout(0.05)
+    data = b"x" * size
+    a.write(data)
+    assert use(b) == data
+    a.write(b"rest")
+    with pytest.raises(TimeoutError):
+        b.recv(4)
+    assert b.recv(4) == b"rest"
+
+
+@pytest.mark.parametrize("use", [lambda s: s.readall(), lambda s: s.readline()])
+def test_the_timeout_is_one_for_all_the_pieces(pair, run, use):
+    a, b = pair
+    stop = threading.Event()
+
+    def keep_sending():
+        for _ in range(1000):
+            if stop.wait(0.01):
+                break
+            a.sendall(b"x" * 70_000)
+
+    b.settimeout(0.3)
+    sender = run(keep_sending)
+    begun = time.monotonic()
+    assert len(use(b)) >= 70_000
+    took = time.monotonic() - begun
+    stop.set()
+    with pytest.raises(TimeoutError):
+        b.read(1)
+    b.setblocking(False)
+    while sender.is_alive():
+        b.read(1_000_000)
+    assert 0.3 <= took < 3
 
 
 def test_a_large_readall_that_times_out_again_and_again_loses_nothing(tcp, run):
@@ -326,17 +367,17 @@ def test_write_in_non_blocking_mode_gives_what_went_or_none(pair):
     assert a.write(b"x") == 1
 
 
-def test_a_write_that_times_out_half_way_says_how_much_and_the_next_call_says_so(pair):
+@pytest.mark.parametrize("following", ["send", "write", "sendall"])
+def test_a_write_that_times_out_half_way_says_how_much_and_the_next_call_says_so(pair, following):
     a, b = pair
     a.settimeout(0.05)
     data = bytes(20_000_000)
     sent = a.write(data)
     assert 0 < sent < len(data)
-    for following in (a.send, a.write, a.sendall):
-        with pytest.raises(TimeoutError):
-            following(b"x")
     b.settimeout(60)
-    assert len(b.read(sent)) == sent
+    assert len(b.read(sent)) == sent  # The next call says so although there is room again.
+    with pytest.raises(TimeoutError):
+        getattr(a, following)(b"x")
     assert a.write(b"x") == 1
 
 

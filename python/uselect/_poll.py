@@ -8,7 +8,7 @@ from itertools import count
 from math import ceil
 from operator import index
 from time import monotonic
-from typing import Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 from weakref import finalize
 
 from usocket._errors import check, error, int32
@@ -106,7 +106,6 @@ class poll:
         """The same as an iterator."""
         return iter(self.poll(timeout, flags))
 
-
     def _group(self, entry: _Entry):
         return self._sockets if entry.handle else self._descriptors
 
@@ -169,12 +168,12 @@ class _Sockets:
 
 class _Descriptors:
     """Descriptors that are none of the library's, which may be closed behind anybody's back: an
-    array for usocket_poll, which then says so. It has the poller of the sockets as one entry more."""
+    array for usocket_poll, which then says so. The sockets' poller is one entry more."""
 
     def __init__(self, sockets: _Sockets) -> None:
         self._sockets = sockets
         self._entries: Dict[int, _Entry] = {}
-        self._array = None
+        self._array: Any = None  # Made when it is needed, after each change.
 
     def __bool__(self) -> bool:
         return bool(self._entries)

@@ -7,7 +7,7 @@ from ctypes import byref
 from errno import EINTR
 from threading import Thread, current_thread, main_thread
 from time import monotonic
-from typing import Optional
+from typing import Optional, Tuple, Union
 
 from ._address import AF_INET, AF_INET6, Address, encode
 from ._errors import int32
@@ -20,9 +20,9 @@ REUSE_PORT, DUAL_STACK = 1, 2  # USOCKET_REUSE_PORT, USOCKET_DUAL_STACK
 
 
 def create_connection(
-    address: Address,
+    address: Tuple[str, Union[int, str]],
     timeout: Optional[float] = None,
-    source_address: Optional[Address] = None,
+    source_address: Optional[Tuple[str, int]] = None,
 ) -> socket:
     """Connects to `(host, port)`: all addresses of the host, IPv6 and IPv4 taking turns, a new
     attempt every 250 ms or as soon as one fails; the first to connect wins (RFC 8305).

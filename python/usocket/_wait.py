@@ -12,7 +12,7 @@ from ctypes import byref
 from errno import EAGAIN, EINTR, ETIMEDOUT
 from math import ceil, isnan
 from time import monotonic
-from typing import Optional
+from typing import Callable, Optional
 
 from ._constants import CONSTANTS
 from ._lib import PollFd, lib
@@ -98,5 +98,7 @@ def resume(deadline: Optional[float], events: int, call, handle, buf, size, flag
             contradictions += 1
             if contradictions > CONTRADICTIONS:
                 poll(None, 0, monotonic() + PAUSE)
+                if monotonic() > deadline:
+                    return -ETIMEDOUT
         elif code != -EINTR:
             return code

@@ -117,6 +117,12 @@ impl Context {
         self.detail.lock().clone()
     }
 
+    /// An error with its sentence, left here for `usocket_error_detail`.
+    pub fn refuse(&self, code: i32, words: &str) -> Error {
+        *self.detail.lock() = words.into();
+        Error::tls(code)
+    }
+
     fn explained<T>(&self, result: std::result::Result<T, Cause>) -> Result<T> {
         result.map_err(|cause| {
             *self.detail.lock() = cause.words;

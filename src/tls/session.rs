@@ -51,9 +51,10 @@ impl Session {
         let client = matches!(config.side, Side::Client(..));
         let name = name.filter(|n| client && !n.is_empty());
         let parsed = match name {
-            Some(name) => Some(parse_name(name)?),
+            Some(name) => Some(parse_name(context, name)?),
             None if client && config.check_name => {
-                return Err(Error::tls(USOCKET_ETLS_NAME_REQUIRED));
+                let words = "the host name is to be checked, and no server name was given";
+                return Err(context.refuse(USOCKET_ETLS_NAME_REQUIRED, words));
             }
             // rustls wants a name in any case; an address is not sent to the server.
             None if client => Some(ServerName::from(peer_address(socket))),
@@ -403,14 +404,14 @@ fn wait_in_handshake(s: &Socket, events: i16, deadline: &mut Deadline) -> Result
     }
 }
 
-fn parse_name(name: &str) -> Result<ServerName<'static>> {
+fn parse_name(context: &Context, name: &str) -> Result<ServerName<'static>> {
     let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
     match ServerName::try_from(bare) {
         Ok(name) => Ok(name.to_owned()),
-        Err(_) => Err(crate::error::explain(
-            Error::tls(USOCKET_ETLS_BAD_NAME),
-            format!("{name:?} is neither a host name nor an IP address"),
-        )),
+        Err(_) => {
+            let words = format!("{name:?} is neither a host name nor an IP address");
+            Err(context.refuse(USOCKET_ETLS_BAD_NAME, &words))
+        }
     }
 }
 
