@@ -87,7 +87,7 @@ def test_a_certificate_with_everything(tmp_path, serial):
 def test_the_roots_of_the_system():
     context = ssl.create_default_context()
     roots = context.get_ca_certs(binary_form=True)
-    for der, expected in zip(roots, context.get_ca_certs()):
+    for der, expected in zip(roots, context.get_ca_certs()):  # noqa: B905
         assert as_dict(der) == expected
     assert len(roots) > 50 or not ssl.get_default_verify_paths().cafile
 

@@ -471,8 +471,9 @@ def test_many_threads_on_one_context(serve, server_context, client_context):
 
 def test_a_hundred_sockets_leave_nothing_behind(serve, dial, server_context, client_context):
     context, address = client_context(), serve(server_context())
-    with dial(context, address):
-        pass
+    with dial(context, address) as s:
+        s.write(b"x")
+        assert s.read(1) == b"x"
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(100):
         with context.wrap_socket(
