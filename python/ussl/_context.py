@@ -13,7 +13,7 @@ from ctypes import (
     string_at,
 )
 from operator import index
-from typing import Callable, List, Optional, Union
+from typing import Callable, Dict, List, Optional, Union
 from weakref import finalize
 
 from usocket._errors import check, detail, error, strerror
@@ -23,6 +23,7 @@ from usocket._tls_errors import SSLConfigError, in_callback
 from ._constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, VerifyFlags, VerifyMode
 from ._load import Source, pem_or_der, the_bytes, without
 from ._settings import Settings
+from ._stats import Stats
 
 _CALLBACK = CFUNCTYPE(c_int32, c_void_p, POINTER(c_uint8), c_size_t, c_int32)
 
@@ -55,6 +56,7 @@ class SSLContext(Settings):
         "_check_hostname",
         "_crls",
         "_protocol",
+        "_stats",
         "_thunk",
         "_verify_flags",
         "_verify_mode",
@@ -73,6 +75,7 @@ class SSLContext(Settings):
         self._crls: List[bytes] = []
         self._callback: Optional[Callable[[bytes, int], int]] = None
         self._thunk = None
+        self._stats = Stats()
 
     def __reduce__(self):
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
@@ -264,6 +267,13 @@ class SSLContext(Settings):
         self._check(lib.usocket_tls_context_set_clock(self._handle, index(unix_seconds)))
 
     # --- connections
+
+    def session_stats(self) -> Dict[str, int]:
+        """How many connections began (`connect`, `accept`), how many handshakes were completed
+        (`connect_good`, `accept_good`), how many of them resumed a session (`hits`), and, on a
+        server, did not (`misses`). From: CPython.
+        """
+        return self._stats.counts()
 
     def wrap_socket(
         self,

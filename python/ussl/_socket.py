@@ -92,6 +92,8 @@ class SSLSocket(Info):
         new._late_in = new._late_out = 0
         new._family, new._type, new._proto = sock._family, sock._type, sock._proto
         new._timeout = sock._timeout
+        if new._wrapped:
+            context._stats.begin(new)
         if greet and new._wrapped and new._timeout != 0 and new._is_connected():
             new._do_handshake_or_close()
         return new
@@ -166,6 +168,13 @@ class SSLSocket(Info):
         except BaseException:
             conn.close()
             raise
+
+    def close(self) -> None:
+        """As a socket's; says goodbye (close_notify) if that can be done at once, or, with a
+        timeout, within that."""
+        if self._handle and self._wrapped:
+            self._context._stats.end(self)
+        super().close()
 
     def dup(self):
         """Not possible: OSError EOPNOTSUPP."""
