@@ -14,7 +14,7 @@ NATIVE  := -lpthread -lm -ldl -lrt -lutil
 CFLAGS_HERE  := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -pthread -Iinclude
 LIBS_HERE    := -L$(RELEASE) -lusocket -Wl,-rpath,$(abspath $(RELEASE))
 
-.PHONY: help build header demo test bench loom tsan fmt lint install uninstall clean c-tests abi
+.PHONY: help build header demo test bench loom tsan fmt lint install uninstall clean c-tests certs abi
 
 help: ## this list
 	@echo "libusocket $(VERSION)"
@@ -68,6 +68,9 @@ target/c-tests/tool_%: c-tests/tool_%.c include/usocket.h $(RELEASE)/libusocket.
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_HERE) -o $@ $< $(LIBS_HERE)
 
+certs: ## certificates for the tests, made anew, in target/certs
+	cargo run -q --example mkcert -- target/certs
+
 test: ## everything, ending with one line that counts; installs what the tests need
 	@scripts/tools
 	@python3 scripts/test.py
@@ -87,9 +90,6 @@ else
 	@echo "this toolchain has no ThreadSanitizer"
 	@echo "test result: ok. 0 passed; 0 failed; 1 ignored;"
 endif
-
-bench: build ## measure it
-	@if [ -x benches/run ]; then benches/run; else echo "there is no benches/run"; exit 1; fi
 
 fmt: ## format the Rust code
 	cargo fmt --all
@@ -127,3 +127,6 @@ uninstall: ## undo install, given the same PREFIX and DESTDIR
 
 clean: ## remove everything built
 	rm -rf target
+
+-include scripts/bench.mk
+-include scripts/micropython.mk

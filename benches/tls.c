@@ -6,6 +6,7 @@
  *   tls resumed CORES          the same with the session of the connection before
  *   tls memory N BYTES         prints what the heap of the client, and of the server, grew by for
  *                              each of N idle connections that have carried BYTES each way
+ *   tls context                prints what the heap grew by for a client and a server context
  *   tls describe               prints what is agreed upon
  *
  * $BENCH_TLS12 asks for TLS 1.2, $BENCH_GROUPS for key exchange groups.
@@ -160,6 +161,13 @@ static int memory(long n)
     return printf("%.0f %.0f\n", client_side, server_side) < 0;
 }
 
+static int context(const struct tls_options *options)
+{
+    size_t before = heap(); /* the first pair is there, with all that is made once */
+    tls_init(options);
+    return printf("%zu\n", heap() - before) < 0;
+}
+
 /* One connection for good, over TCP. */
 static int stream(int other, int64_t (*run)(long), void (*far)(tls_t))
 {
@@ -194,6 +202,8 @@ int main(int argc, char **argv)
         int other = atoi(argument(argc, argv, 3, "cores")) - 1;
         return what[0] == 'b' ? stream(other, bulk, sink) : stream(other, pingpong, pong);
     }
+    if (strcmp(what, "context") == 0)
+        return context(&options);
     if (strcmp(what, "memory") == 0) {
         size = strtoul(argument(argc, argv, 3, "bytes"), NULL, 10);
         buffer = calloc(1, size);

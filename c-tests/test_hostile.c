@@ -57,44 +57,6 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_poller_add(poller, h, 0, POLLIN, 0));
     STALE(usocket_poller_modify(poller, h, 0, POLLIN, 0));
     STALE(usocket_poller_remove(poller, h, 0));
-    STALE(usocket_tls_context_use_cert(h, buf, 1, buf, 1));
-    STALE(usocket_tls_context_use_cert_file(h, "/", "/"));
-    STALE(usocket_tls_context_trust(h, buf, 1));
-    STALE(usocket_tls_context_trust_file(h, "/"));
-    STALE(usocket_tls_context_trust_dir(h, "/"));
-    STALE(usocket_tls_context_trust_system(h));
-    STALE(usocket_tls_context_trust_mozilla(h));
-    STALE(usocket_tls_context_add_crl(h, buf, 1));
-    STALE(usocket_tls_context_set_crl_flags(h, 0));
-    STALE(usocket_tls_context_set_verify(h, 0));
-    STALE(usocket_tls_context_set_hostname(h, 0));
-    STALE(usocket_tls_context_set_alpn(h, "x"));
-    STALE(usocket_tls_context_set_versions(h, 0, 0));
-    STALE(usocket_tls_context_set_ciphers(h, NULL));
-    STALE(usocket_tls_context_ciphers(h, buf, sizeof buf));
-    STALE(usocket_tls_context_set_groups(h, NULL));
-    STALE(usocket_tls_context_set_resumption(h, 0, 0));
-    STALE(usocket_tls_context_insecure_keylog(h, NULL));
-    STALE(usocket_tls_context_add_pin(h, (const uint8_t *)buf, 32));
-    STALE(usocket_tls_context_set_verify_callback(h, NULL, NULL));
-    STALE(usocket_tls_context_set_clock(h, 0));
-    STALE(usocket_tls_wrap(h, 0, NULL, 0));
-    STALE(usocket_tls_handshake(h));
-    STALE(usocket_tls_pending(h));
-    STALE(usocket_tls_wants(h));
-    STALE(usocket_tls_version(h));
-    STALE(usocket_tls_cipher(h, buf, sizeof buf));
-    STALE(usocket_tls_group(h, buf, sizeof buf));
-    STALE(usocket_tls_alpn(h, buf, sizeof buf));
-    STALE(usocket_tls_server_name(h, buf, sizeof buf));
-    STALE(usocket_tls_resumed(h));
-    STALE(usocket_tls_verified(h));
-    STALE(usocket_tls_alert(h));
-    STALE(usocket_tls_peer_cert(h, 0, buf, sizeof buf));
-    STALE(usocket_tls_export(h, "x", NULL, 0, buf, 1));
-    STALE(usocket_tls_channel_binding(h, buf, sizeof buf));
-    STALE(usocket_tls_session(h));
-    STALE(usocket_tls_set_session(h, 0));
     GIVES(1, usocket_poll(&p, 1, -1));
     assert_int_equal(p.revents, POLLNVAL);
     mark(walked_stale, "usocket_poll");
@@ -110,7 +72,6 @@ static const char *const WITHOUT[] = {
     "usocket_inet_pton", "usocket_inet_ntop", "usocket_socket", "usocket_socketpair",
     "usocket_from_fd", "usocket_getaddrinfo", "usocket_freeaddrinfo", "usocket_resolve_start",
     "usocket_create_connection", "usocket_create_server", "usocket_poller_create",
-    "usocket_tls_context",
 };
 
 static void a_stale_handle_is_ebadf_everywhere(void **state)
@@ -313,84 +274,6 @@ static void names_and_polling(usocket_t s)
     OK(usocket_close(poller));
 }
 
-static void tls(usocket_t s)
-{
-    usocket_t c = OK(usocket_tls_context(USOCKET_TLS_CLIENT));
-    BAD(-EINVAL, usocket_tls_context(0));
-    BAD(-EFAULT, usocket_tls_context_use_cert(c, NULL, 1, NULL, 0));
-    BAD(-EINVAL, usocket_tls_context_use_cert(c, buf, OVER, NULL, 0));
-    BAD(USOCKET_ETLS_PEM_EMPTY, usocket_tls_context_use_cert(c, NULL, 0, NULL, 0));
-    BAD(-EFAULT, usocket_tls_context_use_cert_file(c, NULL, NULL));
-    BAD(-ENOENT, usocket_tls_context_use_cert_file(c, "/nonexistent", NULL));
-    BAD(-EISDIR, usocket_tls_context_use_cert_file(c, "/", NULL));
-    BAD(-EFAULT, usocket_tls_context_trust(c, NULL, 1));
-    BAD(-EINVAL, usocket_tls_context_trust(c, buf, MAX));
-    BAD(USOCKET_ETLS_PEM_EMPTY, usocket_tls_context_trust(c, NULL, 0));
-    BAD(-EFAULT, usocket_tls_context_trust_file(c, NULL));
-    BAD(USOCKET_ETLS_PEM_EMPTY, usocket_tls_context_trust_file(c, "/dev/null"));
-    BAD(-EFAULT, usocket_tls_context_trust_dir(c, NULL));
-    BAD(-ENOTDIR, usocket_tls_context_trust_dir(c, "/dev/null"));
-    BAD(-EINVAL, usocket_tls_context_trust_system(s)); // a socket is no context
-    CALL(usocket_tls_context_trust_mozilla(c));
-    BAD(-EFAULT, usocket_tls_context_add_crl(c, NULL, 1));
-    BAD(-EINVAL, usocket_tls_context_set_crl_flags(c, INT32_MIN));
-    BAD(-EINVAL, usocket_tls_context_set_verify(c, INT32_MAX));
-    BAD(-EINVAL, usocket_tls_context_set_hostname(c, -1));
-    BAD(-EINVAL, usocket_tls_context_set_alpn(c, ","));
-    BAD(USOCKET_ETLS_NO_SUCH_VERSION, usocket_tls_context_set_versions(c, INT32_MAX, 0));
-    BAD(USOCKET_ETLS_NO_SUCH_SUITE, usocket_tls_context_set_ciphers(c, "nonsense"));
-    BAD(USOCKET_ETLS_NO_SUCH_SUITE, usocket_tls_context_set_ciphers(c, ""));
-    BAD(-EFAULT, usocket_tls_context_ciphers(c, NULL, 1));
-    BAD(-ENOSPC, usocket_tls_context_ciphers(c, buf, 1));
-    BAD(USOCKET_ETLS_NO_SUCH_SUITE, usocket_tls_context_set_groups(c, "nonsense"));
-    BAD(-EINVAL, usocket_tls_context_set_resumption(c, INT32_MAX, 0));
-    BAD(-EINVAL, usocket_tls_context_set_resumption(c, 0, INT32_MIN));
-    BAD(-ENOENT, usocket_tls_context_insecure_keylog(c, "/nonexistent/file"));
-    BAD(-EFAULT, usocket_tls_context_add_pin(c, NULL, 32));
-    BAD(-EINVAL, usocket_tls_context_add_pin(c, (const uint8_t *)buf, 31));
-    CALL(usocket_tls_context_set_verify_callback(c, NULL, NULL));
-    BAD(-EINVAL, usocket_tls_context_set_clock(c, INT64_MIN));
-
-    usocket_t pair[2];
-    OK(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-    BAD(-EPROTOTYPE, usocket_tls_wrap(s, c, "x", 0));
-    BAD(-EINVAL, usocket_tls_wrap(pair[0], c, "x", INT32_MIN));
-    BAD(-EINVAL, usocket_tls_wrap(pair[0], pair[1], "x", 0));
-    BAD(-EBADF, usocket_tls_wrap(pair[0], 0, "x", 0));
-    BAD(USOCKET_ETLS_BAD_NAME, usocket_tls_wrap(pair[0], c, "\xff\xfe", 0));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_handshake(s));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_pending(s));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_wants(s));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_version(s));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_cipher(s, buf, sizeof buf));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_group(s, NULL, 0));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_alpn(s, NULL, 0));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_server_name(s, NULL, 0));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_resumed(s));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_verified(s));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_alert(s));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_peer_cert(s, 0, NULL, 0));
-    BAD(-EFAULT, usocket_tls_export(s, NULL, NULL, 0, buf, 1));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_channel_binding(s, NULL, 0));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_session(s));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_set_session(s, c));
-    // What a context is not, and what is not there before the handshake.
-    GIVES(-ENOTSOCK, usocket_recv(c, buf, 1, 0));
-    OK(usocket_tls_wrap(pair[0], c, "server.example", 0));
-    GIVES(-EISCONN, usocket_tls_wrap(pair[0], c, "server.example", 0));
-    GIVES(-EINVAL, usocket_tls_set_session(pair[0], c)); // a context is no session
-    GIVES(-ENODATA, usocket_tls_peer_cert(pair[0], INT32_MIN, buf, sizeof buf));
-    GIVES(-ENOTCONN, usocket_tls_export(pair[0], "x", NULL, 0, buf, 1));
-    GIVES(-ENOTCONN, usocket_tls_channel_binding(pair[0], buf, sizeof buf));
-    GIVES(0, usocket_tls_cipher(pair[0], NULL, 0));
-    GIVES(0, usocket_tls_version(pair[0]));
-    GIVES(-EFAULT, usocket_recv(pair[0], NULL, 1, 0));
-    GIVES(-EOPNOTSUPP, usocket_dup(pair[0]));
-    OK(usocket_close(c));
-    OK(usocket_close(pair[0]));
-    OK(usocket_close(pair[1]));
-}
-
 static void bad_arguments_have_their_codes(void **state)
 {
     (void)state;
@@ -407,7 +290,6 @@ static void bad_arguments_have_their_codes(void **state)
     sockets(s);
     options(s);
     names_and_polling(s);
-    tls(s);
     OK(usocket_close(s));
     all_walked(walked_bad, false, "bad arguments");
 }

@@ -1201,7 +1201,8 @@ int32_t usocket_tls_context_insecure_keylog(usocket_t context, const char *path)
 
 // Trusts certificates, PEM or DER, any number of them: those issued by them (CA certificates),
 // and they themselves. A self-signed certificate given here is accepted as the peer's own, also
-// if it says it is a CA, also with nothing but a common name in it.
+// if it says it is a CA, also with nothing but a common name in it. Of several, those that cannot
+// be read are left out.
 //
 // Returns: how many certificates were added.
 // Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,

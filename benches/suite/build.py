@@ -51,7 +51,7 @@ def library(*features):
 def program(name, backend, *flags):
     """A program of this directory over `backend` ("usocket" or a peer); gives its path."""
     source = ROOT / "benches" / f"{name}.c"
-    exe = OUT / f"{name}-{backend}"
+    exe = OUT / f"{name}-{backend.replace(' ', '-')}"
     if backend == "usocket":
         lib = library()
         flags = ("-DUSOCKET", *flags, f"-L{lib}", "-lusocket", f"-Wl,-rpath,{lib}")

@@ -5,11 +5,15 @@ import re
 import statistics
 import subprocess
 import tempfile
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "target" / "bench"
+
+# Seconds after which an unsettled comparison is left as it is; its spread tells.
+BUDGET = float(os.environ.get("BENCH_BUDGET", 15))
 
 
 class Missing(Exception):
@@ -82,22 +86,25 @@ def prioritised(argv):
     return ["nice", "-n", "-15", *argv] if os.geteuid() == 0 else argv
 
 
-def interleave(commands, slice_s=0.03, rounds=10, launches=(4, 12), settled=0.003):
-    """Seconds per operation of each command (argv, or (argv, environment)), turn by turn.
+def interleave(commands, slice_s=0.03, rounds=10, launches=(4, 12), settled=0.003, budget_s=BUDGET):
+    """Seconds per operation of each command (see `started`), turn by turn.
 
     New processes for each launch (the layout of a process is luck), in each round every program
-    once, the order reversed from round to round. All run the same number of operations. It ends
-    when the ratios have settled, at the latest after the second number of `launches`.
+    once, the order reversed from round to round. All run the same number of operations, as many as
+    the slowest does in a slice. It ends when the ratios have settled, at the latest after the
+    second number of `launches` or, once the first is reached, when the budget is spent.
     """
+    start = time.monotonic()
     samples = {name: [] for name in commands}
     for launch in range(launches[1]):
-        if launch >= launches[0] and uncertainty(samples) < settled:
+        spent = time.monotonic() - start > budget_s
+        if launch >= launches[0] and (spent or uncertainty(samples) < settled):
             break
         programs = {}
         try:
             for name, command in commands.items():
-                programs[name] = Program(*command) if isinstance(command, tuple) else Program(command)
-            n = calibrate(next(iter(programs.values())), slice_s)
+                programs[name] = started(command)
+            n = min(calibrate(p, slice_s) for p in programs.values())
             for p in programs.values():
                 p.run(max(1, n // 4))
             order = list(programs)
@@ -109,6 +116,13 @@ def interleave(commands, slice_s=0.03, rounds=10, launches=(4, 12), settled=0.00
             for p in programs.values():
                 p.close()
     return samples
+
+
+def started(command):
+    """A command is an argv, (argv, environment), or a function that starts a Program."""
+    if callable(command):
+        return command()
+    return Program(*command) if isinstance(command, tuple) else Program(command)
 
 
 def uncertainty(samples):

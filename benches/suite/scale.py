@@ -1,9 +1,10 @@
 """Scale: pollers, lookups and memory with many handles; two threads; waking by close."""
 
+import functools
 import statistics
 
 from .build import program, run, sides
-from .measure import Row, at_most, compare, interleave, ratio_and_spread
+from .measure import OUT, ROOT, Row, at_most, compare, interleave, ratio_and_spread
 
 HOST = "C"
 MANY = [100, 1000, 15000]
@@ -30,6 +31,25 @@ def poller_growth():
 def lookup_growth(n):
     return growth(f"handle lookup, {n:,} open sockets", program("scale", "usocket"),
                   ["lookup", 100], ["lookup", n], 1.5, "ns", 1e9)
+
+
+@functools.cache
+def table():
+    target = OUT / "cargo-table"
+    run(["cargo", "build", "--release", "--target-dir", target], cwd=ROOT / "benches" / "table")
+    return target / "release" / "bench-table"
+
+
+def table_growth(n):
+    """Entries in use stay in the cache, as long as there are few of them: the table's own cost."""
+    return growth(f"table lookup, {n:,} entries, 64 of them in use", table(), ["hot", 100],
+                  ["hot", n], 1.5, "ns", 1e9)
+
+
+def table_random(n):
+    """All entries in use, in a random order: what the memory costs, with any table."""
+    return compare(HOST, f"table lookup, {n:,} entries, all in use", [table(), "random", n],
+                   {"array, 2 atomic operations": [table(), "floor", n]}, "ns", 1e9)
 
 
 def memory(n):
@@ -71,6 +91,10 @@ def cases():
     yield HOST, "wake of a blocked recv by close", wake
     for n in MANY[1:]:
         yield HOST, f"handle lookup, {n:,} open sockets", lambda n=n: lookup_growth(n)
+    for n in (1000, 10000, 100000):
+        yield HOST, f"table lookup, {n:,} entries, 64 of them in use", lambda n=n: table_growth(n)
+    for n in (100, 100000):
+        yield HOST, f"table lookup, {n:,} entries, all in use", lambda n=n: table_random(n)
     for n in MANY:
         yield HOST, f"heap per idle plain handle, {n:,} open", lambda n=n: memory(n)
     yield HOST, "2 threads on distinct sockets", threads

@@ -309,10 +309,3 @@ impl Engine {
         error
     }
 }
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // What was received and never read is the peer's business and ours alone.
-        zeroize::Zeroize::zeroize(&mut self.plain);
-    }
-}

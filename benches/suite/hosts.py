@@ -1,0 +1,165 @@
+"""The Python hosts: CPython's socket and ssl, MicroPython's own modules, against ours there."""
+
+import os
+import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+from . import tls_peers as peers
+from .build import library, need, run
+from .measure import OUT, ROOT, Missing, Program, Row, at_most, compare
+from .size import stripped
+
+SCRIPT = ROOT / "benches" / "host.py"
+
+# What each row measures: its name, what host.py is told, unit, units an operation, the goal in
+# MicroPython.
+ROWS = [
+    ("ping-pong 64 B, 1 core", ["pingpong", 64], "1/s", 1, 1.0),
+    ("bulk 64 KiB, 1 core", ["bulk", 65536], "MiB/s", 1 / 16, 1.0),
+    ("readline, 80 B", ["readline", 80], "1/s", 1, 10.0),
+    ("TLS ping-pong 64 B, 1 core", ["tls-pingpong", 64], "1/s", 1, 1.0),
+    ("TLS bulk 16 KiB, 1 core", ["tls-bulk", 16384], "MiB/s", 1 / 64, 10.0),
+    ("TLS bulk 64 KiB, 1 core", ["tls-bulk", 65536], "MiB/s", 1 / 16, 10.0),
+    ("TLS handshakes", ["handshake", 1], "1/s", 1, 20.0),
+]
+
+
+class BothEnds(Program):
+    """A far end that says "ready" when it listens, and the near end that is measured."""
+
+    def __init__(self, interpreter, modules, arguments, env):
+        port = free_port()
+        what, size = arguments
+        over_tls = what.startswith("tls") or what == "handshake"
+        tail = [what, port, size, *(modules[1:] if over_tls else [])]
+
+        def argv(end):
+            return [str(a) for a in ("taskset", "-c", 0, *interpreter, SCRIPT, modules[0], end, *tail)]
+
+        self.far = subprocess.Popen(argv("far"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                    text=True, env={**os.environ, **env})
+        try:
+            if self.far.stdout.readline().strip() != "ready":
+                raise RuntimeError("far end: " + self.far.communicate()[1].strip()[-200:])
+            super().__init__(argv("near"), env)
+        except BaseException:
+            self.end_far()
+            raise
+
+    def end_far(self):
+        self.far.kill()
+        self.far.communicate()
+
+    def close(self):
+        super().close()
+        self.end_far()
+
+
+def row(host, sides, name, arguments, unit, per_op, goal):
+    """`sides` gives (interpreter, (module, TLS module), environment) of ours and of the peer's."""
+    (our, ours), (peer, theirs) = sides().items()
+    if "TLS" in name:
+        peers.certificates()
+        for side in (ours, theirs):
+            require(side[0], side[1][1], side[2])
+
+    def starter(side):
+        return lambda: BothEnds(side[0], side[1], arguments, {**peers.ENV, **side[2]})
+
+    return compare(host, name, starter(ours), {peer: starter(theirs)}, unit, per_op, {peer: goal},
+                   slice_s=0.1 if "TLS" in name else 0.03)
+
+
+def require(interpreter, module, env):
+    done = subprocess.run([*map(str, interpreter), "-c", f"import {module}; {module}.SSLContext"],
+                          capture_output=True, env={**os.environ, **env})
+    if done.returncode != 0:
+        raise Missing(f"module {module} with SSLContext in {' '.join(map(str, interpreter))}")
+
+
+def cpython():
+    if not (ROOT / "python" / "usocket").exists():
+        raise Missing("python/usocket")
+    env = {"PYTHONPATH": str(ROOT / "python"),
+           "USOCKET_LIBRARY": str(library() / "libusocket.so.0")}
+    return {"ours": ([sys.executable], ("usocket", "ussl"), env),
+            "socket, ssl": ([sys.executable], ("socket", "ssl"), {})}
+
+
+def micropython():
+    """Both firmwares are built by micropython-build from one source with the same options."""
+    build = ROOT / "scripts" / "micropython-build"
+    home = Path(os.environ.get("MICROPYTHON_HOME", ROOT / "target" / "micropython"))
+    ours, stock = home / "micropython", home / "micropython-stock"
+    if not (ours.exists() and stock.exists()):
+        if not build.exists():
+            raise Missing("scripts/micropython-build, which makes the firmwares")
+        library()
+        run([build])
+    return {"ours": ([ours], ("socket", "tls"), {}), "stock modules": ([stock], ("socket", "tls"), {})}
+
+
+def idle_calls(interpreter, seconds=3):
+    """System calls a second of a server with nothing to do (see idle.py)."""
+    need("strace")
+    port = free_port()
+    server = subprocess.Popen([interpreter, SCRIPT.with_name("idle.py"), str(port)], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env={**os.environ, **peers.ENV})
+    clients = []
+    try:
+        said = server.stdout.readline().strip()
+        if said != "listening":
+            raise RuntimeError(f"idle.py: {said} {server.communicate()[1][-200:]}")
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
+        context = ssl.create_default_context(cafile=peers.CERTS / "ca.pem")
+        over_tls = socket.create_connection(("127.0.0.1", port + 1))
+        clients.append(context.wrap_socket(over_tls, server_hostname="localhost"))
+        server.stdout.readline()
+        log = OUT / "idle.strace"
+        trace = ["strace", "-f", "-q", "-o", str(log), "-p", str(server.pid)]
+        subprocess.run(["timeout", str(seconds), *trace], capture_output=True)
+        return sum("(" in line for line in log.read_text().splitlines()[1:]) / seconds
+    finally:
+        for c in clients:
+            c.close()
+        server.kill()
+        server.communicate()
+
+
+def idle():
+    """The call that the server is in when strace comes is not counted."""
+    peers.certificates()
+    (ours, *_), (stock, *_) = micropython().values()
+    ours, stock = idle_calls(ours[0]), idle_calls(stock[0])
+    yield at_most("MicroPython", IDLE, ours, 5, "calls/s", f"stock: {stock:.0f}")
+    yield Row("MicroPython", IDLE, "stock modules", stock / max(ours, 1 / 3), None, None, ours, "calls/s", stock)
+
+
+IDLE = "idle asyncio server, 1 TLS and 5 plain"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def size():
+    """What the firmware grows by: both stripped, the same options."""
+    (ours, *_), (stock, *_) = micropython().values()
+    a, b = (stripped(exe[0]) / 1000 for exe in (ours, stock))
+    yield Row("MicroPython", "firmware grows by", "stock firmware", None, None, None, a - b, "kB",
+              note=f"{b:.0f} kB to {a:.0f} kB")
+
+
+def cases():
+    for host, sides in (("MicroPython", micropython), ("CPython", cpython)):
+        for name, arguments, unit, per_op, goal in ROWS:
+            goal = goal if host == "MicroPython" else None
+            yield host, name, lambda h=host, s=sides, a=(name, arguments, unit, per_op, goal): row(h, s, *a)
+    yield "MicroPython", IDLE, idle
+    yield "MicroPython", "firmware grows by", size
