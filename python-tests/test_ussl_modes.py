@@ -1,4 +1,4 @@
-"""TLS that does not block, that has a deadline, that several threads share; what poll says of it."""
+"""TLS that does not block, that has a deadline, that threads share; what poll says of it."""
 
 import asyncio
 import hashlib
