@@ -204,8 +204,11 @@ impl Poller {
                 (0, _) => 0,
                 (_, Ok(seen)) => seen,
                 (_, Err(e)) if e.raw_os_error() == Some(libc::EINTR) => {
-                    wait::interrupted()?;
-                    continue;
+                    if known == 0 {
+                        wait::interrupted()?;
+                        continue;
+                    }
+                    0
                 }
                 (_, Err(e)) => return Err(e.into()),
             };
