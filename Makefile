@@ -14,11 +14,11 @@ NATIVE  := -lpthread -lm -ldl -lrt -lutil
 CFLAGS_HERE  := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -pthread -Iinclude
 LIBS_HERE    := -L$(RELEASE) -lusocket -Wl,-rpath,$(abspath $(RELEASE))
 
-.PHONY: help build header demo test bench loom tsan fmt lint install uninstall clean c-tests abi
+.PHONY: help build header demo test bench loom tsan fmt lint install uninstall clean c-tests certs abi
 
 help: ## this list
 	@echo "libusocket $(VERSION)"
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
 # --- the library ---------------------------------------------------------------------------------
 
@@ -60,7 +60,7 @@ target/c-tests/support.o: c-tests/support.c c-tests/support.h include/usocket.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_HERE) -c -o $@ $<
 
-target/c-tests/test_%: c-tests/test_%.c target/c-tests/support.o target/c-tests/functions.h \
+target/c-tests/test_%: c-tests/test_%.c c-tests/walk.h target/c-tests/support.o target/c-tests/functions.h \
 		$(RELEASE)/libusocket.so.0
 	$(CC) $(CFLAGS_HERE) -Itarget/c-tests -o $@ $< target/c-tests/support.o $(LIBS_HERE) -lcmocka
 
@@ -68,28 +68,28 @@ target/c-tests/tool_%: c-tests/tool_%.c include/usocket.h $(RELEASE)/libusocket.
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_HERE) -o $@ $< $(LIBS_HERE)
 
+certs: ## certificates for the tests, made anew, in target/certs
+	cargo run -q --example mkcert -- target/certs
+
 test: ## everything, ending with one line that counts; installs what the tests need
 	@scripts/tools
 	@python3 scripts/test.py
 
 loom: ## model-check the handle table
-	RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom model
+	RUSTFLAGS="--cfg loom" cargo test --release -p model --target-dir target/loom model
 
-# What the standard library's own threads do is not instrumented; tests/tsan.supp says what that
+# What the standard library's own threads do is not instrumented; tools/threads/tsan.supp says what that
 # takes. The sanitizer is part of the toolchain, but behind a switch.
 TSAN_RUNTIME := $(wildcard $(shell rustc --print sysroot)/lib/rustlib/*/lib/librustc*_rt.tsan.a)
 tsan: ## what threads may do, under ThreadSanitizer
 ifneq ($(TSAN_RUNTIME),)
-	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp RUSTC_BOOTSTRAP=1 \
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tools/threads/tsan.supp RUSTC_BOOTSTRAP=1 \
 	RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" \
-	cargo test --test threads --target $$(rustc -vV | sed -n 's/^host: //p') --target-dir target/tsan
+	cargo test -p threads --test threads --target $$(rustc -vV | sed -n 's/^host: //p') --target-dir target/tsan
 else
 	@echo "this toolchain has no ThreadSanitizer"
 	@echo "test result: ok. 0 passed; 0 failed; 1 ignored;"
 endif
-
-bench: build ## measure it
-	@if [ -x benches/run ]; then benches/run; else echo "there is no benches/run"; exit 1; fi
 
 fmt: ## format the Rust code
 	cargo fmt --all
@@ -127,3 +127,6 @@ uninstall: ## undo install, given the same PREFIX and DESTDIR
 
 clean: ## remove everything built
 	rm -rf target
+
+-include scripts/bench.mk
+-include scripts/micropython.mk

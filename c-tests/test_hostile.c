@@ -1,36 +1,14 @@
 // Every function of the header, called with what no caller should pass: stale, zero, negative and
 // huge handles; NULL pointers; huge lengths. No crash, no hang, a clear code. Also run under
-// valgrind. The header itself says which functions there are: one that is not walked here fails.
+// valgrind. The header itself says which functions there are: one that is not walked here fails
+// (those of TLS are walked in test_hostile_tls.c).
 
-#include "support.h"
-
-#define FUNCTION(name) #name,
-static const char *const FUNCTIONS[] = {
-#include "functions.h"
-};
-#undef FUNCTION
-enum { N_FUNCTIONS = sizeof FUNCTIONS / sizeof *FUNCTIONS };
-
-// Which of them the two walks have called.
-static bool walked_stale[N_FUNCTIONS], walked_bad[N_FUNCTIONS];
-
-static void mark(bool *walked, const char *call)
-{
-    size_t n = strcspn(call, "(");
-    for (int i = 0; i < N_FUNCTIONS; i++)
-        if (strlen(FUNCTIONS[i]) == n && !strncmp(FUNCTIONS[i], call, n)) {
-            walked[i] = true;
-            return;
-        }
-    fail_msg("%s is no function of the header", call);
-}
+#include "walk.h"
 
 // --- handles ---
 
 static char buf[256];
 static usocket_addr addr;
-
-#define STALE(call) (mark(walked_stale, #call), check_code(-EBADF, (call), #call, __FILE__, __LINE__))
 
 static void every_function_on_a_handle(usocket_t h)
 {
@@ -119,9 +97,7 @@ static void a_stale_handle_is_ebadf_everywhere(void **state)
     OK(usocket_close(live));
     for (size_t i = 0; i < sizeof WITHOUT / sizeof *WITHOUT; i++)
         mark(walked_stale, WITHOUT[i]);
-    for (int i = 0; i < N_FUNCTIONS; i++)
-        if (!walked_stale[i])
-            fail_msg("%s is not walked with stale handles", FUNCTIONS[i]);
+    all_walked(walked_stale, false, "stale handles");
 }
 
 static void zero_is_never_a_handle(void **state)
@@ -145,12 +121,6 @@ static void zero_is_never_a_handle(void **state)
 }
 
 // --- everything else ---
-
-#define BAD(code, call) (mark(walked_bad, #call), check_code((code), (call), #call, __FILE__, __LINE__))
-// Nothing to be wrong about, but it must live through it.
-#define CALL(call) (mark(walked_bad, #call), (void)(call))
-
-static const size_t OVER = (size_t)SSIZE_MAX + 1, MAX = SIZE_MAX;
 
 static void addresses(void)
 {
@@ -321,9 +291,7 @@ static void bad_arguments_have_their_codes(void **state)
     options(s);
     names_and_polling(s);
     OK(usocket_close(s));
-    for (int i = 0; i < N_FUNCTIONS; i++)
-        if (!walked_bad[i])
-            fail_msg("%s is not walked with bad arguments", FUNCTIONS[i]);
+    all_walked(walked_bad, false, "bad arguments");
 }
 
 static void nothing_with_no_room_is_legal(void **state)

@@ -128,11 +128,18 @@ fn issue(
     key
 }
 
-fn write(dir: &Path, name: &str, pem: String, der: &[u8], key: &KeyPair) {
-    fs::write(dir.join(format!("{name}.pem")), pem).unwrap();
+fn write(dir: &Path, name: &str, cert: String, der: &[u8], key: &KeyPair) {
+    fs::write(dir.join(format!("{name}.pem")), cert).unwrap();
     fs::write(dir.join(format!("{name}.der")), der).unwrap();
-    fs::write(dir.join(format!("{name}-key.pem")), key.serialize_pem()).unwrap();
-    fs::write(dir.join(format!("{name}-key.der")), key.serialize_der()).unwrap();
+    let mut der = key.serialize_der();
+    if key.is_compatible(&rcgen::PKCS_ED25519) {
+        // Without the public half, which OpenSSL 3.0 does not read in PKCS#8: the seed alone.
+        let head = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+        let seed = der.windows(4).position(|w| w == [4, 0x22, 4, 0x20]).unwrap() + 4;
+        der = [&head, &der[seed..seed + 32]].concat();
+    }
+    fs::write(dir.join(format!("{name}-key.pem")), pem("PRIVATE KEY", &der)).unwrap();
+    fs::write(dir.join(format!("{name}-key.der")), der).unwrap();
 }
 
 fn list(ca: &Issuer, fresh: bool) -> String {

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 import usocket
+from tls_world import certs, client_context, dial, meet, serve, server_context  # noqa: F401
 
 # Longer than any test takes on a busy machine. A test that hangs ends the run with a traceback.
 HANG = 120

@@ -21,6 +21,7 @@ WORDS = {
     "usocket_t": "s",
     "size_t": "z",
     "uint64_t": "s",
+    "usocket_tls_verify_cb": "p",
 }
 
 

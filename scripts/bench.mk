@@ -4,11 +4,11 @@
 
 .PHONY: bench bench-plots bench-counts
 
-bench: ## the comparison with everyone; ROW=... a part of it
+bench: ## measure everything against everyone; ROW=... is a part of it
 	benches/run $(ROW)
 
 bench-plots: ## SVG plots of the last results
 	benches/plot
 
-bench-counts: ## instructions added to a call, against benches/counts.json
+bench-counts: ## instructions per call, against what they were
 	benches/counts

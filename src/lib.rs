@@ -24,30 +24,16 @@ compile_error!("libusocket is for Linux: it uses epoll, eventfd and accept4");
 
 pub mod handle;
 
-// The model checker (`make loom`) builds the table alone.
-#[cfg(not(loom))]
 pub mod addr;
-#[cfg(not(loom))]
 pub mod connect;
-#[cfg(not(loom))]
 pub mod error;
-#[cfg(not(loom))]
 pub mod ffi;
-#[cfg(not(loom))]
 pub mod object;
-#[cfg(not(loom))]
 pub mod poll;
-#[cfg(not(loom))]
 pub mod poller;
-#[cfg(not(loom))]
 pub mod resolve;
-#[cfg(not(loom))]
 pub mod socket;
-#[cfg(not(loom))]
 pub mod stream;
-#[cfg(not(loom))]
 pub mod sys;
-#[cfg(not(loom))]
 pub mod tls;
-#[cfg(not(loom))]
 pub mod wait;

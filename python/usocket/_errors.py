@@ -7,18 +7,9 @@ from operator import index
 from socket import gaierror  # CPython's own, so that an `except` of either module catches it.
 
 from ._lib import lib
+from ._tls_errors import SSLError, tls_error  # noqa: F401
 
 timeout = TimeoutError
-
-
-class SSLError(OSError):
-    """An error of TLS. `code` is the library's number for it, -10001 and below."""
-
-    __module__ = "usocket"
-
-    @property
-    def code(self) -> int:
-        return self.args[0]
 
 
 class PortError(OverflowError, ValueError):
@@ -42,14 +33,17 @@ def detail(handle: int = 0) -> str:
     return buf.value.decode()
 
 
-def error(code: int, handle: int = 0) -> OSError:
-    """The exception for a negative number of the library."""
+def error(code: int, handle: int = 0) -> BaseException:
+    """The exception for a negative number of the library: an OSError.
+
+    (What a TLS verify callback raised may be more than that, such as KeyboardInterrupt.)
+    """
     if code > -4096:
         return OSError(-code, strerror(code))
     number = lib.usocket_gai_code(code)
     if number:
         return gaierror(number, strerror(code))
-    return SSLError(code, detail(handle) or strerror(code))
+    return tls_error(code, (handle and detail(handle)) or strerror(code))
 
 
 def check(code: int) -> int:

@@ -33,7 +33,8 @@ pub const USOCKET_TLS_HANDSHAKE: i32 = 1;
 /// USOCKET_ETLS_NO_TRUST, USOCKET_ETLS_NO_SUCH_SUITE, USOCKET_ETLS_NO_SUCH_VERSION; -EISCONN when
 /// it is wrapped already, -EPROTOTYPE for a socket that is no stream, -EINVAL (flags, or a handle
 /// that is no context), -EBADF, -ENOTSOCK, -EOPNOTSUPP in a build without TLS. With
-/// USOCKET_TLS_HANDSHAKE also those of usocket_tls_handshake; the socket is then wrapped.
+/// USOCKET_TLS_HANDSHAKE also those of usocket_tls_handshake; the socket is then wrapped. What is
+/// wrong with the name or the context is said at usocket_error_detail(context, ...).
 /// Blocks: with USOCKET_TLS_HANDSHAKE as the socket's mode has it; the first use of a client
 /// context may read the system's store.
 /// Threads: any.

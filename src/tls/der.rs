@@ -90,6 +90,8 @@ pub struct Facts<'a> {
     pub self_issued: bool,
     /// The last common name of the subject.
     pub common_name: Option<String>,
+    /// The last common name of the issuer.
+    pub issuer: Option<String>,
     /// SubjectPublicKeyInfo, whole.
     pub key: &'a [u8],
     alt_names: Option<&'a [u8]>,
@@ -116,6 +118,7 @@ impl<'a> Facts<'a> {
             not_after: time(&not_after)?,
             self_issued: issuer == subject,
             common_name: common_name(subject),
+            issuer: common_name(issuer),
             key: key.whole,
             alt_names: elements(key.rest)
                 .find(|e| e.tag == 0xa3)
@@ -164,8 +167,8 @@ fn alt_names(extensions: &[u8]) -> Option<&[u8]> {
     })
 }
 
-fn common_name(subject: &[u8]) -> Option<String> {
-    elements(subject)
+fn common_name(name: &[u8]) -> Option<String> {
+    elements(name)
         .filter(|e| e.tag == SET)
         .flat_map(|set| elements(set.content))
         .filter_map(|attribute| {

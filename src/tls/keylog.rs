@@ -18,6 +18,8 @@ pub struct Notes {
     pub exporter: Option<Zeroizing<Box<[u8]>>>,
     /// The name a client asked for.
     pub server_name: Option<Box<str>>,
+    /// More about a refusal than rustls' error can carry with the alert that belongs to it.
+    pub words: Option<String>,
 }
 
 thread_local! {
@@ -32,6 +34,11 @@ pub fn take() -> Notes {
 /// Notes the name a client asks for.
 pub fn note_server_name(name: Option<&str>) {
     let _ = NOTES.try_with(|n| n.borrow_mut().server_name = name.map(Into::into));
+}
+
+/// Notes what a person should know about the refusal that follows.
+pub fn note_words(words: String) {
+    let _ = NOTES.try_with(|n| n.borrow_mut().words = Some(words));
 }
 
 const EXPORTER: &str = "EXPORTER_SECRET";

@@ -23,6 +23,7 @@ use super::resume::Ticket;
 use super::verify::Mode;
 use crate::error::{Error, Result};
 use crate::socket::Socket;
+use crate::sys::process;
 use crate::wait::{self, Deadline};
 
 const BOTH: i16 = libc::POLLIN | libc::POLLOUT;
@@ -39,6 +40,8 @@ pub struct Session {
     inside: AtomicU32,
     /// What pollers were last told of it; see [`Engine::outlook`].
     outlook: AtomicU32,
+    /// [`process::partings`] when it was last used.
+    used: AtomicU32,
 }
 
 impl Session {
@@ -51,9 +54,10 @@ impl Session {
         let client = matches!(config.side, Side::Client(..));
         let name = name.filter(|n| client && !n.is_empty());
         let parsed = match name {
-            Some(name) => Some(parse_name(name)?),
+            Some(name) => Some(parse_name(context, name)?),
             None if client && config.check_name => {
-                return Err(Error::tls(USOCKET_ETLS_NAME_REQUIRED));
+                let words = "the host name is to be checked, and no server name was given";
+                return Err(context.refuse(USOCKET_ETLS_NAME_REQUIRED, words));
             }
             // rustls wants a name in any case; an address is not sent to the server.
             None if client => Some(ServerName::from(peer_address(socket))),
@@ -68,6 +72,7 @@ impl Session {
             engine,
             inside: AtomicU32::new(0),
             outlook: AtomicU32::new(0),
+            used: AtomicU32::new(process::partings()),
         })
     }
 
@@ -152,7 +157,13 @@ impl Session {
     /// The handle is being closed: says goodbye if that can be done at once. What was taken to be
     /// sent and has not left gets the time of one operation, unless others are inside: those the
     /// close is to end.
+    ///
+    /// Not in a process that has not used it since a fork: the other one may be about to. So the
+    /// server that accepts, forks and closes leaves the connection to its child, which says goodbye.
     pub fn farewell(&self, s: &Socket) {
+        if self.used.load(Ordering::Relaxed) != process::partings() {
+            return;
+        }
         /// Only a verify callback that closes its own connection ever waits this long.
         const PATIENCE: Duration = Duration::from_millis(100);
         let Some(mut engine) = self.engine.try_lock_for(PATIENCE) else { return };
@@ -177,6 +188,7 @@ impl Session {
         let fd = s.as_fd();
         let may_wait = may_wait(s, flags);
         let _inside = Inside::new(&self.inside);
+        self.used.store(process::partings(), Ordering::Relaxed);
         loop {
             let mut engine = self.engine.lock();
             let (step, in_handshake) = match self.advance(&mut engine, fd) {
@@ -403,14 +415,14 @@ fn wait_in_handshake(s: &Socket, events: i16, deadline: &mut Deadline) -> Result
     }
 }
 
-fn parse_name(name: &str) -> Result<ServerName<'static>> {
+fn parse_name(context: &Context, name: &str) -> Result<ServerName<'static>> {
     let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
     match ServerName::try_from(bare) {
         Ok(name) => Ok(name.to_owned()),
-        Err(_) => Err(crate::error::explain(
-            Error::tls(USOCKET_ETLS_BAD_NAME),
-            format!("{name:?} is neither a host name nor an IP address"),
-        )),
+        Err(_) => {
+            let words = format!("{name:?} is neither a host name nor an IP address");
+            Err(context.refuse(USOCKET_ETLS_BAD_NAME, &words))
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use webpki::{Error as Pki, KeyUsage};
 
 use super::code::*;
 use super::der::Facts;
+use super::keylog::note_words;
 use super::roots::Anchors;
 use super::{Cause, provider};
 
@@ -301,8 +302,17 @@ fn translate(e: Pki, facts: &Facts<'_>, usage: Usage) -> Tls {
         }
         // A certificate that is its own issuer and not among the trusted ones: that is the cause,
         // whatever else may be wrong with it.
-        Pki::UnknownIssuer | Pki::CaUsedAsEndEntity if facts.self_issued => C::UnknownIssuer.into(),
-        Pki::UnknownIssuer => C::UnknownIssuer.into(),
+        Pki::UnknownIssuer | Pki::CaUsedAsEndEntity if facts.self_issued => {
+            note_words("the certificate is self-signed, and not among the trusted ones".into());
+            C::UnknownIssuer.into()
+        }
+        Pki::UnknownIssuer => {
+            let issuer = facts.issuer.as_deref().unwrap_or("an issuer without a name");
+            note_words(format!(
+                "the certificate was issued by {issuer:?}, and no chain leads from there to a trusted one"
+            ));
+            C::UnknownIssuer.into()
+        }
         Pki::CaUsedAsEndEntity => refuse(
             USOCKET_ETLS_CERT_IS_CA,
             "the peer's own certificate is a CA certificate, and not itself among the trusted ones",

@@ -14,6 +14,9 @@ use crate::socket::Socket;
 use crate::tls::context::Context;
 use crate::tls::session::Session;
 
+/// The versions of this build.
+pub const VERSIONS: &[i32] = if cfg!(feature = "tls12") { &[0x303, 0x304] } else { &[0x304] };
+
 pub const NAME: &str = "server.example";
 
 /// An issuer.

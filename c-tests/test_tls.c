@@ -1,0 +1,369 @@
+// TLS on a socket: what a wrapped handle does. Certificates: the directory USOCKET_TEST_CERTS, or
+// target/certs, as `cargo run --example mkcert -- target/certs` makes it.
+
+#include "support.h"
+
+static const char *in_certs(const char *name)
+{
+    static char path[4][PATH_MAX];
+    static int next;
+    const char *dir = getenv("USOCKET_TEST_CERTS");
+    char *at = path[next++ % 4];
+    snprintf(at, PATH_MAX, "%s/%s", dir ? dir : "target/certs", name);
+    return at;
+}
+
+static usocket_t client_context(void)
+{
+    usocket_t c = OK(usocket_tls_context(USOCKET_TLS_CLIENT));
+    GIVES(1, usocket_tls_context_trust_file(c, in_certs("ca.pem")));
+    return c;
+}
+
+static usocket_t server_context(const char *name)
+{
+    char cert[64], key[64];
+    snprintf(cert, sizeof cert, "%s.pem", name);
+    snprintf(key, sizeof key, "%s-key.pem", name);
+    usocket_t c = OK(usocket_tls_context(USOCKET_TLS_SERVER));
+    OK(usocket_tls_context_use_cert_file(c, in_certs(cert), in_certs(key)));
+    return c;
+}
+
+static void *do_handshake(void *s)
+{
+    return (void *)(intptr_t)usocket_tls_handshake(*(usocket_t *)s);
+}
+
+// Wraps both ends of a pair and does the handshake; pair[0] is the client. Gives the client's code,
+// the server's in `theirs`.
+static int64_t shake(usocket_t pair[2], usocket_t client, usocket_t server, const char *name,
+                     int64_t *theirs)
+{
+    pthread_t thread;
+    void *result;
+    OK(usocket_tls_wrap(pair[0], client, name, 0));
+    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+    start_thread(&thread, do_handshake, &pair[1]);
+    int64_t mine = usocket_tls_handshake(pair[0]);
+    if (mine < 0)
+        usocket_shutdown(pair[0], SHUT_WR);
+    pthread_join(thread, &result);
+    *theirs = (intptr_t)result;
+    return mine;
+}
+
+// A pair with a session between its ends.
+static void tls_pair(int family, usocket_t pair[2])
+{
+    int64_t theirs;
+    usocket_t client = client_context(), server = server_context("server");
+    connected_pair(family, SOCK_STREAM, pair);
+    GIVES(0, shake(pair, client, server, "localhost", &theirs));
+    assert_int_equal(theirs, 0);
+    // Connections keep what they need of their contexts.
+    OK(usocket_close(client));
+    OK(usocket_close(server));
+}
+
+static void close_pair(usocket_t pair[2])
+{
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(pair[1]));
+}
+
+static void the_same_handle_goes_on(void **state)
+{
+    (void)state;
+    const int families[] = {AF_INET, AF_INET6, AF_UNIX};
+    for (int i = 0; i < 3; i++) {
+        usocket_t pair[2];
+        char buf[64];
+        tls_pair(families[i], pair);
+        GIVES(5, usocket_send(pair[0], "hello", 5, 0));
+        GIVES(5, usocket_recv(pair[1], buf, sizeof buf, 0));
+        assert_memory_equal(buf, "hello", 5);
+        OK(usocket_sendall(pair[1], "a line\nand the rest", 19, 0));
+        GIVES(7, usocket_readline(pair[0], buf, sizeof buf));
+        GIVES(12, usocket_read(pair[0], buf, 12));
+        assert_memory_equal(buf, "and the rest", 12);
+        GIVES(3, usocket_write(pair[0], "end", 3));
+        OK(usocket_shutdown(pair[0], SHUT_WR));
+        GIVES(3, usocket_recv(pair[1], buf, sizeof buf, 0));
+        GIVES(0, usocket_recv(pair[1], buf, sizeof buf, 0));
+        GIVES(-EPIPE, usocket_send(pair[0], "x", 1, 0));
+        usocket_addr to = local_address(AF_INET, 1);
+        GIVES(-EISCONN, usocket_sendto(pair[1], "x", 1, 0, &to));
+        close_pair(pair);
+    }
+}
+
+static void what_was_agreed_can_be_asked(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    int64_t theirs;
+    char text[128];
+    unsigned char der[4096], one[32], two[32];
+    usocket_t client = client_context(), server = server_context("server");
+    OK(usocket_tls_context_set_alpn(client, "h2,http/1.1"));
+    OK(usocket_tls_context_set_alpn(server, "http/1.1"));
+    OK(usocket_tls_context_set_groups(server, "X25519"));
+    OK(usocket_tls_context_set_ciphers(server, "TLS_CHACHA20_POLY1305_SHA256"));
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    GIVES(0, shake(pair, client, server, "localhost", &theirs));
+    GIVES(USOCKET_ETLS_CONTEXT_IN_USE, usocket_tls_context_set_alpn(client, "h3"));
+    for (int i = 0; i < 2; i++) {
+        GIVES(USOCKET_TLS_1_3, usocket_tls_version(pair[i]));
+        GIVES(28, usocket_tls_cipher(pair[i], text, sizeof text));
+        assert_string_equal(text, "TLS_CHACHA20_POLY1305_SHA256");
+        GIVES(6, usocket_tls_group(pair[i], text, sizeof text));
+        assert_string_equal(text, "X25519");
+        GIVES(8, usocket_tls_alpn(pair[i], text, sizeof text));
+        GIVES(9, usocket_tls_server_name(pair[i], text, sizeof text));
+        assert_string_equal(text, "localhost");
+        GIVES(-ENOSPC, usocket_tls_server_name(pair[i], text, 9));
+        GIVES(0, usocket_tls_resumed(pair[i]));
+        GIVES(-ENODATA, usocket_tls_alert(pair[i]));
+        GIVES(0, usocket_tls_pending(pair[i]));
+        GIVES(POLLIN, usocket_tls_wants(pair[i]));
+    }
+    GIVES(1, usocket_tls_verified(pair[0]));
+    GIVES(0, usocket_tls_verified(pair[1]));
+    assert_true(OK(usocket_tls_peer_cert(pair[0], 0, der, sizeof der)) > 200);
+    assert_int_equal(der[0], 0x30);
+    GIVES(-ENODATA, usocket_tls_peer_cert(pair[0], 1, der, sizeof der));
+    GIVES(-ENODATA, usocket_tls_peer_cert(pair[1], 0, der, sizeof der));
+    GIVES(32, usocket_tls_channel_binding(pair[0], one, 32));
+    GIVES(32, usocket_tls_channel_binding(pair[1], two, 32));
+    assert_memory_equal(one, two, 32);
+    OK(usocket_tls_export(pair[0], "EXPERIMENTAL-x", "context", 7, one, 32));
+    OK(usocket_tls_export(pair[1], "EXPERIMENTAL-x", "context", 7, two, 32));
+    assert_memory_equal(one, two, 32);
+    OK(usocket_close(client));
+    OK(usocket_close(server));
+    close_pair(pair);
+}
+
+// Everything non-blocking, buffers of the smallest, and a poll that is believed.
+static void a_state_machine_with_almost_no_buffers(void **state)
+{
+    (void)state;
+    enum { TOTAL = 60000 };
+    static unsigned char out[TOTAL], in[TOTAL];
+    usocket_t pair[2];
+    usocket_t client = client_context(), server = server_context("server");
+    for (int i = 0; i < TOTAL; i++)
+        out[i] = i * 7;
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    for (int i = 0; i < 2; i++) {
+        OK(usocket_setsockopt_int(pair[i], SOL_SOCKET, SO_SNDBUF, 1));
+        OK(usocket_setsockopt_int(pair[i], SOL_SOCKET, SO_RCVBUF, 1));
+        OK(usocket_settimeout(pair[i], 0));
+    }
+    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+    size_t sent = 0, got = 0;
+    int64_t begun = now_us();
+    while (got < TOTAL) {
+        assert_true(now_us() - begun < GENEROUS);
+        usocket_pollfd p[2] = {{pair[0], -1, POLLOUT, 0}, {pair[1], -1, POLLIN, 0}};
+        assert_true(OK(usocket_poll(p, 2, GENEROUS)) > 0);
+        if (p[0].revents) {
+            int64_t n = sent < TOTAL ? usocket_send(pair[0], out + sent, TOTAL - sent, 0) : 0;
+            assert_true(n >= 0 || n == -EAGAIN);
+            sent += n > 0 ? n : 0;
+        }
+        if (p[1].revents) {
+            int64_t n = usocket_recv(pair[1], in + got, TOTAL - got < 999 ? TOTAL - got : 999, 0);
+            assert_true(n > 0 || n == -EAGAIN);
+            got += n > 0 ? n : 0;
+        }
+    }
+    assert_memory_equal(in, out, TOTAL);
+    OK(usocket_close(client));
+    OK(usocket_close(server));
+    close_pair(pair);
+}
+
+static void poll_tells_the_truth(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    char buf[100];
+    tls_pair(AF_INET, pair);
+    usocket_pollfd p = {pair[0], -1, POLLIN, 0};
+    // The server's tickets have come: nothing a recv would give.
+    GIVES(0, usocket_poll(&p, 1, 20 * MS));
+    GIVES(100, usocket_send(pair[1], buf, 100, 0));
+    GIVES(1, usocket_poll(&p, 1, GENEROUS));
+    GIVES(60, usocket_recv(pair[0], buf, 60, 0));
+    GIVES(40, usocket_tls_pending(pair[0]));
+    GIVES(1, usocket_poll(&p, 1, GENEROUS));
+    assert_int_equal(p.revents, POLLIN);
+    GIVES(40, usocket_recv(pair[0], buf, 60, 0));
+    GIVES(0, usocket_poll(&p, 1, 0));
+    close_pair(pair);
+}
+
+static void failures_say_why(void **state)
+{
+    (void)state;
+    struct {
+        const char *server, *name;
+        int64_t code;
+        const char *words;
+    } cases[] = {
+        {"server", "localhost", 0, ""},
+        {"chain", "server.example", 0, ""},
+        {"server-rsa", "a.wild.example", 0, ""},
+        {"server-ed25519", "127.0.0.1", 0, ""},
+        {"server-p384", "::1", 0, ""},
+        {"expired", "localhost", USOCKET_ETLS_CERT_EXPIRED, "certificate expired 2024-05-01"},
+        {"future", "localhost", USOCKET_ETLS_CERT_NOT_YET_VALID, "not valid before 2090-01-01"},
+        {"stranger", "localhost", USOCKET_ETLS_CERT_UNKNOWN_ISSUER, "other test CA"},
+        {"self-signed", "localhost", USOCKET_ETLS_CERT_UNKNOWN_ISSUER, "self-signed"},
+        {"second", "localhost", USOCKET_ETLS_CERT_WRONG_NAME, "for second.example, not for localhost"},
+        {"client", "localhost", USOCKET_ETLS_CERT_WRONG_PURPOSE, "not for server"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        usocket_t pair[2];
+        int64_t theirs;
+        char words[512] = "";
+        usocket_t client = client_context(), server = server_context(cases[i].server);
+        connected_pair(AF_INET, SOCK_STREAM, pair);
+        GIVES(cases[i].code, shake(pair, client, server, cases[i].name, &theirs));
+        OK(usocket_error_detail(pair[0], words, sizeof words));
+        if (!strstr(words, cases[i].words))
+            fail_msg("%s: %s", cases[i].server, words);
+        if (cases[i].code < 0) {
+            // The peer was told, in an alert; and what is over stays over.
+            assert_in_range(USOCKET_ETLS_ALERT - theirs, 1, 255);
+            assert_int_equal(usocket_tls_alert(pair[1]), USOCKET_ETLS_ALERT - theirs);
+            GIVES(cases[i].code, usocket_tls_verified(pair[0]));
+            GIVES(cases[i].code, usocket_send(pair[0], "x", 1, 0));
+            GIVES(cases[i].code, usocket_recv(pair[0], words, 1, 0));
+        }
+        OK(usocket_close(client));
+        OK(usocket_close(server));
+        close_pair(pair);
+    }
+}
+
+static void without_close_notify_it_is_truncated(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    char buf[10];
+    tls_pair(AF_INET, pair);
+    close(OK(usocket_detach(pair[1])));
+    GIVES(USOCKET_ETLS_TRUNCATED, usocket_recv(pair[0], buf, 1, 0));
+    GIVES(USOCKET_ETLS_TRUNCATED, usocket_recv(pair[0], buf, 1, 0));
+    OK(usocket_close(pair[0]));
+    tls_pair(AF_INET, pair);
+    OK(usocket_close(pair[1]));
+    GIVES(0, usocket_recv(pair[0], buf, 1, 0));
+    OK(usocket_close(pair[0]));
+}
+
+static void a_silent_peer_costs_one_timeout(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    usocket_t client = client_context();
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(usocket_settimeout(pair[0], 200 * MS));
+    int64_t begun = now_us();
+    GIVES(-ETIMEDOUT, usocket_tls_wrap(pair[0], client, "localhost", USOCKET_TLS_HANDSHAKE));
+    assert_in_range(now_us() - begun, 200 * MS, 600 * MS);
+    OK(usocket_close(client));
+    close_pair(pair);
+}
+
+static void *close_soon(void *s)
+{
+    usleep(50 * MS);
+    return (void *)(intptr_t)usocket_close(*(usocket_t *)s);
+}
+
+static void closing_ends_a_handshake_and_a_recv(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    pthread_t thread;
+    char buf[10];
+    usocket_t client = client_context();
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    start_thread(&thread, close_soon, &pair[0]);
+    GIVES(-EBADF, usocket_tls_wrap(pair[0], client, "localhost", USOCKET_TLS_HANDSHAKE));
+    pthread_join(thread, NULL);
+    OK(usocket_close(pair[1]));
+    tls_pair(AF_INET, pair);
+    start_thread(&thread, close_soon, &pair[0]);
+    GIVES(-EBADF, usocket_recv(pair[0], buf, sizeof buf, 0));
+    pthread_join(thread, NULL);
+    // And it said goodbye.
+    GIVES(0, usocket_recv(pair[1], buf, sizeof buf, 0));
+    OK(usocket_close(pair[1]));
+    OK(usocket_close(client));
+}
+
+static void sessions_can_be_carried_over(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    int64_t theirs;
+    usocket_t client = client_context(), server = server_context("server");
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    GIVES(0, shake(pair, client, server, "localhost", &theirs));
+    GIVES(-EOPNOTSUPP, usocket_tls_session(pair[1]));
+    // The tickets come with the first bytes.
+    usocket_pollfd p = {pair[0], -1, POLLIN, 0};
+    GIVES(0, usocket_poll(&p, 1, 50 * MS));
+    usocket_t session = OK(usocket_tls_session(pair[0]));
+    close_pair(pair);
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+    OK(usocket_tls_set_session(pair[0], session));
+    GIVES(-ENODATA, usocket_tls_set_session(pair[0], session));
+    OK(usocket_close(session));
+    pthread_t thread;
+    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+    start_thread(&thread, do_handshake, &pair[1]);
+    GIVES(0, usocket_tls_handshake(pair[0]));
+    pthread_join(thread, NULL);
+    GIVES(1, usocket_tls_resumed(pair[0]));
+    GIVES(1, usocket_tls_resumed(pair[1]));
+    GIVES(1, usocket_tls_verified(pair[0]));
+    close_pair(pair);
+    OK(usocket_close(client));
+    OK(usocket_close(server));
+}
+
+static void no_byte_in_clear_on_ipproto_sec(void **state)
+{
+    (void)state;
+    char c;
+    usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, USOCKET_IPPROTO_SEC));
+    GIVES(USOCKET_ETLS_NOT_WRAPPED, usocket_send(s, "x", 1, 0));
+    GIVES(USOCKET_ETLS_NOT_WRAPPED, usocket_recv(s, &c, 1, 0));
+    GIVES(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_handshake(s));
+    OK(usocket_close(s));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_handle_goes_on),
+        cmocka_unit_test(what_was_agreed_can_be_asked),
+        cmocka_unit_test(a_state_machine_with_almost_no_buffers),
+        cmocka_unit_test(poll_tells_the_truth),
+        cmocka_unit_test(failures_say_why),
+        cmocka_unit_test(without_close_notify_it_is_truncated),
+        cmocka_unit_test(a_silent_peer_costs_one_timeout),
+        cmocka_unit_test(closing_ends_a_handshake_and_a_recv),
+        cmocka_unit_test(sessions_can_be_carried_over),
+        cmocka_unit_test(no_byte_in_clear_on_ipproto_sec),
+    };
+    return RUN(tests);
+}

@@ -1,0 +1,126 @@
+// TLS contexts: what they take, what they refuse, and that a refusal says why. Certificates: see
+// test_tls.c.
+
+#include "support.h"
+
+static const char *in_certs(const char *name)
+{
+    static char path[4][PATH_MAX];
+    static int next;
+    const char *dir = getenv("USOCKET_TEST_CERTS");
+    char *at = path[next++ % 4];
+    snprintf(at, PATH_MAX, "%s/%s", dir ? dir : "target/certs", name);
+    return at;
+}
+
+static size_t slurp(const char *name, char *buf, size_t room)
+{
+    FILE *f = fopen(in_certs(name), "rb");
+    assert_non_null(f);
+    size_t n = fread(buf, 1, room, f);
+    fclose(f);
+    return n;
+}
+
+static usocket_t context(int32_t role)
+{
+    return OK(usocket_tls_context(role));
+}
+
+static void every_form_of_certificate_and_key(void **state)
+{
+    (void)state;
+    const char *pairs[][2] = {
+        {"server.pem", "server-key.pem"}, {"server.der", "server-key.der"},
+        {"server.pem", "server-key-sec1.pem"}, {"server.der", "server-key-sec1.der"},
+        {"server-rsa.pem", "server-rsa-key-pkcs1.pem"},
+        {"server-rsa.der", "server-rsa-key-pkcs1.der"}, {"server-rsa.der", "server-rsa-key.pem"},
+        {"server-ed25519.pem", "server-ed25519-key.der"}, {"chain.pem", "chain-key.pem"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char cert[16384], key[16384];
+        usocket_t c = context(USOCKET_TLS_SERVER);
+        OK(usocket_tls_context_use_cert_file(c, in_certs(pairs[i][0]), in_certs(pairs[i][1])));
+        size_t n = slurp(pairs[i][0], cert, sizeof cert), m = slurp(pairs[i][1], key, sizeof key);
+        OK(usocket_tls_context_use_cert(c, cert, n, key, m));
+        OK(usocket_close(c));
+    }
+    // Both in one text.
+    char both[32768];
+    size_t n = slurp("server.pem", both, sizeof both);
+    n += slurp("server-key.pem", both + n, sizeof both - n);
+    usocket_t c = context(USOCKET_TLS_CLIENT);
+    OK(usocket_tls_context_use_cert(c, both, n, NULL, 0));
+    OK(usocket_close(c));
+}
+
+static void what_is_refused_and_why(void **state)
+{
+    (void)state;
+    char words[512];
+    usocket_t c = context(USOCKET_TLS_SERVER);
+    GIVES(USOCKET_ETLS_KEY_MISMATCH, usocket_tls_context_use_cert_file(
+        c, in_certs("server.pem"), in_certs("mismatch-key.pem")));
+    assert_true(OK(usocket_error_detail(c, words, sizeof words)) > 0);
+    assert_non_null(strstr(words, "does not belong"));
+    GIVES(USOCKET_ETLS_PEM_EMPTY, usocket_tls_context_use_cert_file(c, in_certs("server.pem"), NULL));
+    static const char locked[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAAA\n"
+                                 "-----END ENCRYPTED PRIVATE KEY-----\n";
+    char cert[16384];
+    size_t n = slurp("server.pem", cert, sizeof cert);
+    GIVES(USOCKET_ETLS_KEY_ENCRYPTED, usocket_tls_context_use_cert(c, cert, n, locked, sizeof locked - 1));
+    GIVES(USOCKET_ETLS_PEM_BAD, usocket_tls_context_use_cert(c, cert, n - 30, locked, sizeof locked - 1));
+    GIVES(USOCKET_ETLS_KEY_INVALID, usocket_tls_context_use_cert(c, cert, n, "\x30\x03\x04\x01\x00", 5));
+    GIVES(USOCKET_ETLS_CERT_INVALID, usocket_tls_context_trust(c, "\x30\x03\x04\x01\x00", 5));
+    GIVES(-ENOENT, usocket_tls_context_trust_file(c, in_certs("nothing.pem")));
+    OK(usocket_error_detail(c, words, sizeof words));
+    assert_non_null(strstr(words, "nothing.pem"));
+    // Used without a certificate.
+    usocket_t pair[2];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    GIVES(USOCKET_ETLS_NO_CERT, usocket_tls_wrap(pair[0], c, NULL, 0));
+    OK(usocket_tls_context_use_cert_file(c, in_certs("server.pem"), in_certs("server-key.pem")));
+    OK(usocket_tls_context_set_verify(c, USOCKET_TLS_VERIFY_REQUIRED));
+    GIVES(USOCKET_ETLS_NO_TRUST, usocket_tls_wrap(pair[0], c, NULL, 0));
+    GIVES(1, usocket_tls_context_trust_file(c, in_certs("ca.pem")));
+    OK(usocket_tls_wrap(pair[0], c, NULL, 0));
+    // In use, nothing changes any more.
+    GIVES(USOCKET_ETLS_CONTEXT_IN_USE, usocket_tls_context_set_verify(c, 0));
+    GIVES(USOCKET_ETLS_CONTEXT_IN_USE, usocket_tls_context_trust_file(c, in_certs("ca.pem")));
+    GIVES(USOCKET_ETLS_CONTEXT_IN_USE, usocket_tls_context_set_clock(c, 1));
+    usocket_t client = context(USOCKET_TLS_CLIENT);
+    GIVES(1, usocket_tls_context_trust_file(client, in_certs("ca.pem")));
+    GIVES(USOCKET_ETLS_NAME_REQUIRED, usocket_tls_wrap(pair[1], client, NULL, 0));
+    GIVES(USOCKET_ETLS_BAD_NAME, usocket_tls_wrap(pair[1], client, "not a name", 0));
+    OK(usocket_close(c));
+    OK(usocket_close(client));
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(pair[1]));
+}
+
+static void ciphers_by_either_name(void **state)
+{
+    (void)state;
+    char names[1024];
+    usocket_t c = context(USOCKET_TLS_CLIENT);
+    assert_true(OK(usocket_tls_context_ciphers(c, names, sizeof names)) > 50);
+    assert_non_null(strstr(names, "TLS_AES_128_GCM_SHA256"));
+    OK(usocket_tls_context_set_ciphers(c, "ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256"));
+    OK(usocket_tls_context_ciphers(c, names, sizeof names));
+    assert_string_equal(names, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:TLS_AES_128_GCM_SHA256");
+    OK(usocket_tls_context_set_versions(c, USOCKET_TLS_1_3, 0));
+    OK(usocket_tls_context_ciphers(c, names, sizeof names));
+    assert_string_equal(names, "TLS_AES_128_GCM_SHA256");
+    GIVES(USOCKET_ETLS_NO_SUCH_VERSION, usocket_tls_context_set_versions(c, 0x0302, 0));
+    OK(usocket_close(c));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_form_of_certificate_and_key),
+        cmocka_unit_test(what_is_refused_and_why),
+        cmocka_unit_test(ciphers_by_either_name),
+    };
+    return RUN(tests);
+}

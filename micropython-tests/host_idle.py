@@ -1,0 +1,86 @@
+"""What an idle program costs: system calls, counted from outside."""
+
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+
+from run import CERTS, HERE, OURS, STOCK, Skip
+
+SERVER = """
+import sys; sys.path.insert(0, %r)
+import asyncio, io
+from support import listener
+async def handler(reader, writer):
+    await reader.read(1)
+async def main():
+    context = None
+    l, port = listener(); l.close()
+    %s
+    server = await asyncio.start_server(handler, "127.0.0.1", port, ssl=context)
+    print(port)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+def client(port, tls):
+    s = socket.create_connection(("127.0.0.1", port))
+    if not tls:
+        return s
+    context = ssl.create_default_context(cafile=f"{CERTS}/ca.pem")
+    return context.wrap_socket(s, server_hostname="localhost")
+
+
+def calls_per_second(interpreter, extra="", seconds=3, tls=False):
+    """How many system calls a server makes with two idle clients connected."""
+    if not shutil.which("strace"):
+        raise Skip("strace is missing (Debian: apt-get install strace)")
+    with tempfile.TemporaryDirectory() as tmp:
+        p = subprocess.Popen(["strace", "-f", "-ttt", "-o", f"{tmp}/calls", interpreter, "-c", SERVER % (HERE, extra)],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        clients = []
+        try:
+            line = p.stdout.readline()
+            assert line.strip().isdigit(), line + p.stdout.read()
+            clients = [client(int(line), tls) for _ in range(2)]
+            time.sleep(0.5)
+            begun = time.time()
+            time.sleep(seconds)
+            ended = time.time()
+        finally:
+            for c in clients:
+                c.close()
+            p.kill()
+            p.wait()
+        with open(f"{tmp}/calls") as f:
+            times = [float(line.split()[1]) for line in f if len(line.split()) > 1 and line.split()[1][0].isdigit()]
+    return sum(begun <= t <= ended for t in times) / seconds
+
+
+def test_an_idle_server_sleeps():
+    n = calls_per_second(OURS)
+    assert n < 5, f"{n:.0f} system calls a second"
+    return f"{n:.1f} system calls a second"
+
+
+def test_a_stream_that_can_only_be_asked_costs_little():
+    flag = """flag = asyncio.ThreadSafeFlag(); asyncio.create_task(flag.wait())"""
+    n, stock = calls_per_second(OURS, flag), calls_per_second(STOCK, flag)
+    assert n < 100 and stock > 5 * n, f"{n:.0f} system calls a second, stock {stock:.0f}"
+    return f"{n:.0f} system calls a second, stock {stock:.0f}"
+
+
+TLS_CONTEXT = f"""import tls
+    context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    with open("{CERTS}/server.pem", "rb") as c, open("{CERTS}/server.key", "rb") as k:
+        context.load_cert_chain(c.read(), k.read())"""
+
+
+def test_an_idle_tls_server_sleeps():
+    n, stock = calls_per_second(OURS, TLS_CONTEXT, tls=True), calls_per_second(STOCK, TLS_CONTEXT, tls=True)
+    assert n < 5 and stock > 100, f"{n:.0f} system calls a second, stock {stock:.0f}"
+    return f"{n:.1f} system calls a second, stock {stock:.0f}"

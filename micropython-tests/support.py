@@ -1,0 +1,94 @@
+# What the tests on the firmware share.
+import _thread
+import os
+import socket
+import time
+
+
+def raises(number, function, *args):
+    """Calls a function that must raise OSError(number)."""
+    try:
+        result = function(*args)
+    except OSError as e:
+        assert e.args[0] == number, "OSError %s, not %s" % (e.args, number)
+        return
+    raise AssertionError("OSError %s expected, not %r" % (number, result))
+
+
+def raises_type(kind, function, *args, **kw):
+    try:
+        result = function(*args, **kw)
+    except kind:
+        return
+    raise AssertionError("%s expected, not %r" % (kind, result))
+
+
+def address(host="127.0.0.1", port=0):
+    """An address in the form that stock takes too."""
+    return socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0][-1]
+
+
+def listener():
+    """A listening socket and its port, in a way that stock has too: it tells no port of its own."""
+    s = socket.socket()
+    s.bind(address())
+    s.listen(5)
+    for line in open("/proc/net/tcp"):
+        words = line.split()
+        if len(words) > 9 and words[9] == inode(s):
+            return s, int(words[1].split(":")[1], 16)
+    raise AssertionError("the listener is not in /proc/net/tcp")
+
+
+def inode(s):
+    link = os_readlink("/proc/self/fd/%d" % s.fileno())
+    return link[link.index("[") + 1 : -1]
+
+
+def os_readlink(path):
+    import ffi
+
+    libc = ffi.open("libc.so.6")
+    readlink = libc.func("l", "readlink", "sPL")
+    room = bytearray(256)
+    return bytes(room[: readlink(path, room, len(room))]).decode()
+
+
+def pair():
+    """Two ends of a TCP connection."""
+    l, port = listener()
+    a = socket.socket()
+    a.connect(address("127.0.0.1", port))
+    b = l.accept()[0]
+    l.close()
+    return a, b
+
+
+def descriptors():
+    return len(list(os.ilistdir("/proc/self/fd")))
+
+
+class Thread:
+    """A thread that can be waited for and whose exception is not lost."""
+
+    def __init__(self, function, *args):
+        self.error = None
+        self.result = None
+        self.running = True
+        _thread.start_new_thread(self.run, (function, args))
+
+    def run(self, function, args):
+        try:
+            self.result = function(*args)
+        except BaseException as e:
+            self.error = e
+        self.running = False
+
+    def join(self, seconds=10):
+        end = time.time() + seconds
+        while self.running:
+            assert time.time() < end, "the thread is still there"
+            time.sleep_ms(2)
+        if self.error:
+            raise self.error
+        return self.result

@@ -1,0 +1,78 @@
+# Many threads in the library at once, and the collector meanwhile.
+import gc
+import socket
+import time
+from support import Thread, listener, pair
+
+STOCK_IS_WRONG = ["test_what_another_thread_schedules_runs_within_a_blocked_call"]
+
+
+def test_threads_that_talk_while_the_collector_runs():
+    def talk(i):
+        a, b = pair()
+        for n in range(200):
+            message = b"%d.%d\n" % (i, n)
+            a.send(message)
+            assert b.readline() == message
+            b.write(message * 30)
+            assert a.read(len(message) * 30) == message * 30
+        a.close()
+        b.close()
+
+    threads = [Thread(talk, i) for i in range(6)]
+    while any(t.running for t in threads):
+        gc.collect()
+        time.sleep_ms(1)
+    for t in threads:
+        t.join()
+
+
+def test_accept_in_many_threads():
+    l, port = listener()
+    served = []
+
+    def serve():
+        for _ in range(25):
+            s, _ = l.accept()
+            s.write(s.readline())
+            s.close()
+            served.append(1)
+
+    def ask():
+        for n in range(25):
+            c = socket.socket()
+            c.connect(socket.getaddrinfo("127.0.0.1", port)[0][-1])
+            c.write(b"%d\n" % n)
+            assert c.readline() == b"%d\n" % n
+            c.close()
+
+    threads = [Thread(serve) for _ in range(4)] + [Thread(ask) for _ in range(4)]
+    for t in threads:
+        t.join(20)
+    assert len(served) == 100
+
+
+def test_what_another_thread_schedules_runs_within_a_blocked_call():
+    import micropython
+
+    a, b = pair()
+    ran = []
+
+    def callback(n):
+        ran.append(n)
+        b.send(b"x")  # what the main thread waits for
+
+    def schedule():
+        time.sleep(0.2)
+        micropython.schedule(callback, 7)
+
+    def rescue():
+        # Where it does not run, the main thread would wait for ever.
+        time.sleep(2)
+        if not ran:
+            b.send(b"too late")
+
+    t = Thread(schedule)
+    Thread(rescue)
+    assert a.recv(9) == b"x" and ran == [7], ran
+    t.join()

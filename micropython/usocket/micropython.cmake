@@ -1,0 +1,37 @@
+# libusocket's modules for a MicroPython build with CMake: pass this file (or the directory above) as
+# USER_C_MODULES, and set MICROPY_PY_SOCKET=0, MICROPY_PY_SELECT=0 and MICROPY_PY_SSL=0 in the port's mpconfigboard.h.
+#
+# The library is the checkout's own; where there is none, the installed one that pkg-config knows.
+
+get_filename_component(USOCKET_TOP "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
+set(USOCKET_LIB "${USOCKET_TOP}/target/release/libusocket.a" CACHE FILEPATH "libusocket.a")
+set(USOCKET_INC "${USOCKET_TOP}/include" CACHE PATH "where usocket.h is")
+
+add_library(usermod_usocket INTERFACE)
+target_sources(usermod_usocket INTERFACE
+    ${CMAKE_CURRENT_LIST_DIR}/runtime.c
+    ${CMAKE_CURRENT_LIST_DIR}/address.c
+    ${CMAKE_CURRENT_LIST_DIR}/modsocket.c
+    ${CMAKE_CURRENT_LIST_DIR}/socket.c
+    ${CMAKE_CURRENT_LIST_DIR}/socket_methods.c
+    ${CMAKE_CURRENT_LIST_DIR}/socket_streams.c
+    ${CMAKE_CURRENT_LIST_DIR}/modselect.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls_error.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls_context.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls_socket.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls_stream.c
+    ${CMAKE_CURRENT_LIST_DIR}/modtls.c
+)
+target_include_directories(usermod_usocket INTERFACE ${CMAKE_CURRENT_LIST_DIR})
+
+if(EXISTS "${USOCKET_LIB}")
+    target_include_directories(usermod_usocket INTERFACE ${USOCKET_INC})
+    target_link_libraries(usermod_usocket INTERFACE ${USOCKET_LIB} pthread dl m)
+else()
+    find_package(PkgConfig REQUIRED)
+    pkg_check_modules(USOCKET REQUIRED usocket)
+    target_include_directories(usermod_usocket INTERFACE ${USOCKET_INCLUDE_DIRS})
+    target_link_libraries(usermod_usocket INTERFACE ${USOCKET_LDFLAGS} pthread)
+endif()
+
+target_link_libraries(usermod INTERFACE usermod_usocket)

@@ -1,0 +1,152 @@
+// The module socket (and usocket): its functions and constants.
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "usk.h"
+
+// inet_pton(family, text)
+static mp_obj_t mod_inet_pton(mp_obj_t family, mp_obj_t text) {
+    byte bin[16];
+    int32_t len;
+    int af = (int)mp_obj_get_int(family);
+    const char *host = mp_obj_str_get_str(text);
+    USK_CALL(len, usocket_inet_pton(af, host, bin, sizeof(bin)));
+    usk_check(len, 0);
+    return mp_obj_new_bytes(bin, (size_t)len);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(mod_inet_pton_obj, mod_inet_pton);
+
+// inet_ntop(family, bytes)
+static mp_obj_t mod_inet_ntop(mp_obj_t family, mp_obj_t bin) {
+    char text[64];
+    mp_buffer_info_t bytes;
+    int af = (int)mp_obj_get_int(family);
+    mp_get_buffer_raise(bin, &bytes, MP_BUFFER_READ);
+    int32_t len;
+    USK_CALL(len, usocket_inet_ntop(af, bytes.buf, bytes.len, text, sizeof(text)));
+    usk_check(len, 0);
+    return mp_obj_new_str(text, (size_t)len);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(mod_inet_ntop_obj, mod_inet_ntop);
+
+// sockaddr(address): (family, bytes, port, ...)
+static mp_obj_t mod_sockaddr(mp_obj_t address) {
+    usocket_addr addr;
+    usk_addr_get(address, mp_obj_is_str(address) ? AF_UNIX : AF_UNSPEC, &addr);
+    return usk_addr_parts(&addr);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(mod_sockaddr_obj, mod_sockaddr);
+
+static mp_obj_t answers_to_list(const usocket_addrinfo *answers) {
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    for (const usocket_addrinfo *a = answers; a != NULL; a = a->next) {
+        mp_obj_t items[5] = {
+            MP_OBJ_NEW_SMALL_INT(a->family),
+            MP_OBJ_NEW_SMALL_INT(a->type),
+            MP_OBJ_NEW_SMALL_INT(a->proto),
+            a->canonname == NULL ? mp_const_none : mp_obj_new_str(a->canonname, strlen(a->canonname)),
+            usk_addr_new(&a->addr),
+        };
+        mp_obj_list_append(list, mp_obj_new_tuple(5, items));
+    }
+    return list;
+}
+
+// getaddrinfo(host, port, af=0, type=0, proto=0, flags=0); af is also called family.
+static mp_obj_t mod_getaddrinfo(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { HOST, PORT, AF, TYPE, PROTO, FLAGS, FAMILY };
+    static const mp_arg_t allowed[] = {
+        { MP_QSTR_host, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_obj = MP_OBJ_NULL } },
+        { MP_QSTR_port, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_obj = MP_OBJ_NULL } },
+        { MP_QSTR_af, MP_ARG_INT, { .u_int = 0 } },
+        { MP_QSTR_type, MP_ARG_INT, { .u_int = 0 } },
+        { MP_QSTR_proto, MP_ARG_INT, { .u_int = 0 } },
+        { MP_QSTR_flags, MP_ARG_INT, { .u_int = 0 } },
+        { MP_QSTR_family, MP_ARG_KW_ONLY | MP_ARG_INT, { .u_int = 0 } },
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
+    mp_arg_parse_all(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed), allowed, args);
+    usk_init();
+
+    const char *host = usk_text_get(args[HOST].u_obj);
+    const char *service;
+    char digits[8];
+    if (mp_obj_is_int(args[PORT].u_obj)) {
+        // Out of range stays out of range. (MicroPython's snprintf knows no wider numbers.)
+        mp_int_t port = mp_obj_get_int(args[PORT].u_obj);
+        snprintf(digits, sizeof(digits), "%d", (int)MIN(MAX(port, -1), 65536));
+        service = digits;
+    } else {
+        service = usk_text_get(args[PORT].u_obj);
+    }
+    int family = (int)(args[AF].u_int != 0 ? args[AF].u_int : args[FAMILY].u_int);
+
+    usocket_addrinfo *answers;
+    int32_t r;
+    USK_WAIT(r, usocket_getaddrinfo(host, service, family, (int)args[TYPE].u_int,
+        (int)args[PROTO].u_int, (int)args[FLAGS].u_int, -1, &answers));
+    usk_check(r, 0);
+
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_obj_t list = answers_to_list(answers);
+        nlr_pop();
+        USK_CALL(r, usocket_freeaddrinfo(answers));
+        return list;
+    }
+    USK_CALL(r, usocket_freeaddrinfo(answers));
+    nlr_jump(nlr.ret_val);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(mod_getaddrinfo_obj, 0, mod_getaddrinfo);
+
+// socketpair([family[, type[, proto]]])
+static mp_obj_t mod_socketpair(size_t n_args, const mp_obj_t *args) {
+    int family = n_args > 0 ? (int)mp_obj_get_int(args[0]) : AF_UNIX;
+    int type = n_args > 1 ? (int)mp_obj_get_int(args[1]) : SOCK_STREAM;
+    int proto = n_args > 2 ? (int)mp_obj_get_int(args[2]) : 0;
+    usk_init();
+    usk_socket_t *a = usk_socket_new();
+    usk_socket_t *b = usk_socket_new();
+    mp_obj_t both[2] = { MP_OBJ_FROM_PTR(a), MP_OBJ_FROM_PTR(b) };
+    mp_obj_t tuple = mp_obj_new_tuple(2, both);
+    usocket_t pair[2];
+    int32_t r;
+    USK_OPEN(USK_CALL, r, usocket_socketpair(family, type, proto, pair));
+    usk_check(r, 0);
+    a->s = pair[0];
+    b->s = pair[1];
+    return tuple;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mod_socketpair_obj, 0, 3, mod_socketpair);
+
+static const mp_rom_map_elem_t globals_table[] = {
+    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_socket) },
+    { MP_ROM_QSTR(MP_QSTR_socket), MP_ROM_PTR(&usk_socket_type) },
+    { MP_ROM_QSTR(MP_QSTR_getaddrinfo), MP_ROM_PTR(&mod_getaddrinfo_obj) },
+    { MP_ROM_QSTR(MP_QSTR_inet_pton), MP_ROM_PTR(&mod_inet_pton_obj) },
+    { MP_ROM_QSTR(MP_QSTR_inet_ntop), MP_ROM_PTR(&mod_inet_ntop_obj) },
+    { MP_ROM_QSTR(MP_QSTR_sockaddr), MP_ROM_PTR(&mod_sockaddr_obj) },
+    { MP_ROM_QSTR(MP_QSTR_socketpair), MP_ROM_PTR(&mod_socketpair_obj) },
+    // WiPy's names; every error is an OSError, a timeout is one with ETIMEDOUT.
+    { MP_ROM_QSTR(MP_QSTR_error), MP_ROM_PTR(&mp_type_OSError) },
+    { MP_ROM_QSTR(MP_QSTR_timeout), MP_ROM_PTR(&mp_type_OSError) },
+    { MP_ROM_QSTR(MP_QSTR_IPPROTO_SEC), MP_ROM_INT(USOCKET_IPPROTO_SEC) },
+
+#define C(name) { MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_INT(name) }
+    #include "constants.h"
+#undef C
+};
+static MP_DEFINE_CONST_DICT(globals, globals_table);
+
+const mp_obj_module_t usk_module_socket = {
+    .base = { &mp_type_module },
+    .globals = (mp_obj_dict_t *)&globals,
+};
+
+MP_REGISTER_EXTENSIBLE_MODULE(MP_QSTR_socket, usk_module_socket);

@@ -1,0 +1,194 @@
+// Calls into libusocket, as MicroPython needs them made: signals and scheduled callbacks are handled
+// while the library waits, exceptions are raised when it has returned, and no signal handler of the
+// port jumps across it.
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "py/gc.h"
+#include "py/mphal.h"
+#include "usk.h"
+
+__thread usk_call_t *volatile usk_current;
+
+// The library runs this on the waiting thread when a signal has come: 0 waits on.
+static int32_t event_hook(void *arg) {
+    (void)arg;
+    usk_call_t *call = usk_current;
+    if (call == NULL) {
+        return 0; // no thread of MicroPython's
+    }
+    // Python code may run from here, and may be interrupted, as far as this frame.
+    volatile int32_t stop = 0;
+    usk_current = NULL;
+    if (call->released) {
+        MP_THREAD_GIL_ENTER();
+    }
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_handle_pending(true); // in 1.28 and later: callbacks and exceptions
+        nlr_pop();
+    } else {
+        call->raised = MP_OBJ_FROM_PTR(nlr.ret_val);
+        stop = 1;
+    }
+    if (call->released) {
+        MP_THREAD_GIL_EXIT();
+    }
+    usk_current = call;
+    return stop;
+}
+
+bool usk_leave_slow(usk_call_t *call, int64_t result) {
+    if (call->raised != MP_OBJ_NULL) {
+        if (result < 0) {
+            nlr_raise(call->raised);
+        }
+        // It has a result, which must not be lost: the exception is raised a moment later.
+        MP_STATE_THREAD(mp_pending_exception) = call->raised;
+        return false;
+    }
+    // Nothing was raised, so nobody wanted it to end.
+    return result == -EINTR && call->released;
+}
+
+bool usk_descriptors_collected(int64_t result) {
+    if (result != -EMFILE && result != -ENFILE) {
+        return false;
+    }
+    gc_collect();
+    return true;
+}
+
+// ---- callbacks that other threads schedule ----
+//
+// micropython.schedule() runs its callbacks on the main thread. While that waits in the library, a signal ends
+// the system call, and the event hook runs them. SIGURG, because nothing is lost where it is not handled.
+
+static usk_call_t *volatile *main_current;
+static pthread_t main_thread;
+
+static void on_wake(int signum) {
+    (void)signum;
+}
+
+// Called on the main thread, before any other can schedule something.
+static void main_thread_is_here(void) {
+    if (main_current != NULL) {
+        return;
+    }
+    main_thread = pthread_self();
+    main_current = &usk_current;
+    struct sigaction action;
+    memset(&action, 0, sizeof(action)); // no SA_RESTART
+    action.sa_handler = on_wake;
+    sigaction(SIGURG, &action, NULL);
+}
+
+// Called whenever something is scheduled (MICROPY_SCHED_HOOK_SCHEDULED), on any thread.
+void usk_scheduled(void);
+void usk_scheduled(void) {
+    if (main_current != NULL && *main_current != NULL && !pthread_equal(pthread_self(), main_thread)) {
+        pthread_kill(main_thread, SIGURG);
+    }
+}
+
+// ---- Ctrl-C ----
+//
+// The unix port's own SIGINT handler raises KeyboardInterrupt by jumping out of whatever the thread
+// is in (MICROPY_ASYNC_KBD_INTR). While that is the library, ours makes the exception pending
+// instead, and the signal itself ends the wait.
+
+#if MICROPY_KBD_EXCEPTION
+
+static void (*port_handler)(int);
+
+static void on_sigint(int signum) {
+    int saved = errno;
+    if (usk_current == NULL) {
+        port_handler(signum);
+    } else if (pthread_equal(pthread_self(), main_thread)) {
+        mp_sched_keyboard_interrupt();
+    } else {
+        pthread_kill(main_thread, signum);
+    }
+    errno = saved;
+}
+
+static void guard_sigint(void) {
+    struct sigaction action;
+    if (sigaction(SIGINT, NULL, &action) == 0 && action.sa_handler != SIG_DFL
+        && action.sa_handler != SIG_IGN && action.sa_handler != on_sigint) {
+        port_handler = action.sa_handler;
+        action.sa_handler = on_sigint;
+        sigaction(SIGINT, &action, NULL);
+    }
+}
+
+#if USK_WRAP_INTERRUPT_CHAR
+// The port sets its handler anew for every line of the REPL. The linker leads its calls here
+// (--wrap), always on the main thread.
+void __real_mp_hal_set_interrupt_char(char c);
+void __wrap_mp_hal_set_interrupt_char(char c);
+void __wrap_mp_hal_set_interrupt_char(char c) {
+    __real_mp_hal_set_interrupt_char(c);
+    main_thread_is_here();
+    guard_sigint();
+}
+#endif
+
+#endif // MICROPY_KBD_EXCEPTION
+
+void usk_init(void) {
+    static bool done;
+    if (done) {
+        return;
+    }
+    done = true;
+    #if MICROPY_KBD_EXCEPTION && !USK_WRAP_INTERRUPT_CHAR
+    main_thread_is_here();
+    guard_sigint();
+    #endif
+    usocket_set_event_hook(event_hook, NULL);
+}
+
+// ---- errors ----
+
+#define IS_ERRNO(code) ((code) < 0 && (code) >= -4095)
+
+// Raises OSError(number, text).
+static MP_NORETURN void raise_number_text(mp_int_t number, const char *text, size_t len) {
+    mp_obj_t args[2] = { mp_obj_new_int(number), mp_obj_new_str(text, len) };
+    nlr_raise(mp_obj_new_exception_args(&mp_type_OSError, 2, args));
+}
+
+MP_NORETURN void usk_raise(int64_t code, usocket_t s) {
+    if (usk_is_tls(code)) {
+        usk_tls_raise(code, s);
+    }
+    int32_t gai;
+    USK_CALL(gai, usocket_gai_code(code));
+    // A sentence of the library's, where it may have one to say: about an address.
+    char detail[192];
+    int32_t len = 0;
+    if (code == -EINVAL && s == 0) {
+        USK_CALL(len, usocket_error_detail(s, detail, sizeof(detail)));
+    }
+    if (IS_ERRNO(code) && len <= 0) {
+        mp_raise_OSError((int)-code);
+    }
+    const char *text = detail;
+    if (len <= 0) {
+        text = usocket_strerror(code);
+        len = (int32_t)strlen(text);
+    }
+    // The resolver's numbers are negative, errno is positive.
+    mp_int_t number = gai != 0 ? gai : IS_ERRNO(code) ? (mp_int_t)-code : (mp_int_t)code;
+    raise_number_text(number, text, (size_t)len);
+}
+
+int usk_errno(int64_t code) {
+    return IS_ERRNO(code) ? (int)-code : (int)code;
+}

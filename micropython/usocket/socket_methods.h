@@ -1,0 +1,28 @@
+// The methods of the class socket (socket_methods.c), for the type (socket.c) and its relatives.
+#ifndef USK_SOCKET_METHODS_H
+#define USK_SOCKET_METHODS_H
+
+#include "usk.h"
+
+extern const mp_obj_dict_t usk_socket_locals;
+
+// The attributes family, type and proto, and the stream protocol (socket.c).
+void usk_socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest);
+extern const mp_stream_p_t usk_socket_stream_p;
+
+// The end of a connection that TLS was not told of is the end of the stream, as with stock and CPython.
+static inline int64_t usk_ended(int64_t r) {
+    return r == USOCKET_ETLS_TRUNCATED ? 0 : r;
+}
+
+// Closes the handle of an object, if it has one.
+void usk_socket_close(usk_socket_t *self);
+
+// The stream methods (socket_streams.c).
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_read_obj);
+MP_DECLARE_CONST_FUN_OBJ_1(usk_socket_readall_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_readinto_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_readline_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_write_obj);
+
+#endif

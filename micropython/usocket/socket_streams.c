@@ -1,0 +1,181 @@
+// The stream methods of the class socket: read, readall, readinto, readline, write. "No short reads,
+// no short writes"; None where a non-blocking socket has nothing; no received byte is ever lost.
+
+#include <errno.h>
+#include <string.h>
+
+#include "socket_methods.h"
+#include "usk.h"
+
+// What comes in pieces starts with this much, on the stack: most lines and messages end within.
+#define FIRST_PIECE 1024
+#define BIGGEST_PIECE (1024 * 1024)
+
+static usk_socket_t *self_of(mp_obj_t obj) {
+    return MP_OBJ_TO_PTR(obj);
+}
+
+// The error an earlier read kept for this one.
+static void raise_late(usk_socket_t *self) {
+    int64_t late = self->late;
+    if (late != 0) {
+        self->late = 0;
+        usk_raise(late, self->s);
+    }
+}
+
+// A call's result with bytes in hand: an error that cannot be asked for again is kept for the next.
+static void keep_late(usk_socket_t *self, int64_t r) {
+    if (r < 0 && r != -EAGAIN && r != -ETIMEDOUT) {
+        self->late = r;
+    }
+}
+
+static mp_obj_t none_or_raise(usk_socket_t *self, int64_t r) {
+    if (r == -EAGAIN) {
+        return mp_const_none;
+    }
+    usk_raise(r, self->s);
+}
+
+static int64_t read_some(usk_socket_t *self, void *buf, size_t len, bool line) {
+    int64_t r;
+    if (line) {
+        USK_WAIT(r, usocket_readline(self->s, buf, len));
+    } else {
+        USK_WAIT(r, usocket_read(self->s, buf, len));
+    }
+    r = usk_ended(r);
+    if (r <= 0 || (size_t)r == len || (line && ((char *)buf)[r - 1] == '\n')) {
+        return r;
+    }
+    // Short. A connection that broke is kept by the library for the next call, with the bytes handed
+    // over first; to an event loop stock reports it at once, and programs rely on that.
+    int64_t timeout_us;
+    int32_t ok;
+    USK_CALL(ok, usocket_gettimeout(self->s, &timeout_us));
+    if (ok == 0 && timeout_us == 0) {
+        int64_t kept;
+        USK_CALL(kept, usocket_read(self->s, NULL, 0));
+        r = usk_ended(kept) < 0 ? kept : r;
+    }
+    return r;
+}
+
+// Reads until the end (of the line, or of the stream), in pieces that grow; at most `max` bytes.
+static mp_obj_t read_pieces(usk_socket_t *self, size_t max, bool line) {
+    char first[FIRST_PIECE];
+    raise_late(self);
+    size_t want = MIN(max, sizeof(first));
+    int64_t r = read_some(self, first, want, line);
+    if (r < 0) {
+        return none_or_raise(self, r);
+    }
+    size_t len = (size_t)r;
+    if (len < want || len == max || (line && first[len - 1] == '\n')) {
+        return mp_obj_new_bytes((const byte *)first, len);
+    }
+    vstr_t all;
+    vstr_init(&all, 2 * sizeof(first));
+    vstr_add_strn(&all, first, len);
+    for (;;) {
+        want = MIN(max - all.len, MIN(all.len, BIGGEST_PIECE));
+        if (want == 0) {
+            break;
+        }
+        char *piece = vstr_add_len(&all, want);
+        r = read_some(self, piece, want, line);
+        len = r < 0 ? 0 : (size_t)r;
+        vstr_cut_tail_bytes(&all, want - len);
+        if (r < 0) {
+            keep_late(self, r);
+        }
+        if (len < want || (line && all.buf[all.len - 1] == '\n')) {
+            break;
+        }
+    }
+    return mp_obj_new_bytes_from_vstr(&all);
+}
+
+// A size argument: absent, None and -1 are no limit.
+static size_t size_or_all(size_t n_args, const mp_obj_t *args) {
+    if (n_args < 2 || args[1] == mp_const_none) {
+        return SIZE_MAX;
+    }
+    mp_int_t size = mp_obj_get_int(args[1]);
+    if (size < -1) {
+        mp_raise_ValueError(MP_ERROR_TEXT("negative size"));
+    }
+    return size < 0 ? SIZE_MAX : (size_t)size;
+}
+
+// read([size])
+static mp_obj_t socket_read(size_t n_args, const mp_obj_t *args) {
+    usk_socket_t *self = self_of(args[0]);
+    size_t size = size_or_all(n_args, args);
+    if (size == SIZE_MAX || size <= FIRST_PIECE) {
+        return read_pieces(self, size, false);
+    }
+    raise_late(self);
+    vstr_t all;
+    vstr_init_len(&all, size);
+    int64_t r = read_some(self, all.buf, size, false);
+    if (r < 0) {
+        vstr_clear(&all);
+        return none_or_raise(self, r);
+    }
+    all.len = (size_t)r;
+    return mp_obj_new_bytes_from_vstr(&all);
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_read_obj, 1, 2, socket_read);
+
+// readall()
+static mp_obj_t socket_readall(mp_obj_t self_in) {
+    return read_pieces(self_of(self_in), SIZE_MAX, false);
+}
+MP_DEFINE_CONST_FUN_OBJ_1(usk_socket_readall_obj, socket_readall);
+
+// readline([size])
+static mp_obj_t socket_readline(size_t n_args, const mp_obj_t *args) {
+    return read_pieces(self_of(args[0]), size_or_all(n_args, args), true);
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_readline_obj, 1, 2, socket_readline);
+
+// readinto(buf[, nbytes])
+static mp_obj_t socket_readinto(size_t n_args, const mp_obj_t *args) {
+    usk_socket_t *self = self_of(args[0]);
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(args[1], &buf, MP_BUFFER_WRITE);
+    if (n_args > 2) {
+        mp_int_t n = mp_obj_get_int(args[2]);
+        if (n < 0) {
+            mp_raise_ValueError(MP_ERROR_TEXT("negative size"));
+        }
+        buf.len = MIN(buf.len, (size_t)n);
+    }
+    raise_late(self);
+    int64_t r = read_some(self, buf.buf, buf.len, false);
+    if (r < 0) {
+        return none_or_raise(self, r);
+    }
+    return MP_OBJ_NEW_SMALL_INT(r);
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_readinto_obj, 2, 3, socket_readinto);
+
+// write(buf[, [offset,] length])
+static mp_obj_t socket_write(size_t n_args, const mp_obj_t *args) {
+    usk_socket_t *self = self_of(args[0]);
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(args[1], &buf, MP_BUFFER_READ);
+    size_t offset = n_args > 3 ? (size_t)mp_obj_get_int(args[2]) : 0;
+    size_t length = n_args > 2 ? (size_t)mp_obj_get_int(args[n_args - 1]) : SIZE_MAX;
+    offset = MIN(offset, buf.len);
+    length = MIN(length, buf.len - offset);
+    int64_t r;
+    USK_WAIT(r, usocket_write(self->s, (const byte *)buf.buf + offset, length));
+    if (r < 0) {
+        return none_or_raise(self, r);
+    }
+    return MP_OBJ_NEW_SMALL_INT(r);
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_write_obj, 2, 4, socket_write);

@@ -1,0 +1,223 @@
+// A socket wrapped in TLS: the same handle, the whole socket API, and what was agreed.
+
+#include <errno.h>
+#include <string.h>
+
+#include "socket_methods.h"
+#include "tls.h"
+
+typedef struct _tls_socket_t {
+    // First, so that the methods of a socket are this one's too.
+    usk_socket_t socket;
+    // Kept alive: the socket that was wrapped, and the context (whose callback the library calls).
+    mp_obj_t sock;
+    usk_tls_context_t *context;
+} tls_socket_t;
+
+mp_obj_t usk_tls_socket_new(usk_tls_context_t *context, mp_obj_t sock, const char *name, bool handshake) {
+    tls_socket_t *self = mp_obj_malloc_with_finaliser(tls_socket_t, &usk_tls_socket_type);
+    usocket_t s = 0;
+    usk_handle_of(sock, &s);
+    self->socket.s = 0;
+    self->socket.late = 0;
+    self->sock = sock;
+    self->context = context;
+    int32_t r = usk_tls_wrap(context, s, name, handshake);
+    if (r == USOCKET_ETLS_NO_CERT && !handshake) {
+        // As with stock, the first use tells. It must not be plain text.
+        self->socket.late = r;
+        return MP_OBJ_FROM_PTR(self);
+    }
+    usk_check(r, s);
+    self->socket.s = s;
+    return MP_OBJ_FROM_PTR(self);
+}
+
+// ---- what was agreed ----
+
+// getpeercert(binary_form): DER, or None.
+static mp_obj_t tls_getpeercert(size_t n_args, const mp_obj_t *args) {
+    usk_socket_t *self = MP_OBJ_TO_PTR(args[0]);
+    if (n_args < 2 || !mp_obj_is_true(args[1])) {
+        mp_raise_NotImplementedError(MP_ERROR_TEXT("getpeercert(True)"));
+    }
+    int32_t len;
+    USK_CALL(len, usocket_tls_peer_cert(self->s, 0, NULL, 0));
+    if (len == -ENODATA) {
+        return mp_const_none;
+    }
+    usk_check(len, self->s);
+    vstr_t der;
+    vstr_init_len(&der, (size_t)len);
+    USK_CALL(len, usocket_tls_peer_cert(self->s, 0, der.buf, der.len));
+    usk_check(len, self->s);
+    return mp_obj_new_bytes_from_vstr(&der);
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_tls_getpeercert_obj, 1, 2, tls_getpeercert);
+
+static mp_obj_t tls_version(mp_obj_t self_in) {
+    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
+    int32_t r;
+    USK_CALL(r, usocket_tls_version(self->s));
+    usk_check(r, self->s);
+    if (r == 0) {
+        return mp_const_none;
+    }
+    const char *name = r == USOCKET_TLS_1_3 ? "TLSv1.3" : "TLSv1.2";
+    return mp_obj_new_str(name, strlen(name));
+}
+MP_DEFINE_CONST_FUN_OBJ_1(usk_tls_version_obj, tls_version);
+
+// cipher(): (name as mbedTLS has it, version)
+static mp_obj_t tls_cipher(mp_obj_t self_in) {
+    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
+    char name[96];
+    int32_t len;
+    USK_CALL(len, usocket_tls_cipher(self->s, name, sizeof(name)));
+    usk_check(len, self->s);
+    usk_tls_name_to_mbedtls(name);
+    mp_obj_t items[2] = { mp_obj_new_str(name, (size_t)len), tls_version(self_in) };
+    return mp_obj_new_tuple(2, items);
+}
+MP_DEFINE_CONST_FUN_OBJ_1(usk_tls_cipher_obj, tls_cipher);
+
+// selected_alpn_protocol(): text, or None.
+static mp_obj_t tls_alpn(mp_obj_t self_in) {
+    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
+    char name[256];
+    int32_t len;
+    USK_CALL(len, usocket_tls_alpn(self->s, name, sizeof(name)));
+    usk_check(len, self->s);
+    return len == 0 ? mp_const_none : mp_obj_new_str(name, (size_t)len);
+}
+MP_DEFINE_CONST_FUN_OBJ_1(usk_tls_alpn_obj, tls_alpn);
+
+// do_handshake()
+static mp_obj_t tls_do_handshake(mp_obj_t self_in) {
+    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
+    int32_t r;
+    USK_WAIT(r, usocket_tls_handshake(self->s));
+    usk_check(r, self->s);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(tls_do_handshake_obj, tls_do_handshake);
+
+// ---- closing, which closes the socket that was wrapped ----
+
+static void close_both(tls_socket_t *self, bool wait) {
+    usk_socket_t *inner = MP_OBJ_TO_PTR(self->sock);
+    usocket_t s = self->socket.s != 0 ? self->socket.s : inner->s;
+    self->socket.s = 0;
+    if (inner->s == s) {
+        inner->s = 0;
+    }
+    if (s != 0) {
+        int32_t r;
+        if (wait) {
+            USK_WAIT(r, usocket_close(s));
+        } else {
+            USK_CALL(r, usocket_close(s));
+        }
+        (void)r;
+    }
+}
+
+static mp_obj_t tls_close(mp_obj_t self_in) {
+    close_both(MP_OBJ_TO_PTR(self_in), true);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(tls_close_obj, tls_close);
+
+static mp_obj_t tls_exit(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    return tls_close(args[0]);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(tls_exit_obj, 4, 4, tls_exit);
+
+// __del__, by the collector. The socket that was wrapped may be gone already: its memory must not be looked at.
+static mp_obj_t tls_del(mp_obj_t self_in) {
+    tls_socket_t *self = MP_OBJ_TO_PTR(self_in);
+    usocket_t s = self->socket.s;
+    self->socket.s = 0;
+    if (s != 0) {
+        int32_t r;
+        USK_CALL(r, usocket_close(s));
+        (void)r;
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(tls_del_obj, tls_del);
+
+static mp_uint_t tls_stream_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, int *errcode) {
+    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
+    switch (request) {
+        case MP_STREAM_CLOSE:
+            tls_close(self_in);
+            return 0;
+        case MP_STREAM_POLL:
+            return self->late != 0 ? MP_STREAM_POLL_NVAL : usk_socket_stream_p.ioctl(self_in, request, arg, errcode);
+        default:
+            // A descriptor to poll would tell of ciphertext, not of data.
+            *errcode = MP_EINVAL;
+            return MP_STREAM_ERROR;
+    }
+}
+
+static mp_uint_t tls_stream_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *errcode) {
+    return usk_socket_stream_p.read(self_in, buf, size, errcode);
+}
+
+static mp_uint_t tls_stream_write(mp_obj_t self_in, const void *buf, mp_uint_t size, int *errcode) {
+    return usk_socket_stream_p.write(self_in, buf, size, errcode);
+}
+
+static const mp_stream_p_t tls_stream_p = {
+    .read = tls_stream_read,
+    .write = tls_stream_write,
+    .ioctl = tls_stream_ioctl,
+};
+
+static void tls_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {
+    (void)self_in;
+    (void)kind;
+    mp_printf(print, "<SSLSocket>");
+}
+
+static const mp_rom_map_elem_t tls_locals_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&tls_close_obj) },
+    { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&tls_del_obj) },
+    { MP_ROM_QSTR(MP_QSTR___exit__), MP_ROM_PTR(&tls_exit_obj) },
+    { MP_ROM_QSTR(MP_QSTR_getpeercert), MP_ROM_PTR(&usk_tls_getpeercert_obj) },
+    { MP_ROM_QSTR(MP_QSTR_cipher), MP_ROM_PTR(&usk_tls_cipher_obj) },
+    { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&usk_tls_version_obj) },
+    { MP_ROM_QSTR(MP_QSTR_selected_alpn_protocol), MP_ROM_PTR(&usk_tls_alpn_obj) },
+    { MP_ROM_QSTR(MP_QSTR_do_handshake), MP_ROM_PTR(&tls_do_handshake_obj) },
+};
+static MP_DEFINE_CONST_DICT(tls_locals, tls_locals_table);
+
+// Its own methods, then those of a socket.
+static void tls_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+    if (dest[0] != MP_OBJ_NULL) {
+        return; // no attribute can be stored
+    }
+    const mp_obj_dict_t *places[] = { &tls_locals, &usk_socket_locals };
+    for (size_t i = 0; i < MP_ARRAY_SIZE(places); ++i) {
+        mp_map_t *map = (mp_map_t *)&places[i]->map;
+        mp_map_elem_t *elem = mp_map_lookup(map, MP_OBJ_NEW_QSTR(attr), MP_MAP_LOOKUP);
+        if (elem != NULL) {
+            mp_convert_member_lookup(self_in, mp_obj_get_type(self_in), elem->value, dest);
+            return;
+        }
+    }
+    usk_socket_attr(self_in, attr, dest);
+}
+
+MP_DEFINE_CONST_OBJ_TYPE(
+    usk_tls_socket_type,
+    MP_QSTR_SSLSocket,
+    MP_TYPE_FLAG_NONE,
+    print, tls_print,
+    attr, tls_attr,
+    protocol, &tls_stream_p,
+    locals_dict, &tls_locals
+    );

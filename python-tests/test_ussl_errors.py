@@ -1,0 +1,479 @@
+"""Why TLS fails: each cause has its class, its number and a sentence, on both sides."""
+
+import hashlib
+import pickle
+import re
+import socket
+import struct
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+import usocket
+import ussl
+
+HEADER = (Path(__file__).resolve().parent.parent / "include" / "usocket.h").read_text()
+CODES = {
+    name: int(number) for name, number in re.findall(r"#define USOCKET_ETLS_(\w+) (-\d+)", HEADER)
+}
+V12, V13 = ussl.TLSVersion.TLSv1_2, ussl.TLSVersion.TLSv1_3
+VERIFICATION = ussl.SSLCertVerificationError
+
+
+def key_of(certs, name):
+    """The SHA-256 of a certificate's SubjectPublicKeyInfo, as OpenSSL has it."""
+    ask = "openssl x509 -pubkey -noout -in {} | openssl pkey -pubin -outform DER"
+    der = subprocess.check_output(ask.format(certs(name)), shell=True)
+    return hashlib.sha256(der).digest()
+
+
+def crl(context, certs, name):
+    context.load_crl(certs(name))
+    context.verify_flags = ussl.VERIFY_CRL_CHECK_LEAF
+
+
+def no_verdict(cert, depth):
+    raise LookupError("no verdict")
+
+
+def alpn(context, *names):
+    context.set_alpn_protocols(names)
+
+
+def mutual(context, certs, mode=ussl.CERT_REQUIRED):
+    context.load_verify_locations(certs("ca.pem"))
+    context.verify_mode = mode
+
+
+# What makes it fail; the certificate of the server; what the server's and the client's context are
+# changed by; the name that is asked for; what the client gets (class, code, words), and the server.
+NONE = (lambda c, certs: None,) * 2
+MATRIX = {
+    "expired": (
+        "expired", *NONE, "localhost",
+        (VERIFICATION, "CERT_EXPIRED", "expired 2024-05-01.*clock says 20"), 45,
+    ),
+    "not yet valid": (
+        "future", *NONE, "localhost",
+        (VERIFICATION, "CERT_NOT_YET_VALID", "not valid before 2090-01-01"), 45,
+    ),
+    "expired, by the clock that was set": (
+        "server", NONE[0], lambda c, certs: c.set_clock(4102444800), "localhost",
+        (VERIFICATION, "CERT_EXPIRED", "expired 2089.*the clock set by the program says 2100"), 45,
+    ),
+    "unknown issuer": (
+        "stranger", *NONE, "localhost",
+        (VERIFICATION, "CERT_UNKNOWN_ISSUER", "trusted"), 48,
+    ),
+    "wrong name": (
+        "second", *NONE, "localhost",
+        (VERIFICATION, "CERT_WRONG_NAME", "for .*second.example.*, not for localhost"), 42,
+    ),
+    "wrong address": (
+        "server", *NONE, "127.0.0.2",
+        (VERIFICATION, "CERT_WRONG_NAME", "not for 127.0.0.2"), 42,
+    ),
+    "revoked": (
+        "revoked", NONE[0], lambda c, certs: crl(c, certs, "crl.pem"), "localhost",
+        (VERIFICATION, "CERT_REVOKED", "revoked"), 44,
+    ),
+    "stale revocation list": (
+        "server", NONE[0], lambda c, certs: crl(c, certs, "crl-stale.pem"), "localhost",
+        (VERIFICATION, "CRL_EXPIRED", "out of date since 2024-05-01"), 48,
+    ),
+    "no revocation list": (
+        "chain", NONE[0], lambda c, certs: crl(c, certs, "crl.pem"), "localhost",
+        (VERIFICATION, "CRL_MISSING", "no revocation list"), 48,
+    ),
+    "a client's certificate": (
+        "client", *NONE, "localhost",
+        (VERIFICATION, "CERT_WRONG_PURPOSE", "not for"), 43,
+    ),
+    "self-signed, and not trusted": (
+        "self-signed", *NONE, "localhost",
+        (VERIFICATION, "CERT_UNKNOWN_ISSUER", "trusted"), 48,
+    ),
+    "not pinned": (
+        "server", NONE[0], lambda c, certs: c.pin(bytes(32)), "localhost",
+        (VERIFICATION, "CERT_NOT_PINNED", "none of the pinned"), 46,
+    ),
+    "refused": (
+        "server", NONE[0], lambda c, certs: setattr(c, "verify_callback", lambda cert, d: 1),
+        "localhost", (VERIFICATION, "CERT_REFUSED", "callback refused"), 49,
+    ),
+    "a callback that raises": (
+        "server", NONE[0], lambda c, certs: setattr(c, "verify_callback", no_verdict),
+        "localhost", (VERIFICATION, "CERT_REFUSED", "callback refused"), 49,
+    ),
+    "no common version": (
+        "server", lambda c, certs: setattr(c, "minimum_version", V13),
+        lambda c, certs: setattr(c, "maximum_version", V12), "localhost",
+        (ussl.SSLError, 70, "protocol_version"), (ussl.SSLError, "NO_COMMON_VERSION", "version"),
+    ),
+    "no common suite": (
+        "server", lambda c, certs: c.set_ciphers(["TLS_AES_128_GCM_SHA256"]),
+        lambda c, certs: c.set_ciphers("TLS_AES_256_GCM_SHA384"), "localhost",
+        (ussl.SSLError, 40, "handshake_failure"), (ussl.SSLError, "NO_COMMON_SUITE", "suite"),
+    ),
+    "no common group": (
+        "server", lambda c, certs: c.set_groups("X25519"),
+        lambda c, certs: c.set_groups(["secp256r1"]), "localhost",
+        (ussl.SSLError, 40, "handshake_failure"), (ussl.SSLError, "NO_COMMON_GROUP", "group"),
+    ),
+    "no common ALPN": (
+        "server", lambda c, certs: alpn(c, "one"), lambda c, certs: alpn(c, "two"), "localhost",
+        (ussl.SSLError, 120, "no_application"), (ussl.SSLError, "NO_COMMON_ALPN", "ALPN"),
+    ),
+    "no client certificate": (
+        "server", mutual, NONE[0], "localhost",
+        (ussl.SSLError, 116, "certificate_required"),
+        (VERIFICATION, "CERT_REQUIRED", "presented no certificate"),
+    ),
+    "a stranger's client certificate": (
+        "server", mutual, lambda c, certs: c.load_cert_chain(*certs.chain("client-other")),
+        "localhost", (ussl.SSLError, 48, "unknown_ca"),
+        (VERIFICATION, "CERT_UNKNOWN_ISSUER", "trusted"),
+    ),
+    "a server's certificate from a client": (
+        "server", lambda c, certs: mutual(c, certs, ussl.CERT_OPTIONAL),
+        lambda c, certs: c.load_cert_chain(*certs.chain("second")),
+        "localhost", (ussl.SSLError, 43, "unsupported_certificate"),
+        (VERIFICATION, "CERT_WRONG_PURPOSE", "not for"),
+    ),
+}  # fmt: skip
+
+
+def check(error, expected):
+    if isinstance(expected, int):
+        expected = (ussl.SSLError, expected, "alert")
+    kind, number, words = expected
+    assert type(error) is kind, error
+    assert isinstance(error, OSError) and isinstance(error, ussl.SSLError)
+    if isinstance(number, int):
+        assert error.alert == number and error.code == CODES["ALERT"] - number
+        assert "_ALERT_" in error.reason
+    else:
+        assert error.code == CODES[number] == error.args[0] and error.alert is None
+    assert re.search(words, str(error)) and error.reason in str(error)
+    if kind is VERIFICATION:
+        assert isinstance(error, ValueError)
+    if kind is VERIFICATION and number != "CERT_REQUIRED":
+        assert error.reason == "CERTIFICATE_VERIFY_FAILED"
+        assert error.verify_code > 0 and re.search(words, error.verify_message)
+    else:
+        assert error.verify_code == 0 and error.verify_message == ""
+
+
+@pytest.mark.parametrize("cause", MATRIX)
+def test_the_matrix(meet, server_context, client_context, certs, cause):
+    certificate, change_server, change_client, name, for_client, for_server = MATRIX[cause]
+    server, client = server_context(certificate), client_context()
+    change_server(server, certs)
+    change_client(client, certs)
+    ours, theirs = meet(server, client, name)
+    check(ours.error, for_client)
+    check(theirs.error, for_server)
+
+
+def test_a_ca_certificate_as_the_servers_own(meet, client_context, certs, tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-CA", certs("ca.pem"), "-CAkey", certs("ca-key.pem"), "-subj", "/CN=localhost",
+         "-addext", "basicConstraints=critical,CA:TRUE", "-days", "9", "-out", cert,
+         "-keyout", key], check=True, capture_output=True,
+    )  # fmt: skip
+    context = ussl.SSLContext(ussl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    ours, theirs = meet(context, client_context())
+    check(ours.error, (VERIFICATION, "CERT_IS_CA", "CA certificate"))
+    assert theirs.error.alert
+
+
+def test_what_would_have_failed_works_without(meet, server_context, client_context, certs):
+    client = client_context()
+    crl(client, certs, "crl.pem")
+    client.pin(bytes(32))
+    client.pin(key_of(certs, "ca.pem"))
+    shown = []
+    client.verify_callback = lambda cert, depth: shown.append((depth, cert)) or 0
+    ours, theirs = meet(server_context(), client)
+    assert ours.error is None and theirs.error is None
+    assert shown == [(1, certs.read("ca.der")), (0, certs.read("server.der"))]
+
+
+def test_what_a_callback_raises_is_the_cause(meet, server_context, client_context):
+    ours, _ = meet(server_context(), client_context(verify_callback=no_verdict))
+    assert isinstance(ours.error.__cause__, LookupError)
+
+
+def test_ctrl_c_in_a_callback_is_ctrl_c(tcp, run, server_context, client_context):
+    def interrupt(cert, depth):
+        raise KeyboardInterrupt
+
+    def server():
+        with pytest.raises(ussl.SSLError):
+            server_context().wrap_socket(tcp[1], server_side=True).readline()
+
+    run(server)
+    with pytest.raises(KeyboardInterrupt):
+        context = client_context(verify_callback=interrupt)
+        context.wrap_socket(tcp[0], server_hostname="localhost")
+
+
+def test_a_callback_without_a_verdict_refuses(meet, server_context, client_context):
+    ours, _ = meet(server_context(), client_context(verify_callback=lambda cert, depth: None))
+    assert ours.error.code == CODES["CERT_REFUSED"]
+    assert isinstance(ours.error.__cause__, TypeError)
+
+
+# --- peers that speak no TLS, or break it
+
+
+@pytest.fixture
+def raw(tcp):
+    """A connection whose other end is in the test's hands: (ours, theirs)."""
+    tcp[0].settimeout(20)
+    return tcp
+
+
+def handshake(context, sock, **how):
+    with pytest.raises(OSError) as e:
+        context.wrap_socket(sock, **how)
+    assert sock.fileno() == -1
+    return e.value
+
+
+def test_a_server_that_speaks_no_tls(raw, client_context):
+    raw[1].write(b"220 mail.example ESMTP\r\n")
+    e = handshake(client_context(), raw[0], server_hostname="localhost")
+    check(e, (ussl.SSLError, "NOT_TLS", "does not speak TLS"))
+    assert e.reason == "WRONG_VERSION_NUMBER"
+
+
+def test_a_client_that_speaks_no_tls(raw, server_context):
+    raw[1].write(b"GET / HTTP/1.0\r\n\r\n")
+    e = handshake(server_context(), raw[0], server_side=True)
+    check(e, (ussl.SSLError, "NOT_TLS", "does not speak TLS"))
+
+
+@pytest.mark.parametrize("first", [b"", b"\x16\x03\x03\x00\x40\x02"])
+def test_the_end_in_the_handshake(raw, client_context, first):
+    raw[1].write(first)
+    raw[1].shutdown(usocket.SHUT_WR)
+    e = handshake(client_context(), raw[0], server_hostname="localhost")
+    check(e, (ussl.SSLEOFError, "HANDSHAKE_EOF", "ended during the TLS handshake"))
+
+
+def test_a_reset_in_the_handshake(raw, client_context):
+    linger = struct.pack("ii", 1, 0)
+    raw[1].setsockopt(usocket.SOL_SOCKET, usocket.SO_LINGER, linger)
+
+    def reset():
+        raw[1].recv(100)
+        raw[1].close()
+
+    thread = threading.Thread(target=reset)
+    thread.start()
+    e = handshake(client_context(), raw[0], server_hostname="localhost")
+    thread.join()
+    assert type(e) is ConnectionResetError
+
+
+def test_a_message_that_makes_no_sense(raw, client_context):
+    raw[1].write(b"\x16\x03\x03\x00\x08" + b"\x02\x00\x00\x04\xff\xff\xff\xff")
+    e = handshake(client_context(), raw[0], server_hostname="localhost")
+    check(e, (ussl.SSLError, "PROTOCOL", ""))
+
+
+class Middle:
+    """Somebody in the middle, who passes on what he likes."""
+
+    def __init__(self, upstream, change):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = self.listener.getsockname()
+        self.upstream, self.change = upstream, change
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        there, _ = self.listener.accept()
+        with there, socket.create_connection(self.upstream) as here:
+            back = threading.Thread(target=self.pump, args=(there, here, lambda data: data))
+            back.start()
+            self.pump(here, there, self.change)
+            back.join()
+        self.listener.close()
+
+    @staticmethod
+    def pump(source, target, change):
+        try:
+            while data := source.recv(65536):
+                target.sendall(change(data))
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+@pytest.mark.parametrize(
+    "damage, code",
+    [
+        (lambda d: d[:-1] + bytes([d[-1] ^ 1]), "DECRYPT"),
+        (lambda d: d[:3] + b"\xff\xff" + d[5:], "RECORD_OVERFLOW"),
+    ],
+    ids=["a bit", "a length"],
+)
+def test_a_record_damaged_on_the_way(
+    listener, run, server_context, client_context, dial, damage, code
+):
+    context, active = server_context(), threading.Event()
+
+    def server():
+        conn, _ = listener.accept()
+        with context.wrap_socket(conn, server_side=True) as s:
+            # It may also be one of the tickets that is damaged.
+            with pytest.raises(ussl.SSLError, match="bad_record_mac|decode_error|record_overflow"):
+                s.readline()
+                s.write(b"one record")
+                s.recv(1)
+
+    thread = run(server)
+    middle = Middle(listener.getsockname(), lambda data: damage(data) if active.is_set() else data)
+    s = dial(client_context(), middle.address)
+    active.set()
+    with pytest.raises(ussl.SSLError) as e:
+        s.write(b"go\n")
+        while True:
+            s.recv(100)
+    check(e.value, (ussl.SSLError, code, ""))
+    with pytest.raises(ussl.SSLError) as again:
+        s.recv(1)
+    assert again.value.code == e.value.code
+    s.close()
+    thread.join()
+    middle.thread.join()
+
+
+# --- what cannot be set up
+
+
+def refused(code, words, call, *args, kind=ussl.SSLConfigError, first=None, **kwargs):
+    with pytest.raises(OSError) as e:
+        call(*args, **kwargs)
+    assert type(e.value) is kind and isinstance(e.value, ussl.SSLError)
+    assert e.value.code == CODES[code] and re.search(words, str(e.value)), e.value
+    if first:
+        assert e.value.args == (first,) and isinstance(e.value, ValueError)
+        assert str(e.value).startswith(first + ": ")
+        copy = pickle.loads(pickle.dumps(e.value))
+        assert str(copy) == str(e.value) and copy.code == e.value.code
+
+
+def test_certificates_and_keys_that_cannot_be_used(certs, tmp_path):
+    load = ussl.SSLContext(ussl.PROTOCOL_TLS_SERVER).load_cert_chain
+    pem, key = certs.read("server.pem"), certs.read("server-key.pem")
+    cut = pem[: len(pem) // 2]
+    other = certs.read("mismatch-key.pem")
+    refused("KEY_MISMATCH", "belong", load, pem, other, first="invalid key")
+    refused("KEY_INVALID", "key", load, pem, b"\x30\x03\x02\x01\x00", first="invalid key")
+    refused("CERT_INVALID", "certificate", load, b"\x30\x03\x02\x01\x00", key, first="invalid cert")
+    refused("PEM_EMPTY", "", load, key, key, first="invalid cert")
+    refused("PEM_EMPTY", "", load, pem, pem, first="invalid key")
+    refused("PEM_EMPTY", "", load, pem, first="invalid key")
+    refused("PEM_BAD", "", load, cut, key, first="invalid cert")
+    refused("PEM_BAD", "", load, pem, key.replace(b"M", b"!"), first="invalid key")
+    locked = tmp_path / "locked.pem"
+    subprocess.run(
+        ["openssl", "pkey", "-aes128", "-passout", "pass:x", "-in", certs("server-key.pem"),
+         "-out", locked], check=True,
+    )  # fmt: skip
+    refused("KEY_ENCRYPTED", "encrypted", load, pem, locked, first="invalid key", password="x")
+    with pytest.raises(FileNotFoundError):
+        load(str(tmp_path / "missing"))
+    with pytest.raises(TypeError):
+        load(5)
+
+
+def test_trust_that_cannot_be_used(certs, tmp_path):
+    context = ussl.SSLContext(ussl.PROTOCOL_TLS_CLIENT)
+    load = context.load_verify_locations
+    refused("CERT_INVALID", "", load, cadata=b"\x30\x03\x02\x01\x00", first="invalid cert")
+    refused("PEM_EMPTY", "", load, cadata="no certificate", first="invalid cert")
+    refused("PEM_EMPTY", "", load, certs("server-key.pem"), first="invalid cert")
+    context.verify_flags = ussl.VERIFY_CRL_CHECK_LEAF
+    bad = "-----BEGIN X509 CRL-----\nMAMCAQA=\n-----END X509 CRL-----\n"
+    refused("CRL_INVALID", "revocation list", context.load_crl, bad, first="invalid crl")
+    with pytest.raises(FileNotFoundError):
+        load(str(tmp_path / "missing"))
+    with pytest.raises(TypeError):
+        load()
+
+
+def test_settings_that_cannot_be(client_context):
+    context = client_context()
+    plain = ussl.SSLError
+    refused("NO_SUCH_SUITE", "RC4", context.set_ciphers, "RC4-MD5", kind=plain)
+    refused("NO_SUCH_SUITE", "brainpool", context.set_groups, "brainpoolP256r1", kind=plain)
+    for value in (ussl.TLSVersion.SSLv3, ussl.TLSVersion.TLSv1_1):
+        with pytest.raises(plain) as e:
+            context.maximum_version = value
+        assert e.value.reason == "NO_PROTOCOLS_AVAILABLE"
+    with pytest.raises(plain):
+        context.options |= ussl.OP_NO_TLSv1_2 | ussl.OP_NO_TLSv1_3
+
+
+def test_wraps_that_cannot_be(tcp, certs, client_context, server_context):
+    client, server, unlisted = client_context(), server_context(), client_context()
+    empty = ussl.SSLContext(ussl.PROTOCOL_TLS_SERVER)
+    wrap = {"sock": tcp[0]}
+    refused(
+        "NAME_REQUIRED", "", client.wrap_socket, first="CERT_REQUIRED requires server_hostname",
+        **wrap,
+    )  # fmt: skip
+    for name in ("a name with spaces", "-x..y"):
+        refused(
+            "BAD_NAME", "neither a host name nor", client.wrap_socket, server_hostname=name,
+            first="invalid server_hostname", **wrap,
+        )  # fmt: skip
+    plain = ussl.SSLError
+    refused("NO_CERT", "certificate", empty.wrap_socket, server_side=True, kind=plain, **wrap)
+    server.verify_mode = ussl.CERT_REQUIRED
+    refused("NO_TRUST", "trusted", server.wrap_socket, server_side=True, kind=plain, **wrap)
+    unlisted.verify_flags = ussl.VERIFY_CRL_CHECK_LEAF
+    refused(
+        "CRL_MISSING", "load_crl", unlisted.wrap_socket, server_hostname="localhost",
+        kind=VERIFICATION, **wrap,
+    )  # fmt: skip
+    tcp[0].send(b"still a plain socket")
+    assert tcp[1].recv(5) == b"still"
+
+
+def test_a_context_in_use_is_fixed(meet, server_context, client_context, certs):
+    server, client = server_context(), client_context()
+    meet(server, client)
+    for context in (server, client):
+        for change in (
+            lambda c: setattr(c, "verify_mode", ussl.CERT_NONE),
+            lambda c: setattr(c, "check_hostname", False),
+            lambda c: setattr(c, "minimum_version", V13),
+            lambda c: c.load_cert_chain(*certs.chain("second")),
+            lambda c: c.load_verify_locations(certs("ca.pem")),
+            lambda c: c.set_alpn_protocols(["one"]),
+            lambda c: c.set_ciphers("DEFAULT"),
+            lambda c: c.set_clock(0),
+        ):
+            with pytest.raises(ussl.SSLError, match="in use") as e:
+                change(context)
+            assert e.value.reason == "CONTEXT_IN_USE"
+    assert client.verify_mode == ussl.CERT_REQUIRED and client.check_hostname
+
+
+def test_every_code_has_a_reason_of_its_own():
+    from usocket._tls_errors import tls_error
+
+    for name, code in CODES.items():
+        e = tls_error(code, "words")
+        assert isinstance(e, ussl.SSLError) and e.code == code and str(e).endswith("words")
+        if name not in ("OTHER", "ALERT"):
+            assert e.reason != "OTHER", name

@@ -1,0 +1,331 @@
+"""The class `SSLContext`: what connections have in common. Set up, then used, then fixed."""
+
+from __future__ import annotations
+
+import os
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    c_int32,
+    c_size_t,
+    c_uint8,
+    c_void_p,
+    string_at,
+)
+from operator import index
+from typing import Callable, Dict, List, Optional, Union
+from weakref import finalize
+
+from usocket._errors import check, detail, error, strerror
+from usocket._lib import lib
+from usocket._tls_errors import SSLConfigError, in_callback
+
+from ._constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, VerifyFlags, VerifyMode
+from ._load import Source, pem_or_der, the_bytes, without
+from ._settings import Settings
+from ._stats import Stats
+
+_CALLBACK = CFUNCTYPE(c_int32, c_void_p, POINTER(c_uint8), c_size_t, c_int32)
+
+# What a certificate or key is refused with, as MicroPython words it.
+_INVALID_KEY = (-10073, -10074, -10075)
+_INVALID_PEM = (-10070, -10071)
+_CLIENT, _SERVER = 1, 2
+_LEAF_ONLY = 1
+
+
+class SSLContext(Settings):
+    """A context: `SSLContext(PROTOCOL_TLS_CLIENT)` or `SSLContext(PROTOCOL_TLS_SERVER)`.
+
+    A client verifies its server: a chain to a trusted certificate (the system's store when none
+    was loaded), dates and name. A server asks for no certificate. `verify_mode` changes both.
+
+    The first connection fixes the context: a change after that raises SSLError (CONTEXT_IN_USE).
+    It may be used by any number of connections and threads, and outlives none of them by force.
+    Certificates and keys are PEM or DER; errors in them are SSLConfigError (a ValueError with
+    MicroPython's words, and an SSLError with the reason).
+
+    Raises TypeError without a protocol, ValueError for another one, OSError EOPNOTSUPP when the
+    library was built without TLS. From: MicroPython's and CPython's `ssl`.
+    """
+
+    __module__ = "ussl"
+    __slots__ = (
+        "__weakref__",
+        "_callback",
+        "_check_hostname",
+        "_crls",
+        "_protocol",
+        "_stats",
+        "_thunk",
+        "_verify_flags",
+        "_verify_mode",
+    )
+
+    def __init__(self, protocol: int) -> None:
+        if protocol not in (PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
+            raise ValueError(f"{protocol!r} is neither PROTOCOL_TLS_CLIENT nor _SERVER")
+        client = protocol == PROTOCOL_TLS_CLIENT
+        self._protocol = int(protocol)
+        super().__init__(check(lib.usocket_tls_context(_CLIENT if client else _SERVER)))
+        finalize(self, lib.usocket_close, self._handle)
+        self._check_hostname = client
+        self._verify_mode = VerifyMode.CERT_REQUIRED if client else VerifyMode.CERT_NONE
+        self._verify_flags = VerifyFlags.VERIFY_DEFAULT
+        self._crls: List[bytes] = []
+        self._callback: Optional[Callable[[bytes, int], int]] = None
+        self._thunk = None
+        self._stats = Stats()
+
+    def __reduce__(self):
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+    protocol = property(
+        lambda self: self._protocol, doc="PROTOCOL_TLS_CLIENT or PROTOCOL_TLS_SERVER."
+    )
+
+    # --- certificates
+
+    def load_cert_chain(
+        self, certfile: Source, keyfile: Optional[Source] = None, password=None
+    ) -> None:
+        """The certificate to present, its issuers after it, and its private key.
+
+        certfile, keyfile: bytes with PEM or DER, or the name of a file (str or path) with either.
+        Without a keyfile the key is in the PEM text of the first.
+        password: for CPython's sake; an encrypted key has to be decrypted beforehand.
+        A server may have several certificates and chooses by the name its client asks for; a
+        client presents the first that suits the server.
+        Raises SSLConfigError (ValueError "invalid cert", "invalid key"), OSError for a file that
+        cannot be read, TypeError. Blocks on the file system. From: both.
+        """
+        cert = the_bytes(certfile, "certfile")
+        key = None if keyfile is None else the_bytes(keyfile, "keyfile")
+        code = lib.usocket_tls_context_use_cert(
+            self._handle, cert, len(cert), key, 0 if key is None else len(key)
+        )
+        if code < 0:
+            raise self._invalid(code, cert)
+
+    def _invalid(self, code: int, cert: bytes = b"") -> BaseException:
+        """What a refused certificate or key raises; the certificate, where it may be the key."""
+        sentence = detail(self._handle) or strerror(code)
+        if code in _INVALID_KEY or (code in _INVALID_PEM and _is_good(cert)):
+            return SSLConfigError("invalid key", code, sentence)
+        if code in (*_INVALID_PEM, -10072):
+            return SSLConfigError("invalid cert", code, sentence)
+        if code == -10032:
+            return SSLConfigError("invalid crl", code, sentence)
+        return error(code, self._handle)
+
+    def load_verify_locations(
+        self,
+        cafile: Optional[Source] = None,
+        capath: Union[str, bytes, "os.PathLike[str]", None] = None,
+        cadata: Optional[Source] = None,
+    ) -> None:
+        """Trusts certificates: those they issued, and they themselves (also self-signed ones that
+        call themselves a CA, also with nothing but a common name).
+
+        cafile: a file with PEM or DER; capath: a directory of such; cadata: PEM as str or bytes,
+        or DER. Revocation lists among them are used as `verify_flags` has it.
+        Raises SSLConfigError (ValueError "invalid cert"), OSError for a file that cannot be read,
+        TypeError when nothing is given. Blocks on the file system. From: both.
+        """
+        if cafile is None and capath is None and cadata is None:
+            raise TypeError("cafile, capath and cadata cannot be all omitted")
+        if cafile is not None:
+            self._trust(the_bytes(cafile, "cafile"))
+        if capath is not None:
+            self._check(lib.usocket_tls_context_trust_dir(self._handle, os.fsencode(capath)))
+        if cadata is not None:
+            self._trust(pem_or_der(cadata, "cadata"))
+
+    def _trust(self, data: bytes) -> None:
+        certs, lists = without(data, b"X509 CRL")
+        if lists:
+            self.load_crl(lists)
+        if certs.strip() or not lists:
+            code = lib.usocket_tls_context_trust(self._handle, certs, len(certs))
+            if code < 0:
+                raise self._invalid(code)
+
+    def load_crl(self, crl: Source) -> None:
+        """Loads revocation lists: bytes with PEM or DER, or the name of a file.
+
+        They count once `verify_flags` says so. Raises SSLConfigError, OSError, TypeError.
+        """
+        data = the_bytes(crl, "crl")
+        if self._verify_flags & VerifyFlags.VERIFY_CRL_CHECK_LEAF:
+            self._add_crl(data)
+        self._crls.append(data)
+
+    def _add_crl(self, data: bytes) -> None:
+        code = lib.usocket_tls_context_add_crl(self._handle, data, len(data))
+        if code < 0:
+            raise self._invalid(code)
+
+    def load_default_certs(self, purpose=None) -> None:
+        """Trusts what the system trusts. A client that was given no trust does so by itself.
+
+        purpose: for CPython's sake. Raises SSLError when there is no store. Blocks on the file
+        system, once per process. From: CPython.
+        """
+        self._check(lib.usocket_tls_context_trust_system(self._handle))
+
+    set_default_verify_paths = load_default_certs
+
+    # --- verification
+
+    @property
+    def verify_mode(self) -> VerifyMode:
+        """CERT_NONE, CERT_OPTIONAL or CERT_REQUIRED (a client's default; a server's is CERT_NONE).
+
+        CERT_NONE turns `check_hostname` off as well. From: both.
+        """
+        return self._verify_mode
+
+    @verify_mode.setter
+    def verify_mode(self, value: int) -> None:
+        mode = VerifyMode(index(value))
+        self._check(lib.usocket_tls_context_set_verify(self._handle, mode))
+        self._verify_mode = mode
+        if mode == VerifyMode.CERT_NONE:
+            self._check_hostname = False
+
+    @property
+    def check_hostname(self) -> bool:
+        """Whether the server's certificate must be for the name that was asked for: a client's
+        default. Turning it on turns CERT_NONE into CERT_REQUIRED. From: CPython."""
+        return self._check_hostname
+
+    @check_hostname.setter
+    def check_hostname(self, value: bool) -> None:
+        value = bool(value)
+        self._check(lib.usocket_tls_context_set_hostname(self._handle, value))
+        if value and self._verify_mode == VerifyMode.CERT_NONE:
+            self.verify_mode = VerifyMode.CERT_REQUIRED
+        self._check_hostname = value
+
+    @property
+    def verify_flags(self) -> VerifyFlags:
+        """Whose revocation is looked up: VERIFY_DEFAULT (nobody's), VERIFY_CRL_CHECK_LEAF (the
+        peer's) or VERIFY_CRL_CHECK_CHAIN (its issuers' too), in the lists that were loaded.
+
+        From: CPython.
+        """
+        return self._verify_flags
+
+    @verify_flags.setter
+    def verify_flags(self, value: int) -> None:
+        if index(value) & ~int(VerifyFlags.VERIFY_CRL_CHECK_CHAIN):
+            raise ValueError(f"{value} has flags that do not exist here")
+        flags = VerifyFlags(value)
+        before = self._verify_flags
+        if before and not flags and self._crls:
+            raise ValueError("revocation lists that count cannot be taken back")
+        leaf_only = flags == VerifyFlags.VERIFY_CRL_CHECK_LEAF
+        self._check(
+            lib.usocket_tls_context_set_crl_flags(self._handle, _LEAF_ONLY if leaf_only else 0)
+        )
+        if flags and not before:
+            for data in self._crls:
+                self._add_crl(data)
+        self._verify_flags = flags
+
+    @property
+    def verify_callback(self) -> Optional[Callable[[bytes, int], int]]:
+        """`f(cert, depth)`, called for each certificate of the peer's chain (DER), the trusted one
+        first, down to its own (depth 0), once everything else has accepted them. It accepts with
+        0; anything else refuses, and so does an exception, which becomes the refusal's cause.
+
+        It runs in the handshake, on the thread that drives it. None removes it. From: MicroPython.
+        """
+        return self._callback
+
+    @verify_callback.setter
+    def verify_callback(self, callback: Optional[Callable[[bytes, int], int]]) -> None:
+        if callback is not None and not callable(callback):
+            raise TypeError("verify_callback must be callable or None")
+        thunk = None if callback is None else _thunk(callback)
+        self._check(lib.usocket_tls_context_set_verify_callback(self._handle, thunk, None))
+        # The library calls it while there are connections; each of them keeps its context.
+        self._callback, self._thunk = callback, thunk
+
+    def pin(self, sha256: bytes) -> None:
+        """Pins a key: the peer's certificate or one of its issuers must have one of the pinned
+        keys, in addition to everything else.
+
+        sha256: the SHA-256 of its SubjectPublicKeyInfo, 32 bytes. Raises OSError EINVAL.
+        """
+        raw = bytes(memoryview(sha256))
+        self._check(lib.usocket_tls_context_add_pin(self._handle, raw, len(raw)))
+
+    def set_clock(self, unix_seconds: int) -> None:
+        """Sets the time that certificates are checked with, in seconds since 1970; it goes on from
+        there. 0 is the system's. For devices without a clock."""
+        self._check(lib.usocket_tls_context_set_clock(self._handle, index(unix_seconds)))
+
+    # --- connections
+
+    def session_stats(self) -> Dict[str, int]:
+        """How many connections began (`connect`, `accept`), how many handshakes were completed
+        (`connect_good`, `accept_good`), how many of them resumed a session (`hits`), and, on a
+        server, did not (`misses`). From: CPython.
+        """
+        return self._stats.counts()
+
+    def wrap_socket(
+        self,
+        sock,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: Optional[Union[str, bytes]] = None,
+        session=None,
+    ):
+        """Wraps a stream socket in TLS: an SSLSocket, which takes the connection over; `sock` is
+        closed from then on, as after `detach`.
+
+        server_side: must be what the context is for.
+        do_handshake_on_connect: the handshake is done now if the socket is connected, or by
+        `connect`; without it, and in non-blocking mode, by `do_handshake` or the first use.
+        suppress_ragged_eofs: the end without the peer's close_notify is b"" like the proper one;
+        without it, SSLEOFError.
+        server_hostname: what a client asks for and checks: a host name or an IP address.
+        session: of an earlier connection of this context, to be resumed.
+        A listening socket wrapped on the server side accepts wrapped connections.
+        Raises TypeError, ValueError (the wrong side; no server_hostname where it is checked),
+        SSLError and OSError as `do_handshake`; after that the connection is closed.
+        Blocks as the socket's mode has it. From: both.
+        """
+        from ._socket import SSLSocket
+
+        return SSLSocket._wrap(
+            sock,
+            self,
+            bool(server_side),
+            server_hostname,
+            bool(do_handshake_on_connect),
+            bool(suppress_ragged_eofs),
+            session,
+        )
+
+
+def _is_good(cert: bytes) -> bool:
+    """Whether a certificate can be read: then it is the key that cannot."""
+    scratch = SSLContext(PROTOCOL_TLS_CLIENT)
+    return lib.usocket_tls_context_trust(scratch._handle, cert, len(cert)) > 0
+
+
+def _thunk(callback):
+    """A verify callback as C calls it. An exception must refuse, and not get lost."""
+
+    def call(_, der, size, depth):
+        try:
+            return int(index(callback(string_at(der, size), depth)) != 0)
+        except BaseException as e:
+            in_callback.raised = e
+            return 1
+
+    return _CALLBACK(call)

@@ -1,0 +1,46 @@
+"""Certificates and keys on their way to the library: bytes, text, files."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Tuple, Union
+
+Source = Union[str, bytes, bytearray, memoryview, "os.PathLike[str]"]
+
+_PEM = b"-----BEGIN "
+
+
+def the_bytes(source: Source, what: str) -> bytes:
+    """The bytes themselves, or the content of the file that a str or a path names.
+
+    Raises OSError for a file that cannot be read, TypeError.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        if isinstance(source, str) and "-----BEGIN " in source:
+            return source.encode()
+        with open(source, "rb") as file:
+            return file.read()
+    try:
+        return bytes(memoryview(source))
+    except TypeError:
+        kind = type(source).__name__
+        raise TypeError(f"{what} must be bytes, or the name of a file, not {kind}") from None
+
+
+def pem_or_der(data: Source, what: str) -> bytes:
+    """Bytes, or PEM as text."""
+    if isinstance(data, str):
+        return data.encode("ascii")
+    try:
+        return bytes(memoryview(data))  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{what} must be str or bytes, not {type(data).__name__}") from None
+
+
+def without(data: bytes, label: bytes) -> Tuple[bytes, bytes]:
+    """PEM text without the items of a label, and those items. DER is left alone."""
+    if _PEM + label not in data:
+        return data, b""
+    item = re.compile(b"-----BEGIN %b-----.*?-----END %b-----\\s*" % (label, label), re.DOTALL)
+    return item.sub(b"", data), b"".join(item.findall(data))

@@ -1,0 +1,329 @@
+"""The class `SSLSocket`: a socket of usocket that speaks TLS."""
+
+from __future__ import annotations
+
+from errno import EAGAIN, EINTR, ENODATA, ENOTCONN, EOPNOTSUPP, ETIMEDOUT
+from time import monotonic
+from typing import Optional, Tuple, Union
+
+from usocket._address import Address, text
+from usocket._constants import CONSTANTS
+from usocket._errors import check, detail, error, strerror
+from usocket._lib import lib
+from usocket._socket import socket
+from usocket._stream import POLLIN, POLLOUT
+from usocket._tls_errors import (
+    BAD_NAME,
+    CRL_MISSING,
+    NAME_REQUIRED,
+    NOT_WRAPPED,
+    TRUNCATED,
+    SSLConfigError,
+    SSLEOFError,
+    tls_error,
+    want_error,
+)
+from usocket._wait import check_signals, microseconds, timeout_us
+
+from ._constants import PROTOCOL_TLS_SERVER
+from ._context import SSLContext
+from ._info import Info
+from ._session import SSLSession
+
+SOL_SOCKET, SO_ACCEPTCONN = CONSTANTS["SOL_SOCKET"], CONSTANTS["SO_ACCEPTCONN"]
+SHUT_WR = CONSTANTS["SHUT_WR"]
+
+
+class SSLSocket(Info):
+    """A TLS connection, with everything a socket has. Made by `SSLContext.wrap_socket`.
+
+    The methods of a socket do what they do there, with these differences:
+
+    - What is first done does the handshake, if it was not done before, and may raise its errors:
+      SSLCertVerificationError, SSLEOFError, SSLError, each with a sentence that says why. An error
+      of TLS is final: every later call raises it again.
+    - Non-blocking, `recv`, `send` and the like raise SSLWantReadError or SSLWantWriteError (both
+      BlockingIOError, errno EAGAIN): what TLS needs may be the other direction than one's own.
+      `read`, `readline` and `write` give None, as they do on every socket.
+    - `shutdown(SHUT_WR)` and `close` say goodbye (close_notify). The end without the peer's is
+      like the proper one with `suppress_ragged_eofs`, else SSLEOFError.
+    - `dup` is OSError EOPNOTSUPP: one session cannot be two.
+    - `accept`, on a listening socket that was wrapped on the server side, gives SSLSockets.
+
+    One thread may send while another receives. From: CPython's and MicroPython's `ssl`.
+    """
+
+    __module__ = "ussl"
+    __slots__ = ()
+
+    def __init__(self, *args, **kwargs):
+        raise TypeError("an SSLSocket is made by SSLContext.wrap_socket()")
+
+    @classmethod
+    def _wrap(
+        cls,
+        sock,
+        context: SSLContext,
+        server_side: bool,
+        hostname,
+        greet: bool,
+        ragged: bool,
+        session: Optional[SSLSession],
+    ) -> SSLSocket:
+        if isinstance(sock, SSLSocket):
+            raise ValueError("the socket is wrapped in TLS already")
+        if not isinstance(sock, socket):
+            raise TypeError(f"a usocket socket is needed, not {type(sock).__name__}")
+        if server_side != (context.protocol == PROTOCOL_TLS_SERVER):
+            side = "server" if server_side else "client"
+            raise ValueError(f"server_side={server_side} needs a context for the {side} side")
+        if server_side and hostname:
+            raise ValueError("server_hostname can only be specified in client mode")
+        new = cls.__new__(cls)
+        new._context, new._server_side = context, server_side
+        new._greet, new._ragged = greet, ragged
+        new._hostname = _hostname(hostname)
+        new._session, new._wrapped = None, False
+        if not server_side or not _listens(sock):
+            # A listener stays what it is; the connections it accepts are wrapped.
+            new._wrap_handle(sock._handle, session)
+            new._wrapped = True
+        new._handle, sock._handle = sock._handle, 0
+        new._late_in = new._late_out = 0
+        new._family, new._type, new._proto = sock._family, sock._type, sock._proto
+        new._timeout = sock._timeout
+        if new._wrapped:
+            context._stats.begin(new)
+        if greet and new._wrapped and new._timeout != 0 and new._is_connected():
+            new._do_handshake_or_close()
+        return new
+
+    def _wrap_handle(self, handle: int, session: Optional[SSLSession]) -> None:
+        """Wraps the library's socket, and tells what was wrong with a context or a name."""
+        context, name = self._context, self._hostname
+        if context.verify_flags and not context._crls:
+            raise tls_error(CRL_MISSING, "verify_flags needs revocation lists: load_crl()")
+        if session is not None and not isinstance(session, SSLSession):
+            raise TypeError("session is no SSLSession")
+        if session is not None and session._context is not context:
+            raise ValueError("Session refers to a different SSLContext.")
+        given = None if name is None else text(name, "server_hostname")
+        code = lib.usocket_tls_wrap(handle, context._handle, given, 0)
+        if code == NAME_REQUIRED:
+            raise SSLConfigError("CERT_REQUIRED requires server_hostname", code, strerror(code))
+        if code == BAD_NAME:
+            raise SSLConfigError("invalid server_hostname", code, detail() or strerror(code))
+        if code < 0:
+            raise error(code, context._handle)
+        if session is not None:
+            session._give_to(handle)
+
+    def _is_connected(self) -> bool:
+        try:
+            self.getpeername()
+        except OSError as e:
+            if e.errno != ENOTCONN:
+                raise
+            return False
+        return True
+
+    def _do_handshake_or_close(self) -> None:
+        try:
+            self.do_handshake()
+        except BaseException:
+            self.close()
+            raise
+
+    # --- what a socket does
+
+    def connect(self, address: Address) -> None:
+        """Connects, then does the handshake, unless it was wrapped without
+        `do_handshake_on_connect` or is non-blocking. Raises what both do; ValueError on the
+        server side. From: CPython."""
+        if self._server_side:
+            raise ValueError("can't connect in server-side mode")
+        super().connect(address)
+        if self._greet and self._timeout != 0:
+            self.do_handshake()
+
+    def connect_ex(self, address: Address) -> int:
+        """Like `connect`, but gives the errno of the connecting; the handshake still raises."""
+        if self._server_side:
+            raise ValueError("can't connect in server-side mode")
+        code = super().connect_ex(address)
+        if code == 0 and self._greet and self._timeout != 0:
+            self.do_handshake()
+        return code
+
+    def accept(self) -> Tuple[SSLSocket, Address]:
+        """Accepts a connection and wraps it as this one is: `(conn, address)`. With
+        `do_handshake_on_connect` the handshake is done as well, whose errors close the connection;
+        a client that says nothing holds it up, so servers better leave it to the connection's
+        own thread. From: CPython."""
+        conn, address = super().accept()
+        try:
+            return self._context.wrap_socket(
+                conn, True, self._greet, suppress_ragged_eofs=self._ragged
+            ), address
+        except BaseException:
+            conn.close()
+            raise
+
+    def close(self) -> None:
+        """As a socket's; says goodbye (close_notify) if that can be done at once, or, with a
+        timeout, within that."""
+        if self._handle and self._wrapped:
+            self._context._stats.end(self)
+        super().close()
+
+    def dup(self):
+        """Not possible: OSError EOPNOTSUPP."""
+        raise error(-EOPNOTSUPP)
+
+    def _move(self, call, events: int, buf, size: int, flags: int, *rest) -> int:
+        try:
+            return super()._move(call, events, buf, size, flags, *rest)
+        except BlockingIOError:
+            raise self._wants(events) from None
+        except SSLEOFError as e:
+            if e.code == TRUNCATED and self._ragged and events == POLLIN:
+                return 0
+            raise
+
+    def sendall(self, data, flags: int = 0) -> None:
+        """As a socket's; the handshake counts as part of it."""
+        try:
+            super().sendall(data, flags)
+        except BlockingIOError:
+            raise self._wants(POLLOUT) from None
+
+    def _fill(self, start: int, size: int, line: bool = False) -> int:
+        return self._proper_end(super()._fill(start, size, line))
+
+    def _fill_within(self, start: int, size: int, done: int, deadline, line: bool) -> int:
+        return self._proper_end(super()._fill_within(start, size, done, deadline, line))
+
+    def _proper_end(self, n: int) -> int:
+        """What came, where the end without close_notify is the end."""
+        if self._ragged:
+            if self._late_in == TRUNCATED:
+                self._late_in = 0
+            if n == TRUNCATED:
+                return 0
+        return n
+
+    def _wants(self, events: int):
+        """The exception for EAGAIN: what TLS waits for, or else what the caller did."""
+        wants = lib.usocket_tls_wants(self._handle)
+        if wants <= 0 or wants & events:
+            wants = events
+        return want_error(bool(wants & POLLOUT))
+
+    # --- what TLS does
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Does the handshake, or goes on with it; one timeout for the whole.
+
+        block: waits for as long as it takes, whatever the mode.
+        Raises SSLCertVerificationError (the peer's certificate), SSLEOFError (the connection
+        ended), SSLError (anything else, an alert from the peer too), SSLWantReadError or
+        SSLWantWriteError (non-blocking), TimeoutError, OSError. Blocks as the mode has it.
+        From: CPython.
+        """
+        timeout = self._timeout
+        if block and timeout == 0.0:
+            self.settimeout(None)
+            try:
+                self.do_handshake()
+            finally:
+                self.settimeout(timeout)
+            return
+        deadline = monotonic() + timeout if timeout else None
+        code = lib.usocket_tls_handshake(self._handle)
+        while code == -EINTR:
+            check_signals()
+            code = self._handshake_until(deadline)
+        if code == -EAGAIN:
+            raise self._wants(POLLIN)
+        if code < 0:
+            raise error(code, self._handle)
+
+    def _handshake_until(self, deadline: Optional[float]) -> int:
+        """The handshake after a signal: it has the time left and not the whole timeout again."""
+        handle = self._handle
+        if deadline is None:
+            return lib.usocket_tls_handshake(handle)
+        left = microseconds(deadline - monotonic())
+        if left == 0:
+            return -ETIMEDOUT
+        lib.usocket_settimeout(handle, left)
+        try:
+            return lib.usocket_tls_handshake(handle)
+        finally:
+            lib.usocket_settimeout(handle, timeout_us(self._timeout))
+
+    def unwrap(self) -> socket:
+        """Says goodbye, waits for the peer's, and gives the connection as a plain socket; this one
+        is closed. Nothing can be sent on it any more: the goodbye ended that half.
+
+        Data that was still on its way is dropped. Raises SSLEOFError when the peer just hangs up,
+        SSLWantReadError (non-blocking), TimeoutError, OSError. From: CPython.
+        """
+        self.shutdown(SHUT_WR)
+        ragged, self._ragged = self._ragged, False
+        try:
+            while self.recv(65536):
+                pass
+        finally:
+            self._ragged = ragged
+        timeout = self._timeout
+        plain = socket(fileno=self.detach())
+        plain.settimeout(timeout)
+        return plain
+
+    @property
+    def session(self) -> Optional[SSLSession]:
+        """A client's session, for another connection of the same context; None while there is
+        none: a TLS 1.3 server sends it after the handshake, it comes with the first data.
+
+        Set before the handshake, it is the one to resume. Raises ValueError on the server side,
+        after the handshake, for a session of another context; TypeError. From: CPython.
+        """
+        if self._session is None and not self._server_side and self._wrapped:
+            code = lib.usocket_tls_session(self._handle)
+            if code not in (-ENODATA, NOT_WRAPPED):
+                self._session = SSLSession(check(code), self._context)
+        return self._session
+
+    @session.setter
+    def session(self, session: SSLSession) -> None:
+        if not isinstance(session, SSLSession):
+            raise TypeError("Value is not a SSLSession.")
+        if self._server_side:
+            raise ValueError("Cannot set session for server-side SSLSocket.")
+        session._give_to(self._handle)
+
+
+def _hostname(name: Optional[Union[str, bytes]]) -> Optional[str]:
+    """A server name as text, in the form it has on the wire. None and "" are none."""
+    if not name:
+        return None
+    if isinstance(name, (bytes, bytearray)):
+        name = bytes(name).decode("ascii")
+    if not isinstance(name, str):
+        raise TypeError(f"server_hostname must be str or bytes, not {type(name).__name__}")
+    return name if name.isascii() else name.encode("idna").decode()
+
+
+def _listens(sock: socket) -> bool:
+    if not sock._handle:
+        raise error(lib.usocket_fileno(0))
+    if sock.getsockopt(SOL_SOCKET, SO_ACCEPTCONN):
+        return True
+    try:
+        sock.getpeername()
+    except OSError as e:
+        if e.errno != ENOTCONN:
+            raise
+        return True  # Not connected: it may listen later, and cannot connect.
+    return False
