@@ -14,7 +14,8 @@ import shutil
 import subprocess
 import sys
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(HERE)
 HOME = os.environ.get("MICROPYTHON_HOME", f"{TOP}/target/micropython")
 TESTS = os.path.join(os.environ.get("MICROPYTHON_DIR", f"{HOME}/source"), "tests")
 SINGLE = re.compile(r"extmod/(socket|select|ssl|tls|asyncio)_\w+\.py$|net_hosted/\w+\.py$")
@@ -36,8 +37,7 @@ def tests():
                 with open(f"{TESTS}/{test}") as f:
                     if OUTSIDE.search(f.read()):
                         continue
-            if not sys.argv[1:] or any(re.search(p, test) for p in sys.argv[1:]):
-                yield test
+            yield test
 
 
 def isolated(command):
@@ -75,30 +75,46 @@ def run(interpreter, names):
 
 def settled(interpreter, names):
     results = run(interpreter, names)
-    for _ in range(2):
-        for name in [n for n in names if results[n] in ("FAIL", "none") and not EXCEPTIONS.search(n)]:
-            results.update(run(interpreter, [name]))
+    for name in [n for n in names if results[n] in ("FAIL", "none") and not EXCEPTIONS.search(n)]:
+        results.update(run(interpreter, [name]))
     return results
 
 
-# One of them expects a limit below 6000 descriptors.
-resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
-names = list(tests())
-stock = settled(f"{HOME}/micropython-stock", [n for n in names if not TLS.search(n)])
-fetched = subprocess.run([f"{TOP}/scripts/micropython-programs", "stock-tls"], capture_output=True, text=True)
-tls_names = [n for n in names if TLS.search(n)]
-if fetched.returncode == 0:
-    stock.update(settled(fetched.stdout.strip(), tls_names))
-else:
-    print(fetched.stderr.strip())
-    stock.update({n: "pass" for n in tls_names if not EXCEPTIONS.search(n)})
-    stock.update({n: "skip" for n in tls_names if EXCEPTIONS.search(n)})
-ours = settled(f"{HOME}/micropython", names)
-lost = [n for n in names if stock[n] == "pass" and ours[n] != "pass" and not EXCEPTIONS.search(n)]
-for n in names:
-    if ours[n] != "pass" or stock[n] != "pass":
-        print(f"{n}: stock {stock[n]}, ours {ours[n]}" + ("  <-- LOST" if n in lost else ""))
-passed = sum(ours[n] == "pass" for n in names)
-print("MicroPython's own network tests (skipped: neither stock nor ours passes, or an exception):")
-print(f"{passed} passed, {len(lost)} failed, {len(names) - passed - len(lost)} skipped")
-sys.exit(1 if lost or not passed else 0)
+def compare(names):
+    """{test: (on stock, on ours)}"""
+    # One of them expects a limit below 6000 descriptors.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        tls_names = [n for n in names if TLS.search(n)]
+        stock = settled(f"{HOME}/micropython-stock", [n for n in names if n not in tls_names])
+        fetched = subprocess.run([f"{TOP}/scripts/micropython-programs", "stock-tls"], capture_output=True, text=True)
+        if fetched.returncode == 0:
+            stock.update(settled(fetched.stdout.strip(), tls_names))
+        else:
+            print(fetched.stderr.strip())
+            stock.update({n: "skip" if EXCEPTIONS.search(n) else "pass" for n in tls_names})
+        ours = settled(f"{HOME}/micropython", names)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return {n: (stock[n], ours[n]) for n in names}
+
+
+def lost(name, result):
+    return result[0] == "pass" and result[1] != "pass" and not EXCEPTIONS.search(name)
+
+
+def main():
+    results = compare([n for n in tests() if not sys.argv[1:] or any(re.search(p, n) for p in sys.argv[1:])])
+    for name, result in results.items():
+        if result != ("pass", "pass"):
+            print(f"{name}: stock {result[0]}, ours {result[1]}" + ("  <-- LOST" if lost(name, result) else ""))
+    passed = sum(r[1] == "pass" for r in results.values())
+    failed = sum(lost(n, r) for n, r in results.items())
+    print("MicroPython's own network tests (skipped: neither stock nor ours passes, or an exception):")
+    print(f"{passed} passed, {failed} failed, {len(results) - passed - failed} skipped")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
