@@ -18,7 +18,7 @@ LIBS_HERE    := -L$(RELEASE) -lusocket -Wl,-rpath,$(abspath $(RELEASE))
 
 help: ## this list
 	@echo "libusocket $(VERSION)"
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
 # --- the library ---------------------------------------------------------------------------------
 
@@ -43,7 +43,7 @@ target/examples/%: examples/c/%.c include/usocket.h $(RELEASE)/libusocket.so.0
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_HERE) -o $@ $< $(LIBS_HERE)
 
-demo: build $(EXAMPLES) ## servers and clients in C and in Python, over TCP, UDP and Unix sockets
+demo: build certs $(EXAMPLES) ## servers and clients in C, in Python and, once built, in MicroPython; plain and TLS
 	@scripts/demo
 
 # --- test it -------------------------------------------------------------------------------------

@@ -98,22 +98,6 @@ static void what_is_refused_and_why(void **state)
     OK(usocket_close(pair[1]));
 }
 
-static void trust_comes_from_everywhere(void **state)
-{
-    (void)state;
-    usocket_t c = context(USOCKET_TLS_CLIENT);
-    char buf[16384];
-    size_t n = slurp("ca.der", buf, sizeof buf);
-    GIVES(1, usocket_tls_context_trust(c, buf, n));
-    GIVES(2, usocket_tls_context_trust_file(c, in_certs("chain.pem")));
-    assert_true(OK(usocket_tls_context_trust_dir(c, in_certs("."))) >= 15);
-    int32_t system = usocket_tls_context_trust_system(c);
-    assert_true(system > 0 || system == USOCKET_ETLS_NO_TRUST);
-    GIVES(1, usocket_tls_context_add_crl(c, buf, slurp("crl.pem", buf, sizeof buf)));
-    OK(usocket_tls_context_set_crl_flags(c, USOCKET_TLS_CRL_LEAF_ONLY));
-    OK(usocket_close(c));
-}
-
 static void ciphers_by_either_name(void **state)
 {
     (void)state;
@@ -131,60 +115,12 @@ static void ciphers_by_either_name(void **state)
     OK(usocket_close(c));
 }
 
-struct seen {
-    int calls, depths[8], refuse_at;
-};
-
-static int32_t verdict(void *arg, const uint8_t *der, size_t len, int32_t depth)
-{
-    struct seen *seen = arg;
-    if (len < 100 || der[0] != 0x30)
-        return 1;
-    if (seen->calls < 8)
-        seen->depths[seen->calls++] = depth;
-    return depth == seen->refuse_at;
-}
-
-static void *server_handshake(void *s)
-{
-    usocket_tls_handshake(*(usocket_t *)s);
-    return NULL;
-}
-
-static void the_callback_decides_last(void **state)
-{
-    (void)state;
-    for (int refuse_at = -1; refuse_at < 2; refuse_at++) {
-        struct seen seen = {.refuse_at = refuse_at};
-        usocket_t pair[2];
-        pthread_t thread;
-        usocket_t client = context(USOCKET_TLS_CLIENT), server = context(USOCKET_TLS_SERVER);
-        GIVES(1, usocket_tls_context_trust_file(client, in_certs("ca.pem")));
-        OK(usocket_tls_context_set_verify_callback(client, verdict, &seen));
-        OK(usocket_tls_context_use_cert_file(server, in_certs("server.pem"), in_certs("server-key.pem")));
-        connected_pair(AF_INET, SOCK_STREAM, pair);
-        OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
-        OK(usocket_tls_wrap(pair[1], server, NULL, 0));
-        start_thread(&thread, server_handshake, &pair[1]);
-        GIVES(refuse_at < 0 ? 0 : USOCKET_ETLS_CERT_REFUSED, usocket_tls_handshake(pair[0]));
-        pthread_join(thread, NULL);
-        assert_int_equal(seen.depths[0], 1);
-        assert_int_equal(seen.calls, refuse_at == 1 ? 1 : 2);
-        OK(usocket_close(client));
-        OK(usocket_close(server));
-        OK(usocket_close(pair[0]));
-        OK(usocket_close(pair[1]));
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_of_certificate_and_key),
         cmocka_unit_test(what_is_refused_and_why),
-        cmocka_unit_test(trust_comes_from_everywhere),
         cmocka_unit_test(ciphers_by_either_name),
-        cmocka_unit_test(the_callback_decides_last),
     };
     return RUN(tests);
 }

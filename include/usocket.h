@@ -233,6 +233,12 @@
 // A context for connections from clients.
 #define USOCKET_TLS_SERVER 2
 
+// TLS 1.2
+#define USOCKET_TLS_1_2 771
+
+// TLS 1.3
+#define USOCKET_TLS_1_3 772
+
 // The peer is not verified at all: anybody can be in the middle. (A server then asks for no
 // client certificate.) Pins and the verify callback, where set, still decide.
 #define USOCKET_TLS_VERIFY_NONE_INSECURE 0
@@ -249,12 +255,6 @@
 
 // The server's certificate must be for the name given to usocket_tls_wrap.
 #define USOCKET_TLS_HOSTNAME_CHECK 1
-
-// TLS 1.2
-#define USOCKET_TLS_1_2 771
-
-// TLS 1.3
-#define USOCKET_TLS_1_3 772
 
 // Revocation lists: only the peer's own certificate is looked up, not its issuers.
 #define USOCKET_TLS_CRL_LEAF_ONLY 1
@@ -1120,9 +1120,89 @@ int32_t usocket_tls_context_use_cert_file(usocket_t context,
                                           const char *cert_path,
                                           const char *key_path);
 
+// Sets the application protocols (ALPN) in the order of preference, separated by commas, such as
+// "h2,http/1.1"; empty or NULL for none. A server that has protocols refuses a client that offers
+// none of them; one that offers no ALPN at all is welcome.
+//
+// Returns: 0.
+// Errors: -EINVAL for a name that is empty or over 255 bytes, USOCKET_ETLS_CONTEXT_IN_USE,
+// -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_context_set_alpn(usocket_t context, const char *protocols);
+
+// Sets the lowest and highest TLS version: USOCKET_TLS_1_2, USOCKET_TLS_1_3, or 0 for the
+// library's own (1.2 and 1.3).
+//
+// Returns: 0.
+// Errors: USOCKET_ETLS_NO_SUCH_VERSION for others, for none left, or 1.2 in a build without it;
+// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_set_versions(usocket_t context, int32_t min, int32_t max);
+
+// Sets the cipher suites, in the order of preference: names separated by colons or commas, IANA's
+// ("TLS_AES_128_GCM_SHA256") or OpenSSL's ("ECDHE-RSA-AES128-GCM-SHA256"). NULL for the library's
+// own. The suites of a version not named here are left out, and with them the version.
+//
+// Returns: 0.
+// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, USOCKET_ETLS_CONTEXT_IN_USE,
+// -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_context_set_ciphers(usocket_t context, const char *names);
+
+// Copies the names of the cipher suites the context would use, IANA's, separated by colons, with
+// a NUL. `len` is the room in `buf` in bytes.
+//
+// Returns: the length without the NUL; with (NULL, 0) only that.
+// Errors: -ENOSPC when it does not fit (nothing is written), -EBADF, -EFAULT, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_context_ciphers(usocket_t context, char *buf, size_t len);
+
+// Sets the key exchange groups, in the order of preference: names separated by colons or commas,
+// such as "X25519MLKEM768:X25519:secp256r1". NULL for the library's own.
+//
+// Returns: 0.
+// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, USOCKET_ETLS_CONTEXT_IN_USE,
+// -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_context_set_groups(usocket_t context, const char *names);
+
+// Sets how many sessions are kept for resumption (256 at first), and how many TLS 1.3 tickets a
+// server gives each client (2 at first). 0 sessions turn resumption off; 0 tickets turn tickets
+// off, of both versions, on a server.
+//
+// Returns: 0.
+// Errors: -EINVAL for a negative number or more than 1,000,000 sessions or 16 tickets,
+// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_set_resumption(usocket_t context, int32_t sessions, int32_t tickets);
+
+// Lets every connection of the context append its secrets to a file, in the format Wireshark
+// reads: whoever has the file can read the traffic. NULL takes the file's name from the
+// environment's SSLKEYLOGFILE; without that nothing is logged.
+//
+// Returns: 0, or 1 when nothing will be logged.
+// Errors: those of open(2), USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Blocks: on the file system.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_insecure_keylog(usocket_t context, const char *path);
+
 // Trusts certificates, PEM or DER, any number of them: those issued by them (CA certificates),
 // and they themselves. A self-signed certificate given here is accepted as the peer's own, also
-// if it says it is a CA, also with nothing but a common name in it.
+// if it says it is a CA, also with nothing but a common name in it. Of several, those that cannot
+// be read are left out.
 //
 // Returns: how many certificates were added.
 // Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,
@@ -1213,85 +1293,6 @@ int32_t usocket_tls_context_set_verify(usocket_t context, int32_t mode);
 // Threads: any.
 // Ownership: nothing changes hands.
 int32_t usocket_tls_context_set_hostname(usocket_t context, int32_t mode);
-
-// Sets the application protocols (ALPN) in the order of preference, separated by commas, such as
-// "h2,http/1.1"; empty or NULL for none. A server that has protocols refuses a client that offers
-// none of them; one that offers no ALPN at all is welcome.
-//
-// Returns: 0.
-// Errors: -EINVAL for a name that is empty or over 255 bytes, USOCKET_ETLS_CONTEXT_IN_USE,
-// -EBADF, -EOPNOTSUPP.
-// Blocks: no.
-// Threads: any.
-// Ownership: the text is copied.
-int32_t usocket_tls_context_set_alpn(usocket_t context, const char *protocols);
-
-// Sets the lowest and highest TLS version: USOCKET_TLS_1_2, USOCKET_TLS_1_3, or 0 for the
-// library's own (1.2 and 1.3).
-//
-// Returns: 0.
-// Errors: USOCKET_ETLS_NO_SUCH_VERSION for others, for none left, or 1.2 in a build without it;
-// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
-// Blocks: no.
-// Threads: any.
-// Ownership: nothing changes hands.
-int32_t usocket_tls_context_set_versions(usocket_t context, int32_t min, int32_t max);
-
-// Sets the cipher suites, in the order of preference: names separated by colons or commas, IANA's
-// ("TLS_AES_128_GCM_SHA256") or OpenSSL's ("ECDHE-RSA-AES128-GCM-SHA256"). NULL for the library's
-// own. The suites of a version not named here are left out, and with them the version.
-//
-// Returns: 0.
-// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, USOCKET_ETLS_CONTEXT_IN_USE,
-// -EBADF, -EOPNOTSUPP.
-// Blocks: no.
-// Threads: any.
-// Ownership: the text is copied.
-int32_t usocket_tls_context_set_ciphers(usocket_t context, const char *names);
-
-// Copies the names of the cipher suites the context would use, IANA's, separated by colons, with
-// a NUL. `len` is the room in `buf` in bytes.
-//
-// Returns: the length without the NUL; with (NULL, 0) only that.
-// Errors: -ENOSPC when it does not fit (nothing is written), -EBADF, -EFAULT, -EOPNOTSUPP.
-// Blocks: no.
-// Threads: any.
-// Ownership: the text is copied.
-int32_t usocket_tls_context_ciphers(usocket_t context, char *buf, size_t len);
-
-// Sets the key exchange groups, in the order of preference: names separated by colons or commas,
-// such as "X25519MLKEM768:X25519:secp256r1". NULL for the library's own.
-//
-// Returns: 0.
-// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, USOCKET_ETLS_CONTEXT_IN_USE,
-// -EBADF, -EOPNOTSUPP.
-// Blocks: no.
-// Threads: any.
-// Ownership: the text is copied.
-int32_t usocket_tls_context_set_groups(usocket_t context, const char *names);
-
-// Sets how many sessions are kept for resumption (256 at first), and how many TLS 1.3 tickets a
-// server gives each client (2 at first). 0 sessions turn resumption off; 0 tickets turn tickets
-// off, of both versions, on a server.
-//
-// Returns: 0.
-// Errors: -EINVAL for a negative number or more than 1,000,000 sessions or 16 tickets,
-// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
-// Blocks: no.
-// Threads: any.
-// Ownership: nothing changes hands.
-int32_t usocket_tls_context_set_resumption(usocket_t context, int32_t sessions, int32_t tickets);
-
-// Lets every connection of the context append its secrets to a file, in the format Wireshark
-// reads: whoever has the file can read the traffic. NULL takes the file's name from the
-// environment's SSLKEYLOGFILE; without that nothing is logged.
-//
-// Returns: 0, or 1 when nothing will be logged.
-// Errors: those of open(2), USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
-// Blocks: on the file system.
-// Threads: any.
-// Ownership: nothing changes hands.
-int32_t usocket_tls_context_insecure_keylog(usocket_t context, const char *path);
 
 // Pins a key: the peer's certificate, or one of its issuers in the verified chain, must have one
 // of the pinned keys, in addition to everything else. `sha256` is the SHA-256 of the key's

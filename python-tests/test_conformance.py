@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import uselect
 import usocket
+import ussl
+import ussl.compat
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = (ROOT / "docs" / "conformance.md").read_text()
@@ -80,7 +82,7 @@ def test_every_test_of_the_table_exists():
 
 def exists(name):
     module, *path = name.split(".")
-    thing = {"usocket": usocket, "uselect": uselect}[module]
+    thing = {"usocket": usocket, "uselect": uselect, "ussl": ussl}[module]
     if path[0].endswith("_*"):
         return any(n.startswith(path[0][:-1]) for n in dir(thing))
     for attribute in path:

@@ -87,14 +87,15 @@ def test_a_certificate_with_everything(tmp_path, serial):
 def test_the_roots_of_the_system():
     context = ssl.create_default_context()
     roots = context.get_ca_certs(binary_form=True)
-    for der, expected in zip(roots, context.get_ca_certs()):
+    for der, expected in zip(roots, context.get_ca_certs()):  # noqa: B905
         assert as_dict(der) == expected
     assert len(roots) > 50 or not ssl.get_default_verify_paths().cafile
 
 
 def test_what_is_no_certificate(certs):
     der = certs.read("server.der")
-    for wrong in (b"", b"\x30", b"\x30\x80", b"\x30\x03\x30\x01\x00", der[:-1], der[:100], b"x" * 99):
+    short = b"", b"\x30", b"\x30\x80", b"\x30\x03\x30\x01\x00"
+    for wrong in (*short, der[:-1], der[:100], b"x" * 99):
         with pytest.raises(ValueError):
             as_dict(wrong)
     for at in range(len(der)):

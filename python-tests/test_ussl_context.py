@@ -319,3 +319,21 @@ def test_the_context_lives_as_long_as_its_connections(tcp, run, server_context, 
 
         run(server)
         assert s.read() == b"x" and shown == [1, 0]
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+def test_session_stats(serve, dial, server_context, client_context, explicit):
+    server, client = server_context(), client_context()
+    address = serve(server, lambda conn: conn.write(b"x"))
+    for _ in range(3):
+        with dial(client, address, do_handshake_on_connect=explicit) as s:
+            before = client.session_stats()
+            assert s.readall() == b"x"
+            assert client.session_stats()["connect_good"] == before["connect_good"] + (not explicit)
+    with client.wrap_socket(usocket.socket(), server_hostname="localhost"):
+        pass
+    none = {"accept": 0, "accept_good": 0, "misses": 0}
+    assert client.session_stats() == {"connect": 4, "connect_good": 3, "hits": 2, **none}
+    stats = server.session_stats()
+    assert (stats["accept"], stats["accept_good"]) == (3, 3)
+    assert (stats["hits"], stats["misses"]) == (2, 1)

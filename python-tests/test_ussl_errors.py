@@ -15,8 +15,7 @@ import ussl
 
 HEADER = (Path(__file__).resolve().parent.parent / "include" / "usocket.h").read_text()
 CODES = {
-    name: int(number)
-    for name, number in re.findall(r"#define USOCKET_ETLS_(\w+) (-\d+)", HEADER)
+    name: int(number) for name, number in re.findall(r"#define USOCKET_ETLS_(\w+) (-\d+)", HEADER)
 }
 V12, V13 = ussl.TLSVersion.TLSv1_2, ussl.TLSVersion.TLSv1_3
 VERIFICATION = ussl.SSLCertVerificationError
@@ -340,9 +339,7 @@ def test_a_record_damaged_on_the_way(
                 s.recv(1)
 
     thread = run(server)
-    middle = Middle(
-        listener.getsockname(), lambda data: damage(data) if active.is_set() else data
-    )
+    middle = Middle(listener.getsockname(), lambda data: damage(data) if active.is_set() else data)
     s = dial(client_context(), middle.address)
     active.set()
     with pytest.raises(ussl.SSLError) as e:

@@ -1,4 +1,4 @@
-"""TLS that does not block, that has a deadline, that several threads share; what poll says of it."""
+"""TLS that does not block, that has a deadline, that threads share; what poll says of it."""
 
 import asyncio
 import hashlib
@@ -473,4 +473,28 @@ def test_a_session_goes_on_in_a_forked_child(tls):
     pid = child(in_the_child)
     assert server.readline() == b"from the child\n"
     server.write(b"for the child\n")
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_closing_after_a_fork_says_no_goodbye_for_the_other_side(tls):
+    """Neither the child that only closes what it inherited, nor the parent that leaves a connection
+    to its child, ends it."""
+    client, server = tls
+
+    def only_close():
+        client.close()
+        server.close()
+
+    assert os.waitpid(child(only_close), 0)[1] == 0
+    client.write(b"still here\n")
+    assert server.readline() == b"still here\n"
+
+    def answer():
+        server.write(server.readline())
+        server.close()  # The one that used it says goodbye.
+
+    pid = child(answer)
+    server.close()
+    client.write(b"served by the child\n")
+    assert client.readall() == b"served by the child\n"
     assert os.waitpid(pid, 0)[1] == 0

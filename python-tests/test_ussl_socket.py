@@ -271,6 +271,10 @@ def test_shutdown_is_close_notify_and_the_other_half_goes_on(tls):
         client.send(b"x")
 
 
+BUFFER = bytearray(9)
+ARGUMENTS = {"recv": [99], "read": [99], "readinto": [BUFFER], "recv_into": [BUFFER]}
+
+
 def cut(s):
     """Ends the connection below TLS: no close_notify."""
     os.close(s.detach())
@@ -281,10 +285,9 @@ def test_a_ragged_end_is_the_end(tls, use):
     client, server = tls
     server.write(b"part")
     cut(server)
-    arguments = {"recv": [99], "read": [99], "readinto": [bytearray(9)], "recv_into": [bytearray(9)]}
     call = getattr(client, use)
-    assert call(*arguments.get(use, [])) in (b"part", 4)
-    assert call(*arguments.get(use, [])) in (b"", 0)
+    assert call(*ARGUMENTS.get(use, [])) in (b"part", 4)
+    assert call(*ARGUMENTS.get(use, [])) in (b"", 0)
 
 
 @pytest.mark.parametrize("use", ["recv", "read", "readall", "readline", "readinto", "recv_into"])
@@ -292,11 +295,10 @@ def test_a_ragged_end_is_an_error_when_asked(pair_of, use):
     client, server = pair_of(suppress_ragged_eofs=False)
     server.write(b"part")
     cut(server)
-    arguments = {"recv": [99], "read": [99], "readinto": [bytearray(9)], "recv_into": [bytearray(9)]}
     call = getattr(client, use)
-    assert call(*arguments.get(use, [])) in (b"part", 4)
+    assert call(*ARGUMENTS.get(use, [])) in (b"part", 4)
     with pytest.raises(ussl.SSLEOFError, match="without TLS close_notify") as e:
-        call(*arguments.get(use, []))
+        call(*ARGUMENTS.get(use, []))
     assert e.value.code == -10002
 
 
@@ -394,6 +396,8 @@ def test_connect_ex(make, serve, server_context, client_context, listener):
     with context.wrap_socket(make(), server_hostname="localhost") as s:
         assert s.connect_ex(serve(server_context())) == 0
         assert s.version() == "TLSv1.3"
+        s.write(b"x")
+        assert s.read(1) == b"x"
     address = listener.getsockname()
     listener.close()
     with context.wrap_socket(make(), server_hostname="localhost") as s:
@@ -467,8 +471,9 @@ def test_many_threads_on_one_context(serve, server_context, client_context):
 
 def test_a_hundred_sockets_leave_nothing_behind(serve, dial, server_context, client_context):
     context, address = client_context(), serve(server_context())
-    with dial(context, address):
-        pass
+    with dial(context, address) as s:
+        s.write(b"x")
+        assert s.read(1) == b"x"
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(100):
         with context.wrap_socket(

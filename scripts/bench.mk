@@ -3,8 +3,8 @@
 
 .PHONY: bench bench-counts
 
-bench:
+bench: ## measure everything against everyone; ROW=... is a part of it
 	benches/run $(ROW)
 
-bench-counts:
+bench-counts: ## instructions per call, against what they were
 	benches/counts

@@ -34,6 +34,12 @@ PYTEST = {
 }
 # One check that passes or fails as a whole.
 CHECK = None
+# Our own runners close as this one does.
+PLAIN = {
+    "passed": r"^(\d+) passed, \d+ failed",
+    "failed": r"^\d+ passed, (\d+) failed",
+    "skipped": r"^\d+ passed, \d+ failed, (\d+) skipped",
+}
 
 
 def suites():
@@ -49,9 +55,12 @@ def suites():
     for source in sorted(glob.glob("c-tests/test_*.c")):
         program = "target/c-tests/" + os.path.basename(source)[:-2]
         yield "C " + os.path.basename(program), [program], CMOCKA, 300
-    for folder in ["c-tests", "python-tests", "micropython-tests"]:
-        if glob.glob(folder + "/**/test_*.py", recursive=True):
-            yield folder, [python(), "-m", "pytest", "-ra", folder], PYTEST, 1200
+    for folder in ["c-tests", "python-tests"]:
+        yield folder, [python(), "-m", "pytest", "-ra", folder], PYTEST, 1200
+    yield "instruction counts", ["make", "-s", "bench-counts"], PLAIN, 600
+    yield "MicroPython firmware", ["make", "-s", "micropython"], CHECK, 900
+    yield "MicroPython's own tests", ["scripts/micropython-upstream-tests"], PLAIN, 900
+    yield "micropython-tests", [sys.executable, "micropython-tests/run.py"], PLAIN, 900
 
 
 def python():

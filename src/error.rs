@@ -101,6 +101,11 @@ pub fn explain(error: Error, sentence: String) -> Error {
     error
 }
 
+/// Forgets the sentence: a call that may leave one begins, and if it fails without one there is none.
+pub fn forget() {
+    let _ = LAST.try_with(|last| last.borrow_mut().clear());
+}
+
 /// The sentence [`explain`] left last on this thread; empty when there is none.
 pub fn last_detail() -> String {
     LAST.try_with(|last| last.borrow().clone()).unwrap_or_default()

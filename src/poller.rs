@@ -17,6 +17,7 @@
 //! A forked child shares the parent's epoll. The first use in the child makes a new one; until
 //! then, closing handles in the child leaves the parent's registrations alone.
 
+use std::collections::HashMap;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -187,10 +188,14 @@ impl Poller {
             &mut many[..]
         };
         loop {
-            let (kernel, taken, known) = {
+            // What is ready as it is. The kernel may have more to say about it: one event for both.
+            let mut first = HashMap::new();
+            let (kernel, taken, gone) = {
                 let mut register = self.current()?;
-                (register.kernel().clone(), register.taken(), register.look_first(max, &mut put))
+                let gone = register.look_first(max, &mut first, &mut put);
+                (register.kernel().clone(), register.taken(), gone)
             };
+            let known = gone + first.len();
             // What is known already must not be waited upon.
             let time = if known > 0 { Some(Duration::ZERO) } else { deadline.remaining() };
             let room = raw.len().min(max - known);
@@ -199,15 +204,18 @@ impl Poller {
                 (0, _) => 0,
                 (_, Ok(seen)) => seen,
                 (_, Err(e)) if e.raw_os_error() == Some(libc::EINTR) => {
-                    wait::interrupted()?;
-                    continue;
+                    if known == 0 {
+                        wait::interrupted()?;
+                        continue;
+                    }
+                    0
                 }
                 (_, Err(e)) => return Err(e.into()),
             };
             if self.closed.load(Ordering::Acquire) {
                 return Err(Error::os(libc::EBADF));
             }
-            let mut n = known;
+            let mut n = gone;
             let mut woken = false;
             let mut register = self.register.lock();
             for event in &raw[..seen] {
@@ -222,9 +230,17 @@ impl Poller {
                     }
                     woken = self.woken.swap(false, Ordering::AcqRel);
                 } else if let Some(event) = register.truth(event.u64, event.events, taken) {
+                    if let Some(known) = first.get_mut(&event.source) {
+                        known.events |= event.events;
+                        continue;
+                    }
                     put(n, event);
                     n += 1;
                 }
+            }
+            for event in first.into_values() {
+                put(n, event);
+                n += 1;
             }
             if n > 0 || woken || (seen == 0 && time.is_some()) {
                 return Ok(n);

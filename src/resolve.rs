@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::error::{Error, Result, explain};
+use crate::error::{Error, Result, explain, forget};
 use crate::poller::Watchers;
 use crate::sys::names::{self, Answer, Query};
 use crate::sys::poll;
@@ -224,6 +224,7 @@ pub fn query(
     proto: i32,
     flags: i32,
 ) -> Result<Query> {
+    forget();
     // MicroPython's and CPython's empty texts are no texts.
     let host = host.filter(|h| !h.is_empty());
     let service = service.filter(|s| !s.is_empty());

@@ -150,8 +150,8 @@ def _extension(found: Dict[str, object], kind: str, value: bytes) -> None:
         for _, point in elements(_only(value)):
             for tag, field in elements(point):
                 if tag & 0x1F == 0:
-                    names = _only(field)
-                    points += [p.decode() for t, p in elements(names) if t & 0x1F == 6]
+                    uris = elements(_only(field))
+                    points += [p.decode() for t, p in uris if t & 0x1F == 6]
         if points:
             found["crlDistributionPoints"] = tuple(points)
 

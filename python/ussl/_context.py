@@ -10,27 +10,20 @@ from ctypes import (
     c_size_t,
     c_uint8,
     c_void_p,
-    create_string_buffer,
     string_at,
 )
 from operator import index
-from typing import Callable, Iterable, List, Optional, Union
+from typing import Callable, Dict, List, Optional, Union
 from weakref import finalize
 
 from usocket._errors import check, detail, error, strerror
 from usocket._lib import lib
-from usocket._tls_errors import NO_SUCH_VERSION, SSLConfigError, in_callback, tls_error
+from usocket._tls_errors import SSLConfigError, in_callback
 
-from ._constants import (
-    ALWAYS_ON,
-    PROTOCOL_TLS_CLIENT,
-    PROTOCOL_TLS_SERVER,
-    Options,
-    TLSVersion,
-    VerifyFlags,
-    VerifyMode,
-)
+from ._constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, VerifyFlags, VerifyMode
 from ._load import Source, pem_or_der, the_bytes, without
+from ._settings import Settings
+from ._stats import Stats
 
 _CALLBACK = CFUNCTYPE(c_int32, c_void_p, POINTER(c_uint8), c_size_t, c_int32)
 
@@ -41,7 +34,7 @@ _CLIENT, _SERVER = 1, 2
 _LEAF_ONLY = 1
 
 
-class SSLContext:
+class SSLContext(Settings):
     """A context: `SSLContext(PROTOCOL_TLS_CLIENT)` or `SSLContext(PROTOCOL_TLS_SERVER)`.
 
     A client verifies its server: a chain to a trusted certificate (the system's store when none
@@ -62,12 +55,8 @@ class SSLContext:
         "_callback",
         "_check_hostname",
         "_crls",
-        "_handle",
-        "_keylog",
-        "_max",
-        "_min",
-        "_options",
         "_protocol",
+        "_stats",
         "_thunk",
         "_verify_flags",
         "_verify_mode",
@@ -78,24 +67,18 @@ class SSLContext:
             raise ValueError(f"{protocol!r} is neither PROTOCOL_TLS_CLIENT nor _SERVER")
         client = protocol == PROTOCOL_TLS_CLIENT
         self._protocol = int(protocol)
-        self._handle = check(lib.usocket_tls_context(_CLIENT if client else _SERVER))
+        super().__init__(check(lib.usocket_tls_context(_CLIENT if client else _SERVER)))
         finalize(self, lib.usocket_close, self._handle)
         self._check_hostname = client
         self._verify_mode = VerifyMode.CERT_REQUIRED if client else VerifyMode.CERT_NONE
         self._verify_flags = VerifyFlags.VERIFY_DEFAULT
-        self._options = ALWAYS_ON
-        self._min, self._max = TLSVersion.MINIMUM_SUPPORTED, TLSVersion.MAXIMUM_SUPPORTED
         self._crls: List[bytes] = []
-        self._callback = self._thunk = self._keylog = None
+        self._callback: Optional[Callable[[bytes, int], int]] = None
+        self._thunk = None
+        self._stats = Stats()
 
     def __reduce__(self):
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
-
-    def _check(self, code: int) -> int:
-        """Gives a number of the library back, or raises with the context's own sentence."""
-        if code < 0:
-            raise error(code, self._handle)
-        return code
 
     protocol = property(
         lambda self: self._protocol, doc="PROTOCOL_TLS_CLIENT or PROTOCOL_TLS_SERVER."
@@ -138,8 +121,8 @@ class SSLContext:
     def load_verify_locations(
         self,
         cafile: Optional[Source] = None,
-        capath: Optional[Source] = None,
-        cadata: Optional[Union[str, bytes]] = None,
+        capath: Union[str, bytes, "os.PathLike[str]", None] = None,
+        cadata: Optional[Source] = None,
     ) -> None:
         """Trusts certificates: those they issued, and they themselves (also self-signed ones that
         call themselves a CA, also with nothing but a common name).
@@ -283,119 +266,14 @@ class SSLContext:
         there. 0 is the system's. For devices without a clock."""
         self._check(lib.usocket_tls_context_set_clock(self._handle, index(unix_seconds)))
 
-    # --- the protocol
-
-    @property
-    def minimum_version(self) -> TLSVersion:
-        """The lowest TLS version, at least 1.2. SSLError (NO_PROTOCOLS_AVAILABLE) when none is
-        left. From: CPython."""
-        return self._min
-
-    @minimum_version.setter
-    def minimum_version(self, value: int) -> None:
-        version = TLSVersion(value)
-        self._set_versions(version, self._max, self._options)
-        self._min = version
-
-    @property
-    def maximum_version(self) -> TLSVersion:
-        """The highest TLS version, at most 1.3. Errors as for `minimum_version`. From: CPython."""
-        return self._max
-
-    @maximum_version.setter
-    def maximum_version(self, value: int) -> None:
-        version = TLSVersion(value)
-        self._set_versions(self._min, version, self._options)
-        self._max = version
-
-    @property
-    def options(self) -> Options:
-        """OP_ flags: OP_NO_TLSv1_2, OP_NO_TLSv1_3 and, on a server, OP_NO_TICKET have an effect.
-
-        From: CPython.
-        """
-        return self._options
-
-    @options.setter
-    def options(self, value: int) -> None:
-        options = Options(index(value)) | ALWAYS_ON
-        self._set_versions(self._min, self._max, options)
-        if (options ^ self._options) & Options.OP_NO_TICKET:
-            self.set_resumption(tickets=0 if options & Options.OP_NO_TICKET else 2)
-        self._options = options
-
-    def _set_versions(self, low: int, high: int, options: int) -> None:
-        if low == TLSVersion.MAXIMUM_SUPPORTED:
-            low = TLSVersion.TLSv1_3
-        if high == TLSVersion.MAXIMUM_SUPPORTED:
-            high = TLSVersion.TLSv1_3
-        if options & Options.OP_NO_TLSv1_2 and low < TLSVersion.TLSv1_3:
-            low = TLSVersion.TLSv1_3
-        if options & Options.OP_NO_TLSv1_3 and high > TLSVersion.TLSv1_2:
-            high = TLSVersion.TLSv1_2
-        if high < TLSVersion.TLSv1_2:
-            raise tls_error(NO_SUCH_VERSION, f"{TLSVersion(high).name} is not in this library")
-        low = 0 if low < TLSVersion.TLSv1_2 else low
-        self._check(lib.usocket_tls_context_set_versions(self._handle, low, high))
-
-    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
-        """The application protocols, best first: `["h2", "http/1.1"]`.
-
-        A server refuses a client that offers others only. Raises SSLError for an empty name, one
-        with a comma or over 255 bytes. From: CPython.
-        """
-        names = [p.encode("ascii") for p in alpn_protocols]
-        for name in names:
-            if not 0 < len(name) < 256 or b"," in name:
-                raise tls_error(-10053, f"{name!r} is no ALPN protocol")
-        self._check(lib.usocket_tls_context_set_alpn(self._handle, b",".join(names)))
-
-    def set_ciphers(self, ciphers: Union[str, Iterable[str]]) -> None:
-        """The cipher suites, best first: names, IANA's or OpenSSL's, in a list or separated by
-        colons; "DEFAULT" for the library's own. A version without a suite is left out.
-
-        Raises SSLError (NO_CIPHER_MATCH). From: MicroPython; CPython's leaves TLS 1.3 alone.
-        """
-        names = ciphers if isinstance(ciphers, str) else ":".join(ciphers)
-        text = None if names == "DEFAULT" else names.encode()
-        self._check(lib.usocket_tls_context_set_ciphers(self._handle, text))
-
-    def get_ciphers(self) -> List[str]:
-        """The names of the cipher suites (IANA's), best first. From: MicroPython."""
-        names = read_text(lib.usocket_tls_context_ciphers, self._handle)
-        return names.split(":") if names else []
-
-    def set_groups(self, groups: Union[str, Iterable[str]]) -> None:
-        """The key exchange groups, best first, such as "X25519MLKEM768:X25519"; "DEFAULT" for the
-        library's own. SSLError (NO_CIPHER_MATCH). From: CPython 3.15."""
-        names = groups if isinstance(groups, str) else ":".join(groups)
-        text = None if names == "DEFAULT" else names.encode()
-        self._check(lib.usocket_tls_context_set_groups(self._handle, text))
-
-    def set_resumption(self, sessions: int = 256, tickets: int = 2) -> None:
-        """How many sessions are kept to be resumed (0: none), and how many TLS 1.3 tickets a
-        server gives each client. OSError EINVAL."""
-        self._check(
-            lib.usocket_tls_context_set_resumption(self._handle, index(sessions), index(tickets))
-        )
-
-    @property
-    def keylog_filename(self) -> Optional[str]:
-        """A file that every connection appends its secrets to, in the format Wireshark reads:
-        whoever has it can read the traffic. None, and nothing else, is none. From: CPython."""
-        return self._keylog
-
-    @keylog_filename.setter
-    def keylog_filename(self, path) -> None:
-        if path is None and self._keylog is None:
-            return
-        if path is None:
-            raise ValueError("a key log cannot be taken back")
-        name = os.fsencode(path)
-        self._check(lib.usocket_tls_context_insecure_keylog(self._handle, name))
-        self._keylog = os.fsdecode(name)
-
     # --- connections
+
+    def session_stats(self) -> Dict[str, int]:
+        """How many connections began (`connect`, `accept`), how many handshakes were completed
+        (`connect_good`, `accept_good`), how many of them resumed a session (`hits`), and, on a
+        server, did not (`misses`). From: CPython.
+        """
+        return self._stats.counts()
 
     def wrap_socket(
         self,
@@ -438,14 +316,6 @@ def _is_good(cert: bytes) -> bool:
     """Whether a certificate can be read: then it is the key that cannot."""
     scratch = SSLContext(PROTOCOL_TLS_CLIENT)
     return lib.usocket_tls_context_trust(scratch._handle, cert, len(cert)) > 0
-
-
-def read_text(ask, *handle) -> str:
-    """A text of the library, of any length."""
-    size = check(ask(*handle, None, 0))
-    buf = create_string_buffer(size + 1)
-    check(ask(*handle, buf, len(buf)))
-    return buf.value.decode()
 
 
 def _thunk(callback):

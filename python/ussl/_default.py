@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from typing import Optional
+from typing import Optional, Union
 
 from ._constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Purpose, VerifyMode
 from ._context import SSLContext
@@ -86,7 +87,7 @@ def create_default_context(
     purpose: Purpose = Purpose.SERVER_AUTH,
     *,
     cafile: Optional[Source] = None,
-    capath: Optional[Source] = None,
+    capath: Union[str, bytes, "os.PathLike[str]", None] = None,
     cadata: Optional[Source] = None,
 ) -> SSLContext:
     """A context for clients (Purpose.SERVER_AUTH) that verifies its server, or for servers

@@ -28,12 +28,12 @@ def the_bytes(source: Source, what: str) -> bytes:
         raise TypeError(f"{what} must be bytes, or the name of a file, not {kind}") from None
 
 
-def pem_or_der(data: Union[str, bytes], what: str) -> bytes:
+def pem_or_der(data: Source, what: str) -> bytes:
     """Bytes, or PEM as text."""
     if isinstance(data, str):
         return data.encode("ascii")
     try:
-        return bytes(memoryview(data))
+        return bytes(memoryview(data))  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"{what} must be str or bytes, not {type(data).__name__}") from None
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from ctypes import create_string_buffer
 from errno import EAGAIN, EINTR, ENODATA, ENOTCONN, EOPNOTSUPP, ETIMEDOUT
-from operator import index
 from time import monotonic
-from typing import List, Optional, Tuple, Union
+from typing import Optional, Tuple, Union
 
 from usocket._address import Address, text
 from usocket._constants import CONSTANTS
@@ -27,18 +25,16 @@ from usocket._tls_errors import (
 )
 from usocket._wait import check_signals, microseconds, timeout_us
 
-from ._cert import as_dict
-from ._constants import CHANNEL_BINDING_TYPES, PROTOCOL_TLS_SERVER
-from ._context import SSLContext, read_text
+from ._constants import PROTOCOL_TLS_SERVER
+from ._context import SSLContext
+from ._info import Info
 from ._session import SSLSession
 
 SOL_SOCKET, SO_ACCEPTCONN = CONSTANTS["SOL_SOCKET"], CONSTANTS["SO_ACCEPTCONN"]
 SHUT_WR = CONSTANTS["SHUT_WR"]
 
-_VERSIONS = {0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
-
-class SSLSocket(socket):
+class SSLSocket(Info):
     """A TLS connection, with everything a socket has. Made by `SSLContext.wrap_socket`.
 
     The methods of a socket do what they do there, with these differences:
@@ -58,15 +54,7 @@ class SSLSocket(socket):
     """
 
     __module__ = "ussl"
-    __slots__ = (
-        "_context",
-        "_greet",
-        "_hostname",
-        "_ragged",
-        "_server_side",
-        "_session",
-        "_wrapped",
-    )
+    __slots__ = ()
 
     def __init__(self, *args, **kwargs):
         raise TypeError("an SSLSocket is made by SSLContext.wrap_socket()")
@@ -104,6 +92,8 @@ class SSLSocket(socket):
         new._late_in = new._late_out = 0
         new._family, new._type, new._proto = sock._family, sock._type, sock._proto
         new._timeout = sock._timeout
+        if new._wrapped:
+            context._stats.begin(new)
         if greet and new._wrapped and new._timeout != 0 and new._is_connected():
             new._do_handshake_or_close()
         return new
@@ -178,6 +168,13 @@ class SSLSocket(socket):
         except BaseException:
             conn.close()
             raise
+
+    def close(self) -> None:
+        """As a socket's; says goodbye (close_notify) if that can be done at once, or, with a
+        timeout, within that."""
+        if self._handle and self._wrapped:
+            self._context._stats.end(self)
+        super().close()
 
     def dup(self):
         """Not possible: OSError EOPNOTSUPP."""
@@ -283,127 +280,6 @@ class SSLSocket(socket):
         plain = socket(fileno=self.detach())
         plain.settimeout(timeout)
         return plain
-
-    def pending(self) -> int:
-        """How many received bytes are decrypted and wait. Does not block. From: CPython."""
-        return check(lib.usocket_tls_pending(self._handle)) if self._wrapped else 0
-
-    def version(self) -> Optional[str]:
-        """"TLSv1.2" or "TLSv1.3"; None before the handshake. From: CPython."""
-        if not self._wrapped:
-            return None
-        return _VERSIONS.get(check(lib.usocket_tls_version(self._handle)))
-
-    def cipher(self) -> Optional[Tuple[str, str, int]]:
-        """The cipher suite: `(name, version, bits)`, the name IANA's; None before the handshake.
-
-        From: both (MicroPython's has no bits).
-        """
-        name = self._text(lib.usocket_tls_cipher)
-        if not name:
-            return None
-        return name, self.version() or "", 128 if "_128_" in name else 256
-
-    def group(self) -> Optional[str]:
-        """The key exchange, such as "X25519MLKEM768"; None when there was none. From: CPython
-        3.15."""
-        return self._text(lib.usocket_tls_group) or None
-
-    def compression(self) -> None:
-        """None: there is no compression. From: CPython."""
-
-    def selected_alpn_protocol(self) -> Optional[str]:
-        """The agreed application protocol (ALPN), None when there is none. From: CPython."""
-        return self._text(lib.usocket_tls_alpn) or None
-
-    def selected_npn_protocol(self) -> None:
-        """None: NPN is long gone. From: CPython."""
-
-    def getpeercert(self, binary_form: bool = False):
-        """The peer's certificate: DER with `binary_form`, None if it presented none. Otherwise a
-        dict of what is in it, as CPython's: subject, issuer, notBefore, notAfter, subjectAltName
-        and so on; {} if it was not verified.
-
-        Raises ValueError before the handshake is complete. From: both.
-        """
-        if self.version() is None:
-            raise ValueError("handshake not done yet")
-        der = self._peer_cert(0)
-        if binary_form or der is None:
-            return der
-        return as_dict(der) if check(lib.usocket_tls_verified(self._handle)) else {}
-
-    def get_unverified_chain(self) -> List[bytes]:
-        """The certificates the peer presented (DER), its own first. From: CPython 3.13."""
-        chain: List[bytes] = []
-        while (der := self._peer_cert(len(chain))) is not None:
-            chain.append(der)
-        return chain
-
-    def _peer_cert(self, at: int) -> Optional[bytes]:
-        size = lib.usocket_tls_peer_cert(self._handle, at, None, 0)
-        if size == -ENODATA:
-            return None
-        buf = create_string_buffer(check(size))
-        check(lib.usocket_tls_peer_cert(self._handle, at, buf, size))
-        return buf.raw
-
-    def get_channel_binding(self, cb_type: str = "tls-exporter") -> Optional[bytes]:
-        """Bytes that only the two ends of this connection know (RFC 9266); None before the
-        handshake is complete. ValueError for another type; OSError EOPNOTSUPP on TLS 1.2.
-
-        From: CPython, whose only type is an older one.
-        """
-        if cb_type not in CHANNEL_BINDING_TYPES:
-            raise ValueError(f"channel binding type {cb_type!r} is not supported")
-        if self.version() is None:
-            return None
-        buf = create_string_buffer(32)
-        check(lib.usocket_tls_channel_binding(self._handle, buf, len(buf)))
-        return buf.raw
-
-    def export_keying_material(
-        self, label: str, length: int, context: Optional[bytes] = None
-    ) -> bytes:
-        """`length` bytes that only the two ends know, under a label (RFC 8446, section 7.5).
-
-        Raises OSError ENOTCONN before the handshake, EOPNOTSUPP on TLS 1.2, EINVAL (length).
-        """
-        buf = create_string_buffer(max(1, index(length)))
-        size = 0 if context is None else len(context)
-        check(
-            lib.usocket_tls_export(
-                self._handle, text(label, "label"), context, size, buf, index(length)
-            )
-        )
-        return buf.raw[:length]
-
-    def shared_ciphers(self) -> None:
-        """None: the library does not keep them. From: CPython."""
-
-    def _text(self, ask) -> str:
-        return read_text(ask, self._handle) if self._wrapped else ""
-
-    context = property(lambda self: self._context, doc="The SSLContext. From: CPython.")
-    server_side = property(lambda self: self._server_side, doc="Whether it is the server's end.")
-
-    @property
-    def server_hostname(self) -> Optional[str]:
-        """A client's: what it was wrapped with. A server's: what its client asked for (SNI), after
-        the handshake. None without. From: CPython (where a server has none)."""
-        if not self._server_side:
-            return self._hostname
-        try:
-            return self._text(lib.usocket_tls_server_name) or None
-        except OSError:
-            return None
-
-    @property
-    def session_reused(self) -> Optional[bool]:
-        """Whether the handshake resumed an earlier session; None before it. From: CPython."""
-        if self.version() is None:
-            return None
-        return bool(check(lib.usocket_tls_resumed(self._handle)))
 
     @property
     def session(self) -> Optional[SSLSession]:

@@ -15,6 +15,7 @@ pub mod socket;
 pub mod stream;
 pub mod tls;
 pub mod tls_context;
+pub mod tls_trust;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;

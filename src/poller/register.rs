@@ -218,8 +218,14 @@ impl Register {
         }
     }
 
-    /// Reports what needs no asking: what is gone, and poked entries that are ready as they are.
-    pub(super) fn look_first(&mut self, max: usize, put: &mut impl FnMut(usize, Event)) -> usize {
+    /// Reports what needs no asking: what is gone, which it puts and counts, and poked entries that
+    /// are ready as they are, which go to `first`.
+    pub(super) fn look_first(
+        &mut self,
+        max: usize,
+        first: &mut HashMap<Source, Event>,
+        put: &mut impl FnMut(usize, Event),
+    ) -> usize {
         let mut n = 0;
         while n < max {
             let Some(event) = self.gone.pop() else { break };
@@ -230,11 +236,10 @@ impl Register {
             let slot = &mut self.entries[at as usize];
             let Some(entry) = slot.entry.as_mut() else { continue };
             entry.poked = false;
-            if n == max {
+            if n + first.len() == max {
                 self.poke(at);
             } else if let Some(event) = self.report(at, 0, true) {
-                put(n, event);
-                n += 1;
+                first.insert(event.source, event);
             }
         }
         n

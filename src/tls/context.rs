@@ -167,14 +167,17 @@ impl Context {
         self.use_cert(&cert, key.as_deref().unwrap_or_default())
     }
 
-    /// Trusts certificates; gives how many.
+    /// Trusts certificates, leaving out what cannot be read beside others; gives how many.
     pub fn trust(&self, certs: &[u8]) -> Result<i32> {
         self.change(|d| {
-            let certs = pem::certificates(certs)?;
-            for cert in &certs {
-                webpki::anchor_from_trusted_cert(cert).map_err(|e| {
-                    Cause::new(USOCKET_ETLS_CERT_INVALID, format!("invalid certificate: {e}"))
-                })?;
+            let mut certs = pem::certificates(certs)?;
+            // One odd certificate does not spoil a bundle; nothing but odd ones is a mistake.
+            let mut odd = None;
+            certs
+                .retain(|c| webpki::anchor_from_trusted_cert(c).map_err(|e| odd = Some(e)).is_ok());
+            if let (Some(e), true) = (odd, certs.is_empty()) {
+                let words = format!("invalid certificate: {e}");
+                return Err(Cause::new(USOCKET_ETLS_CERT_INVALID, words));
             }
             let n = certs.len() as i32;
             d.trusted.extend(certs);

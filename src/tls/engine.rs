@@ -15,7 +15,7 @@ use rustls::server::UnbufferedServerConnection;
 use zeroize::Zeroizing;
 
 use super::Cause;
-use super::buffer::{self, Buffer};
+use super::buffer::Buffer;
 use super::cause::{self, Setting};
 use super::code::*;
 use super::config::{Config, Side};
@@ -24,6 +24,9 @@ use super::keylog;
 use super::resume::{Store, Taken};
 use crate::error::{Error, Result};
 use crate::sys::net;
+
+mod traffic;
+mod wire;
 
 /// What became of an attempt.
 pub enum Step<T> {
@@ -188,134 +191,9 @@ impl Engine {
         }
     }
 
-    /// Receives into `to`. Unless `eager`, a connection that was dry last time is waited for first.
-    pub fn recv(
-        &mut self,
-        config: &Config,
-        fd: BorrowedFd<'_>,
-        to: &mut [MaybeUninit<u8>],
-        peek: bool,
-        mut eager: bool,
-    ) -> Result<Step<usize>> {
-        let mut first = true;
-        loop {
-            if self.pending() > 0 {
-                return Ok(Step::Done(self.take(to, peek)));
-            }
-            let done = self.decrypt(config, fd, if peek { &mut [] } else { &mut *to })?;
-            if done > 0 {
-                self.input.settle();
-                return Ok(Step::Done(done));
-            }
-            if self.pending() > 0 {
-                continue;
-            }
-            if self.peer_closed {
-                return Ok(Step::Done(0));
-            }
-            // Answers to what was received, if any.
-            let flushed = self.output.is_empty() || self.flush(config, fd)?;
-            let got = if eager || !self.dry { self.fill(fd) } else { Ok(None) };
-            eager = true;
-            match got {
-                Ok(Some(0)) => return Err(Error::tls(USOCKET_ETLS_TRUNCATED)),
-                Ok(Some(n)) => self.dry &= n < 16 * 1024,
-                Ok(None) => {
-                    self.dry |= first;
-                    let out = if flushed { 0 } else { libc::POLLOUT };
-                    return Ok(self.wait(libc::POLLIN | out));
-                }
-                Err(e) => return Err(self.latch(e.into())),
-            }
-            first = false;
-        }
-    }
-
-    /// Encrypts from `from`, at most what one system call should carry, and sends what goes.
-    pub fn send(
-        &mut self,
-        config: &Config,
-        fd: BorrowedFd<'_>,
-        from: &[u8],
-    ) -> Result<Step<usize>> {
-        self.check()?;
-        if let Some(e) = self.unsendable {
-            return Err(e);
-        }
-        if self.said_bye {
-            return Err(Error::os(libc::EPIPE));
-        }
-        if !self.flush(config, fd)? {
-            return Ok(self.wait(libc::POLLOUT));
-        }
-        let from = &from[..from.len().min(buffer::PLAIN_OUT)];
-        if !from.is_empty() {
-            self.put(config, fd, Out::Data(from))?;
-            self.flush(config, fd)?;
-        }
-        Ok(Step::Done(from.len()))
-    }
-
-    /// Sends close_notify, once.
-    pub fn bye(&mut self, config: &Config, fd: BorrowedFd<'_>) -> Result<Step<()>> {
-        if !self.complete || self.fatal.is_some() || self.unsendable.is_some() {
-            return Ok(Step::Done(()));
-        }
-        if !self.said_bye {
-            self.put(config, fd, Out::Bye)?;
-            self.said_bye = true;
-        }
-        Ok(if self.flush(config, fd)? { Step::Done(()) } else { self.wait(libc::POLLOUT) })
-    }
-
-    /// Sends what is waiting to go; false while not all is gone.
-    pub fn flush(&mut self, config: &Config, fd: BorrowedFd<'_>) -> Result<bool> {
-        while !self.output.is_empty() {
-            let all = self.output.filled().len();
-            match net::send_now(fd, self.output.filled()) {
-                Ok(n) => {
-                    self.output.consume(n);
-                    // Short means full: the next would only say EAGAIN.
-                    if n < all {
-                        break;
-                    }
-                }
-                Err(e) => match e.raw_os_error() {
-                    Some(libc::EINTR) => {}
-                    Some(libc::EAGAIN) => break,
-                    _ => return Err(self.send_failed(config, fd, e.into())),
-                },
-            }
-        }
-        self.output.settle();
-        Ok(self.output.is_empty())
-    }
-
     /// Whether nothing is waiting to go.
     pub fn flushed(&self) -> bool {
         self.output.is_empty()
-    }
-
-    /// Whether a recv would give something (data, the end, or an error) now; reads what is there.
-    pub fn readable(&mut self, config: &Config, fd: BorrowedFd<'_>, receive: bool) -> bool {
-        loop {
-            if self.pending() > 0 || self.peer_closed || self.eof || self.fatal.is_some() {
-                return true;
-            }
-            if self.decrypt(config, fd, &mut []).is_err() || self.pending() > 0 || self.peer_closed
-            {
-                continue;
-            }
-            let _ = self.output.is_empty() || self.flush(config, fd).is_ok();
-            match if receive { self.fill(fd) } else { Ok(None) } {
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    self.input.settle();
-                    return false;
-                }
-                Err(e) => drop(self.latch(e.into())),
-            }
-        }
     }
 
     /// What it waits for: in the handshake what that needs, later for data.
@@ -358,83 +236,6 @@ impl Engine {
             self.fatal = Some(Box::new(cause));
         }
         error
-    }
-
-    /// Receives ciphertext: `None` when there is none now, 0 at the end.
-    fn fill(&mut self, fd: BorrowedFd<'_>) -> Result<Option<usize>> {
-        if self.eof {
-            return Ok(Some(0));
-        }
-        let room = match self.complete {
-            true => self.input.large_room(buffer::IN, 4096),
-            false => self.input.room(4096),
-        };
-        if room.is_empty() {
-            return Err(Error::tls(USOCKET_ETLS_RECORD_OVERFLOW));
-        }
-        loop {
-            match net::recv_now(fd, room) {
-                Ok(n) => {
-                    self.input.fill(n);
-                    self.eof = n == 0;
-                    return Ok(Some(n));
-                }
-                Err(e) => match e.raw_os_error() {
-                    Some(libc::EINTR) => {}
-                    Some(libc::EAGAIN) => return Ok(None),
-                    _ => return Err(e.into()),
-                },
-            }
-        }
-    }
-
-    /// Takes decrypted bytes that were kept.
-    fn take(&mut self, to: &mut [MaybeUninit<u8>], peek: bool) -> usize {
-        let kept = &self.plain[self.taken..];
-        let n = kept.len().min(to.len());
-        crate::sys::copy_into(&kept[..n], to);
-        if !peek {
-            self.taken += n;
-            if self.taken == self.plain.len() {
-                (self.plain, self.taken) = (Vec::new(), 0);
-            }
-        }
-        n
-    }
-
-    /// Decrypts what is here into `to`, and what does not fit into `plain`; stops when either has
-    /// something and no more fits. An error behind some data is kept for the next call.
-    fn decrypt(
-        &mut self,
-        config: &Config,
-        fd: BorrowedFd<'_>,
-        to: &mut [MaybeUninit<u8>],
-    ) -> Result<usize> {
-        let mut done = 0;
-        self.check()?;
-        while !self.input.is_empty() && !self.peer_closed && self.pending() == 0 {
-            match self.turn(config, fd, Out::Nothing, &mut to[done..]) {
-                Ok((Turn::Idle, _)) => break,
-                Ok((_, n)) => done += n,
-                Err(_) if done > 0 || self.pending() > 0 => break,
-                Err(e) => return Err(e),
-            }
-            if done > 0 && done == to.len() {
-                break;
-            }
-        }
-        Ok(done)
-    }
-
-    /// Encrypts, through whatever has to go before.
-    fn put(&mut self, config: &Config, fd: BorrowedFd<'_>, out: Out<'_>) -> Result<()> {
-        loop {
-            match self.turn(config, fd, out, &mut [])?.0 {
-                Turn::Put => return Ok(()),
-                Turn::Idle => return Err(Error::os(libc::EPIPE)),
-                Turn::Again | Turn::Closed => {}
-            }
-        }
     }
 
     /// One turn of rustls' state machine; how many bytes went into `to`.
@@ -506,34 +307,5 @@ impl Engine {
         self.output = Buffer::default();
         self.input = Buffer::default();
         error
-    }
-
-    /// A peer that ends the connection may have said why before: that is the better error.
-    fn send_failed(&mut self, config: &Config, fd: BorrowedFd<'_>, e: Error) -> Error {
-        if e.is(libc::ENOTCONN) || e.is(libc::EBADF) {
-            return e;
-        }
-        self.output = Buffer::default();
-        self.unsendable = Some(e);
-        while self.fatal.is_none() && !self.peer_closed && matches!(self.fill(fd), Ok(Some(1..))) {
-            while !self.input.is_empty() {
-                match self.turn(config, fd, Out::Nothing, &mut []) {
-                    Ok((Turn::Idle, _)) | Err(_) => break,
-                    Ok(_) => {}
-                }
-            }
-        }
-        match &self.fatal {
-            Some(cause) => Error::tls(cause.code),
-            None if self.complete => e,
-            None => self.latch(e.into()),
-        }
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // What was received and never read is the peer's business and ours alone.
-        zeroize::Zeroize::zeroize(&mut self.plain);
     }
 }

@@ -23,6 +23,7 @@ use super::resume::Ticket;
 use super::verify::Mode;
 use crate::error::{Error, Result};
 use crate::socket::Socket;
+use crate::sys::process;
 use crate::wait::{self, Deadline};
 
 const BOTH: i16 = libc::POLLIN | libc::POLLOUT;
@@ -39,6 +40,8 @@ pub struct Session {
     inside: AtomicU32,
     /// What pollers were last told of it; see [`Engine::outlook`].
     outlook: AtomicU32,
+    /// [`process::partings`] when it was last used.
+    used: AtomicU32,
 }
 
 impl Session {
@@ -69,6 +72,7 @@ impl Session {
             engine,
             inside: AtomicU32::new(0),
             outlook: AtomicU32::new(0),
+            used: AtomicU32::new(process::partings()),
         })
     }
 
@@ -153,7 +157,13 @@ impl Session {
     /// The handle is being closed: says goodbye if that can be done at once. What was taken to be
     /// sent and has not left gets the time of one operation, unless others are inside: those the
     /// close is to end.
+    ///
+    /// Not in a process that has not used it since a fork: the other one may be about to. So the
+    /// server that accepts, forks and closes leaves the connection to its child, which says goodbye.
     pub fn farewell(&self, s: &Socket) {
+        if self.used.load(Ordering::Relaxed) != process::partings() {
+            return;
+        }
         /// Only a verify callback that closes its own connection ever waits this long.
         const PATIENCE: Duration = Duration::from_millis(100);
         let Some(mut engine) = self.engine.try_lock_for(PATIENCE) else { return };
@@ -178,6 +188,7 @@ impl Session {
         let fd = s.as_fd();
         let may_wait = may_wait(s, flags);
         let _inside = Inside::new(&self.inside);
+        self.used.store(process::partings(), Ordering::Relaxed);
         loop {
             let mut engine = self.engine.lock();
             let (step, in_handshake) = match self.advance(&mut engine, fd) {

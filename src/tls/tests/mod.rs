@@ -6,3 +6,4 @@ mod support;
 mod failures;
 mod peer;
 mod session;
+mod verify;

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         "poll",
         "poller",
         "tls_context",
+        "tls_trust",
         "tls",
     ];
     let bindings = sections

@@ -1,0 +1,158 @@
+// Whom TLS contexts trust, and how the peer is verified. Certificates: see test_tls.c.
+
+#include "support.h"
+
+static const char *in_certs(const char *name)
+{
+    static char path[4][PATH_MAX];
+    static int next;
+    const char *dir = getenv("USOCKET_TEST_CERTS");
+    char *at = path[next++ % 4];
+    snprintf(at, PATH_MAX, "%s/%s", dir ? dir : "target/certs", name);
+    return at;
+}
+
+static size_t slurp(const char *name, char *buf, size_t room)
+{
+    FILE *f = fopen(in_certs(name), "rb");
+    assert_non_null(f);
+    size_t n = fread(buf, 1, room, f);
+    fclose(f);
+    return n;
+}
+
+static usocket_t context(int32_t role)
+{
+    return OK(usocket_tls_context(role));
+}
+
+static void trust_comes_from_everywhere(void **state)
+{
+    (void)state;
+    usocket_t c = context(USOCKET_TLS_CLIENT);
+    char buf[16384];
+    size_t n = slurp("ca.der", buf, sizeof buf);
+    GIVES(1, usocket_tls_context_trust(c, buf, n));
+    GIVES(2, usocket_tls_context_trust_file(c, in_certs("chain.pem")));
+    assert_true(OK(usocket_tls_context_trust_dir(c, in_certs("."))) >= 15);
+    int32_t system = usocket_tls_context_trust_system(c);
+    assert_true(system > 0 || system == USOCKET_ETLS_NO_TRUST);
+    GIVES(1, usocket_tls_context_add_crl(c, buf, slurp("crl.pem", buf, sizeof buf)));
+    OK(usocket_tls_context_set_crl_flags(c, USOCKET_TLS_CRL_LEAF_ONLY));
+    OK(usocket_close(c));
+}
+
+struct seen {
+    int calls, depths[8], refuse_at;
+};
+
+static int32_t verdict(void *arg, const uint8_t *der, size_t len, int32_t depth)
+{
+    struct seen *seen = arg;
+    if (len < 100 || der[0] != 0x30)
+        return 1;
+    if (seen->calls < 8)
+        seen->depths[seen->calls++] = depth;
+    return depth == seen->refuse_at;
+}
+
+static void *server_handshake(void *s)
+{
+    usocket_tls_handshake(*(usocket_t *)s);
+    return NULL;
+}
+
+static void the_callback_decides_last(void **state)
+{
+    (void)state;
+    for (int refuse_at = -1; refuse_at < 2; refuse_at++) {
+        struct seen seen = {.refuse_at = refuse_at};
+        usocket_t pair[2];
+        pthread_t thread;
+        usocket_t client = context(USOCKET_TLS_CLIENT), server = context(USOCKET_TLS_SERVER);
+        GIVES(1, usocket_tls_context_trust_file(client, in_certs("ca.pem")));
+        OK(usocket_tls_context_set_verify_callback(client, verdict, &seen));
+        OK(usocket_tls_context_use_cert_file(server, in_certs("server.pem"), in_certs("server-key.pem")));
+        connected_pair(AF_INET, SOCK_STREAM, pair);
+        OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+        OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+        start_thread(&thread, server_handshake, &pair[1]);
+        GIVES(refuse_at < 0 ? 0 : USOCKET_ETLS_CERT_REFUSED, usocket_tls_handshake(pair[0]));
+        pthread_join(thread, NULL);
+        assert_int_equal(seen.depths[0], 1);
+        assert_int_equal(seen.calls, refuse_at == 1 ? 1 : 2);
+        OK(usocket_close(client));
+        OK(usocket_close(server));
+        OK(usocket_close(pair[0]));
+        OK(usocket_close(pair[1]));
+    }
+}
+
+static void *handshake_of_the_server(void *s)
+{
+    return (void *)(intptr_t)usocket_tls_handshake(*(usocket_t *)s);
+}
+
+// A server that knows its clients, and one that asks.
+static void clients_are_verified(void **state)
+{
+    (void)state;
+    const struct {
+        const char *client;
+        int32_t mode;
+        int64_t server_says;
+        int verified;
+    } cases[] = {
+        {"client", USOCKET_TLS_VERIFY_REQUIRED, 0, 1},
+        {"client", USOCKET_TLS_VERIFY_OPTIONAL, 0, 1},
+        {NULL, USOCKET_TLS_VERIFY_OPTIONAL, 0, 0},
+        {NULL, USOCKET_TLS_VERIFY_REQUIRED, USOCKET_ETLS_CERT_REQUIRED, -1},
+        {"client-other", USOCKET_TLS_VERIFY_OPTIONAL, USOCKET_ETLS_CERT_UNKNOWN_ISSUER, -1},
+        {"client", USOCKET_TLS_VERIFY_NONE_INSECURE, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char cert[64], key[64], byte;
+        usocket_t pair[2];
+        pthread_t thread;
+        void *result;
+        usocket_t client = context(USOCKET_TLS_CLIENT), server = context(USOCKET_TLS_SERVER);
+        GIVES(1, usocket_tls_context_trust_file(client, in_certs("ca.pem")));
+        GIVES(1, usocket_tls_context_trust_file(server, in_certs("ca.pem")));
+        OK(usocket_tls_context_set_verify(server, cases[i].mode));
+        OK(usocket_tls_context_use_cert_file(server, in_certs("server.pem"), in_certs("server-key.pem")));
+        if (cases[i].client) {
+            snprintf(cert, sizeof cert, "%s.pem", cases[i].client);
+            snprintf(key, sizeof key, "%s-key.pem", cases[i].client);
+            OK(usocket_tls_context_use_cert_file(client, in_certs(cert), in_certs(key)));
+        }
+        connected_pair(AF_INET, SOCK_STREAM, pair);
+        OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+        OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+        start_thread(&thread, handshake_of_the_server, &pair[1]);
+        OK(usocket_tls_handshake(pair[0]));
+        pthread_join(thread, &result);
+        assert_int_equal((intptr_t)result, cases[i].server_says);
+        if (cases[i].server_says) {
+            // In TLS 1.3 the client learns of it when it next receives.
+            int64_t got = usocket_recv(pair[0], &byte, 1, 0);
+            assert_in_range(USOCKET_ETLS_ALERT - got, 1, 255);
+            GIVES(got, usocket_send(pair[0], "x", 1, 0));
+        } else {
+            GIVES(cases[i].verified, usocket_tls_verified(pair[1]));
+        }
+        OK(usocket_close(client));
+        OK(usocket_close(server));
+        OK(usocket_close(pair[0]));
+        OK(usocket_close(pair[1]));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trust_comes_from_everywhere),
+        cmocka_unit_test(the_callback_decides_last),
+        cmocka_unit_test(clients_are_verified),
+    };
+    return RUN(tests);
+}

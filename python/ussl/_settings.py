@@ -1,0 +1,156 @@
+"""What of a context is about the protocol: versions, names, suites, sessions."""
+
+from __future__ import annotations
+
+import os
+from ctypes import create_string_buffer
+from operator import index
+from typing import Iterable, List, Optional, Union
+
+from usocket._errors import check, error
+from usocket._lib import lib
+from usocket._tls_errors import NO_SUCH_VERSION, tls_error
+
+from ._constants import ALWAYS_ON, Options, TLSVersion
+
+
+class Settings:
+    """The part of SSLContext that decides how the two ends speak."""
+
+    __slots__ = ("_handle", "_keylog", "_max", "_min", "_options")
+
+    _handle: int
+    _keylog: Optional[str]
+    _max: TLSVersion
+    _min: TLSVersion
+    _options: Options
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._keylog = None
+        self._min, self._max = TLSVersion.MINIMUM_SUPPORTED, TLSVersion.MAXIMUM_SUPPORTED
+        self._options = ALWAYS_ON
+
+    def _check(self, code: int) -> int:
+        """Gives a number of the library back, or raises with the context's own sentence."""
+        if code < 0:
+            raise error(code, self._handle)
+        return code
+
+    @property
+    def minimum_version(self) -> TLSVersion:
+        """The lowest TLS version, at least 1.2. SSLError (NO_PROTOCOLS_AVAILABLE) when none is
+        left. From: CPython."""
+        return self._min
+
+    @minimum_version.setter
+    def minimum_version(self, value: int) -> None:
+        version = TLSVersion(value)
+        self._set_versions(version, self._max, self._options)
+        self._min = version
+
+    @property
+    def maximum_version(self) -> TLSVersion:
+        """The highest TLS version, at most 1.3. Errors as for `minimum_version`. From: CPython."""
+        return self._max
+
+    @maximum_version.setter
+    def maximum_version(self, value: int) -> None:
+        version = TLSVersion(value)
+        self._set_versions(self._min, version, self._options)
+        self._max = version
+
+    @property
+    def options(self) -> Options:
+        """OP_ flags: OP_NO_TLSv1_2, OP_NO_TLSv1_3 and, on a server, OP_NO_TICKET have an effect.
+
+        From: CPython.
+        """
+        return self._options
+
+    @options.setter
+    def options(self, value: int) -> None:
+        options = Options(index(value)) | ALWAYS_ON
+        self._set_versions(self._min, self._max, options)
+        if (options ^ self._options) & Options.OP_NO_TICKET:
+            self.set_resumption(tickets=0 if options & Options.OP_NO_TICKET else 2)
+        self._options = options
+
+    def _set_versions(self, low: int, high: int, options: int) -> None:
+        if low == TLSVersion.MAXIMUM_SUPPORTED:
+            low = TLSVersion.TLSv1_3
+        if high == TLSVersion.MAXIMUM_SUPPORTED:
+            high = TLSVersion.TLSv1_3
+        if options & Options.OP_NO_TLSv1_2 and low < TLSVersion.TLSv1_3:
+            low = TLSVersion.TLSv1_3
+        if options & Options.OP_NO_TLSv1_3 and high > TLSVersion.TLSv1_2:
+            high = TLSVersion.TLSv1_2
+        if high < TLSVersion.TLSv1_2:
+            raise tls_error(NO_SUCH_VERSION, f"{TLSVersion(high).name} is not in this library")
+        low = 0 if low < TLSVersion.TLSv1_2 else low
+        self._check(lib.usocket_tls_context_set_versions(self._handle, low, high))
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        """The application protocols, best first: `["h2", "http/1.1"]`.
+
+        A server refuses a client that offers others only. Raises SSLError for an empty name, one
+        with a comma or over 255 bytes. From: CPython.
+        """
+        names = [p.encode("ascii") for p in alpn_protocols]
+        for name in names:
+            if not 0 < len(name) < 256 or b"," in name:
+                raise tls_error(-10053, f"{name!r} is no ALPN protocol")
+        self._check(lib.usocket_tls_context_set_alpn(self._handle, b",".join(names)))
+
+    def set_ciphers(self, ciphers: Union[str, Iterable[str]]) -> None:
+        """The cipher suites, best first: names, IANA's or OpenSSL's, in a list or separated by
+        colons; "DEFAULT" for the library's own. A version without a suite is left out.
+
+        Raises SSLError (NO_CIPHER_MATCH). From: MicroPython; CPython's leaves TLS 1.3 alone.
+        """
+        names = ciphers if isinstance(ciphers, str) else ":".join(ciphers)
+        text = None if names == "DEFAULT" else names.encode()
+        self._check(lib.usocket_tls_context_set_ciphers(self._handle, text))
+
+    def get_ciphers(self) -> List[str]:
+        """The names of the cipher suites (IANA's), best first. From: MicroPython."""
+        names = read_text(lib.usocket_tls_context_ciphers, self._handle)
+        return names.split(":") if names else []
+
+    def set_groups(self, groups: Union[str, Iterable[str]]) -> None:
+        """The key exchange groups, best first, such as "X25519MLKEM768:X25519"; "DEFAULT" for the
+        library's own. SSLError (NO_CIPHER_MATCH). From: CPython 3.15."""
+        names = groups if isinstance(groups, str) else ":".join(groups)
+        text = None if names == "DEFAULT" else names.encode()
+        self._check(lib.usocket_tls_context_set_groups(self._handle, text))
+
+    def set_resumption(self, sessions: int = 256, tickets: int = 2) -> None:
+        """How many sessions are kept to be resumed (0: none), and how many TLS 1.3 tickets a
+        server gives each client. OSError EINVAL."""
+        self._check(
+            lib.usocket_tls_context_set_resumption(self._handle, index(sessions), index(tickets))
+        )
+
+    @property
+    def keylog_filename(self) -> Optional[str]:
+        """A file that every connection appends its secrets to, in the format Wireshark reads:
+        whoever has it can read the traffic. None, and nothing else, is none. From: CPython."""
+        return self._keylog
+
+    @keylog_filename.setter
+    def keylog_filename(self, path) -> None:
+        if path is None and self._keylog is None:
+            return
+        if path is None:
+            raise ValueError("a key log cannot be taken back")
+        name = os.fsencode(path)
+        self._check(lib.usocket_tls_context_insecure_keylog(self._handle, name))
+        self._keylog = os.fsdecode(name)
+
+
+def read_text(ask, *handle) -> str:
+    """A text of the library, of any length."""
+    size = check(ask(*handle, None, 0))
+    buf = create_string_buffer(size + 1)
+    check(ask(*handle, buf, len(buf)))
+    return buf.value.decode()

@@ -1,0 +1,279 @@
+//! TLS contexts: whom they trust, and how the peer is verified.
+
+use std::ffi::{c_char, c_void};
+
+use super::library::usocket_t;
+#[cfg(feature = "tls")]
+use super::tls_context::on_context;
+use super::{bytes, guard, required_text, tls_only};
+#[cfg(feature = "tls")]
+use crate::tls::context::Callback;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+
+/// The peer is not verified at all: anybody can be in the middle. (A server then asks for no
+/// client certificate.) Pins and the verify callback, where set, still decide.
+pub const USOCKET_TLS_VERIFY_NONE_INSECURE: i32 = 0;
+/// A server asks for a client certificate and verifies it if there is one. On a client as
+/// USOCKET_TLS_VERIFY_REQUIRED.
+pub const USOCKET_TLS_VERIFY_OPTIONAL: i32 = 1;
+/// The peer must present a certificate that verifies.
+pub const USOCKET_TLS_VERIFY_REQUIRED: i32 = 2;
+
+/// Any name in the server's certificate will do: whoever has a certificate can be in the middle.
+pub const USOCKET_TLS_HOSTNAME_INSECURE_ANY: i32 = 0;
+/// The server's certificate must be for the name given to usocket_tls_wrap.
+pub const USOCKET_TLS_HOSTNAME_CHECK: i32 = 1;
+
+/// Revocation lists: only the peer's own certificate is looked up, not its issuers.
+pub const USOCKET_TLS_CRL_LEAF_ONLY: i32 = 1;
+/// Revocation lists: a certificate whose issuer has no list passes.
+pub const USOCKET_TLS_CRL_INSECURE_ALLOW_UNKNOWN: i32 = 2;
+/// Revocation lists: a list past its next update is used all the same.
+pub const USOCKET_TLS_CRL_INSECURE_ALLOW_EXPIRED: i32 = 4;
+
+/// What decides about each certificate after everything else accepted it; see
+/// usocket_tls_context_set_verify_callback.
+#[allow(non_camel_case_types)]
+pub type usocket_tls_verify_cb =
+    Option<unsafe extern "C" fn(arg: *mut c_void, der: *const u8, len: usize, depth: i32) -> i32>;
+
+/// Trusts certificates, PEM or DER, any number of them: those issued by them (CA certificates),
+/// and they themselves. A self-signed certificate given here is accepted as the peer's own, also
+/// if it says it is a CA, also with nothing but a common name in it. Of several, those that cannot
+/// be read are left out.
+///
+/// Returns: how many certificates were added.
+/// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,
+/// USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the certificates are copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_context_trust(
+    context: usocket_t,
+    certs: *const c_void,
+    len: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's buffer, as documented.
+        let certs = unsafe { bytes(certs, len) }?;
+        tls_only!((context, certs) => on_context(context, |c| c.trust(certs)))
+    })
+}
+
+/// As usocket_tls_context_trust, from a file.
+///
+/// Returns: how many certificates were added.
+/// Errors: as usocket_tls_context_trust, and those of open(2) and read(2).
+/// Blocks: on the file system.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_context_trust_file(
+    context: usocket_t,
+    path: *const c_char,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's text, as documented.
+        let path = unsafe { required_text(path) }?;
+        tls_only!((context, path) => on_context(context, |c| c.trust_file(path)))
+    })
+}
+
+/// As usocket_tls_context_trust, from all files of a directory; those that hold no certificate are
+/// passed over.
+///
+/// Returns: how many certificates were added.
+/// Errors: those of opendir(3); USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EFAULT, -EOPNOTSUPP.
+/// Blocks: on the file system.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_context_trust_dir(
+    context: usocket_t,
+    path: *const c_char,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's text, as documented.
+        let path = unsafe { required_text(path) }?;
+        tls_only!((context, path) => on_context(context, |c| c.trust_dir(path)))
+    })
+}
+
+/// Trusts what the system trusts: the environment's SSL_CERT_FILE and SSL_CERT_DIR, or the
+/// distribution's store. It is read once per process and shared. A client that was given no trust
+/// at all does this by itself when it is first used.
+///
+/// Returns: how many certificates the store has.
+/// Errors: USOCKET_ETLS_NO_TRUST when it has none, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF,
+/// -EOPNOTSUPP.
+/// Blocks: the first time on the file system, for some milliseconds.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_context_trust_system(context: usocket_t) -> i32 {
+    guard(|| tls_only!(context => on_context(context, |c| c.trust_system())))
+}
+
+/// Trusts Mozilla's roots, as they were when the library was built: for systems without a store.
+///
+/// Returns: how many certificates there are.
+/// Errors: -EOPNOTSUPP when the build has no feature "webpki-roots" (or no TLS),
+/// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_context_trust_mozilla(context: usocket_t) -> i32 {
+    guard(|| tls_only!(context => on_context(context, |c| c.trust_mozilla())))
+}
+
+/// Gives the context revocation lists, PEM or DER. With at least one, the peer's whole chain must
+/// be covered by lists that are up to date; see usocket_tls_context_set_crl_flags.
+///
+/// Returns: how many lists were added.
+/// Errors: USOCKET_ETLS_CRL_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,
+/// USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the lists are copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_context_add_crl(
+    context: usocket_t,
+    crl: *const c_void,
+    len: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's buffer, as documented.
+        let crl = unsafe { bytes(crl, len) }?;
+        tls_only!((context, crl) => on_context(context, |c| c.add_crl(crl)))
+    })
+}
+
+/// Sets how revocation lists are used: USOCKET_TLS_CRL_ flags, 0 at first.
+///
+/// Returns: 0.
+/// Errors: -EINVAL for unknown flags, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_context_set_crl_flags(context: usocket_t, flags: i32) -> i32 {
+    guard(|| tls_only!((context, flags) => on_context(context, |c| c.set_crl_flags(flags))))
+}
+
+/// Sets whether the peer is verified: USOCKET_TLS_VERIFY_REQUIRED (a client's default),
+/// USOCKET_TLS_VERIFY_OPTIONAL or USOCKET_TLS_VERIFY_NONE_INSECURE (a server's default: it asks
+/// for no certificate, so nothing is insecure about that unless you need to know your clients).
+///
+/// Returns: 0.
+/// Errors: -EINVAL for another mode, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_context_set_verify(context: usocket_t, mode: i32) -> i32 {
+    guard(|| tls_only!((context, mode) => on_context(context, |c| c.set_verify(mode))))
+}
+
+/// Sets whether a client checks the server's name: USOCKET_TLS_HOSTNAME_CHECK (the default) or
+/// USOCKET_TLS_HOSTNAME_INSECURE_ANY.
+///
+/// Returns: 0.
+/// Errors: -EINVAL for another mode, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_context_set_hostname(context: usocket_t, mode: i32) -> i32 {
+    guard(|| tls_only!((context, mode) => on_context(context, |c| c.set_hostname(mode))))
+}
+
+/// Pins a key: the peer's certificate, or one of its issuers in the verified chain, must have one
+/// of the pinned keys, in addition to everything else. `sha256` is the SHA-256 of the key's
+/// SubjectPublicKeyInfo, 32 bytes. Without verification, only the peer's own key counts.
+///
+/// Returns: 0.
+/// Errors: -EINVAL for another length, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EFAULT, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the pin is copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_context_add_pin(
+    context: usocket_t,
+    sha256: *const u8,
+    len: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's buffer, as documented.
+        let pin = unsafe { bytes(sha256.cast(), len) }?;
+        tls_only!((context, pin) => on_context(context, |c| c.add_pin(pin)))
+    })
+}
+
+/// Sets what decides last about the peer: it is called for each certificate of the chain, from the
+/// trusted one down to the peer's own (depth 0), once everything else has accepted them, and
+/// accepts with 0. It can only refuse (USOCKET_ETLS_CERT_REFUSED). Of the system's store the
+/// trusted certificate itself is not shown. Without verification only the peer's own is. NULL
+/// removes it.
+///
+/// The callback runs within the handshake, on the thread that drives it. It must return (no
+/// longjmp), and must not use the connection it is about.
+///
+/// Returns: 0.
+/// Errors: USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any; connections on several threads call it at once.
+/// Ownership: `arg` stays the caller's and must outlive the context and its connections.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_context_set_verify_callback(
+    context: usocket_t,
+    callback: usocket_tls_verify_cb,
+    arg: *mut c_void,
+) -> i32 {
+    guard(
+        || tls_only!((context, callback, arg) => on_context(context, |c| c.set_callback(wrap_callback(callback, arg)))),
+    )
+}
+
+/// Sets the clock that certificates are checked with, for devices without one: `unix_seconds` is
+/// the time now, and it goes on from there. 0 is the system's clock.
+///
+/// Returns: 0.
+/// Errors: -EINVAL for a negative time, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_context_set_clock(context: usocket_t, unix_seconds: i64) -> i32 {
+    guard(
+        || tls_only!((context, unix_seconds) => on_context(context, |c| c.set_clock(unix_seconds))),
+    )
+}
+
+/// A callback of C with its argument.
+#[cfg(feature = "tls")]
+struct Verdict(unsafe extern "C" fn(*mut c_void, *const u8, usize, i32) -> i32, *mut c_void);
+
+// SAFETY: usocket_tls_context_set_verify_callback documents that it is called on any thread, on
+// several at once, and that the argument is good for that.
+#[cfg(feature = "tls")]
+unsafe impl Send for Verdict {}
+// SAFETY: as above.
+#[cfg(feature = "tls")]
+unsafe impl Sync for Verdict {}
+
+#[cfg(feature = "tls")]
+impl Verdict {
+    fn on(&self, der: &[u8], depth: i32) -> i32 {
+        // SAFETY: the caller of the ABI vouches for both; the certificate lives until it returns.
+        unsafe { self.0(self.1, der.as_ptr(), der.len(), depth) }
+    }
+}
+
+#[cfg(feature = "tls")]
+fn wrap_callback(callback: usocket_tls_verify_cb, arg: *mut c_void) -> Option<Arc<Callback>> {
+    let verdict = Verdict(callback?, arg);
+    Some(Arc::new(move |der: &[u8], depth| verdict.on(der, depth)))
+}

@@ -1,0 +1,164 @@
+//! Application data: received, sent, and the end of it said.
+
+use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
+
+use super::{Engine, Step};
+use crate::error::{Error, Result};
+use crate::tls::buffer;
+use crate::tls::code::USOCKET_ETLS_TRUNCATED;
+use crate::tls::config::Config;
+use crate::tls::drive::{Out, Turn};
+
+impl Engine {
+    /// Receives into `to`. Unless `eager`, a connection that was dry last time is waited for first.
+    pub fn recv(
+        &mut self,
+        config: &Config,
+        fd: BorrowedFd<'_>,
+        to: &mut [MaybeUninit<u8>],
+        peek: bool,
+        mut eager: bool,
+    ) -> Result<Step<usize>> {
+        let mut first = true;
+        loop {
+            if self.pending() > 0 {
+                return Ok(Step::Done(self.take(to, peek)));
+            }
+            let done = self.decrypt(config, fd, if peek { &mut [] } else { &mut *to })?;
+            if done > 0 {
+                self.input.settle();
+                return Ok(Step::Done(done));
+            }
+            if self.pending() > 0 {
+                continue;
+            }
+            if self.peer_closed {
+                return Ok(Step::Done(0));
+            }
+            // Answers to what was received, if any.
+            let flushed = self.output.is_empty() || self.flush(config, fd)?;
+            let got = if eager || !self.dry { self.fill(fd) } else { Ok(None) };
+            eager = true;
+            match got {
+                Ok(Some(0)) => return Err(Error::tls(USOCKET_ETLS_TRUNCATED)),
+                Ok(Some(n)) => self.dry &= n < 16 * 1024,
+                Ok(None) => {
+                    self.dry |= first;
+                    let out = if flushed { 0 } else { libc::POLLOUT };
+                    return Ok(self.wait(libc::POLLIN | out));
+                }
+                Err(e) => return Err(self.latch(e.into())),
+            }
+            first = false;
+        }
+    }
+
+    /// Encrypts from `from`, at most what one system call should carry, and sends what goes.
+    pub fn send(
+        &mut self,
+        config: &Config,
+        fd: BorrowedFd<'_>,
+        from: &[u8],
+    ) -> Result<Step<usize>> {
+        self.check()?;
+        if let Some(e) = self.unsendable {
+            return Err(e);
+        }
+        if self.said_bye {
+            return Err(Error::os(libc::EPIPE));
+        }
+        if !self.flush(config, fd)? {
+            return Ok(self.wait(libc::POLLOUT));
+        }
+        let from = &from[..from.len().min(buffer::PLAIN_OUT)];
+        if !from.is_empty() {
+            self.put(config, fd, Out::Data(from))?;
+            self.flush(config, fd)?;
+        }
+        Ok(Step::Done(from.len()))
+    }
+
+    /// Sends close_notify, once.
+    pub fn bye(&mut self, config: &Config, fd: BorrowedFd<'_>) -> Result<Step<()>> {
+        if !self.complete || self.fatal.is_some() || self.unsendable.is_some() {
+            return Ok(Step::Done(()));
+        }
+        if !self.said_bye {
+            self.put(config, fd, Out::Bye)?;
+            self.said_bye = true;
+        }
+        Ok(if self.flush(config, fd)? { Step::Done(()) } else { self.wait(libc::POLLOUT) })
+    }
+
+    /// Whether a recv would give something (data, the end, or an error) now; reads what is there.
+    pub fn readable(&mut self, config: &Config, fd: BorrowedFd<'_>, receive: bool) -> bool {
+        loop {
+            if self.pending() > 0 || self.peer_closed || self.eof || self.fatal.is_some() {
+                return true;
+            }
+            if self.decrypt(config, fd, &mut []).is_err() || self.pending() > 0 || self.peer_closed
+            {
+                continue;
+            }
+            let _ = self.output.is_empty() || self.flush(config, fd).is_ok();
+            match if receive { self.fill(fd) } else { Ok(None) } {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    self.input.settle();
+                    return false;
+                }
+                Err(e) => drop(self.latch(e.into())),
+            }
+        }
+    }
+
+    /// Takes decrypted bytes that were kept.
+    fn take(&mut self, to: &mut [MaybeUninit<u8>], peek: bool) -> usize {
+        let kept = &self.plain[self.taken..];
+        let n = kept.len().min(to.len());
+        crate::sys::copy_into(&kept[..n], to);
+        if !peek {
+            self.taken += n;
+            if self.taken == self.plain.len() {
+                (self.plain, self.taken) = (Vec::new(), 0);
+            }
+        }
+        n
+    }
+
+    /// Decrypts what is here into `to`, and what does not fit into `plain`; stops when either has
+    /// something and no more fits. An error behind some data is kept for the next call.
+    fn decrypt(
+        &mut self,
+        config: &Config,
+        fd: BorrowedFd<'_>,
+        to: &mut [MaybeUninit<u8>],
+    ) -> Result<usize> {
+        let mut done = 0;
+        self.check()?;
+        while !self.input.is_empty() && !self.peer_closed && self.pending() == 0 {
+            match self.turn(config, fd, Out::Nothing, &mut to[done..]) {
+                Ok((Turn::Idle, _)) => break,
+                Ok((_, n)) => done += n,
+                Err(_) if done > 0 || self.pending() > 0 => break,
+                Err(e) => return Err(e),
+            }
+            if done > 0 && done == to.len() {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Encrypts, through whatever has to go before.
+    fn put(&mut self, config: &Config, fd: BorrowedFd<'_>, out: Out<'_>) -> Result<()> {
+        loop {
+            match self.turn(config, fd, out, &mut [])?.0 {
+                Turn::Put => return Ok(()),
+                Turn::Idle => return Err(Error::os(libc::EPIPE)),
+                Turn::Again | Turn::Closed => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Verification beyond chains and dates: lists, pins, the callback, certificates trusted as they are.
+
+use rcgen::{BasicConstraints, DnType, IsCa};
+
+use super::failures::{alert, expect, outcome};
+use super::support::*;
+use crate::tls::code::*;
+use crate::tls::context::Context;
+
+#[test]
+fn revocation() {
+    use rcgen::*;
+    let ca = Ca::new("CA");
+    let mut p = params(&[NAME], NAME);
+    p.serial_number = Some(SerialNumber::from(77u64));
+    let made = ca.issue(p);
+    let list = |ca: &Ca, serial: u64, until: i32| {
+        let revoked = RevokedCertParams {
+            serial_number: SerialNumber::from(serial),
+            revocation_time: date_time_ymd(2023, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2023, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1u64),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&ca.issuer).unwrap().pem().unwrap()
+    };
+    let case = |crl: String, flags: i32| {
+        let client = client();
+        client.trust(ca.pem().as_bytes()).unwrap();
+        assert_eq!(client.add_crl(crl.as_bytes()).unwrap(), 1);
+        client.set_crl_flags(flags).unwrap();
+        outcome(&client, &server(&made), Some(NAME))
+    };
+    expect(case(list(&ca, 77, 2080), 0), [USOCKET_ETLS_CERT_REVOKED, alert(44)], "revoked");
+    expect(case(list(&ca, 78, 2080), 0), [0, 0], "");
+    let stale = list(&ca, 78, 2024);
+    let words = "out of date since 2024-01-01";
+    expect(case(stale.clone(), 0), [USOCKET_ETLS_CRL_EXPIRED, alert(48)], words);
+    expect(case(stale, 4), [0, 0], "");
+    let other = list(&Ca::new("Other"), 1, 2080);
+    expect(case(other.clone(), 0), [USOCKET_ETLS_CRL_MISSING, alert(48)], "no revocation list");
+    expect(case(other, 2), [0, 0], "");
+    // Signed by someone else under the issuer's name.
+    let forged = list(&Ca::new("CA"), 1, 2080);
+    expect(case(forged, 0), [USOCKET_ETLS_CRL_INVALID, alert(46)], "not usable");
+}
+
+#[test]
+fn pins_and_the_callback() {
+    let ca = Ca::new("CA");
+    let made = ca.server();
+    let case = |setup: &dyn Fn(&Context)| {
+        let client = client();
+        client.trust(ca.pem().as_bytes()).unwrap();
+        setup(&client);
+        outcome(&client, &server(&made), Some(NAME))
+    };
+    let pin_of = |der: &[u8]| {
+        let facts = crate::tls::der::Facts::of(der).unwrap();
+        let provider = crate::tls::provider::get().unwrap();
+        crate::tls::provider::sha256(&provider, facts.key).unwrap()
+    };
+    let (leaf, root) = (pin_of(&made.der), pin_of(ca.issuer.der()));
+    expect(case(&|c| _ = c.add_pin(&leaf).unwrap()), [0, 0], "");
+    expect(case(&|c| _ = c.add_pin(&root).unwrap()), [0, 0], "");
+    let got = case(&|c| _ = c.add_pin(&[7; 32]).unwrap());
+    expect(got, [USOCKET_ETLS_CERT_NOT_PINNED, alert(46)], "pinned");
+    let got = case(&|c| {
+        c.set_verify(0).unwrap();
+        c.add_pin(&leaf).unwrap();
+    });
+    expect(got, [0, 0], "");
+    let got = case(&|c| {
+        c.set_verify(0).unwrap();
+        c.add_pin(&root).unwrap();
+    });
+    expect(got, [USOCKET_ETLS_CERT_NOT_PINNED, alert(46)], "pinned");
+
+    let seen = std::sync::Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let of = seen.clone();
+    let got = case(&move |c| {
+        let of = of.clone();
+        let callback = move |der: &[u8], depth: i32| {
+            of.lock().push((depth, der.to_vec()));
+            0
+        };
+        c.set_callback(Some(std::sync::Arc::new(callback))).unwrap();
+    });
+    expect(got, [0, 0], "");
+    assert_eq!(*seen.lock(), [(1, ca.issuer.der().to_vec()), (0, made.der.clone())]);
+    let got = case(&|c| {
+        let refuse = |_: &[u8], depth: i32| i32::from(depth == 0);
+        c.set_callback(Some(std::sync::Arc::new(refuse))).unwrap();
+    });
+    expect(got, [USOCKET_ETLS_CERT_REFUSED, alert(49)], "callback");
+}
+
+#[test]
+fn a_self_signed_certificate_that_was_given_as_trusted() {
+    let mut own = params(&[], "device.local");
+    own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let own = self_signed(own);
+    let case = |made: &Made, name: &str, clock: i64| {
+        let client = client();
+        client.trust(made.cert.as_bytes()).unwrap();
+        client.set_clock(clock).unwrap();
+        outcome(&client, &server(made), Some(name))
+    };
+    expect(case(&own, "device.local", 0), [0, 0], "");
+    let words = "not for other.local";
+    expect(case(&own, "other.local", 0), [USOCKET_ETLS_CERT_WRONG_NAME, alert(42)], words);
+    // A device that thinks it is 1970, and one far ahead; the sentence says whose clock it was.
+    let words = "the clock set by the program says 1970-01-0";
+    expect(case(&own, "device.local", 60), [USOCKET_ETLS_CERT_NOT_YET_VALID, alert(45)], words);
+    let words = "the clock set by the program says 2100";
+    expect(
+        case(&own, "device.local", 4_110_000_000),
+        [USOCKET_ETLS_CERT_EXPIRED, alert(45)],
+        words,
+    );
+    // With alternative names, the common name does not count.
+    let mut with_names = params(&["real.local", "192.0.2.1"], "device.local");
+    with_names.distinguished_name.push(DnType::OrganizationName, "x");
+    let with_names = self_signed(with_names);
+    expect(case(&with_names, "real.local", 0), [0, 0], "");
+    expect(case(&with_names, "192.0.2.1", 0), [0, 0], "");
+    expect(case(&with_names, "device.local", 0), [USOCKET_ETLS_CERT_WRONG_NAME, alert(42)], "real");
+    let wild = self_signed(params(&[], "*.local"));
+    expect(case(&wild, "device.local", 0), [0, 0], "");
+    expect(case(&wild, "a.b.local", 0), [USOCKET_ETLS_CERT_WRONG_NAME, alert(42)], "*.local");
+    let ip = self_signed(params(&[], "192.0.2.9"));
+    expect(case(&ip, "192.0.2.9", 0), [0, 0], "");
+}
+
+#[test]
+fn names_and_modes() {
+    let (client, server) = contexts();
+    let (a, b) = pair();
+    let of =
+        |c: &Context, n| crate::tls::session::Session::new(c, &a, n).map_err(|e| e.code()).err();
+    assert_eq!(of(&client, None), Some(USOCKET_ETLS_NAME_REQUIRED));
+    assert_eq!(of(&client, Some("not a name")), Some(USOCKET_ETLS_BAD_NAME));
+    assert_eq!(of(&client, Some("[::1]")), None);
+    assert_eq!(client.set_verify(0).unwrap_err().code(), USOCKET_ETLS_CONTEXT_IN_USE);
+    assert!(client.detail().contains("can no longer be changed"));
+    drop(b);
+    // Addresses, and no check of the name.
+    expect(outcome(&client, &server, Some("127.0.0.1")), [0, 0], "");
+    let got = outcome(&client, &server, Some("127.0.0.2"));
+    expect(got, [USOCKET_ETLS_CERT_WRONG_NAME, alert(42)], "not for 127.0.0.2");
+    let ca = Ca::new("CA");
+    let any = super::support::client();
+    any.trust(ca.pem().as_bytes()).unwrap();
+    any.set_hostname(0).unwrap();
+    let made = ca.server();
+    expect(outcome(&any, &super::support::server(&made), None), [0, 0], "");
+    expect(outcome(&any, &super::support::server(&made), Some("x.example")), [0, 0], "");
+    let stranger = Ca::new("Other").server();
+    let got = outcome(&any, &super::support::server(&stranger), None);
+    expect(got, [USOCKET_ETLS_CERT_UNKNOWN_ISSUER, alert(48)], "trusted");
+    let none = super::support::client();
+    none.set_verify(0).unwrap();
+    expect(outcome(&none, &super::support::server(&stranger), None), [0, 0], "");
+}
