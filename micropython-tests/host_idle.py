@@ -35,7 +35,7 @@ def client(port, tls):
     return context.wrap_socket(s, server_hostname="localhost")
 
 
-def calls_per_second(interpreter, extra="", seconds=3, tls=False):
+def calls_per_second(interpreter, extra="", seconds=2, tls=False):
     """How many system calls a server makes with two idle clients connected."""
     if not shutil.which("strace"):
         raise Skip("strace is missing (Debian: apt-get install strace)")
@@ -81,6 +81,10 @@ TLS_CONTEXT = f"""import tls
 
 
 def test_an_idle_tls_server_sleeps():
-    n, stock = calls_per_second(OURS, TLS_CONTEXT, tls=True), calls_per_second(STOCK, TLS_CONTEXT, tls=True)
-    assert n < 5 and stock > 100, f"{n:.0f} system calls a second, stock {stock:.0f}"
+    n = calls_per_second(OURS, TLS_CONTEXT, tls=True)
+    assert n < 5, f"{n:.0f} system calls a second"
+    if subprocess.run([STOCK, "-c", "import tls"], capture_output=True).returncode != 0:
+        return f"{n:.1f} system calls a second, stock has no tls"
+    stock = calls_per_second(STOCK, TLS_CONTEXT, tls=True)
+    assert stock > 100, f"stock makes only {stock:.0f} system calls a second"
     return f"{n:.1f} system calls a second, stock {stock:.0f}"

@@ -236,3 +236,26 @@ while seen < 20:
         line = p.stdout.readline()
         assert line == f"{i}\n", line + p.stdout.read()
     assert finish(p) == "done\n"
+
+
+def test_the_end_finds_threads_in_the_library():
+    """MicroPython cancels its threads at the end; that must not go through the library."""
+    for _ in range(5):
+        p = start("""
+import sys; sys.path.insert(0, %r)
+from support import *
+import _thread, select
+l, _ = listener()
+a, b = pair()
+p = select.poll(); p.register(a, select.POLLIN)
+def busy():
+    x, y = pair()
+    while True:
+        x.send(b"x"); y.recv(1)
+for f in (l.accept, lambda: a.recv(1), p.poll, busy):
+    _thread.start_new_thread(f, ())
+print("ready")
+time.sleep(0.1)
+print("done")
+""" % HERE)
+        assert finish(p) == "done\n" and p.returncode == 0, p.returncode

@@ -10,6 +10,7 @@ Regular expressions on the command line choose among the tests.
 
 import ast
 import atexit
+import functools
 import importlib
 import os
 import re
@@ -80,7 +81,8 @@ def firmware_tests():
 
 
 def host_tests():
-    sys.path.insert(0, HERE)
+    if HERE not in sys.path:
+        sys.path.insert(0, HERE)
     for file in sorted(os.listdir(HERE)):
         if re.fullmatch(r"host_\w+\.py", file):
             module = importlib.import_module(file[:-3])
@@ -89,42 +91,48 @@ def host_tests():
                     yield file[:-3], name, function
 
 
-def main():
-    chosen = sys.argv[1:]
+def on_both(module, name, stock_is_wrong):
+    """Runs a firmware test; gives a note, or raises what is wrong."""
+    error = firmware(OURS, module, name)
+    assert not error, error
+    if not stock_is_wrong or not os.path.exists(STOCK):
+        return ""
+    stock = firmware(STOCK, module, name)
+    assert stock, "stock passes this test, which is there because stock is wrong"
+    return f"stock fails as expected: {stock}"
+
+
+def everything():
+    """(module, name, function that gives a note, raises Skip, or raises)"""
+    for module, name, wrong in firmware_tests():
+        yield module, name, functools.partial(on_both, module, name, wrong)
+    yield from host_tests()
+
+
+def prepare():
     certs.make(CERTS)
     os.environ["USOCKET_TEST_CERTS"] = CERTS
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
 
-    def wanted(module, name):
-        return not chosen or any(re.search(c, f"{module}.{name}") for c in chosen)
 
-    def report(module, name, error, note="", begun=None):
-        counts["failed" if error else "passed"] += 1
-        took = f" ({time.monotonic() - begun:.1f} s)" if begun else ""
-        print(f"{'FAIL' if error else 'ok  '} {module}.{name}{note}{took}" + (f": {error}" if error else ""), flush=True)
-
-    for module, name, stock_is_wrong in firmware_tests():
-        if wanted(module, name):
-            begun = time.monotonic()
-            error, note = firmware(OURS, module, name), ""
-            if not error and stock_is_wrong and os.path.exists(STOCK):
-                stock = firmware(STOCK, module, name)
-                note = f" [stock fails as expected: {stock}]"
-                error = None if stock else "stock passes this test, which is there because stock is wrong"
-            report(module, name, error, note, begun)
-    for module, name, function in host_tests():
-        if wanted(module, name):
-            begun = time.monotonic()
-            try:
-                note = function() or ""
-                report(module, name, None, f" [{note}]" if note else "", begun)
-            except Skip as e:
-                counts["skipped"] += 1
-                print(f"skip {module}.{name}: {e}", flush=True)
-            except Exception as e:
-                report(module, name, f"{type(e).__name__}: {e}", "", begun)
-    print("{passed} passed, {failed} failed, {skipped} skipped".format(**counts))
-    return 1 if counts["failed"] or not counts["passed"] else 0
+def main():
+    prepare()
+    chosen = sys.argv[1:]
+    passed = failed = skipped = 0
+    for module, name, test in everything():
+        if chosen and not any(re.search(c, f"{module}.{name}") for c in chosen):
+            continue
+        begun = time.monotonic()
+        try:
+            note = test()
+            word, passed = "ok  ", passed + 1
+        except Skip as e:
+            note, word, skipped = str(e), "skip", skipped + 1
+        except Exception as e:
+            note, word, failed = f"{type(e).__name__}: {e}", "FAIL", failed + 1
+        took = time.monotonic() - begun
+        print(f"{word} {module}.{name} ({took:.1f} s)" + (f": {note}" if note else ""), flush=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 #ifndef USK_H
 #define USK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,8 @@ typedef struct _usk_call_t {
     mp_obj_t raised;
     // Whether the GIL was given up for this call.
     bool released;
+    // Whether the thread may be cancelled, outside.
+    int cancel;
 } usk_call_t;
 
 // The call this thread is in; NULL while it runs MicroPython. Nothing may jump while it is set:
@@ -46,17 +49,24 @@ static inline void usk_enter(usk_call_t *call, bool release) {
     call->released = release;
     call->outer = usk_current;
     usk_current = call;
+    // When MicroPython ends, it cancels its threads wherever they are: not while they are in Rust.
+    #ifndef __ANDROID__
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call->cancel);
+    #endif
     if (release) {
         MP_THREAD_GIL_EXIT();
     }
 }
 
-// Keeps the library in one piece between entering and leaving (-EINTR is below every handle's range).
+// True when the call is to be made again.
 static inline bool usk_leave(usk_call_t *call, int64_t result) {
     if (call->released) {
         MP_THREAD_GIL_ENTER();
     }
     usk_current = call->outer;
+    #ifndef __ANDROID__
+    pthread_setcancelstate(call->cancel, NULL);
+    #endif
     return (call->raised != MP_OBJ_NULL || result < 0) && usk_leave_slow(call, result);
 }
 

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Runs MicroPython's own network tests, by its own runners, on our interpreter and on stock.
+
+What passes on stock must pass on ours; a test of ours that does not is named, and the exit is 1. For TLS stock is a
+current build with mbedTLS from PyPI (scripts/micropython-programs); without it every test counts as passed there.
+A test that fails is run again, alone, before it counts: on a busy machine some of them are late.
+Names on the command line (regular expressions) choose among the tests.
+"""
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(HERE)
+HOME = os.environ.get("MICROPYTHON_HOME", f"{TOP}/target/micropython")
+TESTS = os.path.join(os.environ.get("MICROPYTHON_DIR", f"{HOME}/source"), "tests")
+SINGLE = re.compile(r"extmod/(socket|select|ssl|tls|asyncio)_\w+\.py$|net_hosted/\w+\.py$")
+MULTI = re.compile(r"multi_net/\w+\.py$")
+# Connects to a host of the internet.
+OUTSIDE = re.compile(r"getaddrinfo\(\s*[\"'][a-zA-Z]|micropython\.org|mpy_host|HOSTS? = ")
+TLS = re.compile(r"ssl|tls")
+# Ours cannot, for rustls cannot: DTLS, pre-shared keys, and CBC and static-RSA cipher suites, which two tests list.
+EXCEPTIONS = re.compile(r"dtls|psk|sslcontext_server_client_ciphers|tls_sslcontext_ciphers")
+# What the library would have to change for: skipped while they fail.
+GAPS = {
+    "multi_net/sslcontext_verify_callback.py": "the callback is called twice for a certificate that is trusted itself",
+    "multi_net/sslcontext_verify_time_error.py": "a certificate with another's key is refused when it is loaded",
+}
+
+
+def tests():
+    for folder in ("extmod", "net_hosted", "multi_net"):
+        for name in sorted(os.listdir(f"{TESTS}/{folder}")):
+            test = f"{folder}/{name}"
+            if not (SINGLE.match(test) or MULTI.match(test)):
+                continue
+            if folder == "net_hosted":
+                with open(f"{TESTS}/{test}") as f:
+                    if OUTSIDE.search(f.read()):
+                        continue
+            yield test
+
+
+def isolated(command):
+    """In a network of its own where that can be had: these tests use fixed ports."""
+    alone = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    if shutil.which("unshare") and subprocess.run(alone + ["true"], capture_output=True).returncode == 0:
+        return alone + command
+    return command
+
+
+def run(interpreter, names):
+    """{test: pass, skip or FAIL} for the tests in `names`."""
+    env = dict(os.environ, MICROPY_MICROPYTHON=interpreter, MICROPYPATH=":".join([
+        ".frozen", f"{TESTS}/../extmod", f"{TOP}/scripts/micropython-lib"]))
+    results = {}
+    single = [n for n in names if not MULTI.match(n)]
+    if single:
+        out = subprocess.run(
+            isolated([sys.executable, "run-tests.py", "--keep-path", "-j", "1", "-r", f"{HOME}/results", *single]),
+            cwd=TESTS, env=env, capture_output=True, text=True).stdout
+        for word, name in re.findall(r"^(pass|skip|FAIL)\s+(\S+\.py)", out, re.M):
+            results[name] = word
+    multi = [n for n in names if MULTI.match(n)]
+    if multi:
+        # Before 1.26 two instances were -i, since then -t.
+        options = subprocess.run([sys.executable, "run-multitests.py", "--help"], cwd=TESTS, capture_output=True,
+                                 text=True).stdout
+        instance = ["-t", "unix"] if "--test-instance" in options else ["-i", "micropython"]
+        out = subprocess.run(
+            isolated([sys.executable, "run-multitests.py", *instance, *instance, *multi]), cwd=TESTS, env=env, capture_output=True, text=True).stdout
+        for name, word in re.findall(r"^(multi_net/\S+\.py) on [^:]*: (pass|skip|FAIL)", out, re.M):
+            results[name] = word
+    return {n: results.get(n, "none") for n in names}
+
+
+def settled(interpreter, names):
+    results = run(interpreter, names)
+    for name in [n for n in names if results[n] in ("FAIL", "none") and not EXCEPTIONS.search(n)]:
+        results.update(run(interpreter, [name]))
+    return results
+
+
+def compare(names):
+    """{test: (on stock, on ours)}"""
+    # One of them expects a limit below 6000 descriptors.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        tls_names = [n for n in names if TLS.search(n)]
+        stock = settled(f"{HOME}/micropython-stock", [n for n in names if n not in tls_names])
+        fetched = subprocess.run([f"{TOP}/scripts/micropython-programs", "stock-tls"], capture_output=True, text=True)
+        if fetched.returncode == 0:
+            stock.update(settled(fetched.stdout.strip(), tls_names))
+        else:
+            print(fetched.stderr.strip())
+            stock.update({n: "skip" if EXCEPTIONS.search(n) else "pass" for n in tls_names})
+        ours = settled(f"{HOME}/micropython", names)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return {n: (stock[n], ours[n]) for n in names}
+
+
+def lost(name, result):
+    return result[0] == "pass" and result[1] != "pass" and not EXCEPTIONS.search(name) and name not in GAPS
+
+
+def main():
+    results = compare([n for n in tests() if not sys.argv[1:] or any(re.search(p, n) for p in sys.argv[1:])])
+    for name, result in results.items():
+        if result != ("pass", "pass"):
+            print(f"{name}: stock {result[0]}, ours {result[1]}" + ("  <-- LOST" if lost(name, result) else "")
+                  + (f" (known gap of the library: {GAPS[name]})" if name in GAPS else ""))
+    passed = sum(r[1] == "pass" for r in results.values())
+    failed = sum(lost(n, r) for n, r in results.items())
+    print("MicroPython's own network tests (skipped: neither stock nor ours passes, an exception, or a gap):")
+    print(f"{passed} passed, {failed} failed, {len(results) - passed - failed} skipped")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
