@@ -58,9 +58,12 @@ def suites():
     for folder in ["c-tests", "python-tests"]:
         yield folder, [python(), "-m", "pytest", "-ra", folder], PYTEST, 1200
     yield "instruction counts", ["make", "-s", "bench-counts"], PLAIN, 600
-    yield "MicroPython firmware", ["make", "-s", "micropython"], CHECK, 900
-    yield "MicroPython's own tests", ["scripts/micropython-upstream-tests"], PLAIN, 900
-    yield "micropython-tests", [sys.executable, "micropython-tests/run.py"], PLAIN, 900
+
+
+def beside():
+    """Suites that mostly wait, and are run beside the others."""
+    yield "MicroPython firmware", ["make", "-s", "micropython"], CHECK, 1200
+    yield "micropython-tests", [sys.executable, "micropython-tests/run.py"], PLAIN, 1200
 
 
 def python():
@@ -69,8 +72,8 @@ def python():
     return venv if os.path.exists(venv) else sys.executable
 
 
-def run(command, limit):
-    """Runs it, showing its output as it comes: (exit code or None when it had to be ended, text)"""
+def run(command, limit, show):
+    """Runs it, showing each line as it comes: (exit code or None when it had to be ended, text)"""
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, errors="replace", start_new_session=True,
@@ -85,8 +88,7 @@ def run(command, limit):
     watch.start()
     lines = []
     for line in process.stdout:
-        sys.stdout.write(line)
-        sys.stdout.flush()
+        show(line)
         lines.append(line)
     code = process.wait()
     watch.cancel()
@@ -106,28 +108,53 @@ def count(runner, code, text):
     return passed, failed, skipped
 
 
+class Tally:
+    """The counts so far, and the suites that failed."""
+
+    def __init__(self):
+        self.total, self.bad = [0, 0, 0], []
+
+    def take(self, suites, show):
+        for name, command, runner, limit in suites:
+            show(f"\n--- {name}\n")
+            began = time.monotonic()
+            try:
+                code, text = run(command, limit, show)
+            except OSError as e:
+                code, text = 127, ""
+                show(f"{e}\n")
+            if code is None:
+                show(f"did not end within {limit} s\n")
+            counts = count(runner, code, text)
+            self.total = [t + c for t, c in zip(self.total, counts)]
+            show(f"--- {name}: {time.monotonic() - began:.1f} s\n")
+            if counts[1]:
+                self.bad.append(name)
+
+
+def at_once(text):
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def main():
     os.chdir(ROOT)
     os.environ["PYTHONPATH"] = os.path.join(ROOT, "python")
-    total, bad = [0, 0, 0], []
-    for name, command, runner, limit in suites():
-        print(f"\n--- {name}", flush=True)
-        began = time.monotonic()
-        try:
-            code, text = run(command, limit)
-        except OSError as e:
-            code, text = 127, ""
-            print(e)
-        if code is None:
-            print(f"did not end within {limit} s")
-        counts = count(runner, code, text)
-        total = [t + c for t, c in zip(total, counts)]
-        print(f"--- {name}: {time.monotonic() - began:.1f} s", flush=True)
-        if counts[1]:
-            bad.append(name)
+    tally, aside, later = Tally(), Tally(), []
+    lane = None
+    for suite in suites():
+        tally.take([suite], at_once)
+        if suite[0] == "build":  # What the others need as well.
+            lane = threading.Thread(target=aside.take, args=(beside(), later.append))
+            lane.start()
+    lane.join()
+    at_once("".join(later))
+    bad = tally.bad + aside.bad
     if bad:
         print("\nfailed: " + ", ".join(bad))
-    line = "{} passed, {} failed, {} skipped".format(*total)
+    line = "{} passed, {} failed, {} skipped".format(
+        *(a + b for a, b in zip(tally.total, aside.total))
+    )
     with open("target/test-count", "w") as f:
         print(line, file=f)
     print(line, flush=True)
