@@ -260,6 +260,33 @@ static void a_timeout_survives_a_storm_of_signals(void **state)
     OK(usocket_close(c));
 }
 
+// In blocking mode the kernel ends a call that has done a part with that part, and not with EINTR.
+static void the_hook_stops_what_has_done_a_part(void **state)
+{
+    (void)state;
+    static char much[16 << 20];
+    usocket_t pair[2];
+    OK(usocket_set_event_hook(stop, NULL));
+    for (int64_t timeout = -1; timeout < GENEROUS; timeout += 1 + GENEROUS) {
+        connected_pair(AF_INET, SOCK_STREAM, pair);
+        OK(usocket_settimeout(pair[0], timeout));
+        alarms(20 * MS, true);
+        int64_t sent = usocket_sendall(pair[0], much, sizeof much, 0);
+        alarms(0, false);
+        assert_int_equal(sent, -EINTR);
+        // What came is handed over, and the next call says why there was no more.
+        OK(usocket_send(pair[1], "part", 4, 0));
+        alarms(20 * MS, true);
+        int64_t got = usocket_read(pair[0], scratch, 100);
+        alarms(0, false);
+        assert_int_equal(got, 4);
+        GIVES(-EINTR, usocket_read(pair[0], scratch, 100));
+        OK(usocket_close(pair[0]));
+        OK(usocket_close(pair[1]));
+    }
+    OK(usocket_set_event_hook(NULL, NULL));
+}
+
 static void blocking_operations_go_on_through_signals(void **state)
 {
     (void)state;
@@ -314,6 +341,7 @@ int main(void)
         cmocka_unit_test(sendall_has_one_deadline),
         cmocka_unit_test(read_and_readline_have_one_deadline),
         cmocka_unit_test(a_timeout_survives_a_storm_of_signals),
+        cmocka_unit_test(the_hook_stops_what_has_done_a_part),
         cmocka_unit_test(blocking_operations_go_on_through_signals),
     };
     return RUN(tests);

@@ -156,17 +156,6 @@ def schedule(body):
     assert out == "interrupted [14, 14, 14]\ndone\n", out
 
 
-def library_gap(test):
-    """Until the library runs its event hook when a signal ends a blocking call with part of it done."""
-    def run():
-        try:
-            test()
-        except AssertionError as e:
-            raise Skip(f"known gap of the library: {e}") from None
-    return run
-
-
-@library_gap
 def test_ctrl_c_in_sendall():
     """A send that has sent a part ends with that part when a signal comes, not with EINTR."""
     interrupt("""
@@ -176,7 +165,6 @@ assert len(b.recv(1000)) == 1000
 """)
 
 
-@library_gap
 def test_ctrl_c_in_a_read_that_has_a_part():
     interrupt("""
 a, b = pair()

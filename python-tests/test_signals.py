@@ -304,3 +304,21 @@ def test_signals_while_another_thread_waits(pair, storm, run):
     a.send(b"x")
     thread.join()
     assert received == [b"x"]
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_ctrl_c_ends_a_transfer_that_has_done_a_part(pair, interrupt, timeout):
+    """In blocking mode the kernel ends a call with the part that is done, and without EINTR."""
+    a, b = pair
+    a.settimeout(timeout)
+    with pytest.raises(KeyboardInterrupt):
+        a.sendall(bytes(1 << 26))
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_ctrl_c_ends_a_read_that_has_a_part(pair, interrupt, timeout):
+    a, b = pair
+    a.settimeout(timeout)
+    b.write(b"part")
+    with pytest.raises(KeyboardInterrupt):
+        a.read(100)

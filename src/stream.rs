@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 
 use crate::error::{Error, Result};
 use crate::socket::Socket;
-use crate::wait::Deadline;
+use crate::wait::{self, Deadline};
 
 /// How much one look ahead for a newline takes in. Lines are short; a longer one costs one more
 /// pair of system calls for each such piece.
@@ -23,7 +23,9 @@ impl Socket {
         // In blocking mode the kernel itself can wait for all of it, in one call.
         let flags = if self.timeout_us() < 0 { libc::MSG_WAITALL } else { 0 };
         self.gather(true, buf.len(), |done| {
-            self.recv_within(&mut buf[done..], flags, &mut deadline)
+            self.go_on(done > 0, |probe| {
+                self.recv_within(&mut buf[done..], flags | probe, &mut deadline)
+            })
         })
     }
 
@@ -31,7 +33,9 @@ impl Socket {
     pub fn write(&self, buf: &[u8]) -> Result<usize> {
         self.late(false)?;
         let mut deadline = self.deadline();
-        self.gather(false, buf.len(), |done| self.send_within(&buf[done..], 0, &mut deadline))
+        self.gather(false, buf.len(), |done| {
+            self.go_on(done > 0, |probe| self.send_within(&buf[done..], probe, &mut deadline))
+        })
     }
 
     /// Sends all of `buf`, or fails; how much was sent is then not known.
@@ -40,11 +44,29 @@ impl Socket {
         let mut deadline = self.deadline();
         let mut done = 0;
         loop {
-            done += self.send_within(&buf[done..], flags, &mut deadline)?;
+            done += self.go_on(done > 0, |probe| {
+                self.send_within(&buf[done..], flags | probe, &mut deadline)
+            })?;
             if done >= buf.len() {
                 return self.sent(flags, &mut deadline);
             }
         }
+    }
+
+    /// One more step of an operation of several.
+    ///
+    /// A call that blocks in the kernel and has done a part ends with that part when a signal comes,
+    /// and not with EINTR. So after a part the next step tries without blocking first: if nothing can
+    /// be done, it was a signal, and the host's hook runs before the step blocks again.
+    fn go_on(&self, has_part: bool, mut step: impl FnMut(i32) -> Result<usize>) -> Result<usize> {
+        let kernel_blocks = self.timeout_us() < 0 && self.session().is_none();
+        if has_part && kernel_blocks && self.kind() == libc::SOCK_STREAM {
+            match step(libc::MSG_DONTWAIT) {
+                Err(e) if e.is(libc::EAGAIN) => wait::interrupted()?,
+                done => return done,
+            }
+        }
+        step(0)
     }
 
     /// Waits, as the mode allows, until what a layer above the kernel took has gone to it.
