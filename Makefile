@@ -14,7 +14,7 @@ NATIVE  := -lpthread -lm -ldl -lrt -lutil
 CFLAGS_HERE  := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -pthread -Iinclude
 LIBS_HERE    := -L$(RELEASE) -lusocket -Wl,-rpath,$(abspath $(RELEASE))
 
-.PHONY: help build header demo test bench loom tsan fmt lint install uninstall clean c-tests certs abi
+.PHONY: help build build-small header demo test bench loom tsan fmt lint install uninstall clean c-tests certs abi
 
 help: ## this list
 	@echo "libusocket $(VERSION)"
@@ -34,6 +34,11 @@ $(RELEASE)/libusocket.so $(RELEASE)/libusocket.a &: $(SOURCES)
 # The name under which programs look for it at run time.
 $(RELEASE)/libusocket.so.0: $(RELEASE)/libusocket.so
 	ln -sfn libusocket.so $@
+
+build-small: header ## the library for small devices in target/small: ring, TLS 1.3 alone
+	cargo build --profile small --no-default-features --features ring
+	ln -sfn libusocket.so target/small/libusocket.so.0
+	@size=$$(stat -c %s target/small/libusocket.so); echo "target/small/libusocket.so: $$size bytes"
 
 # --- see it work ---------------------------------------------------------------------------------
 
