@@ -1,17 +1,7 @@
 // TLS on a socket: what a wrapped handle does. Certificates: the directory USOCKET_TEST_CERTS, or
 // target/certs, as `cargo run --example mkcert -- target/certs` makes it.
 
-#include "support.h"
-
-static const char *in_certs(const char *name)
-{
-    static char path[4][PATH_MAX];
-    static int next;
-    const char *dir = getenv("USOCKET_TEST_CERTS");
-    char *at = path[next++ % 4];
-    snprintf(at, PATH_MAX, "%s/%s", dir ? dir : "target/certs", name);
-    return at;
-}
+#include "tls_support.h"
 
 static usocket_t client_context(void)
 {

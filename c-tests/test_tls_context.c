@@ -1,31 +1,6 @@
-// TLS contexts: what they take, what they refuse, and that a refusal says why. Certificates: see
-// test_tls.c.
+// TLS contexts: what they take, what they refuse, and that a refusal says why.
 
-#include "support.h"
-
-static const char *in_certs(const char *name)
-{
-    static char path[4][PATH_MAX];
-    static int next;
-    const char *dir = getenv("USOCKET_TEST_CERTS");
-    char *at = path[next++ % 4];
-    snprintf(at, PATH_MAX, "%s/%s", dir ? dir : "target/certs", name);
-    return at;
-}
-
-static size_t slurp(const char *name, char *buf, size_t room)
-{
-    FILE *f = fopen(in_certs(name), "rb");
-    assert_non_null(f);
-    size_t n = fread(buf, 1, room, f);
-    fclose(f);
-    return n;
-}
-
-static usocket_t context(int32_t role)
-{
-    return OK(usocket_tls_context(role));
-}
+#include "tls_support.h"
 
 static void every_form_of_certificate_and_key(void **state)
 {

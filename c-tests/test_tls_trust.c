@@ -1,30 +1,6 @@
-// Whom TLS contexts trust, and how the peer is verified. Certificates: see test_tls.c.
+// Whom TLS contexts trust, and how the peer is verified.
 
-#include "support.h"
-
-static const char *in_certs(const char *name)
-{
-    static char path[4][PATH_MAX];
-    static int next;
-    const char *dir = getenv("USOCKET_TEST_CERTS");
-    char *at = path[next++ % 4];
-    snprintf(at, PATH_MAX, "%s/%s", dir ? dir : "target/certs", name);
-    return at;
-}
-
-static size_t slurp(const char *name, char *buf, size_t room)
-{
-    FILE *f = fopen(in_certs(name), "rb");
-    assert_non_null(f);
-    size_t n = fread(buf, 1, room, f);
-    fclose(f);
-    return n;
-}
-
-static usocket_t context(int32_t role)
-{
-    return OK(usocket_tls_context(role));
-}
+#include "tls_support.h"
 
 static void trust_comes_from_everywhere(void **state)
 {

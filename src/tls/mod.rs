@@ -56,6 +56,8 @@ mod roots;
 pub mod session;
 #[cfg(feature = "tls")]
 mod verify;
+#[cfg(feature = "tls")]
+mod wire;
 
 #[cfg(not(feature = "tls"))]
 #[path = "none.rs"]

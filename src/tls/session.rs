@@ -6,7 +6,7 @@
 
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -21,9 +21,10 @@ use super::engine::{Engine, Step};
 use super::info::{self, Info};
 use super::resume::Ticket;
 use super::verify::Mode;
+use super::wire::{discard_input, is_connected};
 use crate::error::{Error, Result};
 use crate::socket::Socket;
-use crate::sys::{net, poll, process};
+use crate::sys::process;
 use crate::wait::{self, Deadline};
 
 const BOTH: i16 = libc::POLLIN | libc::POLLOUT;
@@ -435,37 +436,4 @@ fn peer_address(socket: &Socket) -> IpAddr {
     let peer = socket.getpeername().ok();
     let host = peer.and_then(|a| a.host().ok()).and_then(|h| h.parse().ok());
     host.unwrap_or(IpAddr::from([0, 0, 0, 0]))
-}
-
-/// Whether there is a connection to begin on; false while it is being made.
-///
-/// # Errors
-/// ENOTCONN, or why the connection could not be made.
-fn is_connected(fd: BorrowedFd<'_>) -> Result<bool> {
-    match net::getpeername(fd) {
-        Err(e) if e.raw_os_error() == Some(libc::ENOTCONN) => {}
-        _ => return Ok(true), // Whatever else is wrong, its use will tell.
-    }
-    let mut one = [libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 }];
-    if poll::ppoll(&mut one, Some(Duration::ZERO))? == 0 {
-        return Ok(false);
-    }
-    match net::getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
-        0 => Err(Error::os(libc::ENOTCONN)),
-        errno => Err(Error::os(errno)),
-    }
-}
-
-/// Takes what has arrived out of the kernel, such as the tickets of TLS 1.3: a descriptor closed
-/// with bytes unread resets the connection, and the reset may overtake what was sent (RFC 1122,
-/// 4.2.2.13).
-fn discard_input(fd: BorrowedFd<'_>) {
-    const PIECES: usize = 16;
-    let mut piece = [0; 4096];
-    for _ in 0..PIECES {
-        match net::recv_now(fd, &mut piece) {
-            Ok(1..) => {}
-            _ => return,
-        }
-    }
 }
