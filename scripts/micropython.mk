@@ -4,17 +4,17 @@
 .PHONY: micropython micropython-test micropython-bench micropython-demo
 
 # target/micropython/micropython, and micropython-stock beside it; MICROPYTHON_DIR=... for an own checkout.
-micropython: $(RELEASE)/libusocket.a
+micropython: $(RELEASE)/libusocket.a ## a MicroPython with our modules, and a stock one, in target/micropython
 	scripts/micropython-build
 
 # MicroPython's own tests, compared with stock, then ours.
-micropython-test: micropython
+micropython-test: micropython ## MicroPython's own tests, compared with stock, then ours
 	scripts/micropython-upstream-tests
 	python3 micropython-tests/run.py
 
 # Against stock, in turns.
-micropython-bench: micropython
+micropython-bench: micropython ## our modules against the stock ones
 	python3 benches/micropython/run.py
 
-micropython-demo: micropython
+micropython-demo: micropython ## the demo's third host alone
 	target/micropython/micropython -X heapsize=64m examples/micropython/demo.py
