@@ -351,6 +351,54 @@ static void no_byte_in_clear_on_ipproto_sec(void **state)
     OK(usocket_close(s));
 }
 
+// WiPy's way is to wrap first; what is tried before there is a connection must not spoil it.
+static void wrapped_before_it_is_connected(void **state)
+{
+    (void)state;
+    usocket_t client = client_context(), server = server_context("server"), pair[2];
+    usocket_t listener = listening_socket(AF_INET, 1);
+    usocket_addr addr = name_of(listener);
+    char buf[4];
+    pair[0] = OK(usocket_socket(AF_INET, SOCK_STREAM, USOCKET_IPPROTO_SEC));
+    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+    for (int twice = 0; twice < 2; twice++) {
+        GIVES(-ENOTCONN, usocket_send(pair[0], "x", 1, 0));
+        GIVES(-ENOTCONN, usocket_recv(pair[0], buf, 1, 0));
+        GIVES(-ENOTCONN, usocket_tls_handshake(pair[0]));
+    }
+    OK(usocket_connect(pair[0], &addr));
+    pair[1] = OK(usocket_accept(listener, NULL));
+    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+    pthread_t thread;
+    void *theirs;
+    start_thread(&thread, do_handshake, &pair[1]);
+    GIVES(4, usocket_write(pair[0], "ping", 4));
+    pthread_join(thread, &theirs);
+    assert_int_equal((intptr_t)theirs, 0);
+    GIVES(4, usocket_read(pair[1], buf, 4));
+    close_pair(pair);
+    OK(usocket_close(listener));
+    OK(usocket_close(client));
+    OK(usocket_close(server));
+}
+
+// A client that closes with the server's tickets unread must not reset what it has sent.
+static void closing_with_tickets_unread(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    tls_pair(AF_INET, pair);
+    // Now the tickets are in the client's kernel.
+    usocket_pollfd p = {.fd = (int)OK(usocket_fileno(pair[0])), .events = POLLIN};
+    GIVES(1, usocket_poll(&p, 1, GENEROUS));
+    GIVES(4, usocket_write(pair[0], "last", 4));
+    OK(usocket_close(pair[0]));
+    char buf[8];
+    GIVES(4, usocket_read(pair[1], buf, sizeof buf));
+    GIVES(0, usocket_read(pair[1], buf, sizeof buf));
+    OK(usocket_close(pair[1]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +412,8 @@ int main(void)
         cmocka_unit_test(closing_ends_a_handshake_and_a_recv),
         cmocka_unit_test(sessions_can_be_carried_over),
         cmocka_unit_test(no_byte_in_clear_on_ipproto_sec),
+        cmocka_unit_test(wrapped_before_it_is_connected),
+        cmocka_unit_test(closing_with_tickets_unread),
     };
     return RUN(tests);
 }

@@ -498,3 +498,31 @@ def test_closing_after_a_fork_says_no_goodbye_for_the_other_side(tls):
     client.write(b"served by the child\n")
     assert client.readall() == b"served by the child\n"
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_child_that_closes_says_nothing_for_its_parent(tls):
+    client, server = tls
+
+    def in_the_child():
+        client.close()
+        server.close()
+
+    assert os.waitpid(child(in_the_child), 0)[1] == 0
+    client.write(b"still\n")
+    assert server.readline() == b"still\n"
+    server.write(b"here\n")
+    assert client.readline() == b"here\n"
+
+
+def test_a_parent_that_closes_leaves_the_connection_to_its_child(tls):
+    client, server = tls
+
+    def in_the_child():
+        server.write(server.readline())
+        server.close()
+
+    pid = child(in_the_child)
+    server.close()
+    client.write(b"hello\n")
+    assert client.readall() == b"hello\n"
+    assert os.waitpid(pid, 0)[1] == 0

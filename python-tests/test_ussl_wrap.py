@@ -173,6 +173,38 @@ def test_wrapping_before_connecting(make, echo, quiet):
         assert s.read(1) == b"x"
 
 
+def test_after_a_refused_connect_comes_a_good_one(make, echo, quiet):
+    with usocket.create_server(("127.0.0.1", 0)) as nobody:
+        address = nobody.getsockname()
+    with ussl.wrap_socket(make()) as s:
+        with pytest.raises(ConnectionRefusedError):
+            s.connect(address)
+        s.connect(echo)
+        s.write(b"x")
+        assert s.read(1) == b"x"
+
+
+def test_nothing_goes_in_clear_before_the_handshake(make, listener, quiet, run):
+    """A peer that speaks no TLS gets a ClientHello, and no byte of the program's."""
+    seen = []
+
+    def server():
+        conn, _ = listener.accept()
+        with conn:
+            seen.append(conn.recv(65536))
+            conn.write(b"no TLS here\r\n")
+            seen.append(conn.readall())
+
+    thread = run(server)
+    plain = make(usocket.AF_INET, usocket.SOCK_STREAM, usocket.IPPROTO_SEC)
+    with ussl.wrap_socket(plain, do_handshake=False) as s:
+        s.connect(listener.getsockname())
+        with pytest.raises(ussl.SSLError, match="does not speak TLS"):
+            s.write(b"a secret")
+    thread.join()
+    assert seen[0][:1] == b"\x16" and b"secret" not in b"".join(seen)
+
+
 def test_without_the_handshake_the_first_use_does_it(echo, quiet):
     for how in ({"do_handshake": False}, {"do_handshake_on_connect": False}):
         with ussl.wrap_socket(usocket.create_connection(echo), **how) as s:

@@ -322,6 +322,7 @@ def _thunk(callback):
     """A verify callback as C calls it. An exception must refuse, and not get lost."""
 
     def call(_, der, size, depth):
+        in_callback.raised = None
         try:
             return int(index(callback(string_at(der, size), depth)) != 0)
         except BaseException as e:

@@ -112,7 +112,9 @@ class SSLSocket(Info):
         if code == NAME_REQUIRED:
             raise SSLConfigError("CERT_REQUIRED requires server_hostname", code, strerror(code))
         if code == BAD_NAME:
-            raise SSLConfigError("invalid server_hostname", code, detail() or strerror(code))
+            raise SSLConfigError(
+                "invalid server_hostname", code, detail(context._handle) or strerror(code)
+            )
         if code < 0:
             raise error(code, context._handle)
         if session is not None:

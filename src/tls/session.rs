@@ -6,7 +6,7 @@
 
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use super::resume::Ticket;
 use super::verify::Mode;
 use crate::error::{Error, Result};
 use crate::socket::Socket;
-use crate::sys::process;
+use crate::sys::{net, poll, process};
 use crate::wait::{self, Deadline};
 
 const BOTH: i16 = libc::POLLIN | libc::POLLOUT;
@@ -169,6 +169,7 @@ impl Session {
         let Some(mut engine) = self.engine.try_lock_for(PATIENCE) else { return };
         let said = engine.bye(&self.config, s.as_fd());
         drop(engine);
+        discard_input(s.as_fd());
         if matches!(said, Ok(Step::Wait(_)))
             && s.timeout_us() > 0
             && self.inside.load(Ordering::Relaxed) == 0
@@ -219,6 +220,9 @@ impl Session {
     /// Begins the handshake, or goes on with it.
     fn advance(&self, engine: &mut Engine, fd: BorrowedFd<'_>) -> Result<Step<()>> {
         if !engine.begun() && engine.fatal().is_none() {
+            if !is_connected(fd)? {
+                return Ok(Step::Wait(libc::POLLOUT));
+            }
             engine.begin(&self.config, self.name.clone())?;
         }
         engine.handshake(&self.config, fd)
@@ -431,4 +435,37 @@ fn peer_address(socket: &Socket) -> IpAddr {
     let peer = socket.getpeername().ok();
     let host = peer.and_then(|a| a.host().ok()).and_then(|h| h.parse().ok());
     host.unwrap_or(IpAddr::from([0, 0, 0, 0]))
+}
+
+/// Whether there is a connection to begin on; false while it is being made.
+///
+/// # Errors
+/// ENOTCONN, or why the connection could not be made.
+fn is_connected(fd: BorrowedFd<'_>) -> Result<bool> {
+    match net::getpeername(fd) {
+        Err(e) if e.raw_os_error() == Some(libc::ENOTCONN) => {}
+        _ => return Ok(true), // Whatever else is wrong, its use will tell.
+    }
+    let mut one = [libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 }];
+    if poll::ppoll(&mut one, Some(Duration::ZERO))? == 0 {
+        return Ok(false);
+    }
+    match net::getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
+        0 => Err(Error::os(libc::ENOTCONN)),
+        errno => Err(Error::os(errno)),
+    }
+}
+
+/// Takes what has arrived out of the kernel, such as the tickets of TLS 1.3: a descriptor closed
+/// with bytes unread resets the connection, and the reset may overtake what was sent (RFC 1122,
+/// 4.2.2.13).
+fn discard_input(fd: BorrowedFd<'_>) {
+    const PIECES: usize = 16;
+    let mut piece = [0; 4096];
+    for _ in 0..PIECES {
+        match net::recv_now(fd, &mut piece) {
+            Ok(1..) => {}
+            _ => return,
+        }
+    }
 }
