@@ -128,7 +128,7 @@ def start(script, wrap=()):
 def finish(p):
     """The rest of what it prints. (Not communicate(), which forgets what readline() has buffered.)"""
     try:
-        p.wait(timeout=10)
+        p.wait(timeout=5)
     except subprocess.TimeoutExpired:
         p.kill()
         p.wait()

@@ -77,7 +77,7 @@ def refused(kind, text, server=None, client=None, name="localhost"):
         assert False, "accepted"
     except kind as e:
         assert text in str(e), e
-    return t.join()
+    return t.join(3)
 
 
 def test_data_both_ways():
@@ -282,6 +282,15 @@ def test_megabytes():
     t = Thread(lambda: (b.write(data), b.close()))
     got = a.read()
     assert got == data, len(got)
+    t.join()
+
+
+def test_a_client_that_only_writes():
+    # It never reads the tickets of TLS 1.3; closing must not reset the connection for that.
+    a, b = wrapped()
+    data = bytes(range(256)) * 4000
+    t = Thread(lambda: (a.write(data), a.close()))
+    assert b.read() == data
     t.join()
 
 

@@ -7,11 +7,13 @@
 micropython: $(RELEASE)/libusocket.a ## a MicroPython with our modules, and a stock one, in target/micropython
 	scripts/micropython-build
 
-micropython-test: micropython ## MicroPython's own tests, compared with stock, and ours
+# MicroPython's own tests, compared with stock, then ours.
+micropython-test: micropython ## MicroPython's own tests, compared with stock, then ours
 	python3 micropython-tests/run.py
 
+# Against stock, in turns.
 micropython-bench: micropython ## our modules against the stock ones
 	python3 benches/micropython/run.py
 
-micropython-demo: micropython
+micropython-demo: micropython ## the demo's third host alone
 	target/micropython/micropython -X heapsize=64m examples/micropython/demo.py

@@ -14,10 +14,12 @@ target_sources(usermod_usocket INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/modsocket.c
     ${CMAKE_CURRENT_LIST_DIR}/socket.c
     ${CMAKE_CURRENT_LIST_DIR}/socket_methods.c
+    ${CMAKE_CURRENT_LIST_DIR}/socket_options.c
     ${CMAKE_CURRENT_LIST_DIR}/socket_streams.c
     ${CMAKE_CURRENT_LIST_DIR}/modselect.c
     ${CMAKE_CURRENT_LIST_DIR}/tls_error.c
     ${CMAKE_CURRENT_LIST_DIR}/tls_context.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls_context_class.c
     ${CMAKE_CURRENT_LIST_DIR}/tls_socket.c
     ${CMAKE_CURRENT_LIST_DIR}/tls_stream.c
     ${CMAKE_CURRENT_LIST_DIR}/modtls.c

@@ -21,8 +21,9 @@ $(error libusocket is neither built ($(USOCKET_LIB): cargo build --release) nor 
 endif
 
 SRC_USERMOD_C += $(addprefix $(USOCKET_MOD_DIR)/,\
-	runtime.c address.c modsocket.c socket.c socket_methods.c socket_streams.c modselect.c \
-	tls_error.c tls_context.c tls_socket.c tls_stream.c modtls.c)
+	runtime.c address.c modsocket.c socket.c socket_methods.c \
+	socket_options.c socket_streams.c modselect.c \
+	tls_error.c tls_context.c tls_context_class.c tls_socket.c tls_stream.c modtls.c)
 CFLAGS_USERMOD += -I$(USOCKET_MOD_DIR)
 
 # The port's own modules make room. (This file is read before the port looks at these.)

@@ -25,4 +25,13 @@ MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_readinto_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_readline_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_write_obj);
 
+// Names, options and modes (socket_options.c).
+MP_DECLARE_CONST_FUN_OBJ_1(usk_socket_getsockname_obj);
+MP_DECLARE_CONST_FUN_OBJ_1(usk_socket_getpeername_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_setsockopt_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_getsockopt_obj);
+MP_DECLARE_CONST_FUN_OBJ_2(usk_socket_settimeout_obj);
+MP_DECLARE_CONST_FUN_OBJ_1(usk_socket_gettimeout_obj);
+MP_DECLARE_CONST_FUN_OBJ_2(usk_socket_setblocking_obj);
+
 #endif

@@ -4,7 +4,7 @@
 
 #include "usk.h"
 
-// SSLContext (tls_context.c): what was set, from which the library's context is made when it is needed. (The
+// SSLContext (tls_context_class.c): what was set, from which the library's context is made when it is needed. (The
 // library's cannot be changed once it is in use; MicroPython's can.)
 typedef struct _usk_tls_context_t {
     mp_obj_base_t base;
@@ -23,6 +23,14 @@ typedef struct _usk_tls_context_t {
 } usk_tls_context_t;
 
 extern const mp_obj_type_t usk_tls_context_type;
+
+// The library's context is to be made anew when it is next needed.
+void usk_tls_context_forget(usk_tls_context_t *self);
+// Sees to it that the library's context is as the settings are: 0 or an error.
+int32_t usk_tls_context_made(usk_tls_context_t *self, bool check_name);
+// Adds to what is loaded; takes it back, and raises, when the library does not like it.
+enum { LOADED_CERT, LOADED_TRUST, LOADED_SYSTEM };
+void usk_tls_context_load(usk_tls_context_t *self, int kind, mp_obj_t a, mp_obj_t b);
 
 // Wraps a socket of the library in TLS with that context, for a server of that name (NULL: none).
 // An error code, so that the caller can clean up first.
