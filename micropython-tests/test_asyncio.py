@@ -5,8 +5,6 @@ import socket
 import time
 from support import address, listener
 
-STOCK_IS_WRONG = []
-
 
 async def serve(handler):
     """A server and its port: start_server tells none, so one that was free a moment ago."""
