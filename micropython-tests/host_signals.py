@@ -166,11 +166,20 @@ assert len(b.recv(1000)) == 1000
 
 
 def test_ctrl_c_in_a_read_that_has_a_part():
-    interrupt("""
+    """The part comes back, for it is nowhere else any more, and then the interrupt."""
+    p = start(INTERRUPTED % (HERE, """
 a, b = pair()
 b.send(b"01234")
-block(a.read, 10)
-""")
+def read():
+    print(a.read(10))
+    while True:
+        pass
+block(read)
+"""))
+    wait_until_asleep(p.pid)
+    p.send_signal(signal.SIGINT)
+    out = finish(p)
+    assert out == "b'01234'\ninterrupted\ndone\n", out
 
 
 for _name, _body in BLOCKED.items():

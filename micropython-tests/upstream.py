@@ -27,7 +27,6 @@ TLS = re.compile(r"ssl|tls")
 EXCEPTIONS = re.compile(r"dtls|psk|sslcontext_server_client_ciphers|tls_sslcontext_ciphers")
 # What the library would have to change for: skipped while they fail.
 GAPS = {
-    "multi_net/sslcontext_verify_callback.py": "the callback is called twice for a certificate that is trusted itself",
     "multi_net/sslcontext_verify_time_error.py": "a certificate with another's key is refused when it is loaded",
 }
 

@@ -23,9 +23,8 @@ impl Socket {
         // In blocking mode the kernel itself can wait for all of it, in one call.
         let flags = if self.timeout_us() < 0 { libc::MSG_WAITALL } else { 0 };
         self.gather(true, buf.len(), |done| {
-            self.go_on(done > 0, |probe| {
-                self.recv_within(&mut buf[done..], flags | probe, &mut deadline)
-            })
+            let mut step = |probe| self.recv_within(&mut buf[done..], flags | probe, &mut deadline);
+            if done == 0 { step(0) } else { self.go_on(step) }
         })
     }
 
@@ -34,7 +33,8 @@ impl Socket {
         self.late(false)?;
         let mut deadline = self.deadline();
         self.gather(false, buf.len(), |done| {
-            self.go_on(done > 0, |probe| self.send_within(&buf[done..], probe, &mut deadline))
+            let mut step = |probe| self.send_within(&buf[done..], probe, &mut deadline);
+            if done == 0 { step(0) } else { self.go_on(step) }
         })
     }
 
@@ -42,25 +42,22 @@ impl Socket {
     pub fn sendall(&self, buf: &[u8], flags: i32) -> Result<()> {
         self.late(false)?;
         let mut deadline = self.deadline();
-        let mut done = 0;
-        loop {
-            done += self.go_on(done > 0, |probe| {
-                self.send_within(&buf[done..], flags | probe, &mut deadline)
-            })?;
-            if done >= buf.len() {
-                return self.sent(flags, &mut deadline);
-            }
+        let mut done = self.send_within(buf, flags, &mut deadline)?;
+        while done < buf.len() {
+            done +=
+                self.go_on(|probe| self.send_within(&buf[done..], flags | probe, &mut deadline))?;
         }
+        self.sent(flags, &mut deadline)
     }
 
-    /// One more step of an operation of several.
+    /// One more step of an operation that has done a part.
     ///
     /// A call that blocks in the kernel and has done a part ends with that part when a signal comes,
     /// and not with EINTR. So after a part the next step tries without blocking first: if nothing can
     /// be done, it was a signal, and the host's hook runs before the step blocks again.
-    fn go_on(&self, has_part: bool, mut step: impl FnMut(i32) -> Result<usize>) -> Result<usize> {
+    fn go_on(&self, mut step: impl FnMut(i32) -> Result<usize>) -> Result<usize> {
         let kernel_blocks = self.timeout_us() < 0 && self.session().is_none();
-        if has_part && kernel_blocks && self.kind() == libc::SOCK_STREAM {
+        if kernel_blocks && self.kind() == libc::SOCK_STREAM {
             match step(libc::MSG_DONTWAIT) {
                 Err(e) if e.is(libc::EAGAIN) => wait::interrupted()?,
                 done => return done,

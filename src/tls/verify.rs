@@ -116,8 +116,7 @@ impl Verifier {
             vec![leaf.clone().into_owned()]
         } else if let Some(pinned) = self.pinned.iter().find(|p| **p == *leaf) {
             self.judge_pinned(pinned, name, now, usage)?;
-            // It stands at both ends of its chain.
-            vec![pinned.clone(), pinned.clone()]
+            vec![pinned.clone()]
         } else {
             self.judge_chain(leaf, chain, name, now, usage)?
         };
@@ -214,7 +213,8 @@ impl Verifier {
                     && a.subject_public_key_info == anchor.subject_public_key_info
             })
         });
-        all.extend(root.cloned());
+        // A certificate that is trusted itself is the whole path.
+        all.extend(root.filter(|root| *root != leaf).cloned());
         all
     }
 
