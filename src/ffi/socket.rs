@@ -127,11 +127,13 @@ pub extern "C" fn usocket_fileno(s: usocket_t) -> i32 {
 ///
 /// Operations that other threads are blocked in end with -EBADF, and the descriptor is closed when
 /// the last of them has left. To end them the connection is shut down, which a dup'd or forked
-/// sibling of the descriptor notices; with nobody inside, a sibling notices nothing.
+/// sibling of the descriptor notices; with nobody inside, a sibling notices nothing. A TLS session
+/// says goodbye (close_notify), unless this process has not used it since a fork.
 ///
 /// Returns: 0.
 /// Errors: -EBADF when it is closed already or never was.
-/// Blocks: no (SO_LINGER aside).
+/// Blocks: no (SO_LINGER aside); a wrapped socket with a timeout for up to that, while bytes that
+/// were taken to be sent have not left.
 /// Threads: any.
 /// Ownership: the handle is given up.
 #[unsafe(no_mangle)]
