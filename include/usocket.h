@@ -18,6 +18,7 @@
  *
  * Threads: every function may be called from any thread at any time, also on the same handle. A
  * closed handle is -EBADF for ever. Closing a handle ends what other threads are doing with it.
+ * A thread must not be cancelled (pthread_cancel) while it is inside a call: close the handle instead.
  * Signals: no operation raises SIGPIPE; see usocket_set_event_hook for EINTR.
  * Fork: both sides go on; a handle is valid in both, as a descriptor is.
  */
