@@ -7,7 +7,17 @@ import threading
 
 import pytest
 import usocket
-from tls_world import certs, client_context, dial, meet, serve, server_context  # noqa: F401
+from tls_world import (  # noqa: F401
+    certs,
+    client_context,
+    dial,
+    meet,
+    pair_of,
+    serve,
+    server_context,
+    tls,
+    wrapped,
+)
 
 # Longer than any test takes on a busy machine. A test that hangs ends the run with a traceback.
 HANG = 120

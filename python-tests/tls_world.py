@@ -177,3 +177,39 @@ def dial(keep):
         return keep(context.wrap_socket(sock, server_hostname=name, **how))
 
     return connect
+
+
+@pytest.fixture
+def wrapped(tcp, keep, server_context, client_context):
+    """Two ends of TLS that have not begun: (client, server)."""
+    client, server = tcp
+    how = {"do_handshake_on_connect": False}
+    return (
+        keep(client_context().wrap_socket(client, server_hostname="localhost", **how)),
+        keep(server_context().wrap_socket(server, server_side=True, **how)),
+    )
+
+
+@pytest.fixture
+def pair_of(tcp, keep, run, server_context, client_context):
+    """`pair_of(server, client, **how)`: two ends after the handshake, (client, server)."""
+
+    def make(server=None, client=None, **how):
+        ends = []
+
+        def accept():
+            context = server or server_context()
+            ends.append(keep(context.wrap_socket(tcp[1], server_side=True, **how)))
+
+        thread = run(accept)
+        context = client or client_context()
+        ours = keep(context.wrap_socket(tcp[0], server_hostname="localhost", **how))
+        thread.join()
+        return ours, ends[0]
+
+    return make
+
+
+@pytest.fixture
+def tls(pair_of):
+    return pair_of()

@@ -1,0 +1,77 @@
+"""How a session of TLS ends: with close_notify, without it, unwrapped."""
+
+import os
+
+import pytest
+import usocket
+import ussl
+
+
+def test_shutdown_is_close_notify_and_the_other_half_goes_on(tls):
+    client, server = tls
+    client.shutdown(usocket.SHUT_WR)
+    assert server.recv(1) == b""
+    server.write(b"still")
+    server.close()
+    assert client.readall() == b"still"
+    with pytest.raises(BrokenPipeError):
+        client.send(b"x")
+
+
+BUFFER = bytearray(9)
+ARGUMENTS = {"recv": [99], "read": [99], "readinto": [BUFFER], "recv_into": [BUFFER]}
+
+
+def cut(s):
+    """Ends the connection below TLS: no close_notify."""
+    os.close(s.detach())
+
+
+@pytest.mark.parametrize("use", ["recv", "read", "readall", "readline", "readinto", "recv_into"])
+def test_a_ragged_end_is_the_end(tls, use):
+    client, server = tls
+    server.write(b"part")
+    cut(server)
+    call = getattr(client, use)
+    assert call(*ARGUMENTS.get(use, [])) in (b"part", 4)
+    assert call(*ARGUMENTS.get(use, [])) in (b"", 0)
+
+
+@pytest.mark.parametrize("use", ["recv", "read", "readall", "readline", "readinto", "recv_into"])
+def test_a_ragged_end_is_an_error_when_asked(pair_of, use):
+    client, server = pair_of(suppress_ragged_eofs=False)
+    server.write(b"part")
+    cut(server)
+    call = getattr(client, use)
+    assert call(*ARGUMENTS.get(use, [])) in (b"part", 4)
+    with pytest.raises(ussl.SSLEOFError, match="without TLS close_notify") as e:
+        call(*ARGUMENTS.get(use, []))
+    assert e.value.code == -10002
+
+
+def test_the_proper_end_is_never_an_error(pair_of):
+    client, server = pair_of(suppress_ragged_eofs=False)
+    server.close()
+    assert client.recv(1) == b"" and client.readall() == b""
+
+
+def test_unwrap(tls, run):
+    client, server = tls
+    server.settimeout(20)
+    client.settimeout(20)
+
+    def other():
+        with server.unwrap() as plain:
+            assert type(plain) is usocket.socket and plain.gettimeout() == 20
+            assert plain.recv(1) == b""
+
+    run(other)
+    with client.unwrap() as plain:
+        assert client.fileno() == -1 and plain.recv(1) == b""
+
+
+def test_unwrap_of_a_peer_that_hangs_up(tls):
+    client, server = tls
+    cut(server)
+    with pytest.raises(OSError):  # SSLEOFError, or how the system puts it.
+        client.unwrap()
