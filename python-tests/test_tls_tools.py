@@ -1,5 +1,6 @@
 """TLS with the tools of OpenSSL and GnuTLS at the other end, and with curl."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -54,8 +55,9 @@ class Program:
         while time.monotonic() < end:
             inodes = set()
             for fd in os.listdir(f"/proc/{self.process.pid}/fd"):
-                link = os.readlink(f"/proc/{self.process.pid}/fd/{fd}")
-                inodes.update(re.findall(r"socket:\[(\d+)\]", link))
+                with contextlib.suppress(FileNotFoundError):  # Closed since it was listed.
+                    link = os.readlink(f"/proc/{self.process.pid}/fd/{fd}")
+                    inodes.update(re.findall(r"socket:\[(\d+)\]", link))
             with open("/proc/net/tcp") as table:
                 for line in table.read().splitlines()[1:]:
                     fields = line.split()
