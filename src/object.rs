@@ -202,8 +202,3 @@ pub fn detail(handle: Handle) -> Result<String> {
         _ => String::new(),
     })
 }
-
-/// How many objects were ever open at once, for tests that look for leaks.
-pub fn slots() -> u32 {
-    TABLE.slots()
-}

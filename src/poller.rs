@@ -200,17 +200,19 @@ impl Poller {
             let time = if known > 0 { Some(Duration::ZERO) } else { deadline.remaining() };
             let room = raw.len().min(max - known);
             let raw = &mut raw[..room];
-            let seen = match (raw.len(), sys::epoll_wait(&kernel.epoll, raw, time)) {
-                (0, _) => 0,
-                (_, Ok(seen)) => seen,
-                (_, Err(e)) if e.raw_os_error() == Some(libc::EINTR) => {
+            // With what is known there may be room for nothing more.
+            let asked =
+                if raw.is_empty() { Ok(0) } else { sys::epoll_wait(&kernel.epoll, raw, time) };
+            let seen = match asked {
+                Ok(seen) => seen,
+                Err(e) if e.raw_os_error() == Some(libc::EINTR) => {
                     if known == 0 {
                         wait::interrupted()?;
                         continue;
                     }
                     0
                 }
-                (_, Err(e)) => return Err(e.into()),
+                Err(e) => return Err(e.into()),
             };
             if self.closed.load(Ordering::Acquire) {
                 return Err(Error::os(libc::EBADF));

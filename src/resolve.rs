@@ -38,7 +38,7 @@ pub fn getaddrinfo(query: Query, timeout_us: i64) -> Result<Vec<Answer>> {
 pub fn getaddrinfo_within(query: Query, deadline: &mut Deadline) -> Result<Vec<Answer>> {
     match answer_at_once(&query) {
         Some(answer) => answer,
-        None => Resolve::start(query)?.wait(deadline),
+        None => Resolve::begin(query, None)?.wait(deadline),
     }
 }
 
@@ -61,8 +61,14 @@ impl Resolve {
     /// # Errors
     /// EMFILE, ENFILE; EAGAIN when no thread can be started.
     pub fn start(query: Query) -> Result<Resolve> {
+        let answer = answer_at_once(&query);
+        Resolve::begin(query, answer)
+    }
+
+    /// The same when it is known already whether there is an answer at once.
+    fn begin(query: Query, answer: Option<Result<Vec<Answer>>>) -> Result<Resolve> {
         let job = Arc::new(Job {
-            answer: Mutex::new(answer_at_once(&query)),
+            answer: Mutex::new(answer),
             query,
             abandoned: AtomicBool::new(false),
             done: poll::eventfd()?,
