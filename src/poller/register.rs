@@ -70,6 +70,17 @@ pub(super) struct Entry {
     silent: bool,
 }
 
+impl Entry {
+    /// What the kernel reports of it is all there is to say, and to do.
+    fn plain(&self) -> bool {
+        !self.layered && !self.silent && self.mask & ONESHOT == 0
+    }
+
+    fn event(&self, events: u32) -> Event {
+        Event { source: self.source, events, data: self.data }
+    }
+}
+
 /// The events of a mask, without the flags.
 fn events_of(mask: u32) -> i16 {
     (mask & EVENTS) as i16
@@ -246,19 +257,27 @@ impl Register {
     }
 
     /// The caller's event for one of the kernel's, from a wait begun when `taken` had been taken out.
+    #[inline]
     pub(super) fn truth(&mut self, token: u64, seen: u32, taken: u64) -> Option<Event> {
         let at = token as u32;
         let slot = self.entries.get(at as usize)?;
-        if u64::from(slot.generation) != token >> 32 || slot.entry.is_none() {
-            // It may have been taken out meanwhile. If nothing was, it is a descriptor closed outside
-            // while a dup of it lives: only a new epoll forgets that one.
-            self.haunted |= self.taken == taken;
-            return None;
+        match &slot.entry {
+            Some(entry) if u64::from(slot.generation) == token >> 32 => match seen & EVENTS {
+                // Most of them: the kernel knows, and will say it again.
+                events @ 1.. if entry.plain() => Some(entry.event(events)),
+                _ => self.report(at, seen, false),
+            },
+            _ => {
+                // It may have been taken out meanwhile. If nothing was, it is a descriptor closed
+                // outside while a dup of it lives: only a new epoll forgets that one.
+                self.haunted |= self.taken == taken;
+                None
+            }
         }
-        self.report(at, seen, false)
     }
 
     /// What an entry has to say when the kernel says `seen`. `first` is before asking the kernel.
+    #[inline(never)]
     fn report(&mut self, at: u32, seen: u32, first: bool) -> Option<Event> {
         let entry = self.entries.get(at as usize)?.entry.filter(|e| !e.silent)?;
         let mut events = seen & EVENTS;
@@ -275,7 +294,7 @@ impl Register {
         if entry.mask & ONESHOT != 0 {
             self.silence(at, entry.layered);
         }
-        Some(Event { source: entry.source, events, data: entry.data })
+        Some(entry.event(events))
     }
 
     /// The truth about an entry the kernel does not know all about.
