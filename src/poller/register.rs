@@ -1,6 +1,7 @@
 //! A poller's register: its entries, what the kernel has of them, and what is to be looked at first.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
@@ -26,6 +27,9 @@ const EVENTS: u32 = (libc::POLLIN
 /// The kernel's token of the poller's own eventfd.
 pub(super) const WAKE: u64 = u64::MAX;
 
+/// A map by source. No stranger chooses the keys, so its hash needs no random seed.
+pub(super) type BySource<T> = HashMap<Source, T, BuildHasherDefault<DefaultHasher>>;
+
 /// What the kernel has of a poller.
 pub(super) struct Kernel {
     pub(super) epoll: OwnedFd,
@@ -42,7 +46,7 @@ pub(super) struct Register {
     taken: u64,
     entries: Vec<Slot>,
     free: Vec<u32>,
-    by_source: HashMap<Source, u32>,
+    by_source: BySource<u32>,
     /// Closed while registered: to be reported once.
     gone: Vec<Event>,
     /// Places to look at before sleeping.
@@ -109,7 +113,7 @@ impl Register {
             taken: 0,
             entries: Vec::new(),
             free: Vec::new(),
-            by_source: HashMap::new(),
+            by_source: BySource::default(),
             gone: Vec::new(),
             poked: Vec::new(),
         })
@@ -234,7 +238,7 @@ impl Register {
     pub(super) fn look_first(
         &mut self,
         max: usize,
-        first: &mut HashMap<Source, Event>,
+        first: &mut BySource<Event>,
         put: &mut impl FnMut(usize, Event),
     ) -> usize {
         let mut n = 0;
