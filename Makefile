@@ -125,8 +125,8 @@ install: $(RELEASE)/libusocket.so.0 ## header, libraries and usocket.pc under PR
 	install -m 755 $(RELEASE)/libusocket.so $(LIB)/libusocket.so.$(VERSION)
 	install -m 644 $(RELEASE)/libusocket.a $(LIB)/libusocket.a
 	strip --strip-unneeded $(LIB)/libusocket.so.$(VERSION)
-	strip --strip-debug $(LIB)/libusocket.a
 	scripts/no-backtraces $(LIB)/libusocket.a
+	scripts/one-object $(LIB)/libusocket.a
 	ln -sfn libusocket.so.$(VERSION) $(LIB)/libusocket.so.0
 	ln -sfn libusocket.so.0 $(LIB)/libusocket.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \

@@ -34,7 +34,8 @@ def shipped(features):
     """The archive as `make install` leaves it."""
     archive = OUT / "shipped.a"
     shutil.copy2(built(features), archive)
-    run([ROOT / "scripts" / "no-backtraces", archive])
+    for step in ("no-backtraces", "one-object"):
+        run([ROOT / "scripts" / step, archive], cwd=ROOT)
     return archive
 
 
