@@ -17,7 +17,6 @@
 //! A forked child shares the parent's epoll. The first use in the child makes a new one; until
 //! then, closing handles in the child leaves the parent's registrations alone.
 
-use std::collections::HashMap;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -25,7 +24,7 @@ use std::time::Duration;
 
 use once_cell::race::OnceBox;
 use parking_lot::{Mutex, MutexGuard};
-use register::{Register, WAKE, check_mask, entry};
+use register::{BySource, Register, WAKE, check_mask, entry};
 
 use crate::error::{Error, Result};
 use crate::handle::Pin;
@@ -195,7 +194,7 @@ impl Poller {
         };
         loop {
             // What is ready as it is. The kernel may have more to say about it: one event for both.
-            let mut first = HashMap::new();
+            let mut first = BySource::default();
             let (kernel, taken, gone) = {
                 let mut register = self.current()?;
                 let gone = register.look_first(max, &mut first, &mut put);
