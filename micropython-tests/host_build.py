@@ -1,10 +1,11 @@
-"""micropython.cmake, in a port that is built with CMake (cmake/CMakeLists.txt): it builds, and what it built works."""
+"""What builds: a port with CMake (cmake/CMakeLists.txt) is one that works, and none loses what it had."""
 
+import ast
 import os
 import shutil
 import subprocess
 
-from run import HERE, HOME, TOP, Skip, firmware
+from run import HERE, HOME, OURS, STOCK, TOP, Skip, firmware
 
 BUILD = f"{HOME}/build-cmake"
 
@@ -38,3 +39,21 @@ def test_a_port_built_with_cmake():
     ):
         error = firmware(interpreter, module, name)
         assert not error, f"{name}: {error}"
+
+
+WHAT_STOCK_HAS = ("hashlib", "cryptolib", "socket", "socket.socket", "select", "select.poll()", "tls", "tls.SSLContext")
+
+
+def names(interpreter, what):
+    code = f"import {what.split('.')[0]}; print(dir({what}))"
+    out = subprocess.run([interpreter, "-c", code], capture_output=True, text=True)
+    return set(ast.literal_eval(out.stdout or "[]"))
+
+
+def test_what_stock_has_is_here():
+    if not os.path.exists(STOCK):
+        raise Skip("no stock")
+    for what in WHAT_STOCK_HAS:
+        missing = names(STOCK, what) - names(OURS, what)
+        missing = {name for name in missing if "DTLS" not in name}
+        assert not missing, f"{what} lacks {missing}"
