@@ -33,7 +33,9 @@ def listener():
     s = socket.socket()
     s.bind(address())
     s.listen(5)
-    for line in open("/proc/net/tcp"):
+    with open("/proc/net/tcp") as f:
+        lines = f.read().split("\n")
+    for line in lines:
         words = line.split()
         if len(words) > 9 and words[9] == inode(s):
             return s, int(words[1].split(":")[1], 16)
