@@ -500,6 +500,6 @@ def test_threads_while_the_collector_runs():
     threads = [Thread(talk, i) for i in range(4)]
     while any(t.running for t in threads):
         gc.collect()
-        time.sleep_ms(1)
+        time.sleep(0.001)
     for t in threads:
         t.join()
