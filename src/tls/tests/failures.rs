@@ -200,7 +200,7 @@ fn another_certificates_key() {
             client.set_verify(verify).unwrap();
             mixed(&server, ca.server());
             let got = outcome(&client, &server, Some(NAME));
-            expect(got, [USOCKET_ETLS_CERT_BAD_SIGNATURE, alert(51)], "signature");
+            expect(got, [USOCKET_ETLS_CERT_BAD_SIGNATURE, alert(51)], "private key");
         }
         let (client, server) = (client(), server(&ca.server()));
         client.set_verify(0).unwrap();
