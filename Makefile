@@ -37,6 +37,12 @@ $(RELEASE)/libusocket.so.0: $(RELEASE)/libusocket.so
 
 build-small: header ## the library for small devices in target/small: ring, TLS 1.3 alone
 	cargo build --profile small --no-default-features --features ring
+	scripts/no-backtraces target/small/libusocket.a
+	@# Linked once more, from the archive that has become smaller.
+	echo '{ global: usocket_*; local: *; };' > target/small/exports
+	$(CC) -shared -s -o target/small/libusocket.so -Wl,-soname,libusocket.so.0 -Wl,-z,nodelete,-z,relro,-z,now \
+		-Wl,--version-script=target/small/exports,--gc-sections \
+		-Wl,--whole-archive target/small/libusocket.a -Wl,--no-whole-archive $(NATIVE)
 	ln -sfn libusocket.so target/small/libusocket.so.0
 	@size=$$(stat -c %s target/small/libusocket.so); echo "target/small/libusocket.so: $$size bytes"
 
@@ -119,7 +125,8 @@ install: $(RELEASE)/libusocket.so.0 ## header, libraries and usocket.pc under PR
 	install -m 755 $(RELEASE)/libusocket.so $(LIB)/libusocket.so.$(VERSION)
 	install -m 644 $(RELEASE)/libusocket.a $(LIB)/libusocket.a
 	strip --strip-unneeded $(LIB)/libusocket.so.$(VERSION)
-	strip --strip-debug $(LIB)/libusocket.a
+	scripts/no-backtraces $(LIB)/libusocket.a
+	scripts/one-object $(LIB)/libusocket.a
 	ln -sfn libusocket.so.$(VERSION) $(LIB)/libusocket.so.0
 	ln -sfn libusocket.so.0 $(LIB)/libusocket.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \

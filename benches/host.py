@@ -5,7 +5,8 @@
 # MODULE is what is measured ("socket", "usocket"); both ends, far and near, run the same. WHAT is
 #   pingpong   one operation: a message of SIZE bytes there and one back
 #   bulk       one operation: SIZE bytes sent, and received
-#   readline   one operation: a line of SIZE bytes read
+#   readline   one operation: a line of SIZE bytes read, and not a byte more
+#   readahead  the same, but CPython's own file on the socket may read more than the line
 #   handshake  one operation: connect, full TLS handshake, a byte from the server, close
 # and over TLS "tls-pingpong", "tls-bulk". The near end answers commands as bench.h does.
 
@@ -153,8 +154,9 @@ def readline(s):
     if not NEAR:
         while True:
             send_all(s, line * 500)
-    # CPython's socket has no readline of its own; what its users write is makefile.
-    reader = s if hasattr(s, "readline") else s.makefile("rb")
+    # CPython's socket has no readline of its own, but makefile, which reads ahead if it may.
+    ahead = -1 if WHAT == "readahead" else 0
+    reader = s if hasattr(s, "readline") else s.makefile("rb", ahead)
 
     def run(n):
         for _ in range(n):
@@ -192,7 +194,7 @@ def main():
     if what == "handshake":
         return handshakes(tls)
     s = connected(tls) if NEAR else wrapped(listening().accept()[0], tls)
-    {"pingpong": pingpong, "bulk": bulk, "readline": readline}[what](s)
+    {"pingpong": pingpong, "bulk": bulk, "readline": readline, "readahead": readline}[what](s)
 
 
 main()

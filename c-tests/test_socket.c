@@ -70,6 +70,13 @@ static void bytes_go_both_ways_over_every_kind(void **state)
     }
 }
 
+static void same_address(const usocket_addr *a, const usocket_addr *b)
+{
+    assert_int_equal(a->len, b->len);
+    assert_memory_equal(a->storage, b->storage, a->len);
+    assert_int_equal(a->reserved, 0);
+}
+
 static void datagrams_say_whom_they_are_from(void **state)
 {
     (void)state;
@@ -82,14 +89,14 @@ static void datagrams_say_whom_they_are_from(void **state)
         GIVES(4, usocket_sendto(a, "ping", 4, 0, &to));
         GIVES(4, usocket_recvfrom(b, buf, sizeof buf, 0, &from));
         back = name_of(a);
-        assert_memory_equal(&from, &back, sizeof from);
+        same_address(&from, &back);
         GIVES(4, usocket_sendto(b, "pong", 4, 0, &from));
         // A datagram longer than the room is cut, and says so when asked to.
         GIVES(4, usocket_recvfrom(a, buf, 2, MSG_TRUNC, NULL));
         // An empty datagram is a datagram.
         GIVES(0, usocket_sendto(a, NULL, 0, 0, &to));
         GIVES(0, usocket_recvfrom(b, buf, sizeof buf, 0, &from));
-        assert_memory_equal(&from, &back, sizeof from);
+        same_address(&from, &back);
         OK(usocket_close(a));
         OK(usocket_close(b));
     }
@@ -100,6 +107,30 @@ static void datagrams_say_whom_they_are_from(void **state)
     char c;
     GIVES(1, usocket_recvfrom(b, &c, 1, 0, &from));
     assert_int_equal(usocket_addr_family(&from), AF_UNSPEC);
+    OK(usocket_close(a));
+    OK(usocket_close(b));
+}
+
+static void an_address_may_lie_askew_and_is_written_only_when_there_is_one(void **state)
+{
+    (void)state;
+    usocket_t a = bound_socket(AF_INET, SOCK_DGRAM), b = bound_socket(AF_INET, SOCK_DGRAM);
+    usocket_addr to = name_of(b), back = name_of(a), copy;
+    char memory[sizeof to + 1], c;
+    usocket_addr *askew = (usocket_addr *)(memory + 1);
+    memcpy(askew, &to, sizeof to);
+    GIVES(1, usocket_sendto(a, "x", 1, 0, askew));
+    GIVES(1, usocket_recvfrom(b, &c, 1, 0, askew));
+    memcpy(&copy, askew, sizeof copy);
+    same_address(&copy, &back);
+    memcpy(askew, &to, sizeof to);
+    OK(usocket_connect(a, askew));
+    OK(usocket_send(a, "x", 1, 0));
+    OK(usocket_setblocking(b, 0));
+    OK(usocket_recv(b, &c, 1, 0));
+    GIVES(-EAGAIN, usocket_recvfrom(b, &c, 1, 0, &copy));
+    GIVES(-EAGAIN, usocket_recvfrom(b, &c, 1, MSG_DONTWAIT, askew));
+    same_address(&copy, &back);
     OK(usocket_close(a));
     OK(usocket_close(b));
 }
@@ -360,6 +391,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_made_says_why),
         cmocka_unit_test(bytes_go_both_ways_over_every_kind),
         cmocka_unit_test(datagrams_say_whom_they_are_from),
+        cmocka_unit_test(an_address_may_lie_askew_and_is_written_only_when_there_is_one),
         cmocka_unit_test(both_ends_agree_on_their_names),
         cmocka_unit_test(an_accepted_socket_starts_in_blocking_mode),
         cmocka_unit_test(the_end_of_a_stream),

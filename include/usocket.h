@@ -282,7 +282,8 @@ typedef int64_t usocket_t;
 // usocket_getaddrinfo, usocket_addr_ip, usocket_addr_unix or usocket_addr_from_bytes and read by
 // the usocket_addr_ functions.
 typedef struct usocket_addr {
-  // The `struct sockaddr`, aligned as a `struct sockaddr_storage` is.
+  // The `struct sockaddr`, aligned as a `struct sockaddr_storage` is. Bytes behind the first
+  // `len` mean nothing.
   uint64_t storage[16];
   // How many bytes of it are the address.
   uint32_t len;

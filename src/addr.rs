@@ -25,12 +25,22 @@ pub const PATH_MAX: usize = 108;
 #[repr(C)]
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Addr {
-    /// The `struct sockaddr`, aligned as a `struct sockaddr_storage` is.
+    /// The `struct sockaddr`, aligned as a `struct sockaddr_storage` is. Bytes behind the first
+    /// `len` mean nothing.
     pub storage: [u64; 16],
     /// How many bytes of it are the address.
     pub len: u32,
     /// Zero.
     pub reserved: u32,
+}
+
+/// How many bytes of an address count, when `len` of them do as the system says. For a path of 108
+/// bytes Linux says 111, with a NUL that is not there, and does not take that back: the structure's
+/// size is what it is.
+#[inline]
+pub(crate) fn true_len(family: i32, len: usize) -> u32 {
+    let most = if family == libc::AF_UNIX { PATH + PATH_MAX } else { STORAGE };
+    len.min(most) as u32
 }
 
 impl std::fmt::Debug for Addr {
@@ -157,13 +167,10 @@ impl Addr {
         addr
     }
 
-    /// Takes a length from outside. For a path of 108 bytes Linux says 111, with a NUL that is not
-    /// there, and does not take that back: the structure's size is what it is.
+    /// Takes a length from outside.
     pub(crate) fn set_len(&mut self, len: usize) {
         self.len = len.min(STORAGE) as u32;
-        if self.family() == libc::AF_UNIX {
-            self.len = self.len.min((PATH + PATH_MAX) as u32);
-        }
+        self.len = true_len(self.family(), len);
     }
 
     /// Whether an address from outside may go to a system call: its length fits its family.

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //!   63 ............ 33 | 32      | 31 ........ 0
-//!   generation         | CLOSING | pins
+//!   generation         | CLOSING | pins            in use, or closed and not yet left
+//!   generation         | CLOSING | next free slot  vacant
 //! ```
 //!
 //! - **pin**: one compare-and-swap, which succeeds only while the generation matches and CLOSING
@@ -16,8 +17,9 @@
 //! - The pin that goes last, whoever holds it, drops the value and gives the slot back. Exactly
 //!   one thread sees that transition, because CLOSING is never cleared while pins are left.
 //!
-//! Slots live in chunks that double in size, are allocated on demand and never freed or moved, so
-//! a lookup is two loads and no lock. Free slots form a stack (tagged against ABA). A slot whose
+//! Slots live in chunks that are allocated on demand and never freed or moved, so a lookup is two
+//! loads and no lock; the list of chunks is a quarter of a megabyte of zeroes, of which the pages
+//! that are used come to be. Free slots form a stack (tagged against ABA). A slot whose
 //! generations are used up is retired, so that a stale handle never names a stranger.
 //!
 //! Nothing here takes a lock: the table is usable in a forked child whatever the other threads of
@@ -68,9 +70,9 @@ const PIN: u64 = 1;
 const CLOSING: u64 = 1 << 32;
 const GENERATION: u32 = 33;
 
-/// Slots in the first chunk; each later chunk is twice the one before.
-const FIRST_CHUNK: u32 = if cfg!(loom) { 2 } else { 64 };
-const CHUNKS: usize = (INDEX_BITS - FIRST_CHUNK.ilog2()) as usize + 1;
+/// Slots in a chunk. Loom follows every atomic it is given: it gets few.
+const CHUNK: u32 = if cfg!(loom) { 2 } else { 128 };
+const CHUNKS: usize = if cfg!(loom) { 4 } else { (MAX_SLOTS / CHUNK) as usize };
 
 /// The handle names nothing: closed, being closed, or never given out.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,7 +91,6 @@ pub enum NotTaken {
 #[repr(align(64))]
 struct Slot<T> {
     state: AtomicU64,
-    next_free: AtomicU32,
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
@@ -112,26 +113,31 @@ unsafe impl<T: Send + Sync> Send for Table<T> {}
 pub struct Pin<'a, T> {
     table: &'a Table<T>,
     slot: &'a Slot<T>,
-    index: u32,
+    handle: Handle,
 }
 
-/// Chunk number, offset in it, and the chunk's length.
+/// Chunk number, and offset in it.
 #[inline]
-fn locate(index: u32) -> (usize, usize, usize) {
-    let at = index + FIRST_CHUNK;
-    let chunk = at.ilog2() - FIRST_CHUNK.ilog2();
-    let len = FIRST_CHUNK << chunk;
-    (chunk as usize, (at - len) as usize, len as usize)
+fn locate(index: u32) -> (usize, usize) {
+    ((index / CHUNK) as usize, (index % CHUNK) as usize)
 }
 
+/// A chunk as [`Table::fresh`] made it.
+///
+/// # Safety
+/// `base` is of such a chunk, and nobody else's.
+unsafe fn chunk_at<T>(base: *mut Slot<T>) -> Box<[Slot<T>]> {
+    // SAFETY: by this function's contract.
+    unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(base, CHUNK as usize)) }
+}
+
+/// The index of a handle, and the upper half of its slot's word while it is good. Whatever is no
+/// handle has an upper half that no slot ever has: one with CLOSING clear is a generation above 0,
+/// below 2^31.
 #[inline]
-fn split(handle: Handle) -> Result<(u32, u64), Stale> {
-    // Generation 0 is a slot's before its first use: no handle ever had it.
-    if handle < 1 << INDEX_BITS || handle >> 53 != 0 {
-        return Err(Stale);
-    }
+fn split(handle: Handle) -> (u32, u64) {
     let handle = handle as u64;
-    Ok(((handle & u64::from(MAX_SLOTS - 1)) as u32, handle >> INDEX_BITS))
+    ((handle & u64::from(MAX_SLOTS - 1)) as u32, handle >> INDEX_BITS << 1)
 }
 
 impl<T> Table<T> {
@@ -160,7 +166,7 @@ impl<T> Table<T> {
         let Some((index, slot)) = self.pop_free().or_else(|| self.fresh()) else {
             return Err(value);
         };
-        // The slot is vacant and ours alone: its state is `old generation | CLOSING`, or 0.
+        // The slot is vacant and ours alone.
         let generation = (slot.state.load(Ordering::Relaxed) >> GENERATION) + 1;
         // SAFETY: nobody can pin a vacant slot, and only we popped it.
         slot.value.with_mut(|v| unsafe { (*v).write(value) });
@@ -171,12 +177,12 @@ impl<T> Table<T> {
     /// Keeps the value of `handle` alive while the pin is held.
     #[inline]
     pub fn pin(&self, handle: Handle) -> Result<Pin<'_, T>, Stale> {
-        let (index, generation) = split(handle)?;
+        let (index, good) = split(handle);
         let slot = self.slot(index).ok_or(Stale)?;
         let mut state = slot.state.load(Ordering::Relaxed);
         loop {
             // One comparison: the generation matches and CLOSING is clear.
-            if state >> 32 != generation << 1 {
+            if state >> 32 != good {
                 return Err(Stale);
             }
             match slot.state.compare_exchange_weak(
@@ -185,7 +191,7 @@ impl<T> Table<T> {
                 Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Ok(Pin { table: self, slot, index }),
+                Ok(_) => return Ok(Pin { table: self, slot, handle }),
                 Err(now) => state = now,
             }
         }
@@ -206,7 +212,7 @@ impl<T> Table<T> {
         // forgotten in the slot because `vacate` does not drop it.
         let value = pin.slot.value.with(|v| unsafe { (*v).assume_init_read() });
         pin.slot.state.fetch_sub(PIN, Ordering::Release);
-        self.vacate(pin.index, pin.slot);
+        self.vacate(split(handle).0, pin.slot);
         std::mem::forget(pin);
         Ok(value)
     }
@@ -217,11 +223,11 @@ impl<T> Table<T> {
         handle: Handle,
         even_if_busy: bool,
     ) -> Result<(Pin<'_, T>, bool), NotTaken> {
-        let (index, generation) = split(handle).map_err(|_| NotTaken::Stale)?;
+        let (index, good) = split(handle);
         let slot = self.slot(index).ok_or(NotTaken::Stale)?;
         let mut state = slot.state.load(Ordering::Relaxed);
         loop {
-            if state >> 32 != generation << 1 {
+            if state >> 32 != good {
                 return Err(NotTaken::Stale);
             }
             let others = state as u32 != 0;
@@ -234,7 +240,7 @@ impl<T> Table<T> {
                 Ordering::AcqRel,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Ok((Pin { table: self, slot, index }, others)),
+                Ok(_) => return Ok((Pin { table: self, slot, handle }, others)),
                 Err(now) => state = now,
             }
         }
@@ -247,7 +253,7 @@ impl<T> Table<T> {
 
     #[inline]
     fn slot(&self, index: u32) -> Option<&Slot<T>> {
-        let (chunk, offset, _) = locate(index);
+        let (chunk, offset) = locate(index);
         let base = self.chunks.get(chunk)?.load(Ordering::Acquire);
         if base.is_null() {
             return None;
@@ -273,13 +279,11 @@ impl<T> Table<T> {
                 Err(now) => index = now,
             }
         }
-        let (chunk, _, len) = locate(index);
-        let place = &self.chunks[chunk];
+        let place = &self.chunks[locate(index).0];
         if place.load(Ordering::Acquire).is_null() {
-            let new: Box<[Slot<T>]> = (0..len)
+            let new: Box<[Slot<T>]> = (0..CHUNK)
                 .map(|_| Slot {
-                    state: AtomicU64::new(0),
-                    next_free: AtomicU32::new(0),
+                    state: AtomicU64::new(CLOSING),
                     value: UnsafeCell::new(MaybeUninit::uninit()),
                 })
                 .collect();
@@ -292,7 +296,7 @@ impl<T> Table<T> {
             );
             if was.is_err() {
                 // SAFETY: another thread's chunk won; ours was never published.
-                drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(new, len)) });
+                drop(unsafe { chunk_at(new) });
             }
         }
         Some((index, self.slot(index)?))
@@ -303,7 +307,8 @@ impl<T> Table<T> {
         loop {
             let index = (top as u32).checked_sub(1)?;
             let slot = self.slot(index)?;
-            let next = slot.next_free.load(Ordering::Relaxed);
+            // Whatever this is when another thread has just popped the slot, the tag gives it away.
+            let next = slot.state.load(Ordering::Relaxed) as u32;
             let new = ((top >> 32) + 1) << 32 | u64::from(next);
             match self.free.compare_exchange_weak(top, new, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => return Some((index, slot)),
@@ -312,14 +317,26 @@ impl<T> Table<T> {
         }
     }
 
+    /// The last pin of a closed slot has gone: drops the value.
+    #[cold]
+    fn clear(&self, handle: Handle, slot: &Slot<T>) {
+        // Everything the other pins did happens before the drop. (A load, because
+        // ThreadSanitizer does not know fences.)
+        slot.state.load(Ordering::Acquire);
+        // SAFETY: CLOSING with no pin left: no one else can reach the value any more.
+        slot.value.with_mut(|v| unsafe { (*v).assume_init_drop() });
+        self.vacate(split(handle).0, slot);
+    }
+
     /// Gives a slot whose value is gone back to the free stack, or retires it.
     fn vacate(&self, index: u32, slot: &Slot<T>) {
-        if slot.state.load(Ordering::Relaxed) >> GENERATION == u64::from(MAX_GENERATION) {
+        let state = slot.state.load(Ordering::Relaxed);
+        if state >> GENERATION == u64::from(MAX_GENERATION) {
             return;
         }
         let mut top = self.free.load(Ordering::Relaxed);
         loop {
-            slot.next_free.store(top as u32, Ordering::Relaxed);
+            slot.state.store(state | u64::from(top as u32), Ordering::Relaxed);
             let new = ((top >> 32) + 1) << 32 | u64::from(index + 1);
             match self.free.compare_exchange_weak(top, new, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
@@ -351,12 +368,7 @@ impl<T> Drop for Pin<'_, T> {
     fn drop(&mut self) {
         let was = self.slot.state.fetch_sub(PIN, Ordering::Release);
         if was as u32 == 1 && was & CLOSING != 0 {
-            // Everything the other pins did happens before the drop. (A load, because
-            // ThreadSanitizer does not know fences.)
-            self.slot.state.load(Ordering::Acquire);
-            // SAFETY: CLOSING with no pin left: no one else can reach the value any more.
-            self.slot.value.with_mut(|v| unsafe { (*v).assume_init_drop() });
-            self.table.vacate(self.index, self.slot);
+            self.table.clear(self.handle, self.slot);
         }
     }
 }
@@ -367,18 +379,17 @@ impl<T> Drop for Table<T> {
         for index in 0..used {
             if let Some(slot) = self.slot(index) {
                 let state = slot.state.load(Ordering::Relaxed);
-                if state != 0 && state & CLOSING == 0 {
+                if state & CLOSING == 0 {
                     // SAFETY: occupied (never vacated), and `&mut self` means no pins exist.
                     slot.value.with_mut(|v| unsafe { (*v).assume_init_drop() });
                 }
             }
         }
-        for (n, chunk) in self.chunks.iter().enumerate() {
+        for chunk in &self.chunks {
             let base = chunk.load(Ordering::Relaxed);
             if !base.is_null() {
-                let len = (FIRST_CHUNK as usize) << n;
-                // SAFETY: made by `fresh` with this length, published once, freed once here.
-                drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(base, len)) });
+                // SAFETY: made by `fresh`, published once, freed once here.
+                drop(unsafe { chunk_at(base) });
             }
         }
     }

@@ -62,6 +62,10 @@ mod real {
             1,
             1 << 52,
             63,
+            h | 1 << 53,
+            h | i64::MIN,
+            h & ((1 << INDEX_BITS) - 1),
+            (h + 1) & ((1 << INDEX_BITS) - 1),
         ] {
             assert!(t.pin(bad).is_err(), "{bad}");
             assert_eq!(t.close(bad, |_, _| ()), Err(Stale), "{bad}");

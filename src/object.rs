@@ -11,7 +11,7 @@ use crate::socket::Socket;
 #[cfg(feature = "tls")]
 use crate::tls::{context::Context, resume::Ticket};
 
-/// Whatever has a handle.
+/// Whatever has a handle. It lies in the table: with its slot's word, a socket fills one cache line.
 pub enum Object {
     /// See [`Socket`].
     Socket(Socket),
@@ -21,11 +21,13 @@ pub enum Object {
     Resolve(Resolve),
     /// See [`Context`].
     #[cfg(feature = "tls")]
-    TlsContext(Context),
+    TlsContext(Box<Context>),
     /// See [`Ticket`].
     #[cfg(feature = "tls")]
-    TlsSession(Ticket),
+    TlsSession(Box<Ticket>),
 }
+
+const _: () = assert!(size_of::<Object>() <= 56);
 
 impl Object {
     /// Its handle was closed: tells the pollers it is in, and ends what other threads do with it.
@@ -128,14 +130,14 @@ static UNWATCHED: Watchers = Watchers::none();
 #[cfg(feature = "tls")]
 impl From<Context> for Object {
     fn from(c: Context) -> Self {
-        Object::TlsContext(c)
+        Object::TlsContext(Box::new(c))
     }
 }
 
 #[cfg(feature = "tls")]
 impl From<Ticket> for Object {
     fn from(t: Ticket) -> Self {
-        Object::TlsSession(t)
+        Object::TlsSession(Box::new(t))
     }
 }
 

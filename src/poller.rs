@@ -17,14 +17,14 @@
 //! A forked child shares the parent's epoll. The first use in the child makes a new one; until
 //! then, closing handles in the child leaves the parent's registrations alone.
 
-use std::collections::HashMap;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use once_cell::race::OnceBox;
 use parking_lot::{Mutex, MutexGuard};
-use register::{Register, WAKE, check_mask, entry};
+use register::{BySource, Register, WAKE, check_mask, entry};
 
 use crate::error::{Error, Result};
 use crate::handle::Pin;
@@ -45,29 +45,33 @@ const FEW: usize = 64;
 /// How many events one system call fetches at most; the kernel takes turns among the ready.
 const MANY: usize = 16384;
 
-/// The pollers an object is registered with; most are in none.
-#[derive(Default)]
-pub struct Watchers(Mutex<Vec<(Weak<Poller>, Source)>>);
+/// The pollers an object is registered with, and as what. Most are never in one: those take a
+/// pointer's room.
+pub struct Watchers(OnceBox<Mutex<Vec<Watch>>>);
+
+type Watch = (Weak<Poller>, Source);
 
 impl Watchers {
     /// Of an object that is in no poller.
     pub const fn none() -> Self {
-        Watchers(Mutex::new(Vec::new()))
+        Watchers(OnceBox::new())
     }
 
     fn add(&self, poller: &Arc<Poller>, source: Source) {
-        let mut all = self.0.lock();
+        let mut all = self.0.get_or_init(Box::default).lock();
         all.retain(|(p, _)| p.strong_count() > 0);
         all.push((Arc::downgrade(poller), source));
     }
 
     fn remove(&self, poller: &Arc<Poller>) {
-        self.0.lock().retain(|(p, _)| !std::ptr::eq(p.as_ptr(), Arc::as_ptr(poller)));
+        let Some(all) = self.0.get() else { return };
+        all.lock().retain(|(p, _)| !std::ptr::eq(p.as_ptr(), Arc::as_ptr(poller)));
     }
 
     /// The object is closing: takes it out of all of them, which report POLLNVAL.
     pub fn closed(&self) {
-        let all = std::mem::take(&mut *self.0.lock());
+        let Some(all) = self.0.get() else { return };
+        let all = std::mem::take(&mut *all.lock());
         for (poller, source) in all {
             if let Some(poller) = poller.upgrade() {
                 poller.forget(source, true);
@@ -77,7 +81,8 @@ impl Watchers {
 
     /// The object's readiness changed in a way the kernel does not see.
     pub fn poke(&self) {
-        let all: Vec<_> = self.0.lock().clone();
+        let Some(all) = self.0.get() else { return };
+        let all: Vec<_> = all.lock().clone();
         for (poller, source) in all {
             if let Some(poller) = poller.upgrade() {
                 poller.register.lock().poke_source(source);
@@ -113,7 +118,7 @@ impl Poller {
     /// EMFILE, ENFILE, ENOMEM.
     pub fn new() -> Result<Arc<Poller>> {
         Ok(Arc::new(Poller {
-            watchers: Watchers::default(),
+            watchers: Watchers::none(),
             woken: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             register: Mutex::new(Register::new()?),
@@ -189,7 +194,7 @@ impl Poller {
         };
         loop {
             // What is ready as it is. The kernel may have more to say about it: one event for both.
-            let mut first = HashMap::new();
+            let mut first = BySource::default();
             let (kernel, taken, gone) = {
                 let mut register = self.current()?;
                 let gone = register.look_first(max, &mut first, &mut put);

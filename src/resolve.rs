@@ -78,7 +78,7 @@ impl Resolve {
         } else {
             Pool::get().submit(&job)?;
         }
-        Ok(Resolve { job, watchers: Watchers::default() })
+        Ok(Resolve { job, watchers: Watchers::none() })
     }
 
     /// The answer, waited for until the deadline.

@@ -13,11 +13,11 @@
 
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 
 use once_cell::race::OnceBox;
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::addr::Addr;
 use crate::error::{Error, Result};
@@ -35,9 +35,11 @@ pub const IPPROTO_SEC: i32 = 0x1_0000;
 
 /// See the module documentation.
 pub struct Socket {
-    inner: socket2::Socket,
-    family: i32,
-    kind: i32,
+    fd: OwnedFd,
+    family: u16,
+    kind: u8,
+    /// Set for good once a transfer of data is more than its system call: see [`Socket::is_plain`].
+    special: AtomicBool,
     proto: i32,
     /// Microseconds; negative none, 0 non-blocking.
     timeout: AtomicI64,
@@ -59,7 +61,7 @@ impl Socket {
             Type::from(kind),
             Some(Protocol::from(kernel_proto(family, kind, proto)?)),
         )?;
-        Ok(Socket::with(inner, family, kind, settled_proto(family, kind, proto), -1))
+        Ok(Socket::with(inner.into(), family, kind, settled_proto(family, kind, proto), -1))
     }
 
     /// socketpair(2), close-on-exec.
@@ -72,7 +74,10 @@ impl Socket {
             Some(Protocol::from(wire)),
         )?;
         let proto = settled_proto(family, kind, proto);
-        Ok((Socket::with(a, family, kind, proto, -1), Socket::with(b, family, kind, proto, -1)))
+        Ok((
+            Socket::with(a.into(), family, kind, proto, -1),
+            Socket::with(b.into(), family, kind, proto, -1),
+        ))
     }
 
     /// Takes over a descriptor that must be a socket; its `O_NONBLOCK` becomes the mode.
@@ -86,19 +91,23 @@ impl Socket {
         let proto = net::getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)?;
         let timeout = if net::is_nonblocking(fd)? { 0 } else { -1 };
         net::set_cloexec(fd)?;
-        Ok(Socket::with(net::own_raw(fd).into(), family, kind, proto, timeout))
+        Ok(Socket::with(net::own_raw(fd), family, kind, proto, timeout))
     }
 
-    fn with(inner: socket2::Socket, family: i32, kind: i32, proto: i32, timeout: i64) -> Socket {
+    fn with(fd: OwnedFd, family: i32, kind: i32, proto: i32, timeout: i64) -> Socket {
+        let datagrams = family == libc::AF_UNIX && kind != libc::SOCK_STREAM;
+        let special = proto == IPPROTO_SEC || datagrams;
         Socket {
-            inner,
-            family,
-            kind,
+            fd,
+            // The system has taken both: they are small.
+            family: family as u16,
+            kind: kind as u8,
+            special: AtomicBool::new(special),
             proto,
             timeout: AtomicI64::new(timeout),
             late_in: AtomicI32::new(0),
             late_out: AtomicI32::new(0),
-            watchers: Watchers::default(),
+            watchers: Watchers::none(),
             tls: OnceBox::new(),
         }
     }
@@ -111,28 +120,29 @@ impl Socket {
         if self.session().is_some() {
             return Err(Error::os(libc::EOPNOTSUPP));
         }
-        let inner = self.inner.try_clone()?;
-        Ok(Socket::with(inner, self.family, self.kind, self.proto, self.timeout_us()))
+        let fd = self.fd.try_clone()?;
+        Ok(Socket::with(fd, self.family(), self.kind(), self.proto, self.timeout_us()))
     }
 
     /// Gives the descriptor up, open.
     pub fn into_fd(self) -> RawFd {
-        self.inner.into_raw_fd()
+        self.fd.into_raw_fd()
     }
 
     /// The descriptor's number.
+    #[inline]
     pub fn fileno(&self) -> RawFd {
-        self.inner.as_raw_fd()
+        self.fd.as_raw_fd()
     }
 
     /// `AF_*`
     pub fn family(&self) -> i32 {
-        self.family
+        self.family.into()
     }
 
     /// `SOCK_*`
     pub fn kind(&self) -> i32 {
-        self.kind
+        self.kind.into()
     }
 
     /// `IPPROTO_*`, or [`IPPROTO_SEC`].
@@ -142,7 +152,7 @@ impl Socket {
 
     /// Ends what other threads are doing on this socket; it is about to be closed.
     pub fn end_operations(&self) {
-        net::end_operations(self.inner.as_fd());
+        net::end_operations(self.fd.as_fd());
     }
 
     /// The pollers it is registered with.
@@ -184,6 +194,7 @@ impl Socket {
     /// # Errors
     /// EISCONN when it is wrapped already.
     pub fn wrap(&self, session: Session) -> Result<&Session> {
+        self.special.store(true, Ordering::Relaxed);
         self.tls.set(Box::new(session)).map_err(|_| Error::os(libc::EISCONN))?;
         self.watchers.poke();
         self.tls()
@@ -206,7 +217,7 @@ impl Socket {
     pub fn settimeout(&self, us: i64) -> Result<()> {
         let us = us.max(-1);
         if (us < 0) != (self.timeout_us() < 0) {
-            net::set_nonblocking(self.inner.as_fd(), us >= 0)?;
+            net::set_nonblocking(self.fd.as_fd(), us >= 0)?;
         }
         self.timeout.store(us, Ordering::Relaxed);
         Ok(())
@@ -214,26 +225,27 @@ impl Socket {
 
     /// bind(2)
     pub fn bind(&self, addr: &Addr) -> Result<()> {
-        Ok(net::bind(self.inner.as_fd(), addr)?)
+        Ok(net::bind(self.fd.as_fd(), addr)?)
     }
 
     /// listen(2); a negative backlog counts as 0.
     pub fn listen(&self, backlog: i32) -> Result<()> {
-        Ok(self.inner.listen(backlog.max(0))?)
+        Ok(SockRef::from(self).listen(backlog.max(0))?)
     }
 
     /// accept(2); the new socket is in blocking mode.
     pub fn accept(&self) -> Result<(Socket, Addr)> {
-        let (fd, addr) = self
-            .attempt(libc::POLLIN, 0, &mut self.deadline(), || net::accept(self.inner.as_fd()))?;
-        Ok((Socket::with(fd.into(), self.family, self.kind, self.proto, -1), addr))
+        let (fd, addr) = self.attempt(None, libc::POLLIN, 0, &mut self.deadline(), || {
+            net::accept(self.fd.as_fd())
+        })?;
+        Ok((Socket::with(fd, self.family(), self.kind(), self.proto, -1), addr))
     }
 
     /// connect(2). On a socket that is still connecting it waits for that, mode permitting.
     pub fn connect(&self, addr: &Addr) -> Result<()> {
-        let fd = self.inner.as_fd();
+        let fd = self.fd.as_fd();
         let timeout = self.timeout_us();
-        if self.family == libc::AF_UNIX && timeout != 0 {
+        if self.family() == libc::AF_UNIX && timeout != 0 {
             return self.connect_unix(addr, timeout < 0);
         }
         let Err(e) = net::connect(fd, addr) else { return Ok(()) };
@@ -249,7 +261,7 @@ impl Socket {
 
     /// SO_ERROR as a result, and clears it: how a connect that did not wait has ended.
     pub fn take_error(&self) -> Result<()> {
-        match self.inner.take_error()? {
+        match SockRef::from(self).take_error()? {
             Some(e) => Err(e.into()),
             None => Ok(()),
         }
@@ -258,7 +270,7 @@ impl Socket {
     /// A full backlog is EAGAIN here, and there is no event for room in it (unix(7)). Blocked in
     /// the kernel, nothing could end the call, since it waits on the peer: so it never blocks.
     fn connect_unix(&self, addr: &Addr, blocking: bool) -> Result<()> {
-        let fd = self.inner.as_fd();
+        let fd = self.fd.as_fd();
         let mut deadline = self.deadline();
         if blocking {
             net::set_nonblocking(fd, true)?;
@@ -291,12 +303,12 @@ impl Socket {
             Some(tls) if how != Shutdown::Read => tls.close_notify(self)?,
             _ => {}
         }
-        Ok(self.inner.shutdown(how)?)
+        Ok(SockRef::from(self).shutdown(how)?)
     }
 
     /// setsockopt(2)
     pub fn setsockopt(&self, level: i32, name: i32, value: &[u8]) -> Result<()> {
-        Ok(net::setsockopt(self.inner.as_fd(), level, name, value)?)
+        Ok(net::setsockopt(self.fd.as_fd(), level, name, value)?)
     }
 
     /// getsockopt(2): how many bytes were written.
@@ -306,28 +318,29 @@ impl Socket {
         name: i32,
         value: &mut [MaybeUninit<u8>],
     ) -> Result<usize> {
-        Ok(net::getsockopt(self.inner.as_fd(), level, name, value)?)
+        Ok(net::getsockopt(self.fd.as_fd(), level, name, value)?)
     }
 
     /// getsockopt(2) of an integer.
     pub fn getsockopt_int(&self, level: i32, name: i32) -> Result<i32> {
-        Ok(net::getsockopt_int(self.inner.as_fd(), level, name)?)
+        Ok(net::getsockopt_int(self.fd.as_fd(), level, name)?)
     }
 
     /// getsockname(2)
     pub fn getsockname(&self) -> Result<Addr> {
-        Ok(net::getsockname(self.inner.as_fd())?)
+        Ok(net::getsockname(self.fd.as_fd())?)
     }
 
     /// getpeername(2)
     pub fn getpeername(&self) -> Result<Addr> {
-        Ok(net::getpeername(self.inner.as_fd())?)
+        Ok(net::getpeername(self.fd.as_fd())?)
     }
 }
 
 impl AsFd for Socket {
+    #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inner.as_fd()
+        self.fd.as_fd()
     }
 }
 

@@ -23,7 +23,8 @@ impl Socket {
         // In blocking mode the kernel itself can wait for all of it, in one call.
         let flags = if self.timeout_us() < 0 { libc::MSG_WAITALL } else { 0 };
         self.gather(true, buf.len(), |done| {
-            let mut step = |probe| self.recv_within(&mut buf[done..], flags | probe, &mut deadline);
+            let mut step =
+                |probe| self.recv_within(None, &mut buf[done..], flags | probe, &mut deadline);
             if done == 0 { step(0) } else { self.go_on(step) }
         })
     }
@@ -33,19 +34,33 @@ impl Socket {
         self.late(false)?;
         let mut deadline = self.deadline();
         self.gather(false, buf.len(), |done| {
-            let mut step = |probe| self.send_within(&buf[done..], probe, &mut deadline);
+            let mut step = |probe| self.send_within(None, &buf[done..], probe, &mut deadline);
             if done == 0 { step(0) } else { self.go_on(step) }
         })
     }
 
     /// Sends all of `buf`, or fails; how much was sent is then not known.
+    #[inline]
     pub fn sendall(&self, buf: &[u8], flags: i32) -> Result<()> {
-        self.late(false)?;
+        let first = if self.is_plain() { Some(self.send(buf, flags)?) } else { None };
+        if first == Some(buf.len()) { Ok(()) } else { self.send_rest(buf, flags, first) }
+    }
+
+    /// Sends all of `buf`, of which a `first` step has sent so much.
+    #[inline(never)]
+    fn send_rest(&self, buf: &[u8], flags: i32, first: Option<usize>) -> Result<()> {
         let mut deadline = self.deadline();
-        let mut done = self.send_within(buf, flags, &mut deadline)?;
+        let mut done = match first {
+            Some(done) => done,
+            None => {
+                self.late(false)?;
+                self.send_within(None, buf, flags, &mut deadline)?
+            }
+        };
         while done < buf.len() {
-            done +=
-                self.go_on(|probe| self.send_within(&buf[done..], flags | probe, &mut deadline))?;
+            done += self.go_on(|probe| {
+                self.send_within(None, &buf[done..], flags | probe, &mut deadline)
+            })?;
         }
         self.sent(flags, &mut deadline)
     }
@@ -96,12 +111,12 @@ impl Socket {
             }
             let end = buf.len().min(done + LOOK_AHEAD);
             let ahead = &mut buf[done..end];
-            let seen = self.recv_within(ahead, libc::MSG_PEEK, &mut deadline)?;
+            let seen = self.recv_within(None, ahead, libc::MSG_PEEK, &mut deadline)?;
             let line = newline_in(&ahead[..seen]);
             ended = line.is_some();
             match line.unwrap_or(seen) {
                 0 => Ok(0),
-                take => self.recv_within(&mut ahead[..take], 0, &mut deadline),
+                take => self.recv_within(None, &mut ahead[..take], 0, &mut deadline),
             }
         })
     }

@@ -39,8 +39,11 @@ impl Deadline {
         }
     }
 
-    /// What is left; `None` is for ever. Starts the clock.
+    /// What is left; `None` is for ever. Starts the clock, unless there is no time to be measured.
     pub fn remaining(&mut self) -> Option<Duration> {
+        if let Deadline::After(0) = self {
+            return Some(Duration::ZERO);
+        }
         self.start();
         match self {
             Deadline::At(at) => Some(at.saturating_duration_since(Instant::now())),

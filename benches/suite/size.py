@@ -25,12 +25,36 @@ def shared(label, features):
     yield Row(HOST, f"size of the stripped .so, {label}", "", None, None, None, size, "kB")
 
 
-def static_size(features, source, *flags):
+def built(features):
+    """The archive as cargo leaves it: panics can print backtraces."""
+    return library(*features) / "libusocket.a"
+
+
+def shipped(features):
+    """The archive as `make install` leaves it."""
+    archive = OUT / "shipped.a"
+    shutil.copy2(built(features), archive)
+    for step in ("no-backtraces", "one-object"):
+        run([ROOT / "scripts" / step, archive], cwd=ROOT)
+    return archive
+
+
+def static_size(archive, source, *flags):
     """A stripped program with the archive in it, as a firmware or an installer would ship it."""
     exe = OUT / "static"
     sections = ["-ffunction-sections", "-Wl,--gc-sections", "-s"]
-    run([CC, *CFLAGS, *sections, *flags, source, "-o", exe, library(*features) / "libusocket.a", *NATIVE])
+    run([CC, *CFLAGS, *sections, *flags, source, "-o", exe, archive, *NATIVE])
     return exe.stat().st_size
+
+
+def growth(row, features, limit, source, flag, note=""):
+    """What a program with the library is larger by than the same without it."""
+    archive, kept = shipped(features), built(features)
+    without = static_size(archive, source)
+    size = (static_size(archive, source, flag) - without) / 1000
+    with_backtraces = (static_size(kept, source, flag) - without) / 1000
+    yield sized(f"static program grows by, {row}", size, limit, note)
+    yield sized(f"static program grows by, {row}, backtraces kept", with_backtraces, None, note)
 
 
 def growth_whole(label, features, limit):
@@ -43,15 +67,12 @@ def growth_whole(label, features, limit):
     source.write_text("#include <usocket.h>\n#include <stdio.h>\nvoid *volatile all[] = {\n#ifdef ALL\n"
                       + "".join(f"  (void *){n},\n" for n in names)
                       + '#endif\n  0};\nint main(void) { return puts(all[0] ? "y" : "n") < 0; }\n')
-    size = (static_size(features, source, "-DALL") - static_size(features, source)) / 1000
-    yield sized(f"static program grows by, whole API, {label}", size, limit,
-                f"{len(names)} functions")
+    yield from growth(f"whole API, {label}", features, limit, source, "-DALL", f"{len(names)} functions")
 
 
 def growth_plain(label, features, limit):
-    source = ROOT / "benches" / "plain.c"
-    size = (static_size(features, source, "-DUSOCKET") - static_size(features, source)) / 1000
-    yield sized(f"static program grows by, TCP/UDP/Unix client and server, {label}", size, limit)
+    row = f"TCP/UDP/Unix client and server, {label}"
+    yield from growth(row, features, limit, ROOT / "benches" / "plain.c", "-DUSOCKET")
 
 
 def sized(row, size, limit, note=""):

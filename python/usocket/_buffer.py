@@ -52,6 +52,9 @@ def outgoing(data) -> Tuple[object, int]:
 
 def incoming(buffer) -> Tuple[Optional[c_char], int]:
     """A writable buffer to receive into: a c_char at its start, its length. None when empty."""
+    if type(buffer) is bytearray:  # The usual one, with nothing to be asked about it.
+        size = len(buffer)
+        return (c_char.from_buffer(buffer) if size else None), size
     with memoryview(buffer) as view:
         if view.readonly:
             raise TypeError("a writable buffer is needed, not a read-only one")

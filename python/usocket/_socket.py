@@ -23,7 +23,7 @@ SOCK_STREAM = CONSTANTS["SOCK_STREAM"]
 SOCK_NONBLOCK = CONSTANTS.get("SOCK_NONBLOCK", 0)
 SOCK_CLOEXEC = CONSTANTS.get("SOCK_CLOEXEC", 0)
 BACKLOG = 128  # USOCKET_BACKLOG_DEFAULT
-NO_FLAGS = 0
+NO_FLAGS = NO_SIZE = 0
 
 _recv, _recvfrom = lib.usocket_recv, lib.usocket_recvfrom
 _send, _sendto = lib.usocket_send, lib.usocket_sendto
@@ -321,7 +321,7 @@ class socket(Stream, Options):
         give_back(room)
         return data, decode(sender)
 
-    def recv_into(self, buffer, nbytes: int = 0, flags: int = NO_FLAGS) -> int:
+    def recv_into(self, buffer, nbytes: int = NO_SIZE, flags: int = NO_FLAGS) -> int:
         """Like `recv` into a writable buffer: at most `nbytes`, 0 for as much as fits.
 
         Returns how many bytes came. Raises ValueError when nbytes is negative or does not fit,
@@ -330,7 +330,7 @@ class socket(Stream, Options):
         start, size = self._room_in(buffer, nbytes, "recv_into")
         return self._move(_recv, POLLIN, start, size, flags)
 
-    def recvfrom_into(self, buffer, nbytes: int = 0, flags: int = NO_FLAGS) -> Tuple[int, Address]:
+    def recvfrom_into(self, buffer, nbytes: int = NO_SIZE, flags: int = NO_FLAGS) -> Tuple[int, Address]:
         """Like `recv_into`, and from whom: `(nbytes, address)`. From: CPython."""
         start, size = self._room_in(buffer, nbytes, "recvfrom_into")
         sender = Addr()
@@ -340,12 +340,14 @@ class socket(Stream, Options):
     def _room_in(self, buffer, nbytes: int, what: str):
         """The start of a writable buffer and how much of it to use."""
         start, room = incoming(buffer)
-        size = size_of(nbytes, f"buffersize in {what}")
-        if size > room:
-            raise ValueError(f"buffer too small for requested bytes in {what}")
+        if nbytes is not NO_SIZE:
+            size = size_of(nbytes, f"buffersize in {what}")
+            if size > room:
+                raise ValueError(f"buffer too small for requested bytes in {what}")
+            room = size or room
         if self._late_in:
             self._raise_late_in()
-        return (None if start is None else byref(start)), size or room
+        return (None if start is None else byref(start)), room
 
     def _move(self, call, events: int, buf, size: int, flags: int, *rest) -> int:
         """A send or receive of the library, carried on over signals."""

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use super::library::usocket_t;
-use super::socket::address;
+use super::socket::with_address;
 use super::{guard, text};
 use crate::addr::Addr;
 use crate::connect::{self, Server};
@@ -41,11 +41,14 @@ pub unsafe extern "C" fn usocket_create_connection(
         // SAFETY: the caller's texts and address, as documented.
         let (host, service) = unsafe { (text(host), text(service)) };
         let service = service.ok_or(Error::os(libc::EFAULT))?;
-        // SAFETY: as above.
-        let source = if source.is_null() { None } else { Some(unsafe { address(source) }?) };
         let kind = libc::SOCK_STREAM;
         let query = resolve::query(host.map(Into::into), Some(service.into()), 0, kind, 0, 0)?;
-        object::insert(connect::create_connection(query, timeout_us, source.as_ref())?)
+        let begin = |source: Option<&_>| connect::create_connection(query, timeout_us, source);
+        object::insert(match source.is_null() {
+            true => begin(None)?,
+            // SAFETY: as above.
+            false => unsafe { with_address(source, |source| begin(Some(source))) }?,
+        })
     })
 }
 
@@ -71,8 +74,9 @@ pub unsafe extern "C" fn usocket_create_server(
         }
         let (reuse_port, dual_stack) =
             (flags & USOCKET_REUSE_PORT != 0, flags & USOCKET_DUAL_STACK != 0);
+        let how = Server { backlog, reuse_port, dual_stack };
         // SAFETY: the caller's address, as documented.
-        let addr = unsafe { address(addr) }?;
-        object::insert(connect::create_server(&addr, Server { backlog, reuse_port, dual_stack })?)
+        let server = unsafe { with_address(addr, |addr| connect::create_server(addr, how)) };
+        object::insert(server?)
     })
 }

@@ -27,18 +27,15 @@ use crate::object::{self, Object};
 use crate::socket::Socket;
 
 /// What an export can return: a number that has room for a negative error.
-pub(crate) trait Number: From<i32> + PartialEq + Copy {}
+pub(crate) trait Number: From<i32> + PartialOrd + Copy {}
 impl Number for i32 {}
 impl Number for i64 {}
 
 /// Runs an export's body: an error becomes its number, a panic `-ENOTRECOVERABLE`.
 #[inline]
 fn guard<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(value)) => value,
-        Ok(Err(e)) => T::from(e.code()),
-        Err(_) => T::from(-libc::ENOTRECOVERABLE),
-    }
+    catch_unwind(AssertUnwindSafe(|| number(body())))
+        .unwrap_or_else(|_| T::from(-libc::ENOTRECOVERABLE))
 }
 
 /// [`guard`] for an export about one socket.
@@ -52,22 +49,20 @@ fn on_socket<T: Number>(handle: Handle, body: impl FnOnce(&Socket) -> Result<T>)
 fn on_object<T: Number>(handle: Handle, body: impl FnOnce(&Object) -> Result<T>) -> T {
     let run = || {
         let pin = object::pin(handle)?;
-        let result = body(&pin);
+        let value = number(body(&pin));
         // Whatever ended empty-handed on a handle closed meanwhile, ended because of that.
-        match result {
-            Ok(value) if value != T::from(0) => Ok(value),
-            other if !pin.closing() => other,
-            _ => Err(Error::os(libc::EBADF)),
-        }
+        if value > T::from(0) || !pin.closing() { Ok(value) } else { Err(Error::os(libc::EBADF)) }
     };
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(Ok(value)) => value,
-        Ok(Err(e)) => T::from(e.code()),
-        Err(_) => {
-            let _ = object::close(handle);
-            T::from(-libc::ENOTRECOVERABLE)
-        }
-    }
+    catch_unwind(AssertUnwindSafe(|| number(run()))).unwrap_or_else(|_| {
+        let _ = object::close(handle);
+        T::from(-libc::ENOTRECOVERABLE)
+    })
+}
+
+/// A result as it crosses the ABI. What is no error is never negative.
+#[inline]
+fn number<T: Number>(result: Result<T>) -> T {
+    result.unwrap_or_else(|e| T::from(e.code()))
 }
 
 /// Pointer and length, checked: NULL only with 0, no length above `SSIZE_MAX`.

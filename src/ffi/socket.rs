@@ -1,6 +1,7 @@
 //! Sockets: made, connected, used, closed.
 
 use std::ffi::c_void;
+use std::mem::MaybeUninit;
 
 use super::library::usocket_t;
 use super::{bytes, guard, input, on_socket, output, required, room};
@@ -16,10 +17,52 @@ pub const USOCKET_IPPROTO_SEC: i32 = 65536;
 /// A sensible backlog for usocket_listen where the caller has none in mind (CPython's too).
 pub const USOCKET_BACKLOG_DEFAULT: i32 = 128;
 
-/// An address from the caller that may go to a system call.
-pub(super) unsafe fn address(addr: *const Addr) -> Result<Addr> {
-    // SAFETY: the caller's address, as the exports document.
-    Some(unsafe { input(addr) }?).filter(Addr::is_valid).ok_or(Error::os(libc::EINVAL))
+/// Runs `body` with an address from the caller that may go to a system call: where it lies, or from
+/// a copy if it lies askew.
+///
+/// # Safety
+/// A pointer that is not NULL points to a readable address, until the export returns.
+#[inline]
+pub(super) unsafe fn with_address<T>(
+    ptr: *const Addr,
+    body: impl FnOnce(&Addr) -> Result<T>,
+) -> Result<T> {
+    let copy;
+    let addr = if ptr.is_aligned() && !ptr.is_null() {
+        // SAFETY: by this function's contract, and aligned.
+        unsafe { &*ptr }
+    } else {
+        // SAFETY: by this function's contract.
+        copy = unsafe { input(ptr) }?;
+        &copy
+    };
+    if addr.is_valid() { body(addr) } else { Err(Error::os(libc::EINVAL)) }
+}
+
+/// Runs `body` with room for an address, which is the caller's unless that is askew.
+///
+/// # Safety
+/// The pointer points to a writable address, until the export returns.
+#[inline]
+unsafe fn with_room<T>(
+    ptr: *mut Addr,
+    body: impl FnOnce(&mut MaybeUninit<Addr>) -> Result<T>,
+) -> Result<T> {
+    let mut copy = MaybeUninit::uninit();
+    let fits = ptr.is_aligned();
+    let room = if fits {
+        // SAFETY: by this function's contract, and aligned.
+        unsafe { &mut *ptr.cast::<MaybeUninit<Addr>>() }
+    } else {
+        copy.write(Addr::default());
+        &mut copy
+    };
+    let value = body(room)?;
+    if !fits {
+        // SAFETY: by this function's contract; the copy was made whole.
+        unsafe { output(ptr, copy.assume_init()) };
+    }
+    Ok(value)
 }
 
 /// Makes a socket (socket(2)): in blocking mode, close-on-exec.
@@ -152,7 +195,7 @@ pub extern "C" fn usocket_close(s: usocket_t) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_bind(s: usocket_t, addr: *const Addr) -> i32 {
     // SAFETY: the caller's address, as documented.
-    on_socket(s, |s| s.bind(&unsafe { address(addr) }?).map(|()| 0))
+    on_socket(s, |s| unsafe { with_address(addr, |a| s.bind(a)) }.map(|()| 0))
 }
 
 /// Lets a socket accept connections (listen(2)). A negative `backlog` counts as 0;
@@ -203,7 +246,7 @@ pub unsafe extern "C" fn usocket_accept(s: usocket_t, peer: *mut Addr) -> usocke
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_connect(s: usocket_t, addr: *const Addr) -> i32 {
     // SAFETY: the caller's address, as documented.
-    on_socket(s, |s| s.connect(&unsafe { address(addr) }?).map(|()| 0))
+    on_socket(s, |s| unsafe { with_address(addr, |a| s.connect(a)) }.map(|()| 0))
 }
 
 /// Shuts down one or both halves of a connection (shutdown(2)). `how` is SHUT_RD, SHUT_WR or
@@ -274,9 +317,10 @@ pub unsafe extern "C" fn usocket_sendto(
     to: *const Addr,
 ) -> i64 {
     on_socket(s, |s| {
-        // SAFETY: the caller's buffer and address, as documented.
-        let (buf, to) = unsafe { (bytes(buf, len)?, address(to)?) };
-        s.sendto(buf, flags, &to).map(|n| n as i64)
+        // SAFETY: the caller's buffer, as documented.
+        let buf = unsafe { bytes(buf, len) }?;
+        // SAFETY: the caller's address, as documented.
+        unsafe { with_address(to, |to| s.sendto(buf, flags, to)) }.map(|n| n as i64)
     })
 }
 
@@ -317,11 +361,13 @@ pub unsafe extern "C" fn usocket_recvfrom(
     from: *mut Addr,
 ) -> i64 {
     on_socket(s, |s| {
-        // SAFETY: the caller's buffer and address, as documented.
-        let (n, addr) = s.recvfrom(unsafe { room(buf, len) }?, flags)?;
-        // SAFETY: as above.
-        unsafe { output(from, addr) };
-        Ok(n as i64)
+        // SAFETY: the caller's buffer, as documented.
+        let buf = unsafe { room(buf, len) }?;
+        if from.is_null() {
+            return s.recv(buf, flags).map(|n| n as i64);
+        }
+        // SAFETY: the caller's address, as documented.
+        unsafe { with_room(from, |from| s.recvfrom(buf, flags, from)) }.map(|n| n as i64)
     })
 }
 

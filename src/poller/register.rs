@@ -1,6 +1,7 @@
 //! A poller's register: its entries, what the kernel has of them, and what is to be looked at first.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
@@ -26,6 +27,9 @@ const EVENTS: u32 = (libc::POLLIN
 /// The kernel's token of the poller's own eventfd.
 pub(super) const WAKE: u64 = u64::MAX;
 
+/// A map by source. No stranger chooses the keys, so its hash needs no random seed.
+pub(super) type BySource<T> = HashMap<Source, T, BuildHasherDefault<DefaultHasher>>;
+
 /// What the kernel has of a poller.
 pub(super) struct Kernel {
     pub(super) epoll: OwnedFd,
@@ -42,7 +46,7 @@ pub(super) struct Register {
     taken: u64,
     entries: Vec<Slot>,
     free: Vec<u32>,
-    by_source: HashMap<Source, u32>,
+    by_source: BySource<u32>,
     /// Closed while registered: to be reported once.
     gone: Vec<Event>,
     /// Places to look at before sleeping.
@@ -68,6 +72,17 @@ pub(super) struct Entry {
     poked: bool,
     /// Reported under ONESHOT, and not modified since.
     silent: bool,
+}
+
+impl Entry {
+    /// What the kernel reports of it is all there is to say, and to do.
+    fn plain(&self) -> bool {
+        !self.layered && !self.silent && self.mask & ONESHOT == 0
+    }
+
+    fn event(&self, events: u32) -> Event {
+        Event { source: self.source, events, data: self.data }
+    }
 }
 
 /// The events of a mask, without the flags.
@@ -98,7 +113,7 @@ impl Register {
             taken: 0,
             entries: Vec::new(),
             free: Vec::new(),
-            by_source: HashMap::new(),
+            by_source: BySource::default(),
             gone: Vec::new(),
             poked: Vec::new(),
         })
@@ -223,7 +238,7 @@ impl Register {
     pub(super) fn look_first(
         &mut self,
         max: usize,
-        first: &mut HashMap<Source, Event>,
+        first: &mut BySource<Event>,
         put: &mut impl FnMut(usize, Event),
     ) -> usize {
         let mut n = 0;
@@ -246,19 +261,27 @@ impl Register {
     }
 
     /// The caller's event for one of the kernel's, from a wait begun when `taken` had been taken out.
+    #[inline]
     pub(super) fn truth(&mut self, token: u64, seen: u32, taken: u64) -> Option<Event> {
         let at = token as u32;
         let slot = self.entries.get(at as usize)?;
-        if u64::from(slot.generation) != token >> 32 || slot.entry.is_none() {
-            // It may have been taken out meanwhile. If nothing was, it is a descriptor closed outside
-            // while a dup of it lives: only a new epoll forgets that one.
-            self.haunted |= self.taken == taken;
-            return None;
+        match &slot.entry {
+            Some(entry) if u64::from(slot.generation) == token >> 32 => match seen & EVENTS {
+                // Most of them: the kernel knows, and will say it again.
+                events @ 1.. if entry.plain() => Some(entry.event(events)),
+                _ => self.report(at, seen, false),
+            },
+            _ => {
+                // It may have been taken out meanwhile. If nothing was, it is a descriptor closed
+                // outside while a dup of it lives: only a new epoll forgets that one.
+                self.haunted |= self.taken == taken;
+                None
+            }
         }
-        self.report(at, seen, false)
     }
 
     /// What an entry has to say when the kernel says `seen`. `first` is before asking the kernel.
+    #[inline(never)]
     fn report(&mut self, at: u32, seen: u32, first: bool) -> Option<Event> {
         let entry = self.entries.get(at as usize)?.entry.filter(|e| !e.silent)?;
         let mut events = seen & EVENTS;
@@ -275,7 +298,7 @@ impl Register {
         if entry.mask & ONESHOT != 0 {
             self.silence(at, entry.layered);
         }
-        Some(Event { source: entry.source, events, data: entry.data })
+        Some(entry.event(events))
     }
 
     /// The truth about an entry the kernel does not know all about.

@@ -13,46 +13,110 @@ use crate::sys::net;
 use crate::tls::code::USOCKET_ETLS_NOT_WRAPPED;
 use crate::wait::{self, Deadline};
 
+/// How an operation's first system call failed, if it was made already.
+pub(crate) type Failed = Option<io::Error>;
+
 impl Socket {
     /// recv(2)
     #[inline]
     pub fn recv(&self, buf: &mut [MaybeUninit<u8>], flags: i32) -> Result<usize> {
-        take_late(&self.late_in)?;
-        self.recv_within(buf, flags, &mut self.deadline())
+        self.plainly(|| net::recv(self.fd.as_fd(), buf, flags))
+            .or_else(|failed| self.recv_any(failed, buf, flags))
     }
 
-    /// recvfrom(2)
-    pub fn recvfrom(&self, buf: &mut [MaybeUninit<u8>], flags: i32) -> Result<(usize, Addr)> {
-        take_late(&self.late_in)?;
+    #[inline(never)]
+    fn recv_any(&self, failed: Failed, buf: &mut [MaybeUninit<u8>], flags: i32) -> Result<usize> {
+        if failed.is_none() {
+            take_late(&self.late_in)?;
+        }
+        self.recv_within(failed, buf, flags, &mut self.deadline())
+    }
+
+    /// recvfrom(2), and the sender's address in `from`, of whose storage only that is written.
+    #[inline]
+    pub fn recvfrom(
+        &self,
+        buf: &mut [MaybeUninit<u8>],
+        flags: i32,
+        from: &mut MaybeUninit<Addr>,
+    ) -> Result<usize> {
+        self.plainly(|| net::recvfrom(self.fd.as_fd(), buf, flags, from))
+            .or_else(|failed| self.recvfrom_any(failed, buf, flags, from))
+    }
+
+    #[inline(never)]
+    fn recvfrom_any(
+        &self,
+        failed: Failed,
+        buf: &mut [MaybeUninit<u8>],
+        flags: i32,
+        from: &mut MaybeUninit<Addr>,
+    ) -> Result<usize> {
+        if failed.is_none() {
+            take_late(&self.late_in)?;
+        }
         if let Some(tls) = self.session() {
             let n = tls.recv(self, buf, flags, &mut self.deadline())?;
-            return Ok((n, Addr::default()));
+            from.write(Addr::default());
+            return Ok(n);
         }
         self.carries_data()?;
         let all = flags | self.mode_flags(false);
-        self.attempt(libc::POLLIN, flags, &mut self.deadline(), || {
-            net::recvfrom(self.inner.as_fd(), buf, all)
+        self.attempt(failed, libc::POLLIN, flags, &mut self.deadline(), || {
+            net::recvfrom(self.fd.as_fd(), buf, all, from)
         })
     }
 
     /// send(2)
     #[inline]
     pub fn send(&self, buf: &[u8], flags: i32) -> Result<usize> {
-        take_late(&self.late_out)?;
-        self.send_within(buf, flags, &mut self.deadline())
+        self.plainly(|| net::send(self.fd.as_fd(), buf, flags | libc::MSG_NOSIGNAL))
+            .or_else(|failed| self.send_any(failed, buf, flags))
+    }
+
+    #[inline(never)]
+    fn send_any(&self, failed: Failed, buf: &[u8], flags: i32) -> Result<usize> {
+        if failed.is_none() {
+            take_late(&self.late_out)?;
+        }
+        self.send_within(failed, buf, flags, &mut self.deadline())
     }
 
     /// sendto(2)
+    #[inline]
     pub fn sendto(&self, buf: &[u8], flags: i32, addr: &Addr) -> Result<usize> {
-        take_late(&self.late_out)?;
+        self.plainly(|| net::sendto(self.fd.as_fd(), buf, flags | libc::MSG_NOSIGNAL, addr))
+            .or_else(|failed| self.sendto_any(failed, buf, flags, addr))
+    }
+
+    #[inline(never)]
+    fn sendto_any(&self, failed: Failed, buf: &[u8], flags: i32, addr: &Addr) -> Result<usize> {
+        if failed.is_none() {
+            take_late(&self.late_out)?;
+        }
         if self.session().is_some() {
             return Err(Error::os(libc::EISCONN));
         }
         self.carries_data()?;
         let all = flags | self.mode_flags(true);
-        self.attempt(libc::POLLOUT, flags, &mut self.deadline(), || {
-            net::sendto(self.inner.as_fd(), buf, all, addr)
+        self.attempt(failed, libc::POLLOUT, flags, &mut self.deadline(), || {
+            net::sendto(self.fd.as_fd(), buf, all, addr)
         })
+    }
+
+    /// Makes a plain socket's system call. If that is all there is to it, it is done; otherwise the
+    /// operation goes the long way, which takes over from how this call failed.
+    #[inline]
+    fn plainly<T>(&self, op: impl FnOnce() -> io::Result<T>) -> std::result::Result<T, Failed> {
+        if self.is_plain() { op().map_err(Some) } else { Err(None) }
+    }
+
+    /// Whether sending and receiving are one system call each, as far as this socket goes: it blocks
+    /// in the kernel, and is no layered one (TLS, or to be), none of Unix datagrams, and never had an
+    /// error to keep. Almost every call asks this, and nothing else.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.special.load(Ordering::Relaxed) && self.timeout_us() < 0
     }
 
     /// A deadline for one operation begun now.
@@ -65,6 +129,7 @@ impl Socket {
     #[inline]
     pub(crate) fn recv_within(
         &self,
+        failed: Failed,
         buf: &mut [MaybeUninit<u8>],
         flags: i32,
         deadline: &mut Deadline,
@@ -74,13 +139,14 @@ impl Socket {
         }
         self.carries_data()?;
         let all = flags | self.mode_flags(false);
-        self.attempt(libc::POLLIN, flags, deadline, || self.inner.recv_with_flags(buf, all))
+        self.attempt(failed, libc::POLLIN, flags, deadline, || net::recv(self.fd.as_fd(), buf, all))
     }
 
     /// One send(2) within an operation's deadline, late errors left alone.
     #[inline]
     pub(crate) fn send_within(
         &self,
+        failed: Failed,
         buf: &[u8],
         flags: i32,
         deadline: &mut Deadline,
@@ -90,11 +156,14 @@ impl Socket {
         }
         self.carries_data()?;
         let all = flags | self.mode_flags(true);
-        self.attempt(libc::POLLOUT, flags, deadline, || self.inner.send_with_flags(buf, all))
+        self.attempt(failed, libc::POLLOUT, flags, deadline, || {
+            net::send(self.fd.as_fd(), buf, all)
+        })
     }
 
     /// Keeps an error for the next call in that direction.
     pub(crate) fn keep_late(&self, incoming: bool, e: Error) {
+        self.special.store(true, Ordering::Relaxed);
         let late = if incoming { &self.late_in } else { &self.late_out };
         late.store(e.code(), Ordering::Relaxed);
     }
@@ -119,23 +188,25 @@ impl Socket {
         if out {
             flags |= libc::MSG_NOSIGNAL;
             // A Unix datagram socket blocks on its peer's queue, where a close could not wake it.
-            if self.family == libc::AF_UNIX && self.kind != libc::SOCK_STREAM {
+            if self.family() == libc::AF_UNIX && self.kind() != libc::SOCK_STREAM {
                 flags |= libc::MSG_DONTWAIT;
             }
         }
         flags
     }
 
-    /// Tries `op`; while it says EAGAIN and the mode allows, waits for `events` and tries again.
+    /// Tries `op`, unless it has `failed` already; while it says EAGAIN and the mode allows, waits for
+    /// `events` and tries again.
     #[inline]
     pub(super) fn attempt<T>(
         &self,
+        failed: Failed,
         events: i16,
         flags: i32,
         deadline: &mut Deadline,
         mut op: impl FnMut() -> io::Result<T>,
     ) -> Result<T> {
-        match op() {
+        match failed.map_or_else(&mut op, Err) {
             Ok(v) => Ok(v),
             Err(e) => self.attempt_again(e, events, flags, deadline, op),
         }
@@ -158,7 +229,7 @@ impl Socket {
             match error.raw_os_error() {
                 Some(libc::EINTR) => wait::interrupted()?,
                 Some(libc::EAGAIN) if may_wait => {
-                    wait::fd(self.inner.as_fd(), events, deadline)?;
+                    wait::fd(self.fd.as_fd(), events, deadline)?;
                     if tries > CONTRADICTIONS {
                         wait::moment(deadline)?;
                     }

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::{cvt, cvt_len};
-use crate::addr::{Addr, STORAGE};
+use crate::addr::{Addr, STORAGE, true_len};
 
 impl Addr {
     #[inline]
@@ -80,18 +80,39 @@ pub fn sendto(fd: BorrowedFd<'_>, buf: &[u8], flags: i32, addr: &Addr) -> io::Re
     })
 }
 
-/// recvfrom(2)
+/// send(2)
+#[inline]
+pub fn send(fd: BorrowedFd<'_>, buf: &[u8], flags: i32) -> io::Result<usize> {
+    // SAFETY: the buffer is readable for its length.
+    cvt_len(unsafe { libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), flags) })
+}
+
+/// recv(2)
+#[inline]
+pub fn recv(fd: BorrowedFd<'_>, buf: &mut [MaybeUninit<u8>], flags: i32) -> io::Result<usize> {
+    // SAFETY: the buffer is writable for its length.
+    cvt_len(unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) })
+}
+
+/// recvfrom(2), and from whom in `from`, of whose storage only the address is written
 #[inline]
 pub fn recvfrom(
     fd: BorrowedFd<'_>,
     buf: &mut [MaybeUninit<u8>],
     flags: i32,
-) -> io::Result<(usize, Addr)> {
-    let fd = fd.as_raw_fd();
-    Addr::fill(|addr, len| {
-        // SAFETY: the buffer is writable for its length; `fill` passes a writable address.
-        cvt_len(unsafe { libc::recvfrom(fd, buf.as_mut_ptr().cast(), buf.len(), flags, addr, len) })
-    })
+    from: &mut MaybeUninit<Addr>,
+) -> io::Result<usize> {
+    let (at, size, from) = (buf.as_mut_ptr().cast(), buf.len(), from.as_mut_ptr());
+    let mut len = STORAGE as libc::socklen_t;
+    // SAFETY: `buf` and `from` are writable; the family has been written when there are bytes of it.
+    unsafe {
+        let addr = &raw mut (*from).storage;
+        let n = cvt_len(libc::recvfrom(fd.as_raw_fd(), at, size, flags, addr.cast(), &mut len))?;
+        let family = if len < 2 { libc::AF_UNSPEC } else { addr.cast::<u16>().read().into() };
+        (&raw mut (*from).len).write(true_len(family, len as usize));
+        (&raw mut (*from).reserved).write(0);
+        Ok(n)
+    }
 }
 
 /// recv(2) that does not wait, into a buffer that is there
