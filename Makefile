@@ -54,7 +54,7 @@ target/examples/%: examples/c/%.c include/usocket.h $(RELEASE)/libusocket.so.0
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_HERE) -o $@ $< $(LIBS_HERE)
 
-demo: build certs $(EXAMPLES) ## servers and clients in C, in Python and, once built, in MicroPython; plain and TLS
+demo: build certs $(EXAMPLES) ## servers and clients in C, in Python and in MicroPython, which it builds; plain and TLS
 	@scripts/demo
 
 # --- test it -------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_tls_context_set_crl_flags(h, 0));
     STALE(usocket_tls_context_set_verify(h, 0));
     STALE(usocket_tls_context_set_hostname(h, 0));
+    STALE(usocket_tls_context_set_key_check(h, 0));
     STALE(usocket_tls_context_set_alpn(h, "h2"));
     STALE(usocket_tls_context_set_versions(h, 0, 0));
     STALE(usocket_tls_context_set_ciphers(h, "x"));
@@ -124,6 +125,7 @@ static void bad_arguments_have_their_codes(void **state)
     BAD(-EINVAL, usocket_tls_context_set_verify(c, INT32_MAX));
     BAD(-EINVAL, usocket_tls_context_set_verify(c, INT32_MIN));
     BAD(-EINVAL, usocket_tls_context_set_hostname(c, INT32_MIN));
+    BAD(-EINVAL, usocket_tls_context_set_key_check(c, INT32_MIN));
     BAD(0, usocket_tls_context_set_alpn(c, NULL));
     BAD(USOCKET_ETLS_NO_SUCH_VERSION, usocket_tls_context_set_versions(c, INT32_MIN, INT32_MAX));
     BAD(0, usocket_tls_context_set_ciphers(c, NULL));

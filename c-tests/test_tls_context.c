@@ -38,6 +38,12 @@ static void what_is_refused_and_why(void **state)
         c, in_certs("server.pem"), in_certs("mismatch-key.pem")));
     assert_true(OK(usocket_error_detail(c, words, sizeof words)) > 0);
     assert_non_null(strstr(words, "does not belong"));
+    // Not when the check is left to the peer.
+    GIVES(-EINVAL, usocket_tls_context_set_key_check(c, 2));
+    usocket_t unchecked = context(USOCKET_TLS_SERVER);
+    OK(usocket_tls_context_set_key_check(unchecked, 0));
+    OK(usocket_tls_context_use_cert_file(unchecked, in_certs("server.pem"), in_certs("mismatch-key.pem")));
+    OK(usocket_close(unchecked));
     GIVES(USOCKET_ETLS_PEM_EMPTY, usocket_tls_context_use_cert_file(c, in_certs("server.pem"), NULL));
     static const char locked[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAAA\n"
                                  "-----END ENCRYPTED PRIVATE KEY-----\n";

@@ -1124,6 +1124,17 @@ int32_t usocket_tls_context_use_cert_file(usocket_t context,
                                           const char *cert_path,
                                           const char *key_path);
 
+// Sets whether the certificates that follow must come with their own private key: 1, as at first,
+// or 0, where it is the peer that finds out, in the handshake: it refuses what another key signs.
+// (Mbed TLS does no other check. It weakens nothing here; the error only comes late.)
+//
+// Returns: 0.
+// Errors: -EINVAL for another number, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_set_key_check(usocket_t context, int32_t check);
+
 // Sets the application protocols (ALPN) in the order of preference, separated by commas, such as
 // "h2,http/1.1"; empty or NULL for none. A server that has protocols refuses a client that offers
 // none of them; one that offers no ALPN at all is welcome.

@@ -77,7 +77,7 @@ def test_non_blocking_gives_none():
     assert a.readinto(bytearray(4)) is None
     raises(errno.EAGAIN, a.recv, 1)
     b.write(b"abc")
-    time.sleep_ms(20)
+    time.sleep(0.02)
     assert a.read(10) == b"abc"
     full = bytes(1 << 20)
     while a.write(full) is not None:
@@ -108,7 +108,7 @@ def test_no_short_reads():
     def pieces():
         for _ in range(5):
             b.send(b"12345")
-            time.sleep_ms(20)
+            time.sleep(0.02)
 
     t = Thread(pieces)
     assert a.read(25) == b"12345" * 5

@@ -22,7 +22,7 @@ def test_threads_that_talk_while_the_collector_runs():
     threads = [Thread(talk, i) for i in range(6)]
     while any(t.running for t in threads):
         gc.collect()
-        time.sleep_ms(1)
+        time.sleep(0.001)
     for t in threads:
         t.join()
 

@@ -123,6 +123,16 @@ def test_a_server_is_verified():
     raises_type(ValueError, client_context().wrap_socket, a)
 
 
+def test_another_certificates_key_is_refused_by_the_peer():
+    server = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(load("server.pem"), load("client.key"))
+    client = client_context(None)
+    client.verify_mode = tls.CERT_NONE
+    for client in client, client_context():
+        said = refused(ValueError, "not correctly signed", server, client)
+        assert said == (-30592, "MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE"), said
+
+
 def test_the_system_is_trusted_by_default():
     # (Which does not know our authority.)
     refused(ValueError, "not correctly signed", client=client_context(None))
@@ -490,6 +500,6 @@ def test_threads_while_the_collector_runs():
     threads = [Thread(talk, i) for i in range(4)]
     while any(t.running for t in threads):
         gc.collect()
-        time.sleep_ms(1)
+        time.sleep(0.001)
     for t in threads:
         t.join()

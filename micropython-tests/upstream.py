@@ -25,10 +25,6 @@ OUTSIDE = re.compile(r"getaddrinfo\(\s*[\"'][a-zA-Z]|micropython\.org|mpy_host|H
 TLS = re.compile(r"ssl|tls")
 # Ours cannot, for rustls cannot: DTLS, pre-shared keys, and CBC and static-RSA cipher suites, which two tests list.
 EXCEPTIONS = re.compile(r"dtls|psk|sslcontext_server_client_ciphers|tls_sslcontext_ciphers")
-# What the library would have to change for: skipped while they fail.
-GAPS = {
-    "multi_net/sslcontext_verify_time_error.py": "a certificate with another's key is refused when it is loaded",
-}
 
 
 def tests():
@@ -105,18 +101,17 @@ def compare(names):
 
 
 def lost(name, result):
-    return result[0] == "pass" and result[1] != "pass" and not EXCEPTIONS.search(name) and name not in GAPS
+    return result[0] == "pass" and result[1] != "pass" and not EXCEPTIONS.search(name)
 
 
 def main():
     results = compare([n for n in tests() if not sys.argv[1:] or any(re.search(p, n) for p in sys.argv[1:])])
     for name, result in results.items():
         if result != ("pass", "pass"):
-            print(f"{name}: stock {result[0]}, ours {result[1]}" + ("  <-- LOST" if lost(name, result) else "")
-                  + (f" (known gap of the library: {GAPS[name]})" if name in GAPS else ""))
+            print(f"{name}: stock {result[0]}, ours {result[1]}" + ("  <-- LOST" if lost(name, result) else ""))
     passed = sum(r[1] == "pass" for r in results.values())
     failed = sum(lost(n, r) for n, r in results.items())
-    print("MicroPython's own network tests (skipped: neither stock nor ours passes, an exception, or a gap):")
+    print("MicroPython's own network tests (skipped: neither stock nor ours passes, or an exception):")
     print(f"{passed} passed, {failed} failed, {len(results) - passed - failed} skipped")
     return 1 if failed or not passed else 0
 

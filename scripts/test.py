@@ -63,6 +63,7 @@ def suites():
 def beside():
     """Suites that mostly wait, and are run beside the others."""
     yield "MicroPython firmware", ["make", "-s", "micropython"], CHECK, 1200
+    yield "MicroPython's own tests", ["scripts/micropython-upstream-tests"], PLAIN, 1200
     yield "micropython-tests", [sys.executable, "micropython-tests/run.py"], PLAIN, 1200
 
 

@@ -14,6 +14,10 @@ from .size import stripped
 
 SCRIPT = ROOT / "benches" / "host.py"
 
+# The peers in MicroPython: its modules in a firmware like ours, with the system's mbedTLS; and the current
+# stock build, with the mbedTLS of its own, which is the peer that TLS is judged by.
+MODULES, CURRENT = "stock modules", "stock 1.28, mbedTLS 3.6"
+
 # What each row measures: its name, what host.py is told, unit, units an operation, the goal in
 # MicroPython.
 ROWS = [
@@ -61,18 +65,21 @@ class BothEnds(Program):
 
 
 def row(host, sides, name, arguments, unit, per_op, goal):
-    """`sides` gives (interpreter, (module, TLS module), environment) of ours and of the peer's."""
-    (our, ours), (peer, theirs) = sides().items()
-    if "TLS" in name:
+    """`sides` gives (interpreter, (module, TLS module), environment) of ours and of each peer's."""
+    over_tls = "TLS" in name
+    all_sides = sides(over_tls)
+    if over_tls:
         peers.certificates()
-        for side in (ours, theirs):
+        for side in all_sides.values():
             require(side[0], side[1][1], side[2])
 
     def starter(side):
         return lambda: BothEnds(side[0], side[1], arguments, {**peers.ENV, **side[2]})
 
-    return compare(host, name, starter(ours), {peer: starter(theirs)}, unit, per_op, {peer: goal},
-                   slice_s=0.1 if "TLS" in name else 0.03)
+    programs = {peer: starter(side) for peer, side in all_sides.items()}
+    ours = programs.pop("ours")
+    return compare(host, name, ours, programs, unit, per_op, {CURRENT if over_tls else MODULES: goal},
+                   slice_s=0.1 if over_tls else 0.03)
 
 
 def require(interpreter, module, env):
@@ -82,7 +89,7 @@ def require(interpreter, module, env):
         raise Missing(f"module {module} with SSLContext in {' '.join(map(str, interpreter))}")
 
 
-def cpython():
+def cpython(_over_tls):
     if not (ROOT / "python" / "usocket").exists():
         raise Missing("python/usocket")
     env = {"PYTHONPATH": str(ROOT / "python"),
@@ -91,8 +98,8 @@ def cpython():
             "socket, ssl": ([sys.executable], ("socket", "ssl"), {})}
 
 
-def micropython():
-    """Both firmwares are built by micropython-build from one source with the same options."""
+def micropython(over_tls=False):
+    """The first two are built by micropython-build from one source with the same options."""
     build = ROOT / "scripts" / "micropython-build"
     home = Path(os.environ.get("MICROPYTHON_HOME", ROOT / "target" / "micropython"))
     ours, stock = home / "micropython", home / "micropython-stock"
@@ -101,7 +108,16 @@ def micropython():
             raise Missing("scripts/micropython-build, which makes the firmwares")
         library()
         run([build])
-    return {"ours": ([ours], ("socket", "tls"), {}), "stock modules": ([stock], ("socket", "tls"), {})}
+    firmwares = {"ours": ours, MODULES: stock} | ({CURRENT: current_stock()} if over_tls else {})
+    return {name: ([program], ("socket", "tls"), {}) for name, program in firmwares.items()}
+
+
+def current_stock():
+    """The interpreter comes as a module of CPython, which only starts it: its main() runs to the end."""
+    done = subprocess.run([ROOT / "scripts" / "micropython-programs", "stock-tls"], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Missing(done.stderr.strip())
+    return Path(done.stdout.strip())
 
 
 def idle_calls(interpreter, seconds=3):
@@ -135,10 +151,11 @@ def idle_calls(interpreter, seconds=3):
 def idle():
     """The call that the server is in when strace comes is not counted."""
     peers.certificates()
-    (ours, *_), (stock, *_) = micropython().values()
-    ours, stock = idle_calls(ours[0]), idle_calls(stock[0])
-    yield at_most("MicroPython", IDLE, ours, 5, "calls/s", f"stock: {stock:.0f}")
-    yield Row("MicroPython", IDLE, "stock modules", stock / max(ours, 1 / 3), None, None, ours, "calls/s", stock)
+    calls = {name: idle_calls(program[0]) for name, (program, *_) in micropython(over_tls=True).items()}
+    ours = calls.pop("ours")
+    yield at_most("MicroPython", IDLE, ours, 5, "calls/s")
+    for peer, theirs in calls.items():
+        yield Row("MicroPython", IDLE, peer, theirs / max(ours, 1 / 3), None, None, ours, "calls/s", theirs)
 
 
 IDLE = "idle asyncio server, 1 TLS and 5 plain"

@@ -2,6 +2,7 @@
 # of which only these few files are then linked. From its own copy where the checkout has it (git
 # submodule update --init lib/mbedtls), else from the system's (Debian: libmbedtls-dev).
 
+GIT_SUBMODULES += lib/mbedtls
 USOCKET_MBEDTLS := $(if $(wildcard $(TOP)/lib/mbedtls/library/md5.c),bundled,$(shell \
 	echo '\#include <mbedtls/md5.h>' | $(CC) -E -x c - >/dev/null 2>&1 && echo system))
 

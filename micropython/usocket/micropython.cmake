@@ -25,6 +25,8 @@ target_sources(usermod_usocket INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/modtls.c
 )
 target_include_directories(usermod_usocket INTERFACE ${CMAKE_CURRENT_LIST_DIR})
+target_compile_options(usermod_usocket INTERFACE $<$<COMPILE_LANGUAGE:C>:-include>
+    $<$<COMPILE_LANGUAGE:C>:${CMAKE_CURRENT_LIST_DIR}/scheduled.h>)
 
 if(EXISTS "${USOCKET_LIB}")
     target_include_directories(usermod_usocket INTERFACE ${USOCKET_INC})

@@ -39,7 +39,7 @@ endif
 override MICROPY_PY_SSL := 0
 
 # What another thread schedules must run while the main thread waits in the library.
-CFLAGS_USERMOD += '-DMICROPY_SCHED_HOOK_SCHEDULED=do{extern void usk_scheduled(void);usk_scheduled();}while(0)'
+CFLAGS_USERMOD += -include $(USOCKET_MOD_DIR)/scheduled.h
 
 # The port's SIGINT handler jumps out of whatever is running; runtime.c keeps it off the library.
 ifneq ($(shell uname -s),Darwin)

@@ -87,8 +87,7 @@ static void main_thread_is_here(void) {
     sigaction(SIGURG, &action, NULL);
 }
 
-// Called whenever something is scheduled (MICROPY_SCHED_HOOK_SCHEDULED), on any thread.
-void usk_scheduled(void);
+// Called whenever something is scheduled (MICROPY_SCHED_HOOK_SCHEDULED in scheduled.h), on any thread.
 void usk_scheduled(void) {
     if (main_current != NULL && *main_current != NULL && !pthread_equal(pthread_self(), main_thread)) {
         pthread_kill(main_thread, SIGURG);

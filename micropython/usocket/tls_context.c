@@ -66,7 +66,9 @@ static int32_t set_up(usk_tls_context_t *self, usocket_t context, bool check_nam
     size_t n;
     mp_obj_t *items;
     mp_obj_list_get(self->loaded, &n, &items);
-    int32_t r = 0;
+    // As mbedTLS, which leaves it to the peer to find out that a key is another certificate's.
+    int32_t r;
+    USK_CALL(r, usocket_tls_context_set_key_check(context, 0));
     for (size_t i = 0; i < n && r >= 0; ++i) {
         r = load(context, items[i]);
     }

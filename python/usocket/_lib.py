@@ -125,6 +125,7 @@ PROTOTYPES = {
     "usocket_tls_context_set_crl_flags": "i s i",
     "usocket_tls_context_set_verify": "i s i",
     "usocket_tls_context_set_hostname": "i s i",
+    "usocket_tls_context_set_key_check": "i s i",
     "usocket_tls_context_set_alpn": "i s t",
     "usocket_tls_context_set_versions": "i s i i",
     "usocket_tls_context_set_ciphers": "i s t",

@@ -91,6 +91,20 @@ pub unsafe extern "C" fn usocket_tls_context_use_cert_file(
     })
 }
 
+/// Sets whether the certificates that follow must come with their own private key: 1, as at first,
+/// or 0, where it is the peer that finds out, in the handshake: it refuses what another key signs.
+/// (Mbed TLS does no other check. It weakens nothing here; the error only comes late.)
+///
+/// Returns: 0.
+/// Errors: -EINVAL for another number, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_context_set_key_check(context: usocket_t, check: i32) -> i32 {
+    guard(|| tls_only!((context, check) => on_context(context, |c| c.set_key_check(check))))
+}
+
 /// Sets the application protocols (ALPN) in the order of preference, separated by commas, such as
 /// "h2,http/1.1"; empty or NULL for none. A server that has protocols refuses a client that offers
 /// none of them; one that offers no ALPN at all is welcome.

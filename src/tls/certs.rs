@@ -6,7 +6,7 @@ use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 
 use super::code::*;
 use super::der::Facts;
@@ -20,8 +20,14 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads certificate (with its issuers) and key, and checks that they belong together.
-    pub fn new(provider: &CryptoProvider, cert: &[u8], key: &[u8]) -> Result<Self, Cause> {
+    /// Reads certificate (with its issuers) and key. `check` says whether they must belong together;
+    /// unchecked, a peer finds out: what the key signs is not the certificate's.
+    pub fn new(
+        provider: &CryptoProvider,
+        cert: &[u8],
+        key: &[u8],
+        check: bool,
+    ) -> Result<Self, Cause> {
         let certs = pem::certificates(cert)?;
         let invalid = |words: &str| Cause::new(USOCKET_ETLS_CERT_INVALID, words);
         let first = certs.first().cloned().unwrap_or_else(|| Vec::new().into());
@@ -37,7 +43,9 @@ impl Identity {
             Cause::new(USOCKET_ETLS_KEY_INVALID, format!("the private key cannot be used: {e}"))
         })?;
         // A key that cannot say what its public half is passes, as in rustls.
-        if key.public_key().is_some_and(|public| public.as_ref() != facts.key) {
+        let another =
+            |key: &dyn SigningKey| key.public_key().is_some_and(|p| p.as_ref() != facts.key);
+        if check && another(&*key) {
             return Err(Cause::plain(USOCKET_ETLS_KEY_MISMATCH));
         }
         let key = CertifiedKey::new(certs, key);

@@ -36,6 +36,7 @@ pub enum Role {
 pub struct Draft {
     pub(super) provider: CryptoProvider,
     pub(super) identities: Vec<Identity>,
+    pub(super) check_keys: bool,
     pub(super) trusted: Vec<CertificateDer<'static>>,
     pub(super) anchors: Vec<Anchors>,
     pub(super) crls: Vec<CertificateRevocationListDer<'static>>,
@@ -86,6 +87,7 @@ impl Context {
         let draft = Draft {
             provider,
             identities: Vec::new(),
+            check_keys: true,
             trusted: Vec::new(),
             anchors: Vec::new(),
             crls: Vec::new(),
@@ -155,7 +157,7 @@ impl Context {
     pub fn use_cert(&self, cert: &[u8], key: &[u8]) -> Result<()> {
         let key = if key.is_empty() { cert } else { key };
         self.change(|d| {
-            d.identities.push(Identity::new(&d.provider, cert, key)?);
+            d.identities.push(Identity::new(&d.provider, cert, key, d.check_keys)?);
             Ok(())
         })
     }
@@ -165,6 +167,14 @@ impl Context {
         let cert = self.explained(read(cert))?;
         let key = key.map(|k| self.explained(read(k))).transpose()?;
         self.use_cert(&cert, key.as_deref().unwrap_or_default())
+    }
+
+    /// Whether a key must belong to its certificate, for those that follow.
+    pub fn set_key_check(&self, mode: i32) -> Result<i32> {
+        self.change(|d| {
+            d.check_keys = flag(mode)?;
+            Ok(0)
+        })
     }
 
     /// Trusts certificates, leaving out what cannot be read beside others; gives how many.
@@ -261,11 +271,7 @@ impl Context {
     /// Whether a client checks the name.
     pub fn set_hostname(&self, mode: i32) -> Result<i32> {
         self.change(|d| {
-            d.check_name = match mode {
-                0 => false,
-                1 => true,
-                _ => return Err(invalid()),
-            };
+            d.check_name = flag(mode)?;
             Ok(0)
         })
     }
@@ -388,6 +394,15 @@ impl Context {
 
 fn invalid() -> Cause {
     Error::os(libc::EINVAL).into()
+}
+
+/// A switch of the C interface.
+fn flag(value: i32) -> std::result::Result<bool, Cause> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(invalid()),
+    }
 }
 
 fn add_anchors(draft: &mut Draft, anchors: Anchors) -> std::result::Result<i32, Cause> {

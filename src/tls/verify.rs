@@ -356,6 +356,14 @@ fn translate(e: Pki, facts: &Facts<'_>, usage: Usage) -> Tls {
     }
 }
 
+/// Says that it is the handshake that is signed wrongly, not the certificate.
+fn not_its_key(e: Tls) -> Tls {
+    if e == CertificateError::BadSignature.into() {
+        note_words("the peer does not have the private key of the certificate it shows".into());
+    }
+    e
+}
+
 macro_rules! signatures {
     () => {
         fn verify_tls12_signature(
@@ -365,7 +373,7 @@ macro_rules! signatures {
             dss: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Tls> {
             let algorithms = &self.provider.signature_verification_algorithms;
-            verify_tls12_signature(message, cert, dss, algorithms)
+            verify_tls12_signature(message, cert, dss, algorithms).map_err(not_its_key)
         }
 
         fn verify_tls13_signature(
@@ -375,7 +383,7 @@ macro_rules! signatures {
             dss: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Tls> {
             let algorithms = &self.provider.signature_verification_algorithms;
-            verify_tls13_signature(message, cert, dss, algorithms)
+            verify_tls13_signature(message, cert, dss, algorithms).map_err(not_its_key)
         }
 
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -182,6 +182,37 @@ fn nothing_in_common() {
     expect(got, [alert(120), USOCKET_ETLS_NO_COMMON_ALPN], "protocol");
 }
 
+/// Left unchecked, it gains nobody anything: the peer refuses what it signs, even one that
+/// verifies no certificate.
+#[test]
+fn another_certificates_key() {
+    let ca = Ca::new("CA");
+    let other = ca.server();
+    let mixed = |context: &Context, made: Made| {
+        context.set_key_check(0).unwrap();
+        context.use_cert(made.cert.as_bytes(), other.key.as_bytes()).unwrap();
+    };
+    for version in VERSIONS {
+        for verify in [0, 2] {
+            let (client, server) = (client(), Context::new(2).unwrap());
+            client.set_versions(*version, *version).unwrap();
+            client.trust(ca.pem().as_bytes()).unwrap();
+            client.set_verify(verify).unwrap();
+            mixed(&server, ca.server());
+            let got = outcome(&client, &server, Some(NAME));
+            expect(got, [USOCKET_ETLS_CERT_BAD_SIGNATURE, alert(51)], "private key");
+        }
+        let (client, server) = (client(), server(&ca.server()));
+        client.set_verify(0).unwrap();
+        client.set_versions(*version, *version).unwrap();
+        mixed(&client, ca.client());
+        server.trust(ca.pem().as_bytes()).unwrap();
+        server.set_verify(2).unwrap();
+        let [_, (server, _)] = outcome(&client, &server, Some(NAME));
+        assert_eq!(server, USOCKET_ETLS_CERT_BAD_SIGNATURE);
+    }
+}
+
 #[test]
 fn what_a_context_refuses() {
     let ca = Ca::new("CA");

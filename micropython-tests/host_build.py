@@ -1,0 +1,59 @@
+"""What builds: a port with CMake (cmake/CMakeLists.txt) is one that works, and none loses what it had."""
+
+import ast
+import os
+import shutil
+import subprocess
+
+from run import HERE, HOME, OURS, STOCK, TOP, Skip, firmware
+
+BUILD = f"{HOME}/build-cmake"
+
+
+def run(*words):
+    r = subprocess.run(words, capture_output=True, text=True)
+    assert r.returncode == 0, "\n".join((r.stdout + r.stderr).splitlines()[-20:])
+
+
+def source():
+    return os.environ.get("MICROPYTHON_DIR") or f"{HOME}/source"
+
+
+def build():
+    if shutil.which("cmake") is None:
+        raise Skip("no cmake")
+    options = (f"-DMICROPY_DIR={source()}", f"-DUSER_C_MODULES={TOP}/micropython")
+    run("cmake", "-S", f"{HERE}/cmake", "-B", BUILD, *options)
+    run("cmake", "--build", BUILD, "-j2")
+    return f"{BUILD}/micropython"
+
+
+def test_a_port_built_with_cmake():
+    interpreter = build()
+    for module, name in (
+        ("test_build", "test_the_modules_have_both_names"),
+        ("test_socket", "test_methods_that_stock_lacks"),
+        ("test_poll", "test_what_linux_reports"),
+        ("test_tls", "test_data_both_ways"),
+        ("test_thread", "test_what_another_thread_schedules_runs_within_a_blocked_call"),
+    ):
+        error = firmware(interpreter, module, name)
+        assert not error, f"{name}: {error}"
+
+
+WHAT_STOCK_HAS = ("hashlib", "cryptolib", "socket", "socket.socket", "select", "select.poll()", "tls", "tls.SSLContext")
+
+
+def names(interpreter, what):
+    code = f"import {what.split('.')[0]}; print(dir({what}))"
+    out = subprocess.run([interpreter, "-c", code], capture_output=True, text=True)
+    return set(ast.literal_eval(out.stdout or "[]"))
+
+
+def test_what_stock_has_is_here():
+    if not os.path.exists(STOCK):
+        raise Skip("no stock")
+    for what in WHAT_STOCK_HAS:
+        missing = names(STOCK, what) - names(OURS, what)
+        missing = {name for name in missing if "DTLS" not in name}
+        assert not missing, f"{what} lacks {missing}"

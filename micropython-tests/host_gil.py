@@ -1,0 +1,14 @@
+"""A port with a GIL: whatever waits in the library lets the other threads run. Every test of the firmware, there."""
+
+import subprocess
+
+from run import TOP, firmware, firmware_tests
+
+
+def test_everything_with_a_gil():
+    built = subprocess.run([f"{TOP}/scripts/micropython-build", "gil"], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    interpreter = built.stdout.strip()
+    wrong = [(name, firmware(interpreter, module, name)) for module, name, _ in firmware_tests()]
+    wrong = [f"{name}: {error}" for name, error in wrong if error]
+    assert not wrong, "; ".join(wrong)

@@ -1,0 +1,6 @@
+// Before every file of MicroPython's own (-include): what another thread schedules must run while the main thread
+// waits in the library (runtime.c).
+#ifndef __ASSEMBLER__
+void usk_scheduled(void);
+#define MICROPY_SCHED_HOOK_SCHEDULED usk_scheduled()
+#endif
