@@ -48,7 +48,9 @@ static bool fill(snapshot_t *snap) {
     usk_set_unlock(set, &call);
     snap->n_waited = front;
     snap->n_asked = snap->len - back;
-    memmove(snap->entries + front, snap->entries + back, snap->n_asked * sizeof(*snap->entries));
+    if (snap->n_asked > 0) {
+        memmove(snap->entries + front, snap->entries + back, snap->n_asked * sizeof(*snap->entries));
+    }
     return enough;
 }
 
@@ -172,15 +174,20 @@ static mp_int_t pause_ms(const snapshot_t *snap, mp_int_t timeout_ms, mp_uint_t 
 }
 
 static size_t wait_all(snapshot_t *snap, mp_int_t timeout_ms) {
-    mp_uint_t start = mp_hal_ticks_ms();
+    // Most waits need no clock.
+    bool clock = timeout_ms > 0 || snap->n_asked > 0;
+    mp_uint_t start = clock ? mp_hal_ticks_ms() : 0;
     // What can only be asked is asked before the first sleep.
     mp_int_t pause = snap->n_asked > 0 ? 0 : timeout_ms;
     for (;;) {
         size_t ready = wait_once(snap, pause < 0 ? -1 : (int64_t)pause * 1000);
         ready += ask_once(snap);
-        mp_uint_t waited = mp_hal_ticks_ms() - start;
-        if (ready > 0 || (timeout_ms >= 0 && waited >= (mp_uint_t)timeout_ms)) {
+        if (ready > 0 || timeout_ms == 0) {
             return ready;
+        }
+        mp_uint_t waited = clock ? mp_hal_ticks_ms() - start : 0;
+        if (timeout_ms > 0 && waited >= (mp_uint_t)timeout_ms) {
+            return 0;
         }
         mp_handle_pending(true);
         pause = pause_ms(snap, timeout_ms, waited);
