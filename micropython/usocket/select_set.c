@@ -5,8 +5,11 @@
 
 #include "select_set.h"
 
+#ifndef POLLRDHUP
+#define POLLRDHUP 0
+#endif
 // What a poller takes as events; others never come anyway.
-#define KNOWN_EVENTS (POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP | POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND)
+#define KNOWN_EVENTS (POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND | POLLRDHUP)
 
 void usk_set_init(usk_set_t *set) {
     mp_map_init(&set->map, 0);
