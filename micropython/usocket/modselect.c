@@ -9,10 +9,8 @@
 typedef struct _poll_t {
     mp_obj_base_t base;
     usk_set_t set;
-    // The entries that the last ipoll() found ready, and how far the iteration is.
-    usk_entry_t **ready;
-    size_t ready_len;
-    size_t ready_next;
+    // What the last ipoll() found, until all of it was given out.
+    usk_found_t *ready;
     bool oneshot;
     mp_obj_t tuple;
 } poll_t;
@@ -42,23 +40,23 @@ static mp_obj_t poll_modify(mp_obj_t self_in, mp_obj_t obj, mp_obj_t events) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(poll_modify_obj, poll_modify);
 
-// The entries with events, as an array of `*len`; NULL for none.
-static usk_entry_t **wait_for(poll_t *self, size_t n_args, const mp_obj_t *args, size_t *len) {
+static usk_found_t *wait_for(poll_t *self, size_t n_args, const mp_obj_t *args) {
     mp_int_t timeout_ms = -1;
     if (n_args > 1 && args[1] != mp_const_none) {
         timeout_ms = mp_obj_get_int(args[1]);
     }
-    return usk_set_wait(&self->set, timeout_ms, len);
+    return usk_set_wait(&self->set, timeout_ms);
 }
 
 // poll([timeout_ms])
 static mp_obj_t poll_poll(size_t n_args, const mp_obj_t *args) {
-    size_t len;
-    usk_entry_t **ready = wait_for(MP_OBJ_TO_PTR(args[0]), n_args, args, &len);
+    usk_found_t *ready = wait_for(MP_OBJ_TO_PTR(args[0]), n_args, args);
+    size_t len = ready != NULL ? ready->len : 0;
     mp_obj_list_t *list = MP_OBJ_TO_PTR(mp_obj_new_list(len, NULL));
     list->len = 0;
     for (size_t i = 0; i < len; ++i) {
-        mp_obj_t items[2] = { ready[i]->obj, mp_obj_new_int_from_uint(ready[i]->revents) };
+        usk_entry_t *e = ready->entries[i];
+        mp_obj_t items[2] = { e->obj, mp_obj_new_int_from_uint(e->revents) };
         if (items[0] != MP_OBJ_NULL) { // else another thread has taken it out
             list->items[list->len++] = mp_obj_new_tuple(2, items);
         }
@@ -74,11 +72,8 @@ static mp_obj_t poll_ipoll(size_t n_args, const mp_obj_t *args) {
         self->tuple = mp_obj_new_tuple(2, NULL);
     }
     int flags = n_args > 2 ? (int)mp_obj_get_int(args[2]) : 0;
-    self->ready_len = 0;
-    size_t len;
-    self->ready = wait_for(self, n_args, args, &len);
-    self->ready_len = len;
-    self->ready_next = 0;
+    self->ready = NULL;
+    self->ready = wait_for(self, n_args, args);
     self->oneshot = (flags & FLAG_ONESHOT) != 0;
     return args[0];
 }
@@ -86,8 +81,14 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(poll_ipoll_obj, 1, 3, poll_ipoll);
 
 static mp_obj_t poll_iternext(mp_obj_t self_in) {
     poll_t *self = MP_OBJ_TO_PTR(self_in);
-    while (self->ready_next < self->ready_len) {
-        usk_entry_t *e = self->ready[self->ready_next++];
+    usk_found_t *ready = self->ready; // which another thread may replace
+    while (ready != NULL) {
+        size_t i = ready->next;
+        if (i >= ready->len) {
+            break;
+        }
+        ready->next = i + 1;
+        usk_entry_t *e = ready->entries[i];
         mp_obj_t obj = e->obj;
         if (obj == MP_OBJ_NULL || e->revents == 0) {
             continue; // taken out since, and perhaps put in again
@@ -101,7 +102,6 @@ static mp_obj_t poll_iternext(mp_obj_t self_in) {
         return self->tuple;
     }
     self->ready = NULL;
-    self->ready_len = 0;
     return MP_OBJ_STOP_ITERATION;
 }
 
@@ -136,7 +136,6 @@ static mp_obj_t mod_poll(void) {
     poll_t *self = mp_obj_malloc_with_finaliser(poll_t, &poll_type);
     usk_set_init(&self->set);
     self->ready = NULL;
-    self->ready_len = self->ready_next = 0;
     self->oneshot = false;
     self->tuple = MP_OBJ_NULL;
     return MP_OBJ_FROM_PTR(self);

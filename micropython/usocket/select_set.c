@@ -16,8 +16,8 @@ void usk_set_init(usk_set_t *set) {
     set->sweep_at = USK_SMALL_SET;
     set->poller = 0;
     set->limit = USK_SMALL_SET;
-    set->sockets_beside = 0;
-    set->inside = set->beside = (usk_list_t) { NULL, NULL, 0 };
+    set->sockets_beside = set->n_inside = set->n_beside = 0;
+    set->first = set->last = NULL;
     set->room = NULL;
     set->room_len = 0;
     #if USK_SET_LOCKED
@@ -53,32 +53,28 @@ void usk_set_unlock(usk_set_t *set, usk_call_t *call) {
     usk_leave(call, 0);
 }
 
-// ---- the lists ----
+// ---- the list ----
 
-static void unlink_entry(usk_set_t *set, usk_entry_t *e) {
-    usk_list_t *list = e->list;
-    if (list == NULL) {
-        return;
+static void leave_list(usk_set_t *set, usk_entry_t *e) {
+    if (e->beside) {
+        *(e->prev != NULL ? &e->prev->next : &set->first) = e->next;
+        *(e->next != NULL ? &e->next->prev : &set->last) = e->prev;
+        e->beside = false;
+        set->n_beside -= 1;
+        set->sockets_beside -= e->s != 0;
     }
-    *(e->prev != NULL ? &e->prev->next : &list->first) = e->next;
-    *(e->next != NULL ? &e->next->prev : &list->last) = e->prev;
-    list->len -= 1;
-    set->sockets_beside -= list == &set->beside && e->s != 0;
-    e->list = NULL;
-    e->next = e->prev = NULL;
 }
 
-static void move_to(usk_set_t *set, usk_list_t *list, usk_entry_t *e) {
-    if (e->list == list) {
-        return;
+static void join_list(usk_set_t *set, usk_entry_t *e) {
+    if (!e->beside) {
+        e->next = NULL;
+        e->prev = set->last;
+        *(e->prev != NULL ? &e->prev->next : &set->first) = e;
+        set->last = e;
+        e->beside = true;
+        set->n_beside += 1;
+        set->sockets_beside += e->s != 0;
     }
-    unlink_entry(set, e);
-    e->list = list;
-    e->prev = list->last;
-    *(list->last != NULL ? &list->last->next : &list->first) = e;
-    list->last = e;
-    list->len += 1;
-    set->sockets_beside += list == &set->beside && e->s != 0;
 }
 
 // ---- the poller ----
@@ -97,18 +93,25 @@ static bool arm(usk_set_t *set, usk_entry_t *e) {
     if (r < 0 && e->armed == 0) {
         return false;
     }
+    set->n_inside += e->armed == 0;
     e->armed = mask;
     e->ignored = false;
-    move_to(set, &set->inside, e);
+    leave_list(set, e);
     return true;
+}
+
+// The poller knows it no longer.
+static void forget(usk_set_t *set, usk_entry_t *e) {
+    set->n_inside -= e->armed != 0;
+    e->armed = 0;
 }
 
 static void disarm(usk_set_t *set, usk_entry_t *e) {
     int32_t r;
     USK_CALL(r, usocket_poller_remove(set->poller, e->s, -1));
+    // One that is closed is about to be reported.
     if (r != -EBADF) {
-        e->armed = 0;
-        unlink_entry(set, e);
+        forget(set, e);
     }
 }
 
@@ -122,7 +125,7 @@ static void outgrown(usk_set_t *set) {
         return;
     }
     set->poller = poller;
-    for (usk_entry_t *e = set->beside.first, *next; e != NULL; e = next) {
+    for (usk_entry_t *e = set->first, *next; e != NULL; e = next) {
         next = e->next;
         if (e->s != 0) {
             arm(set, e);
@@ -146,19 +149,18 @@ void usk_set_settle(usk_set_t *set, usk_entry_t *e) {
 void usk_set_closed(usk_set_t *set, usk_entry_t *e) {
     usk_call_t call;
     usk_set_lock(set, &call);
-    e->armed = 0;
-    unlink_entry(set, e);
+    forget(set, e);
     if (e->obj != MP_OBJ_NULL) {
-        move_to(set, &set->beside, e); // which goes on saying POLLNVAL
+        join_list(set, e); // and usocket_poll goes on saying POLLNVAL
     }
     usk_set_unlock(set, &call);
 }
 
 // ---- registration ----
 
-// How `obj` is waited for.
+// How `obj` is to be waited for; not registered yet.
 static usk_entry_t entry_for(mp_obj_t obj) {
-    usk_entry_t e = { .obj = obj, .fd = -1 };
+    usk_entry_t e = { .obj = MP_OBJ_NULL, .fd = -1 };
     if (mp_obj_is_int(obj)) {
         e.fd = (int)mp_obj_get_int(obj);
         if (e.fd < 0) {
@@ -189,6 +191,14 @@ static bool is_registered(const usk_entry_t *e) {
     return e != NULL && e->obj != MP_OBJ_NULL;
 }
 
+// Whether nothing needs it any more, nor what was in its place before.
+static bool is_done(usk_entry_t *e) {
+    while (e->former != NULL && e->former->armed == 0) {
+        e->former = e->former->former;
+    }
+    return e->obj == MP_OBJ_NULL && e->armed == 0 && e->former == NULL;
+}
+
 // Lets go of entries that were taken out, when there may be as many as others.
 static void sweep(usk_set_t *set) {
     if (set->map.used < set->sweep_at) {
@@ -196,8 +206,7 @@ static void sweep(usk_set_t *set) {
     }
     for (size_t i = 0; i < set->map.alloc; ++i) {
         if (mp_map_slot_is_filled(&set->map, i)) {
-            usk_entry_t *e = MP_OBJ_TO_PTR(set->map.table[i].value);
-            if (e->list == NULL) {
+            if (is_done(MP_OBJ_TO_PTR(set->map.table[i].value))) {
                 mp_map_lookup(&set->map, set->map.table[i].key, MP_MAP_LOOKUP_REMOVE_IF_FOUND);
             }
         }
@@ -212,8 +221,11 @@ static usk_entry_t *entry_of(usk_set_t *set, mp_obj_t obj) {
     if (e != NULL && e->armed != 0 && e->s == now.s) {
         return e;
     }
-    // (One that is armed was another object's, which had the same place in memory.)
-    if (e == NULL || e->armed != 0) {
+    if (e != NULL && e->armed == 0) {
+        now.former = e->former;
+    } else {
+        // (One that is armed was another object's, which had the same place in memory.)
+        now.former = e;
         sweep(set);
         e = m_new_obj(usk_entry_t);
         mp_map_lookup(&set->map, mp_obj_id(obj), MP_MAP_LOOKUP_ADD_IF_NOT_FOUND)->value = MP_OBJ_FROM_PTR(e);
@@ -233,7 +245,7 @@ void usk_set_register(usk_set_t *set, mp_obj_t obj, mp_uint_t events) {
     e->events = events;
     e->revents = 0;
     if (e->s == 0 || set->poller == 0 || !arm(set, e)) {
-        move_to(set, &set->beside, e);
+        join_list(set, e);
     }
     if (set->poller == 0 && set->sockets_beside > set->limit) {
         outgrown(set);
@@ -264,8 +276,6 @@ void usk_set_unregister(usk_set_t *set, mp_obj_t obj) {
     usk_call_t call;
     usk_set_lock(set, &call);
     e->obj = MP_OBJ_NULL;
-    if (e->armed == 0) {
-        unlink_entry(set, e);
-    }
+    leave_list(set, e);
     usk_set_unlock(set, &call);
 }

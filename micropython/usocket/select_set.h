@@ -25,15 +25,12 @@ typedef struct _usk_entry_t {
     uint32_t armed;
     // The poller has reported it once since nobody wants to know.
     bool ignored;
-    // The list it is in, if it is in one.
-    struct _usk_list_t *list;
+    // In the list of those beside the poller.
+    bool beside;
     struct _usk_entry_t *next, *prev;
+    // What had this one's place in the map before, while the poller knows it.
+    struct _usk_entry_t *former;
 } usk_entry_t;
-
-typedef struct _usk_list_t {
-    usk_entry_t *first, *last;
-    size_t len;
-} usk_list_t;
 
 // Small sets are waited for with poll(2), which needs nothing set up; a set with more sockets gets a
 // poller, so that a wait costs what is ready. Descriptors of others, and streams that can only be
@@ -42,7 +39,8 @@ typedef struct _usk_list_t {
 // The poller is told as late as possible. A socket that is taken out stays in there, and is really
 // taken out when it wakes somebody for nothing: asyncio registers the same sockets again and again.
 //
-// Every entry the poller knows is in `inside`, so that what it hands back is alive.
+// Every entry that the poller or the list knows is in the map as well, itself or as a former one: the
+// collector needs a way to it that does not move while another thread waits.
 typedef struct _usk_set_t {
     // mp_obj_id of the object -> usk_entry_t *; those taken out go when there are `sweep_at`.
     mp_map_t map;
@@ -51,8 +49,10 @@ typedef struct _usk_set_t {
     usocket_t poller;
     size_t limit;
     size_t sockets_beside;
-    usk_list_t inside;
-    usk_list_t beside;
+    size_t n_inside;
+    // Those beside it, in the order in which they were registered.
+    usk_entry_t *first, *last;
+    size_t n_beside;
     // Room for the poller's events, while no wait uses it.
     usocket_event *room;
     size_t room_len;
@@ -73,9 +73,14 @@ void usk_set_settle(usk_set_t *set, usk_entry_t *e);
 // The poller has reported that the socket is closed, and knows it no longer.
 void usk_set_closed(usk_set_t *set, usk_entry_t *e);
 
-// Waits until something is ready, or `timeout_ms`, negative for ever: the entries, as an array of
-// `*len`, NULL for none (select_wait.c).
-usk_entry_t **usk_set_wait(usk_set_t *set, mp_int_t timeout_ms, size_t *len);
+// What a wait found, and how far somebody has gone through it.
+typedef struct _usk_found_t {
+    size_t len, next;
+    usk_entry_t *entries[];
+} usk_found_t;
+
+// Waits until something is ready, or `timeout_ms`, negative for ever; NULL for nothing (select_wait.c).
+usk_found_t *usk_set_wait(usk_set_t *set, mp_int_t timeout_ms);
 
 // Around every use of the lists. Nothing within may raise or ask for memory: without a GIL, another
 // thread may register while one waits.

@@ -36,8 +36,8 @@ static bool fill(snapshot_t *snap) {
     size_t front = 0, back = snap->len;
     usk_call_t call;
     usk_set_lock(set, &call);
-    bool enough = set->beside.len <= snap->len && set->inside.len <= snap->room && (set->poller == 0 || snap->events != NULL);
-    for (usk_entry_t *e = set->beside.first; enough && e != NULL; e = e->next) {
+    bool enough = set->n_beside <= snap->len && set->n_inside <= snap->room && (set->poller == 0 || snap->events != NULL);
+    for (usk_entry_t *e = set->first; enough && e != NULL; e = e->next) {
         if (usk_entry_is_waited(e)) {
             snap->entries[front++] = e;
             snap->fds[front] = (usocket_pollfd) { .socket = e->s, .fd = e->fd, .events = (int16_t)e->events };
@@ -59,7 +59,7 @@ static void make_room(snapshot_t *snap) {
     usk_set_t *set = snap->set;
     usk_call_t call;
     usk_set_lock(set, &call);
-    size_t len = set->inside.len;
+    size_t len = set->n_inside;
     snap->events = set->room;
     snap->room = set->room_len;
     set->room = NULL; // not for two threads
@@ -194,24 +194,24 @@ static size_t wait_all(snapshot_t *snap, mp_int_t timeout_ms) {
     }
 }
 
-static usk_entry_t **ready_entries(const snapshot_t *snap, size_t n, size_t *len) {
-    usk_entry_t **ready = m_new(usk_entry_t *, n);
-    *len = 0;
-    for (size_t i = 0; i < snap->n_events && *len < n; ++i) {
-        ready[(*len)++] = (usk_entry_t *)(uintptr_t)snap->events[i].data;
+static usk_found_t *found(const snapshot_t *snap, size_t n) {
+    usk_found_t *found = m_new_obj_var(usk_found_t, entries, usk_entry_t *, n);
+    found->len = found->next = 0;
+    for (size_t i = 0; i < snap->n_events && found->len < n; ++i) {
+        found->entries[found->len++] = (usk_entry_t *)(uintptr_t)snap->events[i].data;
     }
-    for (size_t i = 0; i < snap->n_waited + snap->n_asked && *len < n; ++i) {
+    for (size_t i = 0; i < snap->n_waited + snap->n_asked && found->len < n; ++i) {
         if (snap->entries[i]->revents != 0) {
-            ready[(*len)++] = snap->entries[i];
+            found->entries[found->len++] = snap->entries[i];
         }
     }
-    return ready;
+    return found;
 }
 
 // In arrays of the caller's for a few entries.
 static void take_snapshot(snapshot_t *snap, usk_entry_t **few_entries, usocket_pollfd *few_fds) {
     do {
-        snap->len = MAX(snap->set->beside.len, USK_SMALL_SET);
+        snap->len = MAX(snap->set->n_beside, USK_SMALL_SET);
         bool few = snap->len == USK_SMALL_SET;
         snap->entries = few ? few_entries : m_new(usk_entry_t *, snap->len);
         snap->fds = few ? few_fds : m_new(usocket_pollfd, 1 + snap->len);
@@ -221,16 +221,15 @@ static void take_snapshot(snapshot_t *snap, usk_entry_t **few_entries, usocket_p
     } while (!fill(snap));
 }
 
-usk_entry_t **usk_set_wait(usk_set_t *set, mp_int_t timeout_ms, size_t *len) {
+usk_found_t *usk_set_wait(usk_set_t *set, mp_int_t timeout_ms) {
     mp_handle_pending(true);
     // (An eventless wait can be ended by a signal only, as stock's.)
     snapshot_t snap = { .set = set };
     usk_entry_t *few_entries[USK_SMALL_SET];
     usocket_pollfd few_fds[1 + USK_SMALL_SET];
     take_snapshot(&snap, few_entries, few_fds);
-    *len = 0;
     size_t n_ready = wait_all(&snap, timeout_ms);
-    usk_entry_t **ready = n_ready > 0 ? ready_entries(&snap, n_ready, len) : NULL;
+    usk_found_t *ready = n_ready > 0 ? found(&snap, n_ready) : NULL;
     if (snap.events != NULL) {
         give_room_back(&snap);
     }
