@@ -154,6 +154,8 @@ extern const mp_obj_type_t usk_tls_socket_type;
 
 // A socket object without a socket yet, so that what opens one cannot fail for memory afterwards.
 usk_socket_t *usk_socket_new(void);
+// Microseconds for seconds: a number, or None for no timeout (socket_options.c).
+int64_t usk_timeout_get(mp_obj_t value);
 // The handle of one of our objects, 0 when closed; false for any other object.
 bool usk_handle_of(mp_obj_t obj, usocket_t *s);
 
