@@ -18,8 +18,7 @@ void usk_set_init(usk_set_t *set) {
     set->limit = USK_SMALL_SET;
     set->sockets_beside = set->n_inside = set->n_beside = 0;
     set->first = set->last = NULL;
-    set->room = NULL;
-    set->room_len = 0;
+    set->round = 0;
     #if USK_SET_LOCKED
     mp_thread_mutex_init(&set->mutex);
     #endif

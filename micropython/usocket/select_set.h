@@ -23,7 +23,9 @@ typedef struct _usk_entry_t {
     mp_uint_t revents;
     // What the poller has been asked for; 0 when it is not in there.
     uint32_t armed;
-    // The poller has reported it once since nobody wants to know.
+    // The wait of the poller that last reported it.
+    uint32_t round;
+    // It was reported once since nobody wants to know.
     bool ignored;
     // In the list of those beside the poller.
     bool beside;
@@ -53,9 +55,8 @@ typedef struct _usk_set_t {
     // Those beside it, in the order in which they were registered.
     usk_entry_t *first, *last;
     size_t n_beside;
-    // Room for the poller's events, while no wait uses it.
-    usocket_event *room;
-    size_t room_len;
+    // Counts the waits of the poller.
+    uint32_t round;
     #if USK_SET_LOCKED
     mp_thread_mutex_t mutex;
     #endif

@@ -12,6 +12,8 @@
 
 #define FIRST_PAUSE_MS (1)
 #define LONGEST_PAUSE_MS (32)
+// How many events of the poller there is room for on the stack.
+#define FEW_EVENTS (64)
 #define UNASKED (POLLERR | POLLHUP | POLLNVAL)
 
 // The set as one wait sees it: Python code that runs meanwhile may change the registrations.
@@ -21,9 +23,9 @@ typedef struct _snapshot_t {
     size_t n_waited, n_asked, len;
     usk_entry_t **entries;
     usocket_pollfd *fds; // one more than entries: the first is the poller, if there is one
-    // What the poller has reported and somebody wants to know.
+    // The poller, or 0, and what it has reported and somebody wants to know.
+    usocket_t poller;
     size_t n_events;
-    size_t room;
     usocket_event *events;
 } snapshot_t;
 
@@ -36,7 +38,8 @@ static bool fill(snapshot_t *snap) {
     size_t front = 0, back = snap->len;
     usk_call_t call;
     usk_set_lock(set, &call);
-    bool enough = set->n_beside <= snap->len && set->n_inside <= snap->room && (set->poller == 0 || snap->events != NULL);
+    bool enough = set->n_beside <= snap->len;
+    snap->poller = set->poller;
     for (usk_entry_t *e = set->first; enough && e != NULL; e = e->next) {
         if (usk_entry_is_waited(e)) {
             snap->entries[front++] = e;
@@ -54,53 +57,54 @@ static bool fill(snapshot_t *snap) {
     return enough;
 }
 
-// Room for whatever the poller may report.
-static void make_room(snapshot_t *snap) {
-    usk_set_t *set = snap->set;
-    usk_call_t call;
-    usk_set_lock(set, &call);
-    size_t len = set->n_inside;
-    snap->events = set->room;
-    snap->room = set->room_len;
-    set->room = NULL; // not for two threads
-    usk_set_unlock(set, &call);
-    if (snap->events == NULL || snap->room < len) {
-        snap->room = len + len / 2 + 1;
-        snap->events = m_new(usocket_event, snap->room);
-    }
-}
-
-static void give_room_back(snapshot_t *snap) {
-    usk_call_t call;
-    usk_set_lock(snap->set, &call);
-    snap->set->room = snap->events;
-    snap->set->room_len = snap->room;
-    usk_set_unlock(snap->set, &call);
-}
-
 // ---- waiting ----
 
-static size_t wait_poller(snapshot_t *snap, int64_t timeout_us) {
+static size_t wait_poller_raw(snapshot_t *snap, int64_t timeout_us) {
     int32_t r;
-    USK_WAIT(r, usocket_poller_wait(snap->set->poller, snap->events, snap->room, timeout_us));
+    USK_WAIT(r, usocket_poller_wait(snap->poller, snap->events, FEW_EVENTS, timeout_us));
     size_t seen = (size_t)usk_check(r, 0);
+    size_t rest = snap->set->n_inside;
+    usocket_event *all;
+    // The others, and perhaps the same again, where there may be more than there was room for.
+    if (seen < FEW_EVENTS || rest <= seen || (all = m_new_maybe(usocket_event, seen + rest)) == NULL) {
+        return seen;
+    }
+    memcpy(all, snap->events, seen * sizeof(*all));
+    snap->events = all;
+    USK_WAIT(r, usocket_poller_wait(snap->poller, all + seen, rest, 0));
+    return seen + (r > 0 ? (size_t)r : 0);
+}
+
+// What an entry has to say when the poller has reported `event`; 0 when nobody wants to know.
+static mp_uint_t take_event(usk_set_t *set, usk_entry_t *e, uint32_t event, uint32_t round) {
+    if (event & POLLNVAL) {
+        usk_set_closed(set, e);
+    } else if (e->round == round) {
+        return 0; // known
+    }
+    e->round = round;
+    e->revents = e->obj == MP_OBJ_NULL ? 0 : event & (e->events | UNASKED);
+    return e->revents;
+}
+
+static size_t wait_poller(snapshot_t *snap, int64_t timeout_us) {
+    size_t seen = wait_poller_raw(snap, timeout_us);
+    uint32_t round = ++snap->set->round;
     snap->n_events = 0;
     for (size_t i = 0; i < seen; ++i) {
         usocket_event event = snap->events[i];
-        usk_entry_t *e = (usk_entry_t *)(uintptr_t)event.data;
-        if (event.events & POLLNVAL) {
-            usk_set_closed(snap->set, e);
+        if (take_event(snap->set, (usk_entry_t *)(uintptr_t)event.data, event.events, round) != 0) {
+            snap->events[i] = snap->events[snap->n_events]; // which nobody wants, to the back
+            snap->events[snap->n_events++] = event;
         }
-        e->revents = e->obj == MP_OBJ_NULL ? 0 : event.events & (e->events | UNASKED);
-        // Those that somebody wants to know about to the front.
-        snap->events[i] = snap->events[snap->n_events];
-        snap->events[snap->n_events] = event;
-        snap->n_events += e->revents != 0;
     }
-    // The others may be wanted again soon, and cost nothing while they keep nobody from sleeping.
+    // Those that nobody wants may be wanted again soon, and cost nothing while they keep nobody from sleeping.
     bool awake = snap->n_events > 0 || timeout_us == 0;
     for (size_t i = snap->n_events; i < seen; ++i) {
         usk_entry_t *e = (usk_entry_t *)(uintptr_t)snap->events[i].data;
+        if (e->revents != 0) {
+            continue; // the same again
+        }
         if (awake && !e->ignored) {
             e->ignored = true;
         } else {
@@ -113,7 +117,7 @@ static size_t wait_poller(snapshot_t *snap, int64_t timeout_us) {
 // Waits for what is beside the poller, and for the poller with `and_poller`; true when that has something.
 static bool wait_beside(snapshot_t *snap, bool and_poller, int64_t timeout_us, size_t *ready) {
     usocket_pollfd *fds = snap->fds + !and_poller;
-    snap->fds[0] = (usocket_pollfd) { .socket = snap->set->poller, .fd = -1, .events = POLLIN };
+    snap->fds[0] = (usocket_pollfd) { .socket = snap->poller, .fd = -1, .events = POLLIN };
     int32_t r;
     USK_WAIT(r, usocket_poll(fds, snap->n_waited + and_poller, timeout_us));
     usk_check(r, 0);
@@ -126,7 +130,7 @@ static bool wait_beside(snapshot_t *snap, bool and_poller, int64_t timeout_us, s
 
 // One wait; it may end early with nothing.
 static size_t wait_once(snapshot_t *snap, int64_t timeout_us) {
-    if (snap->set->poller == 0 || snap->events == NULL) {
+    if (snap->poller == 0) {
         size_t ready = 0;
         wait_beside(snap, false, timeout_us, &ready);
         return ready;
@@ -215,9 +219,6 @@ static void take_snapshot(snapshot_t *snap, usk_entry_t **few_entries, usocket_p
         bool few = snap->len == USK_SMALL_SET;
         snap->entries = few ? few_entries : m_new(usk_entry_t *, snap->len);
         snap->fds = few ? few_fds : m_new(usocket_pollfd, 1 + snap->len);
-        if (snap->set->poller != 0) {
-            make_room(snap);
-        }
     } while (!fill(snap));
 }
 
@@ -227,12 +228,11 @@ usk_found_t *usk_set_wait(usk_set_t *set, mp_int_t timeout_ms) {
     snapshot_t snap = { .set = set };
     usk_entry_t *few_entries[USK_SMALL_SET];
     usocket_pollfd few_fds[1 + USK_SMALL_SET];
+    usocket_event few_events[FEW_EVENTS];
+    snap.events = few_events;
     take_snapshot(&snap, few_entries, few_fds);
     size_t n_ready = wait_all(&snap, timeout_ms);
     usk_found_t *ready = n_ready > 0 ? found(&snap, n_ready) : NULL;
-    if (snap.events != NULL) {
-        give_room_back(&snap);
-    }
     if (snap.entries != few_entries) {
         m_del(usk_entry_t *, snap.entries, snap.len);
         m_del(usocket_pollfd, snap.fds, 1 + snap.len);
