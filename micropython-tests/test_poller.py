@@ -249,6 +249,33 @@ def test_threads_change_the_set_while_it_is_waited_for():
     assert p.poll(0) == []
 
 
+def test_sockets_come_and_go_while_threads_wait():
+    """The collector runs beside the waiting threads."""
+    p, crowd = crowded()
+    done = []
+
+    def wait():
+        while not done:
+            p.poll(0)
+            for t in p.ipoll(1):
+                pass
+
+    waiting = [Thread(wait), Thread(wait)]
+    for i in range(2000):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        p.register(s, select.POLLOUT)
+        if i % 7 == 0:
+            s.close()
+        p.unregister(s)
+        s = None
+        if i % 50 == 0:
+            gc.collect()
+    done.append(True)
+    for t in waiting:
+        t.join()
+    assert p.poll(0) == []
+
+
 def test_a_dropped_poll_object_leaves_no_descriptor():
     gc.collect()
     before = descriptors()
