@@ -161,23 +161,28 @@ static void more_entries_than_descriptors_is_einval(void **state)
     GIVES(-EINVAL, usocket_poll(&one, (size_t)1 << 40, 0));
 }
 
+// On both sides of what is polled without asking for memory.
 static void many_at_once(void **state)
 {
     (void)state;
-    enum { N = 500 };
-    usocket_t pairs[N][2];
-    usocket_pollfd set[N];
-    for (int i = 0; i < N; i++) {
-        OK(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]));
-        set[i] = entry(pairs[i][0], POLLIN);
-    }
-    for (int i = 0; i < N; i += 7)
-        OK(usocket_send(pairs[i][1], "x", 1, 0));
-    GIVES((N + 6) / 7, usocket_poll(set, N, -1));
-    for (int i = 0; i < N; i++) {
-        assert_int_equal(set[i].revents, i % 7 ? 0 : POLLIN);
-        OK(usocket_close(pairs[i][0]));
-        OK(usocket_close(pairs[i][1]));
+    enum { MOST = 500 };
+    static const int sizes[] = {1, 15, 16, 17, MOST};
+    usocket_t pairs[MOST][2];
+    usocket_pollfd set[MOST];
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        int n = sizes[k];
+        for (int i = 0; i < n; i++) {
+            OK(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]));
+            set[i] = entry(pairs[i][0], POLLIN);
+        }
+        for (int i = 0; i < n; i += 7)
+            OK(usocket_send(pairs[i][1], "x", 1, 0));
+        GIVES((n + 6) / 7, usocket_poll(set, n, -1));
+        for (int i = 0; i < n; i++) {
+            assert_int_equal(set[i].revents, i % 7 ? 0 : POLLIN);
+            OK(usocket_close(pairs[i][0]));
+            OK(usocket_close(pairs[i][1]));
+        }
     }
 }
 

@@ -35,8 +35,8 @@ def client(port, tls):
     return context.wrap_socket(s, server_hostname="localhost")
 
 
-def calls_per_second(interpreter, extra="", seconds=2, tls=False):
-    """How many system calls a server makes with two idle clients connected."""
+def calls_per_second(interpreter, extra="", seconds=2, tls=False, n=2):
+    """How many system calls a server makes with `n` idle clients connected."""
     if not shutil.which("strace"):
         raise Skip("strace is missing (Debian: apt-get install strace)")
     with tempfile.TemporaryDirectory() as tmp:
@@ -46,7 +46,7 @@ def calls_per_second(interpreter, extra="", seconds=2, tls=False):
         try:
             line = p.stdout.readline()
             assert line.strip().isdigit(), line + p.stdout.read()
-            clients = [client(int(line), tls) for _ in range(2)]
+            clients = [client(int(line), tls) for _ in range(n)]
             time.sleep(0.5)
             begun = time.time()
             time.sleep(seconds)
@@ -88,3 +88,9 @@ def test_an_idle_tls_server_sleeps():
     stock = calls_per_second(STOCK, TLS_CONTEXT, tls=True)
     assert stock > 100, f"stock makes only {stock:.0f} system calls a second"
     return f"{n:.1f} system calls a second, stock {stock:.0f}"
+
+
+def test_an_idle_tls_server_with_many_clients_sleeps():
+    n = calls_per_second(OURS, TLS_CONTEXT, tls=True, n=30)
+    assert n < 5, f"{n:.0f} system calls a second"
+    return f"{n:.1f} system calls a second"

@@ -165,22 +165,65 @@ assert len(b.recv(1000)) == 1000
 """)
 
 
-def test_ctrl_c_in_a_read_that_has_a_part():
-    """The part comes back, for it is nowhere else any more, and then the interrupt."""
-    p = start(INTERRUPTED % (HERE, """
+# Each blocks with a part of what it wants: nothing of that may be lost, and the next call goes on behind it. (Some of
+# the parts are as much as the glue asks for at once.)
+PARTS = {
+    "read": ("a.read(10)", 4),
+    "a_long_read": ("a.read(1 << 20)", 5000),
+    "readall": ("a.read()", 4096),
+    "readline": ("a.readline()", 4),
+    "a_long_readline": ("a.readline()", 1024),
+    "readinto": ("readinto(bytearray(10))", 4),
+}
+
+
+def take_a_part(call, n, first):
+    p = start(INTERRUPTED % (HERE, f"""
 a, b = pair()
-b.send(b"01234")
-def read():
-    print(a.read(10))
+{first}
+sent = bytes(65 + i % 26 for i in range({n}))
+b.send(sent)
+got = []
+def readinto(room):
+    return bytes(room[:a.readinto(room)])
+def take():
+    got.append({call})
     while True:
         pass
-block(read)
+block(take)
+b.send(b"012\\n"); b.shutdown(1)
+got.append({call})
+assert b"".join(got) == sent + b"012\\n" and len(got) == 2, [len(g) for g in got]
 """))
     wait_until_asleep(p.pid)
     p.send_signal(signal.SIGINT)
     out = finish(p)
-    assert out == "b'01234'\ninterrupted\ndone\n", out
+    assert out == "interrupted\ndone\n", out
 
+
+def test_ctrl_c_in_a_write_that_has_written_a_part():
+    p = start(INTERRUPTED % (HERE, """
+a, b = pair()
+got = []
+def write():
+    got.append(a.write(bytes(64 << 20)))
+    while True:
+        pass
+block(write)
+assert 0 < got[0] < 64 << 20
+assert len(b.read(got[0])) == got[0]
+assert a.write(b"end") == 3 and b.read(3) == b"end"
+"""))
+    wait_until_asleep(p.pid)
+    p.send_signal(signal.SIGINT)
+    out = finish(p)
+    assert out == "interrupted\ndone\n", out
+
+
+for _name, (_call, _n) in PARTS.items():
+    globals()[f"test_ctrl_c_in_{_name}_that_has_a_part"] = lambda c=_call, n=_n: take_a_part(c, n, "")
+    globals()[f"test_ctrl_c_in_{_name}_with_a_timeout_that_has_a_part"] = (
+        lambda c=_call, n=_n: take_a_part(c, n, "a.settimeout(60)"))
 
 for _name, _body in BLOCKED.items():
     globals()[f"test_ctrl_c_in_{_name}"] = lambda body=_body: interrupt(body)

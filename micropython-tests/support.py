@@ -5,10 +5,10 @@ import socket
 import time
 
 
-def raises(number, function, *args):
+def raises(number, function, *args, **kw):
     """Calls a function that must raise OSError(number)."""
     try:
-        result = function(*args)
+        result = function(*args, **kw)
     except OSError as e:
         assert e.args[0] == number, "OSError %s, not %s" % (e.args, number)
         return

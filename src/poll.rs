@@ -6,6 +6,9 @@ use crate::object::{self, Object};
 use crate::socket::Socket;
 use crate::wait::{self, Deadline};
 
+/// Sets up to this size need no memory but the stack's.
+pub const FEW: usize = 16;
+
 /// What to poll: a handle, or a descriptor that is none of the library's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -24,6 +27,11 @@ pub struct Entry {
     pub events: i16,
     /// The answer.
     pub revents: i16,
+}
+
+impl Entry {
+    /// Asks nothing.
+    pub const NONE: Entry = Entry { source: Source::Fd(-1), events: 0, revents: 0 };
 }
 
 /// An entry's object while the poll lasts.
@@ -68,16 +76,34 @@ impl Held {
 /// # Errors
 /// Those of [`wait::poll`].
 pub fn poll(entries: &mut [Entry], timeout_us: i64) -> Result<usize> {
+    const NONE: libc::pollfd = libc::pollfd { fd: -1, events: 0, revents: 0 };
+    let n = entries.len();
+    if n <= FEW {
+        let (mut held, mut fds) = ([const { Held(None) }; FEW], [NONE; FEW]);
+        return poll_with(entries, &mut held[..n], &mut fds[..n], timeout_us);
+    }
+    let mut held: Vec<_> = entries.iter().map(|_| Held(None)).collect();
+    poll_with(entries, &mut held, &mut vec![NONE; n], timeout_us)
+}
+
+/// The same, with room for what each entry needs meanwhile.
+fn poll_with(
+    entries: &mut [Entry],
+    held: &mut [Held],
+    fds: &mut [libc::pollfd],
+    timeout_us: i64,
+) -> Result<usize> {
     let mut deadline = Deadline::after_us(timeout_us);
-    let held: Vec<_> = entries.iter().map(|e| Held::new(e.source)).collect();
+    held.iter_mut().zip(&*entries).for_each(|(h, e)| *h = Held::new(e.source));
     // Some answers need no asking, and must not be waited upon.
-    let mut ready = answer(entries, &held, |_| 0);
+    let mut ready = answer(entries, held, |_| 0);
     loop {
-        let mut fds: Vec<_> = held.iter().zip(&*entries).map(|(h, e)| h.question(e)).collect();
+        let questions = held.iter().zip(&*entries).map(|(h, e)| h.question(e));
+        fds.iter_mut().zip(questions).for_each(|(fd, question)| *fd = question);
         let mut at_once = Deadline::after_us(0);
         let within = if ready > 0 { &mut at_once } else { &mut deadline };
-        let seen = wait::poll(&mut fds, within)?;
-        ready = answer(entries, &held, |at| fds[at].revents);
+        let seen = wait::poll(fds, within)?;
+        ready = answer(entries, held, |at| fds[at].revents);
         // The kernel may see what is nothing to the caller, such as half a TLS record.
         if ready > 0 || seen == 0 {
             return Ok(ready);

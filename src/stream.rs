@@ -3,7 +3,8 @@
 //! "No short reads, no short writes": each goes on until it has all it was asked for, or the
 //! stream ends, or an error comes. An error (a timeout, a reset) that comes when part is done does
 //! not throw that part away: the part is returned, and the next call reports the error. Would-block
-//! is not kept, the next call finds out for itself.
+//! is not kept, the next call finds out for itself. EINTR (the event hook said stop) is: a host that
+//! gets less than it asked for learns by it that this was not the end.
 
 use std::mem::MaybeUninit;
 

@@ -58,6 +58,16 @@ static mp_obj_t answers_to_list(const usocket_addrinfo *answers) {
     return list;
 }
 
+// A service: its name, or the text of its number in `digits`.
+static const char *service_get(mp_obj_t port, char digits[8]) {
+    if (!mp_obj_is_int(port)) {
+        return usk_text_get(port);
+    }
+    // Out of range stays out of range. (MicroPython's snprintf knows no wider numbers.)
+    snprintf(digits, 8, "%d", (int)MIN(MAX(mp_obj_get_int(port), -1), 65536));
+    return digits;
+}
+
 // getaddrinfo(host, port, af=0, type=0, proto=0, flags=0); af is also called family.
 static mp_obj_t mod_getaddrinfo(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { HOST, PORT, AF, TYPE, PROTO, FLAGS, FAMILY };
@@ -75,16 +85,8 @@ static mp_obj_t mod_getaddrinfo(size_t n_args, const mp_obj_t *pos_args, mp_map_
     usk_init();
 
     const char *host = usk_text_get(args[HOST].u_obj);
-    const char *service;
     char digits[8];
-    if (mp_obj_is_int(args[PORT].u_obj)) {
-        // Out of range stays out of range. (MicroPython's snprintf knows no wider numbers.)
-        mp_int_t port = mp_obj_get_int(args[PORT].u_obj);
-        snprintf(digits, sizeof(digits), "%d", (int)MIN(MAX(port, -1), 65536));
-        service = digits;
-    } else {
-        service = usk_text_get(args[PORT].u_obj);
-    }
+    const char *service = service_get(args[PORT].u_obj, digits);
     int family = (int)(args[AF].u_int != 0 ? args[AF].u_int : args[FAMILY].u_int);
 
     usocket_addrinfo *answers;
@@ -104,6 +106,60 @@ static mp_obj_t mod_getaddrinfo(size_t n_args, const mp_obj_t *pos_args, mp_map_
     nlr_jump(nlr.ret_val);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(mod_getaddrinfo_obj, 0, mod_getaddrinfo);
+
+// create_connection(address, timeout=None, source_address=None): CPython's; the time is for the name as well.
+static mp_obj_t mod_create_connection(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ADDRESS, TIMEOUT, SOURCE };
+    static const mp_arg_t allowed[] = {
+        { MP_QSTR_address, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_obj = MP_OBJ_NULL } },
+        { MP_QSTR_timeout, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_source_address, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
+    mp_arg_parse_all(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed), allowed, args);
+    usk_init();
+    mp_obj_t *items;
+    mp_obj_get_array_fixed_n(args[ADDRESS].u_obj, 2, &items);
+    const char *host = usk_text_get(items[0]);
+    char digits[8];
+    const char *service = service_get(items[1], digits);
+    int64_t timeout_us = usk_timeout_get(args[TIMEOUT].u_obj);
+    usocket_addr from, *source = NULL;
+    if (args[SOURCE].u_obj != mp_const_none) {
+        source = &from;
+        usk_addr_get(args[SOURCE].u_obj, AF_UNSPEC, source);
+    }
+    usk_socket_t *self = usk_socket_new();
+    usocket_t s;
+    USK_OPEN(USK_WAIT, s, usocket_create_connection(host, service, timeout_us, source));
+    self->s = usk_check(s, 0);
+    return MP_OBJ_FROM_PTR(self);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(mod_create_connection_obj, 0, mod_create_connection);
+
+// create_server(address, *, family=AF_INET, backlog, reuse_port=False, dualstack_ipv6=False): CPython's.
+static mp_obj_t mod_create_server(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ADDRESS, FAMILY, BACKLOG, REUSE_PORT, DUALSTACK };
+    static const mp_arg_t allowed[] = {
+        { MP_QSTR_address, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_obj = MP_OBJ_NULL } },
+        { MP_QSTR_family, MP_ARG_KW_ONLY | MP_ARG_INT, { .u_int = AF_INET } },
+        { MP_QSTR_backlog, MP_ARG_KW_ONLY | MP_ARG_INT, { .u_int = USOCKET_BACKLOG_DEFAULT } },
+        { MP_QSTR_reuse_port, MP_ARG_KW_ONLY | MP_ARG_BOOL, { .u_bool = false } },
+        { MP_QSTR_dualstack_ipv6, MP_ARG_KW_ONLY | MP_ARG_BOOL, { .u_bool = false } },
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
+    mp_arg_parse_all(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed), allowed, args);
+    usk_init();
+    usocket_addr addr;
+    usk_addr_get(args[ADDRESS].u_obj, (int)args[FAMILY].u_int, &addr);
+    int flags = (args[REUSE_PORT].u_bool ? USOCKET_REUSE_PORT : 0) | (args[DUALSTACK].u_bool ? USOCKET_DUAL_STACK : 0);
+    usk_socket_t *self = usk_socket_new();
+    usocket_t s;
+    USK_OPEN(USK_CALL, s, usocket_create_server(&addr, (int)args[BACKLOG].u_int, flags));
+    self->s = usk_check(s, 0);
+    return MP_OBJ_FROM_PTR(self);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(mod_create_server_obj, 0, mod_create_server);
 
 // socketpair([family[, type[, proto]]])
 static mp_obj_t mod_socketpair(size_t n_args, const mp_obj_t *args) {
@@ -133,6 +189,8 @@ static const mp_rom_map_elem_t globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_inet_ntop), MP_ROM_PTR(&mod_inet_ntop_obj) },
     { MP_ROM_QSTR(MP_QSTR_sockaddr), MP_ROM_PTR(&mod_sockaddr_obj) },
     { MP_ROM_QSTR(MP_QSTR_socketpair), MP_ROM_PTR(&mod_socketpair_obj) },
+    { MP_ROM_QSTR(MP_QSTR_create_connection), MP_ROM_PTR(&mod_create_connection_obj) },
+    { MP_ROM_QSTR(MP_QSTR_create_server), MP_ROM_PTR(&mod_create_server_obj) },
     // WiPy's names; every error is an OSError, a timeout is one with ETIMEDOUT.
     { MP_ROM_QSTR(MP_QSTR_error), MP_ROM_PTR(&mp_type_OSError) },
     { MP_ROM_QSTR(MP_QSTR_timeout), MP_ROM_PTR(&mp_type_OSError) },

@@ -67,7 +67,7 @@ bool usk_descriptors_collected(int64_t result) {
 // micropython.schedule() runs its callbacks on the main thread. While that waits in the library, a signal ends
 // the system call, and the event hook runs them. SIGURG, because nothing is lost where it is not handled.
 
-static usk_call_t *volatile *main_current;
+usk_call_t *volatile *usk_main_current;
 static pthread_t main_thread;
 
 static void on_wake(int signum) {
@@ -76,11 +76,11 @@ static void on_wake(int signum) {
 
 // Called on the main thread, before any other can schedule something.
 static void main_thread_is_here(void) {
-    if (main_current != NULL) {
+    if (usk_main_current != NULL) {
         return;
     }
     main_thread = pthread_self();
-    main_current = &usk_current;
+    usk_main_current = &usk_current;
     struct sigaction action;
     memset(&action, 0, sizeof(action)); // no SA_RESTART
     action.sa_handler = on_wake;
@@ -89,7 +89,7 @@ static void main_thread_is_here(void) {
 
 // Called whenever something is scheduled (MICROPY_SCHED_HOOK_SCHEDULED in scheduled.h), on any thread.
 void usk_scheduled(void) {
-    if (main_current != NULL && *main_current != NULL && !pthread_equal(pthread_self(), main_thread)) {
+    if (usk_main_current != NULL && *usk_main_current != NULL && !pthread_equal(pthread_self(), main_thread)) {
         pthread_kill(main_thread, SIGURG);
     }
 }

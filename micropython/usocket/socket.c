@@ -61,28 +61,26 @@ static void socket_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kin
     mp_printf(print, "<socket fd=%d, family=%d, type=%d, proto=%d>", (int)fd, (int)family, (int)type, (int)proto);
 }
 
+static __attribute__((noinline)) mp_obj_t own_attr(usk_socket_t *self, qstr attr) {
+    int32_t r;
+    if (attr == MP_QSTR_family) {
+        USK_CALL(r, usocket_family(self->s));
+    } else if (attr == MP_QSTR_type) {
+        USK_CALL(r, usocket_type(self->s));
+    } else {
+        USK_CALL(r, usocket_proto(self->s));
+    }
+    return MP_OBJ_NEW_SMALL_INT(usk_check(r, self->s));
+}
+
 // The read-only attributes family, type and proto; everything else is in the locals dict.
 void usk_socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
-    if (dest[0] != MP_OBJ_NULL) {
-        return; // no attribute can be stored
-    }
-    int32_t r;
-    switch (attr) {
-        case MP_QSTR_family:
-            USK_CALL(r, usocket_family(self->s));
-            break;
-        case MP_QSTR_type:
-            USK_CALL(r, usocket_type(self->s));
-            break;
-        case MP_QSTR_proto:
-            USK_CALL(r, usocket_proto(self->s));
-            break;
-        default:
-            dest[1] = MP_OBJ_SENTINEL;
-            return;
-    }
-    dest[0] = MP_OBJ_NEW_SMALL_INT(usk_check(r, self->s));
+    // This comes before every look for a method.
+    if (dest[0] == MP_OBJ_NULL && attr != MP_QSTR_family && attr != MP_QSTR_type && attr != MP_QSTR_proto) {
+        dest[1] = MP_OBJ_SENTINEL;
+    } else if (dest[0] == MP_OBJ_NULL) {
+        dest[0] = own_attr(MP_OBJ_TO_PTR(self_in), attr);
+    } // else: no attribute can be stored
 }
 
 // ---- the stream protocol ----

@@ -83,8 +83,7 @@ MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_getsockopt_obj, 3, 4, socket_gets
 
 // ---- modes ----
 
-// Microseconds for seconds: a number, or None for no timeout.
-static int64_t timeout_arg(mp_obj_t value) {
+int64_t usk_timeout_get(mp_obj_t value) {
     if (value == mp_const_none) {
         return -1;
     }
@@ -107,7 +106,7 @@ static int64_t timeout_arg(mp_obj_t value) {
 
 static mp_obj_t socket_settimeout(mp_obj_t self_in, mp_obj_t value) {
     usk_socket_t *self = self_of(self_in);
-    int64_t us = timeout_arg(value);
+    int64_t us = usk_timeout_get(value);
     int32_t r;
     USK_CALL(r, usocket_settimeout(self->s, us));
     return none_checked(self, r);

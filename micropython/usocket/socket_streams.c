@@ -26,7 +26,7 @@ static void raise_late(usk_socket_t *self) {
 
 // A call's result with bytes in hand: an error that cannot be asked for again is kept for the next.
 static void keep_late(usk_socket_t *self, int64_t r) {
-    if (r < 0 && r != -EAGAIN && r != -ETIMEDOUT) {
+    if (r < 0 && r != -EAGAIN && r != -ETIMEDOUT && r != -EINTR) {
         self->late = r;
     }
 }
@@ -62,6 +62,19 @@ static int64_t read_some(usk_socket_t *self, void *buf, size_t len, bool line) {
     return r;
 }
 
+// One more piece for what is in hand: an exception that comes meanwhile is raised when that has been
+// handed over, as the library has it within a piece.
+static int64_t read_more(usk_socket_t *self, void *buf, size_t len, bool line) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        int64_t r = read_some(self, buf, len, line);
+        nlr_pop();
+        return r;
+    }
+    MP_STATE_THREAD(mp_pending_exception) = MP_OBJ_FROM_PTR(nlr.ret_val);
+    return -EINTR;
+}
+
 // Reads until the end (of the line, or of the stream), in pieces that grow; at most `max` bytes.
 static mp_obj_t read_pieces(usk_socket_t *self, size_t max, bool line) {
     char first[FIRST_PIECE];
@@ -84,7 +97,7 @@ static mp_obj_t read_pieces(usk_socket_t *self, size_t max, bool line) {
             break;
         }
         char *piece = vstr_add_len(&all, want);
-        r = read_some(self, piece, want, line);
+        r = read_more(self, piece, want, line);
         len = r < 0 ? 0 : (size_t)r;
         vstr_cut_tail_bytes(&all, want - len);
         if (r < 0) {

@@ -39,20 +39,29 @@ typedef struct _usk_call_t {
 // there are frames of Rust on the stack.
 extern __thread usk_call_t *volatile usk_current;
 
+// Where the main thread has its own of that.
+extern usk_call_t *volatile *usk_main_current;
+
 // Before the first call: tells the library how its waits let MicroPython handle signals.
 void usk_init(void);
 // The rare part of leaving a call: true when the call is to be made again.
 bool usk_leave_slow(usk_call_t *call, int64_t result);
+
+// When MicroPython ends, the main thread cancels the others wherever they are: not while they are in Rust.
+static inline void usk_set_cancel(int state, int *old) {
+    #ifndef __ANDROID__ // which has no such thing
+    if (usk_main_current != &usk_current) {
+        pthread_setcancelstate(state, old);
+    }
+    #endif
+}
 
 static inline void usk_enter(usk_call_t *call, bool release) {
     call->raised = MP_OBJ_NULL;
     call->released = release;
     call->outer = usk_current;
     usk_current = call;
-    // When MicroPython ends, it cancels its threads wherever they are: not while they are in Rust.
-    #ifndef __ANDROID__
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call->cancel);
-    #endif
+    usk_set_cancel(PTHREAD_CANCEL_DISABLE, &call->cancel);
     if (release) {
         MP_THREAD_GIL_EXIT();
     }
@@ -64,9 +73,7 @@ static inline bool usk_leave(usk_call_t *call, int64_t result) {
         MP_THREAD_GIL_ENTER();
     }
     usk_current = call->outer;
-    #ifndef __ANDROID__
-    pthread_setcancelstate(call->cancel, NULL);
-    #endif
+    usk_set_cancel(call->cancel, NULL);
     return (call->raised != MP_OBJ_NULL || result < 0) && usk_leave_slow(call, result);
 }
 
@@ -147,6 +154,8 @@ extern const mp_obj_type_t usk_tls_socket_type;
 
 // A socket object without a socket yet, so that what opens one cannot fail for memory afterwards.
 usk_socket_t *usk_socket_new(void);
+// Microseconds for seconds: a number, or None for no timeout (socket_options.c).
+int64_t usk_timeout_get(mp_obj_t value);
 // The handle of one of our objects, 0 when closed; false for any other object.
 bool usk_handle_of(mp_obj_t obj, usocket_t *s);
 

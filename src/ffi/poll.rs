@@ -54,13 +54,21 @@ pub unsafe extern "C" fn usocket_poll(fds: *mut usocket_pollfd, n: usize, timeou
     guard(|| {
         // SAFETY: the caller's array, as documented.
         let fds = unsafe { entries(fds, n) }?;
-        let source = |f: &usocket_pollfd| {
-            if f.socket == 0 { Source::Fd(f.fd) } else { Source::Handle(f.socket) }
+        let (mut few, mut many) = ([Entry::NONE; poll::FEW], Vec::new());
+        let set = if n <= poll::FEW {
+            &mut few[..n]
+        } else {
+            many.resize(n, Entry::NONE);
+            &mut many[..]
         };
-        let mut set: Vec<_> =
-            fds.iter().map(|f| Entry { source: source(f), events: f.events, revents: 0 }).collect();
-        let ready = poll::poll(&mut set, timeout_us)?;
-        fds.iter_mut().zip(&set).for_each(|(f, e)| f.revents = e.revents);
+        set.iter_mut().zip(&*fds).for_each(|(e, f)| *e = entry(f));
+        let ready = poll::poll(set, timeout_us)?;
+        fds.iter_mut().zip(set).for_each(|(f, e)| f.revents = e.revents);
         Ok(ready as i32)
     })
+}
+
+fn entry(f: &usocket_pollfd) -> Entry {
+    let source = if f.socket == 0 { Source::Fd(f.fd) } else { Source::Handle(f.socket) };
+    Entry { source, events: f.events, revents: 0 }
 }

@@ -1,0 +1,280 @@
+// The registrations of a poll object, and what its poller has been told of them (select_set.h).
+
+#include <errno.h>
+#include <poll.h>
+
+#include "select_set.h"
+
+#ifndef POLLRDHUP
+#define POLLRDHUP 0
+#endif
+// What a poller takes as events; others never come anyway.
+#define KNOWN_EVENTS (POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND | POLLRDHUP)
+
+void usk_set_init(usk_set_t *set) {
+    mp_map_init(&set->map, 0);
+    set->sweep_at = USK_SMALL_SET;
+    set->poller = 0;
+    set->limit = USK_SMALL_SET;
+    set->sockets_beside = set->n_inside = set->n_beside = 0;
+    set->first = set->last = NULL;
+    set->round = 0;
+    #if USK_SET_LOCKED
+    mp_thread_mutex_init(&set->mutex);
+    #endif
+}
+
+void usk_set_deinit(usk_set_t *set) {
+    if (set->poller != 0) {
+        int32_t r;
+        USK_CALL(r, usocket_close(set->poller));
+        (void)r;
+        set->poller = 0;
+    }
+}
+
+void usk_set_lock(usk_set_t *set, usk_call_t *call) {
+    // As in a call into the library: Ctrl-C must not jump out of here.
+    usk_enter(call, false);
+    #if USK_SET_LOCKED
+    mp_thread_mutex_lock(&set->mutex, 1);
+    #else
+    (void)set;
+    #endif
+}
+
+void usk_set_unlock(usk_set_t *set, usk_call_t *call) {
+    #if USK_SET_LOCKED
+    mp_thread_mutex_unlock(&set->mutex);
+    #else
+    (void)set;
+    #endif
+    usk_leave(call, 0);
+}
+
+// ---- the list ----
+
+static void leave_list(usk_set_t *set, usk_entry_t *e) {
+    if (e->beside) {
+        *(e->prev != NULL ? &e->prev->next : &set->first) = e->next;
+        *(e->next != NULL ? &e->next->prev : &set->last) = e->prev;
+        e->beside = false;
+        set->n_beside -= 1;
+        set->sockets_beside -= e->s != 0;
+    }
+}
+
+static void join_list(usk_set_t *set, usk_entry_t *e) {
+    if (!e->beside) {
+        e->next = NULL;
+        e->prev = set->last;
+        *(e->prev != NULL ? &e->prev->next : &set->first) = e;
+        set->last = e;
+        e->beside = true;
+        set->n_beside += 1;
+        set->sockets_beside += e->s != 0;
+    }
+}
+
+// ---- the poller ----
+
+// Has the poller wait for what the entry wants; false when it does not take it.
+static bool arm(usk_set_t *set, usk_entry_t *e) {
+    // A mask of POLLERR asks for nothing that would not come unasked.
+    uint32_t mask = ((uint32_t)e->events & KNOWN_EVENTS) | POLLERR;
+    int32_t r = 0;
+    if (e->armed == 0) {
+        USK_CALL(r, usocket_poller_add(set->poller, e->s, -1, mask, (uintptr_t)e));
+    } else if (e->armed != mask) {
+        USK_CALL(r, usocket_poller_modify(set->poller, e->s, -1, mask, (uintptr_t)e));
+    }
+    // One that is closed, and was in there, is about to be reported.
+    if (r < 0 && e->armed == 0) {
+        return false;
+    }
+    set->n_inside += e->armed == 0;
+    e->armed = mask;
+    e->ignored = false;
+    leave_list(set, e);
+    return true;
+}
+
+// The poller knows it no longer.
+static void forget(usk_set_t *set, usk_entry_t *e) {
+    set->n_inside -= e->armed != 0;
+    e->armed = 0;
+}
+
+static void disarm(usk_set_t *set, usk_entry_t *e) {
+    int32_t r;
+    USK_CALL(r, usocket_poller_remove(set->poller, e->s, -1));
+    // One that is closed is about to be reported.
+    if (r != -EBADF) {
+        forget(set, e);
+    }
+}
+
+// The set has outgrown poll(2): its sockets move into a poller. Without one, for want of descriptors,
+// poll(2) does it, and the next try is at twice as many.
+static void outgrown(usk_set_t *set) {
+    usocket_t poller;
+    USK_CALL(poller, usocket_poller_create());
+    if (poller < 0) {
+        set->limit *= 2;
+        return;
+    }
+    set->poller = poller;
+    for (usk_entry_t *e = set->first, *next; e != NULL; e = next) {
+        next = e->next;
+        if (e->s != 0) {
+            arm(set, e);
+        }
+    }
+}
+
+void usk_set_settle(usk_set_t *set, usk_entry_t *e) {
+    usk_call_t call;
+    usk_set_lock(set, &call);
+    if (e->armed == 0) {
+        // Another thread was here first.
+    } else if (e->obj == MP_OBJ_NULL) {
+        disarm(set, e);
+    } else {
+        arm(set, e);
+    }
+    usk_set_unlock(set, &call);
+}
+
+void usk_set_closed(usk_set_t *set, usk_entry_t *e) {
+    usk_call_t call;
+    usk_set_lock(set, &call);
+    forget(set, e);
+    if (e->obj != MP_OBJ_NULL) {
+        join_list(set, e); // and usocket_poll goes on saying POLLNVAL
+    }
+    usk_set_unlock(set, &call);
+}
+
+// ---- registration ----
+
+// How `obj` is to be waited for; not registered yet.
+static usk_entry_t entry_for(mp_obj_t obj) {
+    usk_entry_t e = { .obj = MP_OBJ_NULL, .fd = -1 };
+    if (mp_obj_is_int(obj)) {
+        e.fd = (int)mp_obj_get_int(obj);
+        if (e.fd < 0) {
+            mp_raise_ValueError(NULL);
+        }
+        return e;
+    }
+    const mp_stream_p_t *stream = mp_get_stream_raise(obj, MP_STREAM_OP_IOCTL);
+    e.ioctl = stream->ioctl;
+    // A closed socket is one of the streams: its ioctl answers POLLNVAL.
+    if (usk_handle_of(obj, &e.s)) {
+        return e;
+    }
+    int errcode;
+    mp_uint_t fd = stream->ioctl(obj, MP_STREAM_GET_FILENO, 0, &errcode);
+    if (fd != MP_STREAM_ERROR && (mp_int_t)fd >= 0) {
+        e.fd = (int)fd;
+    }
+    return e;
+}
+
+static usk_entry_t *find(usk_set_t *set, mp_obj_t obj) {
+    mp_map_elem_t *elem = mp_map_lookup(&set->map, mp_obj_id(obj), MP_MAP_LOOKUP);
+    return elem != NULL ? MP_OBJ_TO_PTR(elem->value) : NULL;
+}
+
+static bool is_registered(const usk_entry_t *e) {
+    return e != NULL && e->obj != MP_OBJ_NULL;
+}
+
+// Whether nothing needs it any more, nor what was in its place before.
+static bool is_done(usk_entry_t *e) {
+    while (e->former != NULL && e->former->armed == 0) {
+        e->former = e->former->former;
+    }
+    return e->obj == MP_OBJ_NULL && e->armed == 0 && e->former == NULL;
+}
+
+// Lets go of entries that were taken out, when there may be as many as others.
+static void sweep(usk_set_t *set) {
+    if (set->map.used < set->sweep_at) {
+        return;
+    }
+    for (size_t i = 0; i < set->map.alloc; ++i) {
+        if (mp_map_slot_is_filled(&set->map, i)) {
+            if (is_done(MP_OBJ_TO_PTR(set->map.table[i].value))) {
+                mp_map_lookup(&set->map, set->map.table[i].key, MP_MAP_LOOKUP_REMOVE_IF_FOUND);
+            }
+        }
+    }
+    set->sweep_at = 2 * set->map.used + USK_SMALL_SET;
+}
+
+// An entry for `obj`, which is not registered: the old one, if it was before.
+static usk_entry_t *entry_of(usk_set_t *set, mp_obj_t obj) {
+    usk_entry_t now = entry_for(obj);
+    usk_entry_t *e = find(set, obj);
+    if (e != NULL && e->armed != 0 && e->s == now.s) {
+        return e;
+    }
+    if (e != NULL && e->armed == 0) {
+        now.former = e->former;
+    } else {
+        // (One that is armed was another object's, which had the same place in memory.)
+        now.former = e;
+        sweep(set);
+        e = m_new_obj(usk_entry_t);
+        mp_map_lookup(&set->map, mp_obj_id(obj), MP_MAP_LOOKUP_ADD_IF_NOT_FOUND)->value = MP_OBJ_FROM_PTR(e);
+    }
+    *e = now;
+    return e;
+}
+
+void usk_set_register(usk_set_t *set, mp_obj_t obj, mp_uint_t events) {
+    if (usk_set_modify(set, obj, events)) {
+        return;
+    }
+    usk_entry_t *e = entry_of(set, obj);
+    usk_call_t call;
+    usk_set_lock(set, &call);
+    e->obj = obj;
+    e->events = events;
+    e->revents = 0;
+    if (e->s == 0 || set->poller == 0 || !arm(set, e)) {
+        join_list(set, e);
+    }
+    if (set->poller == 0 && set->sockets_beside > set->limit) {
+        outgrown(set);
+    }
+    usk_set_unlock(set, &call);
+}
+
+bool usk_set_modify(usk_set_t *set, mp_obj_t obj, mp_uint_t events) {
+    usk_entry_t *e = find(set, obj);
+    if (!is_registered(e)) {
+        return false;
+    }
+    usk_call_t call;
+    usk_set_lock(set, &call);
+    e->events = events;
+    if (e->armed != 0) {
+        arm(set, e);
+    }
+    usk_set_unlock(set, &call);
+    return true;
+}
+
+void usk_set_unregister(usk_set_t *set, mp_obj_t obj) {
+    usk_entry_t *e = find(set, obj);
+    if (!is_registered(e)) {
+        return;
+    }
+    usk_call_t call;
+    usk_set_lock(set, &call);
+    e->obj = MP_OBJ_NULL;
+    leave_list(set, e);
+    usk_set_unlock(set, &call);
+}

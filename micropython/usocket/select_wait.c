@@ -1,0 +1,241 @@
+// The wait of a poll object.
+//
+// Streams without a descriptor can only be asked (MP_STREAM_POLL), again and again: the pause between
+// two rounds grows with the time already waited, to an eighth of it, so that waiting long costs
+// little and what happens soon is seen soon.
+
+#include <poll.h>
+#include <string.h>
+
+#include "py/mphal.h"
+#include "select_set.h"
+
+#define FIRST_PAUSE_MS (1)
+#define LONGEST_PAUSE_MS (32)
+// How many events of the poller there is room for on the stack.
+#define FEW_EVENTS (64)
+#define UNASKED (POLLERR | POLLHUP | POLLNVAL)
+
+// The set as one wait sees it: Python code that runs meanwhile may change the registrations.
+typedef struct _snapshot_t {
+    usk_set_t *set;
+    // Beside the poller: entries[0..n_waited] match fds, behind them are those asked by ioctl.
+    size_t n_waited, n_asked, len;
+    usk_entry_t **entries;
+    usocket_pollfd *fds; // one more than entries: the first is the poller, if there is one
+    // The poller, or 0, and what it has reported and somebody wants to know.
+    usocket_t poller;
+    size_t n_events;
+    usocket_event *events;
+} snapshot_t;
+
+// ---- taking it ----
+
+// Sorts what is beside the poller: those that are waited for to the front, those that are asked behind
+// them. False when there is more than there is room for, and more must be made.
+static bool fill(snapshot_t *snap) {
+    usk_set_t *set = snap->set;
+    size_t front = 0, back = snap->len;
+    usk_call_t call;
+    usk_set_lock(set, &call);
+    bool enough = set->n_beside <= snap->len;
+    snap->poller = set->poller;
+    for (usk_entry_t *e = set->first; enough && e != NULL; e = e->next) {
+        if (usk_entry_is_waited(e)) {
+            snap->entries[front++] = e;
+            snap->fds[front] = (usocket_pollfd) { .socket = e->s, .fd = e->fd, .events = (int16_t)e->events };
+        } else {
+            snap->entries[--back] = e;
+        }
+    }
+    usk_set_unlock(set, &call);
+    snap->n_waited = front;
+    snap->n_asked = snap->len - back;
+    if (snap->n_asked > 0) {
+        memmove(snap->entries + front, snap->entries + back, snap->n_asked * sizeof(*snap->entries));
+    }
+    return enough;
+}
+
+// ---- waiting ----
+
+static size_t wait_poller_raw(snapshot_t *snap, int64_t timeout_us) {
+    int32_t r;
+    USK_WAIT(r, usocket_poller_wait(snap->poller, snap->events, FEW_EVENTS, timeout_us));
+    size_t seen = (size_t)usk_check(r, 0);
+    size_t rest = snap->set->n_inside;
+    usocket_event *all;
+    // The others, and perhaps the same again, where there may be more than there was room for.
+    if (seen < FEW_EVENTS || rest <= seen || (all = m_new_maybe(usocket_event, seen + rest)) == NULL) {
+        return seen;
+    }
+    memcpy(all, snap->events, seen * sizeof(*all));
+    snap->events = all;
+    USK_WAIT(r, usocket_poller_wait(snap->poller, all + seen, rest, 0));
+    return seen + (r > 0 ? (size_t)r : 0);
+}
+
+// What an entry has to say when the poller has reported `event`; 0 when nobody wants to know.
+static mp_uint_t take_event(usk_set_t *set, usk_entry_t *e, uint32_t event, uint32_t round) {
+    if (event & POLLNVAL) {
+        usk_set_closed(set, e);
+    } else if (e->round == round) {
+        return 0; // known
+    }
+    e->round = round;
+    e->revents = e->obj == MP_OBJ_NULL ? 0 : event & (e->events | UNASKED);
+    return e->revents;
+}
+
+static size_t wait_poller(snapshot_t *snap, int64_t timeout_us) {
+    size_t seen = wait_poller_raw(snap, timeout_us);
+    uint32_t round = ++snap->set->round;
+    snap->n_events = 0;
+    for (size_t i = 0; i < seen; ++i) {
+        usocket_event event = snap->events[i];
+        if (take_event(snap->set, (usk_entry_t *)(uintptr_t)event.data, event.events, round) != 0) {
+            snap->events[i] = snap->events[snap->n_events]; // which nobody wants, to the back
+            snap->events[snap->n_events++] = event;
+        }
+    }
+    // Those that nobody wants may be wanted again soon, and cost nothing while they keep nobody from sleeping.
+    bool awake = snap->n_events > 0 || timeout_us == 0;
+    for (size_t i = snap->n_events; i < seen; ++i) {
+        usk_entry_t *e = (usk_entry_t *)(uintptr_t)snap->events[i].data;
+        if (e->revents != 0) {
+            continue; // the same again
+        }
+        if (awake && !e->ignored) {
+            e->ignored = true;
+        } else {
+            usk_set_settle(snap->set, e);
+        }
+    }
+    return snap->n_events;
+}
+
+// Waits for what is beside the poller, and for the poller with `and_poller`; true when that has something.
+static bool wait_beside(snapshot_t *snap, bool and_poller, int64_t timeout_us, size_t *ready) {
+    usocket_pollfd *fds = snap->fds + !and_poller;
+    snap->fds[0] = (usocket_pollfd) { .socket = snap->poller, .fd = -1, .events = POLLIN };
+    int32_t r;
+    USK_WAIT(r, usocket_poll(fds, snap->n_waited + and_poller, timeout_us));
+    usk_check(r, 0);
+    for (size_t i = 0; i < snap->n_waited; ++i) {
+        snap->entries[i]->revents = (uint16_t)snap->fds[1 + i].revents;
+        *ready += snap->entries[i]->revents != 0;
+    }
+    return and_poller && snap->fds[0].revents != 0;
+}
+
+// One wait; it may end early with nothing.
+static size_t wait_once(snapshot_t *snap, int64_t timeout_us) {
+    if (snap->poller == 0) {
+        size_t ready = 0;
+        wait_beside(snap, false, timeout_us, &ready);
+        return ready;
+    }
+    if (snap->n_waited == 0) {
+        return wait_poller(snap, timeout_us);
+    }
+    // A poller can be polled, once it has looked at all it has.
+    size_t ready = wait_poller(snap, 0);
+    if (wait_beside(snap, ready == 0, ready == 0 ? timeout_us : 0, &ready)) {
+        ready += wait_poller(snap, 0);
+    }
+    return ready;
+}
+
+static size_t ask_once(snapshot_t *snap) {
+    size_t ready = 0;
+    for (size_t i = snap->n_waited; i < snap->n_waited + snap->n_asked; ++i) {
+        usk_entry_t *e = snap->entries[i];
+        mp_obj_t obj = e->obj;
+        e->revents = 0;
+        if (obj == MP_OBJ_NULL) {
+            continue; // taken out meanwhile
+        }
+        int errcode;
+        mp_uint_t r = e->ioctl(obj, MP_STREAM_POLL, e->events, &errcode);
+        if (r == MP_STREAM_ERROR) {
+            mp_raise_OSError(errcode);
+        }
+        e->revents = r;
+        ready += r != 0;
+    }
+    return ready;
+}
+
+// How long to sleep next, in milliseconds; negative for ever.
+static mp_int_t pause_ms(const snapshot_t *snap, mp_int_t timeout_ms, mp_uint_t waited) {
+    mp_int_t left = timeout_ms < 0 ? -1 : timeout_ms - (mp_int_t)waited;
+    if (snap->n_asked == 0) {
+        return left;
+    }
+    mp_int_t pause = (mp_int_t)(waited / 8);
+    pause = MIN(MAX(pause, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
+    return left < 0 ? pause : MIN(pause, left);
+}
+
+static size_t wait_all(snapshot_t *snap, mp_int_t timeout_ms) {
+    // Most waits need no clock.
+    bool clock = timeout_ms > 0 || snap->n_asked > 0;
+    mp_uint_t start = clock ? mp_hal_ticks_ms() : 0;
+    // What can only be asked is asked before the first sleep.
+    mp_int_t pause = snap->n_asked > 0 ? 0 : timeout_ms;
+    for (;;) {
+        size_t ready = wait_once(snap, pause < 0 ? -1 : (int64_t)pause * 1000);
+        ready += ask_once(snap);
+        if (ready > 0 || timeout_ms == 0) {
+            return ready;
+        }
+        mp_uint_t waited = clock ? mp_hal_ticks_ms() - start : 0;
+        if (timeout_ms > 0 && waited >= (mp_uint_t)timeout_ms) {
+            return 0;
+        }
+        mp_handle_pending(true);
+        pause = pause_ms(snap, timeout_ms, waited);
+    }
+}
+
+static usk_found_t *found(const snapshot_t *snap, size_t n) {
+    usk_found_t *found = m_new_obj_var(usk_found_t, entries, usk_entry_t *, n);
+    found->len = found->next = 0;
+    for (size_t i = 0; i < snap->n_events && found->len < n; ++i) {
+        found->entries[found->len++] = (usk_entry_t *)(uintptr_t)snap->events[i].data;
+    }
+    for (size_t i = 0; i < snap->n_waited + snap->n_asked && found->len < n; ++i) {
+        if (snap->entries[i]->revents != 0) {
+            found->entries[found->len++] = snap->entries[i];
+        }
+    }
+    return found;
+}
+
+// In arrays of the caller's for a few entries.
+static void take_snapshot(snapshot_t *snap, usk_entry_t **few_entries, usocket_pollfd *few_fds) {
+    do {
+        snap->len = MAX(snap->set->n_beside, USK_SMALL_SET);
+        bool few = snap->len == USK_SMALL_SET;
+        snap->entries = few ? few_entries : m_new(usk_entry_t *, snap->len);
+        snap->fds = few ? few_fds : m_new(usocket_pollfd, 1 + snap->len);
+    } while (!fill(snap));
+}
+
+usk_found_t *usk_set_wait(usk_set_t *set, mp_int_t timeout_ms) {
+    mp_handle_pending(true);
+    // (An eventless wait can be ended by a signal only, as stock's.)
+    snapshot_t snap = { .set = set };
+    usk_entry_t *few_entries[USK_SMALL_SET];
+    usocket_pollfd few_fds[1 + USK_SMALL_SET];
+    usocket_event few_events[FEW_EVENTS];
+    snap.events = few_events;
+    take_snapshot(&snap, few_entries, few_fds);
+    size_t n_ready = wait_all(&snap, timeout_ms);
+    usk_found_t *ready = n_ready > 0 ? found(&snap, n_ready) : NULL;
+    if (snap.entries != few_entries) {
+        m_del(usk_entry_t *, snap.entries, snap.len);
+        m_del(usocket_pollfd, snap.fds, 1 + snap.len);
+    }
+    return ready;
+}
