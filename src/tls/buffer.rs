@@ -80,11 +80,28 @@ impl Buffer {
     /// [`Buffer::room`] in one of the thread's large buffers, `IN` or `OUT`, if that is enough.
     pub fn large_room(&mut self, size: usize, want: usize) -> &mut [u8] {
         if self.data.len() < size {
-            let pool = if size == IN { &IN_POOL } else { &OUT_POOL };
-            let data = pool.try_with(Cell::take).ok().flatten().unwrap_or_else(|| zeroed(size));
-            self.move_to(data);
+            self.move_to(pooled(size));
         }
         self.room(want)
+    }
+
+    /// A buffer to receive into while this one stays where it is; to be given to
+    /// [`Buffer::append`]. It leaves room at its front for what is here.
+    pub fn apart(&self) -> Buffer {
+        let here = self.end - self.start;
+        let data = match here + SMALL <= IN {
+            true => pooled(IN),
+            false => zeroed((here + SMALL).min(MOST)),
+        };
+        Buffer { data, start: here, end: here }
+    }
+
+    /// Puts what is in a buffer [`Buffer::apart`] behind what is in this one.
+    pub fn append(&mut self, mut apart: Buffer) {
+        let here = self.filled();
+        apart.start -= here.len();
+        apart.data[apart.start..][..here.len()].copy_from_slice(here);
+        *self = apart;
     }
 
     fn make_room(&mut self, want: usize) {
@@ -118,6 +135,12 @@ impl Buffer {
             self.move_to(zeroed(len));
         }
     }
+}
+
+/// One of the thread's buffers, `IN` or `OUT`.
+fn pooled(size: usize) -> Box<[u8]> {
+    let pool = if size == IN { &IN_POOL } else { &OUT_POOL };
+    pool.try_with(Cell::take).ok().flatten().unwrap_or_else(|| zeroed(size))
 }
 
 fn give_back(data: &mut Box<[u8]>) {

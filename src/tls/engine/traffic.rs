@@ -11,14 +11,19 @@ use crate::tls::config::Config;
 use crate::tls::drive::{Out, Turn};
 
 impl Engine {
-    /// Receives into `to`. Unless `eager`, a connection that was dry last time is waited for first.
+    /// Whether asking the kernel found nothing last time: better wait, and then ask.
+    pub fn dry(&self) -> bool {
+        self.dry
+    }
+
+    /// Receives into `to`, from what is here and, to `ask`, what the kernel has.
     pub fn recv(
         &mut self,
         config: &Config,
         fd: BorrowedFd<'_>,
         to: &mut [MaybeUninit<u8>],
         peek: bool,
-        mut eager: bool,
+        ask: bool,
     ) -> Result<Step<usize>> {
         let mut first = true;
         loop {
@@ -38,9 +43,7 @@ impl Engine {
             }
             // Answers to what was received, if any.
             let flushed = self.output.is_empty() || self.flush(config, fd)?;
-            let got = if eager || !self.dry { self.fill(fd) } else { Ok(None) };
-            eager = true;
-            match got {
+            match self.fill(fd, ask) {
                 Ok(Some(0)) => return Err(Error::tls(USOCKET_ETLS_TRUNCATED)),
                 Ok(Some(n)) => self.dry &= n < 16 * 1024,
                 Ok(None) => {
@@ -48,7 +51,7 @@ impl Engine {
                     let out = if flushed { 0 } else { libc::POLLOUT };
                     return Ok(self.wait(libc::POLLIN | out));
                 }
-                Err(e) => return Err(self.latch(e.into())),
+                Err(e) => return Err(self.receive_failed(fd, e)),
             }
             first = false;
         }
@@ -102,13 +105,13 @@ impl Engine {
                 continue;
             }
             let _ = self.output.is_empty() || self.flush(config, fd).is_ok();
-            match if receive { self.fill(fd) } else { Ok(None) } {
+            match self.fill(fd, receive) {
                 Ok(Some(_)) => {}
                 Ok(None) => {
                     self.input.settle();
                     return false;
                 }
-                Err(e) => drop(self.latch(e.into())),
+                Err(e) => drop(self.receive_failed(fd, e)),
             }
         }
     }
