@@ -70,6 +70,7 @@ impl Buffer {
     }
 
     /// At least `want` bytes of room behind what is in it, or what there can be.
+    #[inline]
     pub fn room(&mut self, want: usize) -> &mut [u8] {
         if self.data.len() - self.end < want {
             self.make_room(want);
@@ -104,6 +105,7 @@ impl Buffer {
         *self = apart;
     }
 
+    #[cold]
     fn make_room(&mut self, want: usize) {
         let len = self.end - self.start;
         if self.data.len() - len >= want {
@@ -126,14 +128,20 @@ impl Buffer {
     }
 
     /// Gives the storage back when nothing is in it; what is little moves to storage of its size.
+    #[inline]
     pub fn settle(&mut self) {
         let len = self.end - self.start;
         if len == 0 {
             give_back(&mut self.data);
             (self.start, self.end) = (0, 0);
         } else if len < SMALL && self.data.len() > 2 * SMALL {
-            self.move_to(zeroed(len));
+            self.shrink();
         }
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        self.move_to(zeroed(self.end - self.start));
     }
 }
 
@@ -143,8 +151,14 @@ fn pooled(size: usize) -> Box<[u8]> {
     pool.try_with(Cell::take).ok().flatten().unwrap_or_else(|| zeroed(size))
 }
 
+#[inline]
 fn give_back(data: &mut Box<[u8]>) {
-    let data = std::mem::take(data);
+    if !data.is_empty() {
+        keep(std::mem::take(data));
+    }
+}
+
+fn keep(data: Box<[u8]>) {
     match data.len() {
         IN => drop(IN_POOL.try_with(|p| p.set(Some(data)))),
         OUT => drop(OUT_POOL.try_with(|p| p.set(Some(data)))),

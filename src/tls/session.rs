@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -43,6 +43,8 @@ pub struct Session {
     engine: Mutex<Engine>,
     /// Changes when the thread that waits to receive comes back and others wait for that.
     turn: AtomicU32,
+    /// Whether something was taken and has not left.
+    unsent: AtomicBool,
     /// [`process::partings`] when it was last used.
     used: AtomicU32,
 }
@@ -74,6 +76,7 @@ impl Session {
             given,
             engine,
             turn: AtomicU32::new(0),
+            unsent: AtomicBool::new(false),
             used: AtomicU32::new(process::partings()),
         })
     }
@@ -125,13 +128,9 @@ impl Session {
         if flags & !KNOWN != 0 {
             return Err(Error::os(libc::EOPNOTSUPP));
         }
-        let mut unsent = false;
-        let n = self.run(s, flags, deadline, |engine, fd, _| {
-            let step = engine.send(&self.config, fd, from);
-            unsent = !engine.flushed();
-            step
-        })?;
-        if unsent && may_wait(s, flags) {
+        let n =
+            self.run(s, flags, deadline, |engine, fd, _| engine.send(&self.config, fd, from))?;
+        if may_wait(s, flags) {
             // The bytes are taken: an error now is for the next call to report.
             let _ = self.flush(s, deadline);
         }
@@ -139,7 +138,13 @@ impl Session {
     }
 
     /// Waits until what was sent has left.
+    #[inline]
     pub fn flush(&self, s: &Socket, deadline: &mut Deadline) -> Result<()> {
+        if self.unsent.load(Ordering::Relaxed) { self.flush_now(s, deadline) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn flush_now(&self, s: &Socket, deadline: &mut Deadline) -> Result<()> {
         self.run(s, 0, deadline, |engine, fd, _| {
             Ok(match engine.flush(&self.config, fd)? {
                 true => Step::Done(()),

@@ -25,6 +25,9 @@ impl Engine {
         peek: bool,
         ask: bool,
     ) -> Result<Step<usize>> {
+        if !ask && self.idle() {
+            return Ok(Step::Wait(libc::POLLIN));
+        }
         let mut first = true;
         loop {
             if self.pending() > 0 {
@@ -92,6 +95,13 @@ impl Engine {
             self.said_bye = true;
         }
         Ok(if self.flush(config, fd)? { Step::Done(()) } else { self.wait(libc::POLLOUT) })
+    }
+
+    /// Whether only input can get a receiver any further.
+    #[inline]
+    fn idle(&self) -> bool {
+        let nothing_here = self.input.is_empty() && self.pending() == 0 && self.output.is_empty();
+        nothing_here && self.fatal.is_none() && !self.peer_closed && !self.eof
     }
 
     /// Whether a recv would give something (data, the end, or an error) now; reads what is there.

@@ -34,7 +34,7 @@ impl Session {
         self.used.store(process::partings(), Ordering::Relaxed);
         let mut engine = self.engine.lock();
         loop {
-            let step = match self.advance(&mut engine, s.as_fd(), ask) {
+            let step = match self.ready(&mut engine, s.as_fd(), ask) {
                 Ok(Step::Done(())) => op(&mut engine, s.as_fd(), ask),
                 Ok(Step::Wait(events)) => Ok(Step::Wait(events)),
                 Err(e) => Err(e),
@@ -45,7 +45,7 @@ impl Session {
                     ask = !blocks || events != libc::POLLIN;
                 }
                 step => {
-                    leave(s, engine);
+                    self.leave(s, engine);
                     return match step? {
                         Step::Done(value) => Ok(value),
                         Step::Wait(_) => Err(Error::os(libc::EAGAIN)),
@@ -55,11 +55,15 @@ impl Session {
         }
     }
 
+    /// Whether the handshake is complete, after going on with it if it was not.
+    #[inline]
+    fn ready(&self, engine: &mut Engine, fd: BorrowedFd<'_>, ask: bool) -> Result<Step<()>> {
+        if engine.complete() { Ok(Step::Done(())) } else { self.advance(engine, fd, ask) }
+    }
+
     /// Begins the handshake, or goes on with it.
+    #[cold]
     fn advance(&self, engine: &mut Engine, fd: BorrowedFd<'_>, ask: bool) -> Result<Step<()>> {
-        if engine.complete() {
-            return Ok(Step::Done(()));
-        }
         if !engine.begun() && engine.fatal().is_none() {
             engine.begin(&self.config, self.name.clone())?;
         }
@@ -76,7 +80,7 @@ impl Session {
     ) -> Result<MutexGuard<'a, Engine>> {
         engine.waiting += 1;
         let (mut engine, waited) = if events & libc::POLLIN == 0 {
-            leave(s, engine);
+            self.leave(s, engine);
             let waited = wait::fd(s.as_fd(), events, deadline);
             (self.engine.lock(), waited)
         } else if engine.receiver.held() {
@@ -88,7 +92,7 @@ impl Session {
         match waited {
             Ok(()) => Ok(engine),
             Err(e) => {
-                leave(s, engine);
+                self.leave(s, engine);
                 Err(e)
             }
         }
@@ -103,7 +107,7 @@ impl Session {
     ) -> (MutexGuard<'a, Engine>, Result<()>) {
         engine.queue += 1;
         let turn = self.turn.load(Ordering::Relaxed);
-        leave(s, engine);
+        self.leave(s, engine);
         let waited = wait::change(&self.turn, turn, deadline);
         let mut engine = self.engine.lock();
         engine.queue -= 1;
@@ -123,7 +127,7 @@ impl Session {
         let (mut engine, waited) = if blocks(deadline, 0) && events == libc::POLLIN {
             self.receive(s, engine, deadline)
         } else {
-            leave(s, engine);
+            self.leave(s, engine);
             let waited = wait::fd(fd, events, deadline);
             (self.engine.lock(), waited)
         };
@@ -146,7 +150,7 @@ impl Session {
             Ok(apart) => apart,
             Err(e) => return (engine, Err(e)),
         };
-        leave(s, engine);
+        self.leave(s, engine);
         let got = receive(s.as_fd(), &mut apart, deadline);
         let mut engine = self.engine.lock();
         let waited = match got {
@@ -158,6 +162,20 @@ impl Session {
             Err(Stopped::Receiving(e)) => Err(engine.receive_failed(s.as_fd(), e)),
         };
         (engine, waited)
+    }
+
+    /// Lets go of the engine, and tells pollers if their answer may have changed: they see only what
+    /// the kernel sees.
+    #[inline]
+    fn leave(&self, s: &Socket, mut engine: MutexGuard<'_, Engine>) {
+        let changed = engine.outlook_changed();
+        if changed {
+            self.unsent.store(!engine.flushed(), Ordering::Relaxed);
+        }
+        drop(engine);
+        if changed {
+            s.watchers().poke();
+        }
     }
 }
 
@@ -189,16 +207,6 @@ fn receive(
             _ => return Err(Stopped::Receiving(e.into())),
         }
         .map_err(Stopped::Waiting)?;
-    }
-}
-
-/// Lets go of the engine, and tells pollers if their answer may have changed: they see only what
-/// the kernel sees.
-fn leave(s: &Socket, mut engine: MutexGuard<'_, Engine>) {
-    let changed = engine.outlook_changed();
-    drop(engine);
-    if changed {
-        s.watchers().poke();
     }
 }
 
