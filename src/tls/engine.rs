@@ -234,14 +234,14 @@ impl Engine {
 
     /// A number for all that a poll depends on.
     fn outlook(&self) -> u32 {
-        let events = if self.complete { 0 } else { self.want as u32 };
-        let flags = [
-            self.complete,
-            self.fatal.is_some(),
-            self.pending() > 0 || !self.input.is_empty(),
-            self.flushed(),
-        ];
-        flags.iter().fold(events, |n, flag| n << 1 | u32::from(*flag))
+        let phase = if self.complete { 0 } else { self.want as u32 };
+        let something = self.pending() > 0 || !self.input.is_empty();
+        let bit = |at: u32, flag: bool| u32::from(flag) << at;
+        phase
+            | bit(16, self.complete)
+            | bit(17, self.fatal.is_some())
+            | bit(18, something)
+            | bit(19, self.flushed())
     }
 
     fn wait<T>(&mut self, events: i16) -> Step<T> {

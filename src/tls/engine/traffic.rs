@@ -74,7 +74,7 @@ impl Engine {
         if self.said_bye {
             return Err(Error::os(libc::EPIPE));
         }
-        if !self.flush(config, fd)? {
+        if !self.output.is_empty() && !self.flush(config, fd)? {
             return Ok(self.wait(libc::POLLOUT));
         }
         let from = &from[..from.len().min(buffer::PLAIN_OUT)];
