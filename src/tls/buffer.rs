@@ -2,8 +2,8 @@
 //!
 //! A connection that is idle holds none. While it works it borrows one of the thread's: two are
 //! kept per thread that uses TLS, one for records that come in and one for records that go out,
-//! already zeroed once. During the handshake, and for what is left over, they are small and the
-//! connection's own.
+//! already zeroed once. What is left over when it must wait, and what comes in during a handshake that
+//! does not block, is in small ones of the connection's own.
 
 use std::cell::Cell;
 

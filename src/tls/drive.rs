@@ -108,7 +108,7 @@ fn sealed(len: usize) -> usize {
 fn encode<D>(data: &mut EncodeTlsData<'_, D>, output: &mut Buffer) -> Result<Turn, Tls> {
     let mut need = 512;
     loop {
-        match data.encode(output.room(need)) {
+        match data.encode(output.large_room(buffer::OUT, need)) {
             Ok(n) => {
                 output.fill(n);
                 return Ok(Turn::Again);

@@ -127,6 +127,11 @@ impl Engine {
         self.fatal.as_deref()
     }
 
+    /// Whether the peer has said that it sends nothing more.
+    pub fn ended(&self) -> bool {
+        self.peer_closed || self.eof
+    }
+
     /// The alert that ended it.
     pub fn alert(&self) -> Option<u8> {
         self.alert

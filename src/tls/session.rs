@@ -176,8 +176,11 @@ impl Session {
         let Some(mut engine) = self.engine.try_lock_for(PATIENCE) else { return };
         let said = engine.bye(&self.config, s.as_fd());
         let alone = engine.waiting == 0;
+        let ended = engine.ended();
         drop(engine);
-        discard_input(s.as_fd());
+        if !ended {
+            discard_input(s.as_fd());
+        }
         if matches!(said, Ok(Step::Wait(_))) && s.timeout_us() > 0 && alone {
             let _ = self.flush(s, &mut s.deadline());
         }
