@@ -6,7 +6,7 @@ use super::Engine;
 use crate::error::{Error, Result};
 use crate::sys::net;
 use crate::tls::Cause;
-use crate::tls::buffer::{self, Buffer};
+use crate::tls::buffer::Buffer;
 use crate::tls::code::USOCKET_ETLS_RECORD_OVERFLOW;
 use crate::tls::config::Config;
 use crate::tls::drive::{Out, Turn};
@@ -47,7 +47,7 @@ impl Engine {
             return Ok(None);
         }
         let room = match self.complete {
-            true => self.input.large_room(buffer::IN, 4096),
+            true => self.input.large_room(4096),
             false => self.input.room(4096),
         };
         if room.is_empty() {
