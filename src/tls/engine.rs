@@ -247,6 +247,7 @@ impl Engine {
             | bit(17, self.fatal.is_some())
             | bit(18, something)
             | bit(19, self.flushed())
+            | bit(20, self.ended())
     }
 
     fn wait<T>(&mut self, events: i16) -> Step<T> {

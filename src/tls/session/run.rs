@@ -114,6 +114,21 @@ impl Session {
         (engine, waited)
     }
 
+    /// For a poll, when the kernel has seen something: lets the thread that waits to receive come
+    /// back with it, if there is one.
+    pub fn await_receiver(&self, s: &Socket, seen: i16) -> Result<()> {
+        /// Another process may have taken it instead.
+        const PATIENCE_US: i64 = 100_000;
+        let engine = self.engine.lock();
+        if seen & !libc::POLLOUT == 0 || !engine.receiver.held() || engine.pending() > 0 {
+            return Ok(());
+        }
+        match self.wait_for_turn(s, engine, &mut Deadline::after_us(PATIENCE_US)).1 {
+            Err(e) if !e.is(libc::ETIMEDOUT) => Err(e),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits, as the one thread that does, for something to come in.
     fn wait_for_input<'a>(
         &'a self,

@@ -209,6 +209,26 @@ fn a_poller_sees_what_a_blocked_thread_leaves() {
 }
 
 #[test]
+fn a_poll_sees_what_a_blocked_thread_leaves() {
+    let (client, server) = contexts();
+    for timeout in [-1, 20_000_000] {
+        let ends = Handles::new(&client, &server);
+        on(ends.0, |s| s.settimeout(timeout)).unwrap();
+        for _ in 0..10 {
+            thread::scope(|scope| {
+                let taker = scope.spawn(|| recv_on(ends.0));
+                let watcher = scope.spawn(|| polled(ends.0, IN, 20_000_000));
+                settle();
+                on(ends.1, |s| s.send(&[7; 100], 0)).unwrap();
+                assert_eq!(watcher.join().unwrap(), IN);
+                assert_eq!(taker.join().unwrap(), 16);
+                assert_eq!(on(ends.0, |s| read(s, 84)).unwrap().len(), 84);
+            });
+        }
+    }
+}
+
+#[test]
 fn closing_ends_the_one_that_receives_and_those_behind_it() {
     let (client, server) = contexts();
     for timeout in [-1, 20_000_000] {
