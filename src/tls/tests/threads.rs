@@ -217,10 +217,11 @@ fn a_poll_sees_what_a_blocked_thread_leaves() {
         for _ in 0..10 {
             thread::scope(|scope| {
                 let taker = scope.spawn(|| recv_on(ends.0));
-                let watcher = scope.spawn(|| polled(ends.0, IN, 20_000_000));
+                // In slices: a poll that sleeps in the kernel is not told what a thread leaves.
+                let watcher = scope.spawn(|| (0..500).any(|_| polled(ends.0, IN, 20_000) == IN));
                 settle();
                 on(ends.1, |s| s.send(&[7; 100], 0)).unwrap();
-                assert_eq!(watcher.join().unwrap(), IN);
+                assert!(watcher.join().unwrap());
                 assert_eq!(taker.join().unwrap(), 16);
                 assert_eq!(on(ends.0, |s| read(s, 84)).unwrap().len(), 84);
             });
