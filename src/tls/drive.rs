@@ -63,7 +63,7 @@ pub fn turn<C: Drive>(
     input: &mut Buffer,
     output: &mut Buffer,
     out: Out<'_>,
-    sink: &mut dyn FnMut(&[u8]),
+    mut sink: impl FnMut(&[u8]),
 ) -> Result<Turn, Tls> {
     let UnbufferedStatus { mut discard, state } = conn.process(input.filled());
     let turn = match state {

@@ -327,8 +327,8 @@ impl Engine {
             let (input, output) = (&mut self.input, &mut self.output);
             let turn = match &mut self.conn {
                 Conn::Not => break,
-                Conn::Client(c) => drive::turn(&mut ***c, input, output, Out::Nothing, &mut |_| {}),
-                Conn::Server(c) => drive::turn(&mut ***c, input, output, Out::Nothing, &mut |_| {}),
+                Conn::Client(c) => drive::turn(&mut ***c, input, output, Out::Nothing, |_| {}),
+                Conn::Server(c) => drive::turn(&mut ***c, input, output, Out::Nothing, |_| {}),
             };
             if turn.is_err() {
                 break;
