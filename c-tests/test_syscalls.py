@@ -9,6 +9,7 @@ PROGRAM = "target/c-tests/tool_syscalls"
 MODES = ["blocking", "timeout", "non-blocking"]
 STREAM = ["send", "sendall", "write", "recv", "recvfrom", "read", "accept"]
 DATAGRAM = ["send", "sendto", "recv", "recvfrom"]
+ABOUT_SOCKETS = {"sendto", "sendmsg", "recvfrom", "recvmsg", "poll", "ppoll", "getpeername", "getsockopt", "ioctl", "fcntl"}
 READY = [
     (operation, kind, mode)
     for kinds, operations in [(["tcp", "tcp6", "unix"], STREAM), (["udp", "unix-datagram"], DATAGRAM)]
@@ -48,6 +49,24 @@ def test_a_ready_operation_is_one_system_call(calls, operation, kind, mode):
 def test_a_recv_that_must_wait(calls, kind):
     assert len(calls["waiting-recv", kind, "blocking"]) == 1
     assert len(calls["waiting-recv", kind, "timeout"]) <= 3, calls["waiting-recv", kind, "timeout"]
+
+
+@pytest.mark.parametrize("kind", ["tls-client", "tls-server"])
+@pytest.mark.parametrize("mode", ["blocking", "timeout"])
+def test_tls_costs_no_more(calls, kind, mode):
+    def names(operation):
+        return [re.match(r"\w+", call)[0] for call in calls[operation, kind, mode]]
+
+    assert names("send") == names("sendall") == ["sendto"]
+    assert names("recv") == ["recvfrom"]
+    assert names("recv-rest") == [], "it is decrypted already"
+    if mode == "blocking":
+        assert names("waiting-recv") == ["recvfrom"]
+        flights = {"tls-client": ["sendto", "recvfrom", "sendto"], "tls-server": ["recvfrom", "sendto", "recvfrom"]}
+        # The first handshake of a process also opens files and asks for memory.
+        assert [n for n in names("handshake") if n in ABOUT_SOCKETS] == flights[kind]
+    else:
+        assert len(names("waiting-recv")) <= 3
 
 
 @pytest.mark.parametrize("kind", ["tcp", "tcp6", "unix"])

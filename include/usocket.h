@@ -1371,7 +1371,8 @@ int32_t usocket_tls_context_set_clock(usocket_t context, int64_t unix_seconds);
 // wrong with the name or the context is said at usocket_error_detail(context, ...).
 // Blocks: with USOCKET_TLS_HANDSHAKE as the socket's mode has it; the first use of a client
 // context may read the system's store.
-// Threads: any.
+// Threads: any. One thread at a time waits to receive; others wait for their turn, and what must
+// not wait is -EAGAIN meanwhile.
 // Ownership: the context stays the caller's, who may close its handle at once.
 int32_t usocket_tls_wrap(usocket_t s, usocket_t context, const char *server_name, int32_t flags);
 

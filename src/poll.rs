@@ -60,6 +60,15 @@ impl Held {
         libc::pollfd { fd, events, revents: 0 }
     }
 
+    /// Lets a thread that is about to take what the kernel has come back: what it leaves is part of
+    /// the answer, and no event of the kernel's would tell of it later.
+    fn await_receiver(&self, seen: i16) -> Result<()> {
+        match self.layered().map(|s| (s, s.session())) {
+            Some((s, Some(tls))) => tls.await_receiver(s, seen),
+            _ => Ok(()),
+        }
+    }
+
     fn answer(&self, entry: &Entry, seen: i16) -> i16 {
         match (entry.source, &self.0) {
             (Source::Handle(_), None) => libc::POLLNVAL,
@@ -103,6 +112,7 @@ fn poll_with(
         let mut at_once = Deadline::after_us(0);
         let within = if ready > 0 { &mut at_once } else { &mut deadline };
         let seen = wait::poll(fds, within)?;
+        held.iter().zip(&*fds).try_for_each(|(h, fd)| h.await_receiver(fd.revents))?;
         ready = answer(entries, held, |at| fds[at].revents);
         // The kernel may see what is nothing to the caller, such as half a TLS record.
         if ready > 0 || seen == 0 {

@@ -6,6 +6,7 @@
 //! comes here, it has one span of time.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -84,6 +85,19 @@ pub fn fd(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Result<()
     match poll(&mut one, deadline)? {
         0 => Err(Error::os(libc::ETIMEDOUT)),
         _ => Ok(()),
+    }
+}
+
+/// Waits until `word` is no longer `seen`, or so: it may end early.
+///
+/// # Errors
+/// ETIMEDOUT at the deadline, EINTR as [`interrupted`].
+pub fn change(word: &AtomicU32, seen: u32, deadline: &mut Deadline) -> Result<()> {
+    let Err(e) = sys::futex::wait(word, seen, deadline.remaining()) else { return Ok(()) };
+    match e.raw_os_error() {
+        Some(libc::EAGAIN) => Ok(()),
+        Some(libc::EINTR) => interrupted(),
+        _ => Err(e.into()),
     }
 }
 

@@ -37,7 +37,8 @@ pub const USOCKET_TLS_HANDSHAKE: i32 = 1;
 /// wrong with the name or the context is said at usocket_error_detail(context, ...).
 /// Blocks: with USOCKET_TLS_HANDSHAKE as the socket's mode has it; the first use of a client
 /// context may read the system's store.
-/// Threads: any.
+/// Threads: any. One thread at a time waits to receive; others wait for their turn, and what must
+/// not wait is -EAGAIN meanwhile.
 /// Ownership: the context stays the caller's, who may close its handle at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_wrap(

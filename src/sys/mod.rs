@@ -3,6 +3,7 @@
 //! One safe function is one system call (or one libc call). Nothing here retries, waits on its
 //! own account, or knows about handles; the modules above decide.
 
+pub mod futex;
 pub mod hook;
 pub mod names;
 pub mod net;

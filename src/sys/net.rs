@@ -115,12 +115,12 @@ pub fn recvfrom(
     }
 }
 
-/// recv(2) that does not wait, into a buffer that is there
+/// recv(2) into a buffer that is there
 #[inline]
-pub fn recv_now(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+pub fn recv_into(fd: BorrowedFd<'_>, buf: &mut [u8], flags: i32) -> io::Result<usize> {
     let (at, len) = (buf.as_mut_ptr().cast(), buf.len());
     // SAFETY: the buffer is writable for its length.
-    cvt_len(unsafe { libc::recv(fd.as_raw_fd(), at, len, libc::MSG_DONTWAIT) })
+    cvt_len(unsafe { libc::recv(fd.as_raw_fd(), at, len, flags) })
 }
 
 /// send(2) that does not wait

@@ -1,16 +1,13 @@
 //! Buffers that exist only while bytes are in them.
 //!
 //! A connection that is idle holds none. While it works it borrows one of the thread's: two are
-//! kept per thread that uses TLS, one for records that come in and one for records that go out,
-//! already zeroed once. During the handshake, and for what is left over, they are small and the
-//! connection's own.
+//! kept per thread that uses TLS, already zeroed once. What is left over when it must wait, and what
+//! comes in during a handshake that does not block, is in small ones of the connection's own.
 
 use std::cell::Cell;
 
-/// Room for two full records that come in.
-pub const IN: usize = 33 * 1024;
-/// Room for the records of 64 KiB going out, which is one write of [`PLAIN_OUT`] bytes.
-pub const OUT: usize = 66 * 1024;
+/// Room for the records of 64 KiB, in or out.
+const LARGE: usize = 66 * 1024;
 /// How much is encrypted for one system call.
 pub const PLAIN_OUT: usize = 64 * 1024;
 /// The largest a buffer grows: a handshake message of 64 KiB with its records around it.
@@ -19,8 +16,7 @@ const MOST: usize = 96 * 1024;
 const SMALL: usize = 4096;
 
 thread_local! {
-    static IN_POOL: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
-    static OUT_POOL: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    static POOL: [Cell<Option<Box<[u8]>>>; 2] = const { [const { Cell::new(None) }; 2] };
 }
 
 /// Bytes between `start` and `end` of some storage.
@@ -70,6 +66,7 @@ impl Buffer {
     }
 
     /// At least `want` bytes of room behind what is in it, or what there can be.
+    #[inline]
     pub fn room(&mut self, want: usize) -> &mut [u8] {
         if self.data.len() - self.end < want {
             self.make_room(want);
@@ -77,16 +74,34 @@ impl Buffer {
         &mut self.data[self.end..]
     }
 
-    /// [`Buffer::room`] in one of the thread's large buffers, `IN` or `OUT`, if that is enough.
-    pub fn large_room(&mut self, size: usize, want: usize) -> &mut [u8] {
-        if self.data.len() < size {
-            let pool = if size == IN { &IN_POOL } else { &OUT_POOL };
-            let data = pool.try_with(Cell::take).ok().flatten().unwrap_or_else(|| zeroed(size));
-            self.move_to(data);
+    /// [`Buffer::room`] in one of the thread's large buffers, if that is enough.
+    pub fn large_room(&mut self, want: usize) -> &mut [u8] {
+        if self.data.len() < LARGE {
+            self.move_to(pooled());
         }
         self.room(want)
     }
 
+    /// A buffer to receive into while this one stays where it is; to be given to
+    /// [`Buffer::append`]. It leaves room at its front for what is here.
+    pub fn apart(&self) -> Buffer {
+        let here = self.end - self.start;
+        let data = match here + SMALL <= LARGE {
+            true => pooled(),
+            false => zeroed((here + SMALL).min(MOST)),
+        };
+        Buffer { data, start: here, end: here }
+    }
+
+    /// Puts what is in a buffer [`Buffer::apart`] behind what is in this one.
+    pub fn append(&mut self, mut apart: Buffer) {
+        let here = self.filled();
+        apart.start -= here.len();
+        apart.data[apart.start..][..here.len()].copy_from_slice(here);
+        *self = apart;
+    }
+
+    #[cold]
     fn make_room(&mut self, want: usize) {
         let len = self.end - self.start;
         if self.data.len() - len >= want {
@@ -109,23 +124,40 @@ impl Buffer {
     }
 
     /// Gives the storage back when nothing is in it; what is little moves to storage of its size.
+    #[inline]
     pub fn settle(&mut self) {
         let len = self.end - self.start;
         if len == 0 {
             give_back(&mut self.data);
             (self.start, self.end) = (0, 0);
         } else if len < SMALL && self.data.len() > 2 * SMALL {
-            self.move_to(zeroed(len));
+            self.shrink();
         }
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        self.move_to(zeroed(self.end - self.start));
     }
 }
 
+/// One of the thread's buffers.
+fn pooled() -> Box<[u8]> {
+    let kept = POOL.try_with(|[a, b]| a.take().or_else(|| b.take()));
+    kept.ok().flatten().unwrap_or_else(|| zeroed(LARGE))
+}
+
+#[inline]
 fn give_back(data: &mut Box<[u8]>) {
-    let data = std::mem::take(data);
-    match data.len() {
-        IN => drop(IN_POOL.try_with(|p| p.set(Some(data)))),
-        OUT => drop(OUT_POOL.try_with(|p| p.set(Some(data)))),
-        _ => {}
+    if !data.is_empty() {
+        keep(std::mem::take(data));
+    }
+}
+
+fn keep(data: Box<[u8]>) {
+    if data.len() == LARGE {
+        // The one used last first: it is in the cache.
+        let _ = POOL.try_with(|[a, b]| b.set(a.replace(Some(data)).or_else(|| b.take())));
     }
 }
 
@@ -159,8 +191,8 @@ mod tests {
         b.consume(9);
         b.settle();
         assert_eq!((b.is_empty(), b.capacity()), (true, 0));
-        assert!(!b.large_room(IN, 1).is_empty());
-        assert_eq!(b.capacity(), IN);
+        assert!(!b.large_room(1).is_empty());
+        assert_eq!(b.capacity(), LARGE);
         put(&mut b, b"x");
         b.settle();
         assert_eq!((b.filled().len(), b.capacity()), (1, 1));

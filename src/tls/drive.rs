@@ -8,7 +8,7 @@ use rustls::unbuffered::{
     UnbufferedStatus,
 };
 
-use super::buffer::{self, Buffer};
+use super::buffer::Buffer;
 
 /// What is to go out once everything before it has.
 #[derive(Clone, Copy)]
@@ -63,7 +63,7 @@ pub fn turn<C: Drive>(
     input: &mut Buffer,
     output: &mut Buffer,
     out: Out<'_>,
-    sink: &mut dyn FnMut(&[u8]),
+    mut sink: impl FnMut(&[u8]),
 ) -> Result<Turn, Tls> {
     let UnbufferedStatus { mut discard, state } = conn.process(input.filled());
     let turn = match state {
@@ -85,10 +85,8 @@ pub fn turn<C: Drive>(
         }
         Ok(ConnectionState::WriteTraffic(mut traffic)) => match out {
             Out::Nothing => Ok(Turn::Idle),
-            Out::Data(data) => {
-                put(output, buffer::OUT, sealed(data.len()), |to| traffic.encrypt(data, to))
-            }
-            Out::Bye => put(output, 0, 256, |to| traffic.queue_close_notify(to)),
+            Out::Data(data) => put(output, sealed(data.len()), |to| traffic.encrypt(data, to)),
+            Out::Bye => put(output, 256, |to| traffic.queue_close_notify(to)),
         },
         Ok(ConnectionState::BlockedHandshake) => Ok(Turn::Idle),
         Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Turn::Closed),
@@ -108,7 +106,7 @@ fn sealed(len: usize) -> usize {
 fn encode<D>(data: &mut EncodeTlsData<'_, D>, output: &mut Buffer) -> Result<Turn, Tls> {
     let mut need = 512;
     loop {
-        match data.encode(output.room(need)) {
+        match data.encode(output.large_room(need)) {
             Ok(n) => {
                 output.fill(n);
                 return Ok(Turn::Again);
@@ -123,12 +121,10 @@ fn encode<D>(data: &mut EncodeTlsData<'_, D>, output: &mut Buffer) -> Result<Tur
 
 fn put(
     output: &mut Buffer,
-    size: usize,
     want: usize,
-    mut op: impl FnMut(&mut [u8]) -> Result<usize, EncryptError>,
+    op: impl FnOnce(&mut [u8]) -> Result<usize, EncryptError>,
 ) -> Result<Turn, Tls> {
-    let room = if size == 0 { output.room(want) } else { output.large_room(size, want) };
-    match op(room) {
+    match op(output.large_room(want)) {
         Ok(n) => {
             output.fill(n);
             Ok(Turn::Put)

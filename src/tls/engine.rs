@@ -2,7 +2,8 @@
 //!
 //! It drives rustls' unbuffered connection over a socket whose calls are all made with
 //! MSG_DONTWAIT. What cannot be done now is [`Step::Wait`], with what to wait for; waiting is the
-//! session's. Plaintext goes straight to the caller's buffer; what does not fit is kept in `plain`.
+//! session's. Where that can wait in recv(2) itself, the engine is told not to `ask` the kernel for
+//! input first. Plaintext goes straight to the caller's buffer; what does not fit is kept in `plain`.
 
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
@@ -21,6 +22,7 @@ use super::code::*;
 use super::config::{Config, Side};
 use super::drive::{self, Out, Turn};
 use super::keylog;
+use super::receiver::Receiver;
 use super::resume::{Store, Taken};
 use crate::error::{Error, Result};
 use crate::sys::net;
@@ -60,10 +62,19 @@ pub struct Engine {
     eof: bool,
     peer_closed: bool,
     said_bye: bool,
+    /// Something has come from the peer or gone to it.
+    spoken: bool,
     /// The last receiving found nothing at first: the next need not try before it waits.
     dry: bool,
     /// What the handshake waits for.
     want: i16,
+    /// What pollers know.
+    told: u32,
+    /// Who waits to receive.
+    pub receiver: Receiver,
+    /// How many threads wait, and how many of them for their turn to receive.
+    pub waiting: u32,
+    pub queue: u32,
     /// To be resumed.
     pub ticket: Option<Taken>,
     /// Of TLS 1.3.
@@ -88,8 +99,13 @@ impl Engine {
             eof: false,
             peer_closed: false,
             said_bye: false,
+            spoken: false,
             dry: false,
             want: if client { libc::POLLOUT } else { libc::POLLIN },
+            told: 0,
+            receiver: Receiver::default(),
+            waiting: 0,
+            queue: 0,
             ticket: None,
             exporter: None,
             server_name: None,
@@ -109,6 +125,11 @@ impl Engine {
     /// What ended it.
     pub fn fatal(&self) -> Option<&Cause> {
         self.fatal.as_deref()
+    }
+
+    /// Whether the peer has said that it sends nothing more.
+    pub fn ended(&self) -> bool {
+        self.peer_closed || self.eof
     }
 
     /// The alert that ended it.
@@ -161,7 +182,12 @@ impl Engine {
     }
 
     /// Goes on with the handshake, which has begun.
-    pub fn handshake(&mut self, config: &Config, fd: BorrowedFd<'_>) -> Result<Step<()>> {
+    pub fn handshake(
+        &mut self,
+        config: &Config,
+        fd: BorrowedFd<'_>,
+        ask: bool,
+    ) -> Result<Step<()>> {
         if self.complete {
             return Ok(Step::Done(()));
         }
@@ -182,11 +208,11 @@ impl Engine {
                 self.input.settle();
                 return Ok(Step::Done(()));
             }
-            match self.fill(fd) {
+            match self.fill(fd, ask) {
                 Ok(Some(0)) => return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF))),
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(self.wait(libc::POLLIN)),
-                Err(e) => return Err(self.latch(e.into())),
+                Err(e) => return Err(self.receive_failed(fd, e)),
             }
         }
     }
@@ -205,16 +231,23 @@ impl Engine {
         }
     }
 
-    /// A number that changes when a poll's answer or its question to the kernel may.
-    pub fn outlook(&self) -> u32 {
-        let events = if self.complete { 0 } else { self.want as u32 };
-        let flags = [
-            self.complete,
-            self.fatal.is_some(),
-            self.pending() > 0 || !self.input.is_empty(),
-            self.flushed(),
-        ];
-        flags.iter().fold(events, |n, flag| n << 1 | u32::from(*flag))
+    /// Whether a poll's answer or its question to the kernel may be another since this was asked.
+    pub fn outlook_changed(&mut self) -> bool {
+        let now = self.outlook();
+        std::mem::replace(&mut self.told, now) != now
+    }
+
+    /// A number for all that a poll depends on.
+    fn outlook(&self) -> u32 {
+        let phase = if self.complete { 0 } else { self.want as u32 };
+        let something = self.pending() > 0 || !self.input.is_empty();
+        let bit = |at: u32, flag: bool| u32::from(flag) << at;
+        phase
+            | bit(16, self.complete)
+            | bit(17, self.fatal.is_some())
+            | bit(18, something)
+            | bit(19, self.flushed())
+            | bit(20, self.ended())
     }
 
     fn wait<T>(&mut self, events: i16) -> Step<T> {
@@ -294,8 +327,8 @@ impl Engine {
             let (input, output) = (&mut self.input, &mut self.output);
             let turn = match &mut self.conn {
                 Conn::Not => break,
-                Conn::Client(c) => drive::turn(&mut ***c, input, output, Out::Nothing, &mut |_| {}),
-                Conn::Server(c) => drive::turn(&mut ***c, input, output, Out::Nothing, &mut |_| {}),
+                Conn::Client(c) => drive::turn(&mut ***c, input, output, Out::Nothing, |_| {}),
+                Conn::Server(c) => drive::turn(&mut ***c, input, output, Out::Nothing, |_| {}),
             };
             if turn.is_err() {
                 break;

@@ -16,11 +16,13 @@
 //! | `buffer` | buffers that exist only while bytes are in them |
 //! | `drive` | one turn of rustls' state machine |
 //! | `engine` | one connection: bytes in, bytes out, no waiting |
+//! | `receiver` | who waits to receive |
 //! | `session` | an engine behind its lock, and the waiting |
 //! | `info` | what was agreed |
 //!
-//! Locking: a session has one mutex, held only for work and system calls that do not wait. A
-//! context has one, held while it is set up.
+//! Locking: a session has one mutex, held only for work and system calls that do not wait. Beside
+//! it there is the place of the one thread that waits to receive (`receiver`); the others wait for
+//! it to come back. A context has one mutex, held while it is set up.
 
 pub mod code;
 
@@ -48,6 +50,8 @@ mod keylog;
 mod pem;
 #[cfg(feature = "tls")]
 pub mod provider;
+#[cfg(feature = "tls")]
+mod receiver;
 #[cfg(feature = "tls")]
 pub mod resume;
 #[cfg(feature = "tls")]

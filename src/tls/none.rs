@@ -32,6 +32,9 @@ impl Session {
     pub fn farewell(&self, _: &Socket) {
         match *self {}
     }
+    pub fn await_receiver(&self, _: &Socket, _: i16) -> Result<()> {
+        match *self {}
+    }
     pub fn kernel_events(&self, _: i16) -> i16 {
         match *self {}
     }

@@ -1,14 +1,14 @@
 //! A session: an engine behind its lock, and the waiting.
 //!
 //! Every operation is: lock, let the engine do what can be done now, unlock; if that was not
-//! enough and the mode allows, wait in `crate::wait`, and again. So a thread that waits to receive
-//! never keeps another from sending.
+//! enough and the mode allows, wait, and again (`run`). So a thread that waits to receive never keeps
+//! another from sending.
 
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -21,11 +21,15 @@ use super::engine::{Engine, Step};
 use super::info::{self, Info};
 use super::resume::Ticket;
 use super::verify::Mode;
-use super::wire::{discard_input, is_connected};
+use super::wire::discard_input;
 use crate::error::{Error, Result};
 use crate::socket::Socket;
 use crate::sys::process;
-use crate::wait::{self, Deadline};
+use crate::wait::Deadline;
+
+mod run;
+
+use run::may_wait;
 
 const BOTH: i16 = libc::POLLIN | libc::POLLOUT;
 
@@ -37,10 +41,10 @@ pub struct Session {
     /// The name as it was given.
     given: bool,
     engine: Mutex<Engine>,
-    /// How many threads are inside an operation that may wait.
-    inside: AtomicU32,
-    /// What pollers were last told of it; see [`Engine::outlook`].
-    outlook: AtomicU32,
+    /// Changes when the thread that waits to receive comes back and others wait for that.
+    turn: AtomicU32,
+    /// Whether something was taken and has not left.
+    unsent: AtomicBool,
     /// [`process::partings`] when it was last used.
     used: AtomicU32,
 }
@@ -71,8 +75,8 @@ impl Session {
             name: parsed,
             given,
             engine,
-            inside: AtomicU32::new(0),
-            outlook: AtomicU32::new(0),
+            turn: AtomicU32::new(0),
+            unsent: AtomicBool::new(false),
             used: AtomicU32::new(process::partings()),
         })
     }
@@ -80,7 +84,7 @@ impl Session {
     /// Does the handshake.
     pub fn handshake(&self, s: &Socket) -> Result<()> {
         let mut deadline = s.deadline();
-        self.run(s, 0, &mut deadline, |_, _| Ok(Step::Done(())))
+        self.run(s, 0, &mut deadline, |_, _, _| Ok(Step::Done(())))
     }
 
     /// Receives.
@@ -103,12 +107,12 @@ impl Session {
             return Ok(0);
         }
         let peek = flags & libc::MSG_PEEK != 0;
-        // Who must not wait finds out for itself, every time.
-        let mut eager = !may_wait(s, flags);
-        self.run(s, flags, deadline, |engine, fd| {
-            let step = engine.recv(&self.config, fd, to, peek, eager);
-            eager = true;
-            step
+        // Who must not wait finds out for itself, every time; who waits, at first when it is likely.
+        let mut sure = !may_wait(s, flags);
+        self.run(s, flags, deadline, |engine, fd, ask| {
+            let ask = ask && (sure || !engine.dry());
+            sure = true;
+            engine.recv(&self.config, fd, to, peek, ask)
         })
     }
 
@@ -124,13 +128,9 @@ impl Session {
         if flags & !KNOWN != 0 {
             return Err(Error::os(libc::EOPNOTSUPP));
         }
-        let mut unsent = false;
-        let n = self.run(s, flags, deadline, |engine, fd| {
-            let step = engine.send(&self.config, fd, from);
-            unsent = !engine.flushed();
-            step
-        })?;
-        if unsent && may_wait(s, flags) {
+        let n =
+            self.run(s, flags, deadline, |engine, fd, _| engine.send(&self.config, fd, from))?;
+        if may_wait(s, flags) {
             // The bytes are taken: an error now is for the next call to report.
             let _ = self.flush(s, deadline);
         }
@@ -138,8 +138,14 @@ impl Session {
     }
 
     /// Waits until what was sent has left.
+    #[inline]
     pub fn flush(&self, s: &Socket, deadline: &mut Deadline) -> Result<()> {
-        self.run(s, 0, deadline, |engine, fd| {
+        if self.unsent.load(Ordering::Relaxed) { self.flush_now(s, deadline) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn flush_now(&self, s: &Socket, deadline: &mut Deadline) -> Result<()> {
+        self.run(s, 0, deadline, |engine, fd, _| {
             Ok(match engine.flush(&self.config, fd)? {
                 true => Step::Done(()),
                 false => Step::Wait(libc::POLLOUT),
@@ -152,7 +158,7 @@ impl Session {
         if !self.engine.lock().complete() {
             return Ok(());
         }
-        self.run(s, 0, &mut s.deadline(), |e, fd| e.bye(&self.config, fd))
+        self.run(s, 0, &mut s.deadline(), |e, fd, _| e.bye(&self.config, fd))
     }
 
     /// The handle is being closed: says goodbye if that can be done at once. What was taken to be
@@ -169,64 +175,15 @@ impl Session {
         const PATIENCE: Duration = Duration::from_millis(100);
         let Some(mut engine) = self.engine.try_lock_for(PATIENCE) else { return };
         let said = engine.bye(&self.config, s.as_fd());
+        let alone = engine.waiting == 0;
+        let ended = engine.ended();
         drop(engine);
-        discard_input(s.as_fd());
-        if matches!(said, Ok(Step::Wait(_)))
-            && s.timeout_us() > 0
-            && self.inside.load(Ordering::Relaxed) == 0
-        {
+        if !ended {
+            discard_input(s.as_fd());
+        }
+        if matches!(said, Ok(Step::Wait(_))) && s.timeout_us() > 0 && alone {
             let _ = self.flush(s, &mut s.deadline());
         }
-    }
-
-    /// Lets the engine try until it is done, waiting in between as the mode allows.
-    fn run<T>(
-        &self,
-        s: &Socket,
-        flags: i32,
-        deadline: &mut Deadline,
-        mut op: impl FnMut(&mut Engine, BorrowedFd<'_>) -> Result<Step<T>>,
-    ) -> Result<T> {
-        let fd = s.as_fd();
-        let may_wait = may_wait(s, flags);
-        let _inside = Inside::new(&self.inside);
-        self.used.store(process::partings(), Ordering::Relaxed);
-        loop {
-            let mut engine = self.engine.lock();
-            let (step, in_handshake) = match self.advance(&mut engine, fd) {
-                Ok(Step::Done(())) => (op(&mut engine, fd), false),
-                Ok(Step::Wait(events)) => (Ok(Step::Wait(events)), true),
-                Err(e) => (Err(e), true),
-            };
-            let outlook = engine.outlook();
-            drop(engine);
-            // Pollers see only what the kernel sees, unless they are told.
-            if self.outlook.swap(outlook, Ordering::Relaxed) != outlook {
-                s.watchers().poke();
-            }
-            let events = match step? {
-                Step::Done(value) => return Ok(value),
-                Step::Wait(events) => events,
-            };
-            if !may_wait {
-                return Err(Error::os(libc::EAGAIN));
-            }
-            match in_handshake {
-                true => wait_in_handshake(s, events, deadline)?,
-                false => wait::fd(fd, events, deadline)?,
-            }
-        }
-    }
-
-    /// Begins the handshake, or goes on with it.
-    fn advance(&self, engine: &mut Engine, fd: BorrowedFd<'_>) -> Result<Step<()>> {
-        if !engine.begun() && engine.fatal().is_none() {
-            if !is_connected(fd)? {
-                return Ok(Step::Wait(libc::POLLOUT));
-            }
-            engine.begin(&self.config, self.name.clone())?;
-        }
-        engine.handshake(&self.config, fd)
     }
 
     /// What to ask the kernel for, to learn about `events`. In the handshake that is what the
@@ -383,40 +340,6 @@ impl Session {
     #[cfg(test)]
     pub fn buffered(&self) -> usize {
         self.engine.lock().buffered()
-    }
-}
-
-/// Counts a thread that is inside.
-struct Inside<'a>(&'a AtomicU32);
-
-impl<'a> Inside<'a> {
-    fn new(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Inside(count)
-    }
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn may_wait(s: &Socket, flags: i32) -> bool {
-    s.timeout_us() != 0 && flags & libc::MSG_DONTWAIT == 0
-}
-
-/// Another thread may take what this one waits for and complete the handshake with it, just before
-/// this one goes to sleep; the kernel then has nothing to wake it with. So it looks again.
-fn wait_in_handshake(s: &Socket, events: i16, deadline: &mut Deadline) -> Result<()> {
-    const LOOK_AGAIN: Duration = Duration::from_millis(200);
-    let left = deadline.remaining();
-    if left.is_some_and(|l| l <= LOOK_AGAIN) {
-        return wait::fd(s.as_fd(), events, deadline);
-    }
-    match wait::fd(s.as_fd(), events, &mut Deadline::after_us(LOOK_AGAIN.as_micros() as i64)) {
-        Err(e) if e.is(libc::ETIMEDOUT) => Ok(()),
-        other => other,
     }
 }
 

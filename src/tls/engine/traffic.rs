@@ -11,15 +11,23 @@ use crate::tls::config::Config;
 use crate::tls::drive::{Out, Turn};
 
 impl Engine {
-    /// Receives into `to`. Unless `eager`, a connection that was dry last time is waited for first.
+    /// Whether asking the kernel found nothing last time: better wait, and then ask.
+    pub fn dry(&self) -> bool {
+        self.dry
+    }
+
+    /// Receives into `to`, from what is here and, to `ask`, what the kernel has.
     pub fn recv(
         &mut self,
         config: &Config,
         fd: BorrowedFd<'_>,
         to: &mut [MaybeUninit<u8>],
         peek: bool,
-        mut eager: bool,
+        ask: bool,
     ) -> Result<Step<usize>> {
+        if !ask && self.idle() {
+            return Ok(Step::Wait(libc::POLLIN));
+        }
         let mut first = true;
         loop {
             if self.pending() > 0 {
@@ -38,9 +46,7 @@ impl Engine {
             }
             // Answers to what was received, if any.
             let flushed = self.output.is_empty() || self.flush(config, fd)?;
-            let got = if eager || !self.dry { self.fill(fd) } else { Ok(None) };
-            eager = true;
-            match got {
+            match self.fill(fd, ask) {
                 Ok(Some(0)) => return Err(Error::tls(USOCKET_ETLS_TRUNCATED)),
                 Ok(Some(n)) => self.dry &= n < 16 * 1024,
                 Ok(None) => {
@@ -48,7 +54,7 @@ impl Engine {
                     let out = if flushed { 0 } else { libc::POLLOUT };
                     return Ok(self.wait(libc::POLLIN | out));
                 }
-                Err(e) => return Err(self.latch(e.into())),
+                Err(e) => return Err(self.receive_failed(fd, e)),
             }
             first = false;
         }
@@ -68,7 +74,7 @@ impl Engine {
         if self.said_bye {
             return Err(Error::os(libc::EPIPE));
         }
-        if !self.flush(config, fd)? {
+        if !self.output.is_empty() && !self.flush(config, fd)? {
             return Ok(self.wait(libc::POLLOUT));
         }
         let from = &from[..from.len().min(buffer::PLAIN_OUT)];
@@ -91,6 +97,13 @@ impl Engine {
         Ok(if self.flush(config, fd)? { Step::Done(()) } else { self.wait(libc::POLLOUT) })
     }
 
+    /// Whether only input can get a receiver any further.
+    #[inline]
+    fn idle(&self) -> bool {
+        let nothing_here = self.input.is_empty() && self.pending() == 0 && self.output.is_empty();
+        nothing_here && self.fatal.is_none() && !self.peer_closed && !self.eof
+    }
+
     /// Whether a recv would give something (data, the end, or an error) now; reads what is there.
     pub fn readable(&mut self, config: &Config, fd: BorrowedFd<'_>, receive: bool) -> bool {
         loop {
@@ -102,13 +115,13 @@ impl Engine {
                 continue;
             }
             let _ = self.output.is_empty() || self.flush(config, fd).is_ok();
-            match if receive { self.fill(fd) } else { Ok(None) } {
+            match self.fill(fd, receive) {
                 Ok(Some(_)) => {}
                 Ok(None) => {
                     self.input.settle();
                     return false;
                 }
-                Err(e) => drop(self.latch(e.into())),
+                Err(e) => drop(self.receive_failed(fd, e)),
             }
         }
     }

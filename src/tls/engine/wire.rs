@@ -5,10 +5,12 @@ use std::os::fd::BorrowedFd;
 use super::Engine;
 use crate::error::{Error, Result};
 use crate::sys::net;
-use crate::tls::buffer::{self, Buffer};
+use crate::tls::Cause;
+use crate::tls::buffer::Buffer;
 use crate::tls::code::USOCKET_ETLS_RECORD_OVERFLOW;
 use crate::tls::config::Config;
 use crate::tls::drive::{Out, Turn};
+use crate::tls::wire::is_connected;
 
 impl Engine {
     /// Sends what is waiting to go; false while not all is gone.
@@ -17,6 +19,7 @@ impl Engine {
             let all = self.output.filled().len();
             match net::send_now(fd, self.output.filled()) {
                 Ok(n) => {
+                    self.spoken = true;
                     self.output.consume(n);
                     // Short means full: the next would only say EAGAIN.
                     if n < all {
@@ -34,22 +37,27 @@ impl Engine {
         Ok(self.output.is_empty())
     }
 
-    /// Receives ciphertext: `None` when there is none now, 0 at the end.
-    pub(super) fn fill(&mut self, fd: BorrowedFd<'_>) -> Result<Option<usize>> {
+    /// Receives ciphertext: 0 at the end, `None` when there is none now or it is for the thread
+    /// that waits for it. Unless `ask`, it is left to the caller to ask the kernel.
+    pub(super) fn fill(&mut self, fd: BorrowedFd<'_>, ask: bool) -> Result<Option<usize>> {
         if self.eof {
             return Ok(Some(0));
         }
+        if !ask || self.receiver.held() {
+            return Ok(None);
+        }
         let room = match self.complete {
-            true => self.input.large_room(buffer::IN, 4096),
+            true => self.input.large_room(4096),
             false => self.input.room(4096),
         };
         if room.is_empty() {
             return Err(Error::tls(USOCKET_ETLS_RECORD_OVERFLOW));
         }
         loop {
-            match net::recv_now(fd, room) {
+            match net::recv_into(fd, room, libc::MSG_DONTWAIT) {
                 Ok(n) => {
                     self.input.fill(n);
+                    self.spoken = true;
                     self.eof = n == 0;
                     return Ok(Some(n));
                 }
@@ -62,14 +70,54 @@ impl Engine {
         }
     }
 
+    /// Receiving failed for good.
+    pub fn receive_failed(&mut self, fd: BorrowedFd<'_>, e: Error) -> Error {
+        self.unconnected(fd, e).unwrap_or_else(|| self.latch(e.into()))
+    }
+
+    /// Why the very first bytes were refused, when it is for want of a connection: the session can
+    /// begin once there is one. Asked only now, because it hardly ever is.
+    fn unconnected(&self, fd: BorrowedFd<'_>, e: Error) -> Option<Error> {
+        if self.spoken || is_connected(fd) {
+            return None;
+        }
+        // Sockets without a peer say EPIPE (TCP) to a send and EINVAL (Unix) to a recv.
+        let plain = e.is(libc::EPIPE) || e.is(libc::EINVAL);
+        Some(if plain { Error::os(libc::ENOTCONN) } else { e })
+    }
+
+    /// Room for a thread to receive into while the engine is free for others.
+    pub fn apart(&mut self) -> Result<Buffer> {
+        let mut apart = self.input.apart();
+        match apart.room(0).is_empty() {
+            true => Err(self.latch(Cause::plain(USOCKET_ETLS_RECORD_OVERFLOW))),
+            false => Ok(apart),
+        }
+    }
+
+    /// What came into that room: nothing is the end.
+    pub fn received(&mut self, apart: Buffer) {
+        self.spoken = true;
+        self.eof = apart.is_empty();
+        if self.fatal.is_none() {
+            self.input.append(apart);
+        }
+    }
+
     /// A peer that ends the connection may have said why before: that is the better error.
     fn send_failed(&mut self, config: &Config, fd: BorrowedFd<'_>, e: Error) -> Error {
         if e.is(libc::ENOTCONN) || e.is(libc::EBADF) {
             return e;
         }
+        if let Some(e) = self.unconnected(fd, e) {
+            return e;
+        }
         self.output = Buffer::default();
         self.unsendable = Some(e);
-        while self.fatal.is_none() && !self.peer_closed && matches!(self.fill(fd), Ok(Some(1..))) {
+        while self.fatal.is_none()
+            && !self.peer_closed
+            && matches!(self.fill(fd, true), Ok(Some(1..)))
+        {
             while !self.input.is_empty() {
                 match self.turn(config, fd, Out::Nothing, &mut []) {
                     Ok((Turn::Idle, _)) | Err(_) => break,

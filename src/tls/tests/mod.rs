@@ -3,7 +3,9 @@
 
 mod support;
 
+mod agreement;
 mod failures;
 mod peer;
 mod session;
+mod threads;
 mod verify;

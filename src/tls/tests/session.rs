@@ -1,8 +1,7 @@
-//! What a session does once it stands.
+//! What a session does once it stands: data, its end, and polls.
 
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::support::*;
@@ -10,37 +9,9 @@ use crate::object;
 use crate::poll::{Entry, Source, poll};
 use crate::socket::Socket;
 use crate::tls::code::*;
-use crate::tls::context::Context;
 
 const IN: i16 = libc::POLLIN;
 const OUT: i16 = libc::POLLOUT;
-
-/// What usocket_poll says at once.
-fn polled(handle: i64, events: i16, timeout_us: i64) -> i16 {
-    let mut set = [Entry { source: Source::Handle(handle), events, revents: 0 }];
-    poll(&mut set, timeout_us).unwrap();
-    set[0].revents
-}
-
-/// A connection whose ends have handles.
-struct Handles(i64, i64);
-
-impl Handles {
-    fn new(client: &Context, server: &Context) -> Handles {
-        let (a, b) = connected(client, server);
-        Handles(object::insert(a).unwrap(), object::insert(b).unwrap())
-    }
-}
-
-impl Drop for Handles {
-    fn drop(&mut self) {
-        let _ = (object::close(self.0), object::close(self.1));
-    }
-}
-
-fn on<T>(handle: i64, f: impl FnOnce(&Socket) -> T) -> T {
-    f(object::pin(handle).unwrap().socket().unwrap())
-}
 
 #[test]
 fn data_goes_both_ways_in_both_versions() {
@@ -288,76 +259,6 @@ fn non_blocking_with_buffers_of_almost_nothing() {
 }
 
 #[test]
-fn two_threads_use_one_session() {
-    let (client, server) = contexts();
-    let (a, b) = connected(&client, &server);
-    const TOTAL: usize = 8 << 20;
-    let pump_out = |s: &Socket| {
-        let block = [5u8; 50_000];
-        let mut left = TOTAL;
-        while left > 0 {
-            left -= s.send(&block[..left.min(block.len())], 0).unwrap();
-        }
-    };
-    let pump_in = |s: &Socket| {
-        let mut buf = vec![MaybeUninit::new(0u8); 30_000];
-        let mut left = TOTAL;
-        while left > 0 {
-            left -= s.recv(&mut buf, 0).unwrap();
-        }
-    };
-    std::thread::scope(|scope| {
-        for s in [&a, &b] {
-            scope.spawn(move || pump_out(s));
-            scope.spawn(move || pump_in(s));
-        }
-    });
-    // One waits to receive; the other sends all the same.
-    std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| recv(&a, 10).unwrap());
-        std::thread::sleep(Duration::from_millis(30));
-        a.send(b"ping", 0).unwrap();
-        assert_eq!(recv(&b, 10).unwrap(), b"ping");
-        b.send(b"pong", 0).unwrap();
-        assert_eq!(waiting.join().unwrap(), b"pong");
-    });
-}
-
-#[test]
-fn closing_ends_what_others_do() {
-    let (client, server) = contexts();
-    let begin = |op: fn(i64) -> i64, ends: &Handles| {
-        let (mine, peer) = (ends.0, ends.1);
-        let blocked = std::thread::spawn(move || op(mine));
-        std::thread::sleep(Duration::from_millis(50));
-        let begun = Instant::now();
-        object::close(mine).unwrap();
-        assert_eq!(blocked.join().unwrap(), -i64::from(libc::EBADF));
-        assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
-        let _ = object::close(peer);
-    };
-    let recv: fn(i64) -> i64 = |h| {
-        let mut buf = [0u8; 16];
-        // SAFETY: the buffer is there.
-        unsafe { crate::ffi::socket::usocket_recv(h, buf.as_mut_ptr().cast(), buf.len(), 0) }
-    };
-    begin(recv, &Handles::new(&client, &server));
-    let sendall: fn(i64) -> i64 = |h| {
-        let much = vec![0u8; 32 << 20];
-        // SAFETY: as above.
-        unsafe {
-            crate::ffi::socket::usocket_sendall(h, much.as_ptr().cast(), much.len(), 0).into()
-        }
-    };
-    begin(sendall, &Handles::new(&client, &server));
-    // In the handshake.
-    let (a, b) = pair();
-    wrap(&a, &client, Some(NAME));
-    let ends = Handles(object::insert(a).unwrap(), object::insert(b).unwrap());
-    begin(|h| crate::ffi::tls::usocket_tls_handshake(h).into(), &ends);
-}
-
-#[test]
 fn a_session_of_ipproto_sec_carries_nothing_before_it_is_wrapped() {
     let (client, server) = contexts();
     let tcp = |proto| Socket::new(libc::AF_INET, libc::SOCK_STREAM, proto).unwrap();
@@ -402,152 +303,6 @@ fn an_idle_connection_holds_no_buffers() {
     assert!(idle(&b) <= 64, "{}", idle(&b));
     assert_eq!(recv(&b, 6).unwrap(), b"456789");
     assert_eq!(idle(&b), 0);
-}
-
-#[test]
-fn what_was_agreed() {
-    let (client, server) = contexts();
-    client.set_alpn(Some(c"h2,http/1.1")).unwrap();
-    server.set_alpn(Some(c"http/1.1")).unwrap();
-    server.set_ciphers(Some(c"TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256")).unwrap();
-    assert_eq!(server.ciphers(), "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256");
-    server.set_groups(Some(c"x25519")).unwrap();
-    let (a, b) = connected(&client, &server);
-    let (sa, sb) = (a.tls().unwrap(), b.tls().unwrap());
-    for s in [sa, sb] {
-        assert_eq!(s.info(|i| i.alpn()), "http/1.1");
-        assert_eq!(s.info(|i| i.group()), "X25519");
-        assert!(s.info(|i| i.cipher()).starts_with("TLS_"));
-        assert_eq!(s.info(|i| i.resumed()), 0);
-    }
-    assert_eq!(sb.server_name(), NAME);
-    assert_eq!((sa.verified().unwrap(), sb.verified().unwrap()), (1, 0));
-    assert!(sa.peer_cert(0).unwrap().len() > 100);
-    assert_eq!(sa.peer_cert(1).unwrap_err().code(), -libc::ENODATA);
-    assert_eq!(sb.peer_cert(0).unwrap_err().code(), -libc::ENODATA);
-    assert_eq!(sa.alert().unwrap_err().code(), -libc::ENODATA);
-    assert_eq!(sa.channel_binding().unwrap(), sb.channel_binding().unwrap());
-    let export = |s: &crate::tls::session::Session, label: &[u8], context: &[u8]| {
-        let mut out = [MaybeUninit::new(0u8); 40];
-        // SAFETY: every byte was initialised when the buffer was made.
-        s.export(label, context, &mut out).map(|()| out.map(|b| unsafe { b.assume_init() }))
-    };
-    assert_eq!(export(sa, b"EXPERIMENT", b"c").unwrap(), export(sb, b"EXPERIMENT", b"c").unwrap());
-    assert_ne!(export(sa, b"EXPERIMENT", b"c").unwrap(), export(sa, b"EXPERIMENT", b"").unwrap());
-}
-
-#[test]
-fn keys_of_every_kind() {
-    let ca = Ca::new("CA");
-    for algorithm in [
-        &rcgen::PKCS_ECDSA_P256_SHA256,
-        &rcgen::PKCS_ECDSA_P384_SHA384,
-        &rcgen::PKCS_ED25519,
-        &rcgen::PKCS_RSA_SHA256,
-    ] {
-        for &version in VERSIONS {
-            if cfg!(feature = "graviola") && version == 0x303 && algorithm == &rcgen::PKCS_ED25519 {
-                continue; // It does not offer that.
-            }
-            let made = ca.issue_with(params(&[NAME], NAME), key_of(algorithm));
-            let client = client();
-            client.trust(ca.pem().as_bytes()).unwrap();
-            client.set_versions(version, version).unwrap();
-            client.use_cert(made.cert.as_bytes(), made.key.as_bytes()).unwrap();
-            let server = server(&made);
-            server.trust(ca.pem().as_bytes()).unwrap();
-            server.set_verify(2).unwrap();
-            let (a, b) = connected(&client, &server);
-            assert_eq!(a.tls().unwrap().peer_cert(0).unwrap(), made.der);
-            assert_eq!(b.tls().unwrap().peer_cert(0).unwrap(), made.der);
-            assert_eq!(b.tls().unwrap().verified().unwrap(), 1);
-        }
-    }
-}
-
-#[test]
-fn a_server_chooses_by_name() {
-    let ca = Ca::new("CA");
-    let server = Context::new(2).unwrap();
-    let names = [NAME, "two.example", "*.wild.example"];
-    let made = names.map(|n| ca.issue(params(&[n], n)));
-    for m in &made {
-        server.use_cert(m.cert.as_bytes(), m.key.as_bytes()).unwrap();
-    }
-    let client = client();
-    client.trust(ca.pem().as_bytes()).unwrap();
-    for (name, expected) in
-        [(NAME, 0), ("two.example", 1), ("TWO.example", 1), ("a.wild.example", 2)]
-    {
-        let (a, b) = pair();
-        let (sa, sb) = (wrap(&a, &client, Some(name)), wrap(&b, &server, None));
-        let (ra, rb) = shake((&a, sa), (&b, sb));
-        assert!(ra.is_ok() && rb.is_ok(), "{name} {}", sa.detail());
-        assert!(sa.peer_cert(0).unwrap() == made[expected].der, "{name}");
-        assert_eq!(sb.server_name(), name.to_ascii_lowercase());
-    }
-}
-
-#[test]
-fn sessions_are_resumed() {
-    for &version in VERSIONS {
-        let ca = Ca::new("CA");
-        let made = ca.server();
-        let client = client();
-        client.trust(ca.pem().as_bytes()).unwrap();
-        client.set_versions(version, version).unwrap();
-        let server = server(&made);
-        let again = || {
-            let (a, b) = connected(&client, &server);
-            let resumed = a.tls().unwrap().info(|i| i.resumed());
-            assert_eq!(resumed, b.tls().unwrap().info(|i| i.resumed()));
-            assert_eq!(a.tls().unwrap().verified().unwrap(), 1);
-            (a, b, resumed)
-        };
-        let (a, _b, resumed) = again();
-        assert_eq!(resumed, 0);
-        assert_eq!(again().2, 1);
-        // Taken out, the context has no other; given back, it is used.
-        let tickets: Vec<_> = std::iter::from_fn(|| a.tls().unwrap().take_ticket().ok()).collect();
-        assert!(!tickets.is_empty());
-        let (x, y) = pair();
-        let (sx, sy) = (wrap(&x, &client, Some(NAME)), wrap(&y, &server, None));
-        sx.resume(&tickets[0]).unwrap();
-        assert_eq!(sx.resume(&tickets[0]).unwrap_err().code(), -libc::ENODATA);
-        assert_eq!(sy.take_ticket().err().map(|e| e.code()), Some(-libc::EOPNOTSUPP));
-        let (rx, ry) = shake((&x, sx), (&y, sy));
-        assert!(rx.is_ok() && ry.is_ok());
-        assert_eq!(sx.info(|i| i.resumed()), 1);
-        assert_eq!(sx.resume(&tickets[0]).unwrap_err().code(), -libc::EISCONN);
-        let (other, _) = contexts();
-        let (z, _z) = pair();
-        let sz = wrap(&z, &other, Some(NAME));
-        assert_eq!(sz.resume(&tickets[0]).unwrap_err().code(), -libc::EINVAL);
-    }
-    // Off on either side, nothing is.
-    for off in [true, false] {
-        let (client, server) = contexts();
-        if off { client.set_resumption(0, 0) } else { server.set_resumption(0, 0) }.unwrap();
-        drop(connected(&client, &server));
-        assert_eq!(connected(&client, &server).0.tls().unwrap().info(|i| i.resumed()), 0);
-    }
-}
-
-#[test]
-fn two_threads_begin_one_handshake() {
-    let (client, server) = contexts();
-    let (client, server) = (Arc::new(client), Arc::new(server));
-    for _ in 0..50 {
-        let (a, b) = pair();
-        wrap(&a, &client, Some(NAME));
-        wrap(&b, &server, None);
-        std::thread::scope(|scope| {
-            scope.spawn(|| assert_eq!(recv(&a, 10).unwrap(), b"b"));
-            scope.spawn(|| a.send(b"a", 0).unwrap());
-            scope.spawn(|| assert_eq!(recv(&b, 10).unwrap(), b"a"));
-            scope.spawn(|| b.send(b"b", 0).unwrap());
-        });
-    }
 }
 
 #[test]

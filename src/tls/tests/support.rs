@@ -10,6 +10,8 @@ use rcgen::{
 };
 
 use crate::error::Result;
+use crate::object;
+use crate::poll::{Entry, Source, poll};
 use crate::socket::Socket;
 use crate::tls::context::Context;
 use crate::tls::session::Session;
@@ -180,4 +182,32 @@ fn read_back(buf: &[MaybeUninit<u8>]) -> Vec<u8> {
 
 pub fn c(text: &str) -> CString {
     CString::new(text).unwrap()
+}
+
+/// What usocket_poll says at once.
+pub fn polled(handle: i64, events: i16, timeout_us: i64) -> i16 {
+    let mut set = [Entry { source: Source::Handle(handle), events, revents: 0 }];
+    poll(&mut set, timeout_us).unwrap();
+    set[0].revents
+}
+
+/// A connection whose ends have handles.
+pub struct Handles(pub i64, pub i64);
+
+impl Handles {
+    pub fn new(client: &Context, server: &Context) -> Handles {
+        let (a, b) = connected(client, server);
+        Handles(object::insert(a).unwrap(), object::insert(b).unwrap())
+    }
+}
+
+impl Drop for Handles {
+    fn drop(&mut self) {
+        let _ = (object::close(self.0), object::close(self.1));
+    }
+}
+
+/// Does something with a handle's socket.
+pub fn on<T>(handle: i64, f: impl FnOnce(&Socket) -> T) -> T {
+    f(object::pin(handle).unwrap().socket().unwrap())
 }

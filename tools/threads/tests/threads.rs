@@ -11,17 +11,21 @@ use usocket::addr::Addr;
 use usocket::ffi::stream::*;
 use usocket::ffi::{address::*, connection::*, name::*, option::*, poller::*, socket::*};
 
+mod tls;
+
 const EBADF: i64 = -(libc::EBADF as i64);
 const IN: u32 = libc::POLLIN as u32;
 
 fn main() {
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 8] = [
         ("two threads send and receive on one socket at once", duplex),
         ("many threads accept on one listener", many_accept),
         ("a close from outside ends whatever is under way", close_under_way),
         ("a poller is changed, woken and waited for at once", poller_at_once),
         ("names are asked for by many threads", names_at_once),
         ("modes and options change under way", modes_under_way),
+        ("several threads send and receive on one TLS session", tls::several_each_way),
+        ("a close from outside ends TLS under way", tls::close_under_way),
     ];
     for (name, test) in tests {
         test();

@@ -1,0 +1,30 @@
+//! futex(2): threads that wait for a word to change.
+
+use std::io;
+use std::ptr;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+/// Sleeps while `word` is `seen`, at most for `timeout`; may end for no reason.
+///
+/// Like a blocking recv it ends with EINTR, unless the signal's handler has SA_RESTART (signal(7)).
+pub fn wait(word: &AtomicU32, seen: u32, timeout: Option<Duration>) -> io::Result<()> {
+    let time = timeout.map(|t| libc::timespec {
+        tv_sec: t.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: t.subsec_nanos().into(),
+    });
+    let time = time.as_ref().map_or(ptr::null(), |t| &raw const *t);
+    let op = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: the word outlives the call; the time is NULL or lives above.
+    match unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), op, seen, time) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Ends all sleep on `word`.
+pub fn wake_all(word: &AtomicU32) {
+    let op = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: the kernel takes the word's address for a name, nothing else.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), op, i32::MAX) };
+}

@@ -1,0 +1,235 @@
+//! The one loop of every operation: let the engine try, wait, again.
+//!
+//! For input one thread waits at a time: the [`Receiver`](crate::tls::receiver::Receiver). In
+//! blocking mode it waits in recv(2), into a buffer of its own, so that a message that has yet to
+//! come costs one system call; with a timeout in ppoll(2). Whoever else wants input waits for its
+//! return, and those who must not wait are told that there is none. So input is taken in order, and
+//! what one thread takes and leaves for others is seen by them.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::Ordering;
+
+use parking_lot::MutexGuard;
+
+use super::Session;
+use crate::error::{Error, Result};
+use crate::socket::Socket;
+use crate::sys::{futex, net, process};
+use crate::tls::buffer::Buffer;
+use crate::tls::engine::{Engine, Step};
+use crate::wait::{self, Deadline};
+
+impl Session {
+    /// Lets the engine try until it is done, waiting in between as the mode allows. The try is told
+    /// whether to ask the kernel for input, or to leave that to the wait.
+    pub(super) fn run<T>(
+        &self,
+        s: &Socket,
+        flags: i32,
+        deadline: &mut Deadline,
+        mut op: impl FnMut(&mut Engine, BorrowedFd<'_>, bool) -> Result<Step<T>>,
+    ) -> Result<T> {
+        let blocks = blocks(deadline, flags);
+        let mut ask = !blocks;
+        self.used.store(process::partings(), Ordering::Relaxed);
+        let mut engine = self.engine.lock();
+        loop {
+            let step = match self.ready(&mut engine, s.as_fd(), ask) {
+                Ok(Step::Done(())) => op(&mut engine, s.as_fd(), ask),
+                Ok(Step::Wait(events)) => Ok(Step::Wait(events)),
+                Err(e) => Err(e),
+            };
+            match step {
+                Ok(Step::Wait(events)) if may_wait(s, flags) => {
+                    engine = self.wait(s, engine, events, deadline)?;
+                    ask = !blocks || events != libc::POLLIN;
+                }
+                step => {
+                    self.leave(s, engine);
+                    return match step? {
+                        Step::Done(value) => Ok(value),
+                        Step::Wait(_) => Err(Error::os(libc::EAGAIN)),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Whether the handshake is complete, after going on with it if it was not.
+    #[inline]
+    fn ready(&self, engine: &mut Engine, fd: BorrowedFd<'_>, ask: bool) -> Result<Step<()>> {
+        if engine.complete() { Ok(Step::Done(())) } else { self.advance(engine, fd, ask) }
+    }
+
+    /// Begins the handshake, or goes on with it.
+    #[cold]
+    fn advance(&self, engine: &mut Engine, fd: BorrowedFd<'_>, ask: bool) -> Result<Step<()>> {
+        if !engine.begun() && engine.fatal().is_none() {
+            engine.begin(&self.config, self.name.clone())?;
+        }
+        engine.handshake(&self.config, fd, ask)
+    }
+
+    /// Waits until there may be more to do; the engine is free for others meanwhile.
+    fn wait<'a>(
+        &'a self,
+        s: &Socket,
+        mut engine: MutexGuard<'a, Engine>,
+        events: i16,
+        deadline: &mut Deadline,
+    ) -> Result<MutexGuard<'a, Engine>> {
+        engine.waiting += 1;
+        let (mut engine, waited) = if events & libc::POLLIN == 0 {
+            self.leave(s, engine);
+            let waited = wait::fd(s.as_fd(), events, deadline);
+            (self.engine.lock(), waited)
+        } else if engine.receiver.held() {
+            self.wait_for_turn(s, engine, deadline)
+        } else {
+            self.wait_for_input(s, engine, events, deadline)
+        };
+        engine.waiting -= 1;
+        match waited {
+            Ok(()) => Ok(engine),
+            Err(e) => {
+                self.leave(s, engine);
+                Err(e)
+            }
+        }
+    }
+
+    /// Waits for the thread that waits to receive to come back.
+    fn wait_for_turn<'a>(
+        &'a self,
+        s: &Socket,
+        mut engine: MutexGuard<'a, Engine>,
+        deadline: &mut Deadline,
+    ) -> (MutexGuard<'a, Engine>, Result<()>) {
+        engine.queue += 1;
+        let turn = self.turn.load(Ordering::Relaxed);
+        self.leave(s, engine);
+        let waited = wait::change(&self.turn, turn, deadline);
+        let mut engine = self.engine.lock();
+        engine.queue -= 1;
+        (engine, waited)
+    }
+
+    /// For a poll, when the kernel has seen something: lets the thread that waits to receive come
+    /// back with it, if there is one.
+    pub fn await_receiver(&self, s: &Socket, seen: i16) -> Result<()> {
+        /// Another process may have taken it instead.
+        const PATIENCE_US: i64 = 100_000;
+        let engine = self.engine.lock();
+        if seen & !libc::POLLOUT == 0 || !engine.receiver.held() || engine.pending() > 0 {
+            return Ok(());
+        }
+        match self.wait_for_turn(s, engine, &mut Deadline::after_us(PATIENCE_US)).1 {
+            Err(e) if !e.is(libc::ETIMEDOUT) => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits, as the one thread that does, for something to come in.
+    fn wait_for_input<'a>(
+        &'a self,
+        s: &Socket,
+        mut engine: MutexGuard<'a, Engine>,
+        events: i16,
+        deadline: &mut Deadline,
+    ) -> (MutexGuard<'a, Engine>, Result<()>) {
+        let fd = s.as_fd();
+        engine.receiver.take();
+        let (mut engine, waited) = if blocks(deadline, 0) && events == libc::POLLIN {
+            self.receive(s, engine, deadline)
+        } else {
+            self.leave(s, engine);
+            let waited = wait::fd(fd, events, deadline);
+            (self.engine.lock(), waited)
+        };
+        engine.receiver.give_back();
+        if engine.queue > 0 {
+            self.turn.fetch_add(1, Ordering::Relaxed);
+            futex::wake_all(&self.turn);
+        }
+        (engine, waited)
+    }
+
+    /// Waits in recv(2).
+    fn receive<'a>(
+        &'a self,
+        s: &Socket,
+        mut engine: MutexGuard<'a, Engine>,
+        deadline: &mut Deadline,
+    ) -> (MutexGuard<'a, Engine>, Result<()>) {
+        let mut apart = match engine.apart() {
+            Ok(apart) => apart,
+            Err(e) => return (engine, Err(e)),
+        };
+        self.leave(s, engine);
+        let got = receive(s.as_fd(), &mut apart, deadline);
+        let mut engine = self.engine.lock();
+        let waited = match got {
+            Ok(()) => {
+                engine.received(apart);
+                Ok(())
+            }
+            Err(Stopped::Waiting(e)) => Err(e),
+            Err(Stopped::Receiving(e)) => Err(engine.receive_failed(s.as_fd(), e)),
+        };
+        (engine, waited)
+    }
+
+    /// Lets go of the engine, and tells pollers if their answer may have changed: they see only what
+    /// the kernel sees.
+    #[inline]
+    fn leave(&self, s: &Socket, mut engine: MutexGuard<'_, Engine>) {
+        let changed = engine.outlook_changed();
+        if changed {
+            self.unsent.store(!engine.flushed(), Ordering::Relaxed);
+        }
+        drop(engine);
+        if changed {
+            s.watchers().poke();
+        }
+    }
+}
+
+/// What ended a wait in recv(2).
+enum Stopped {
+    /// A signal, or what else concerns this call alone.
+    Waiting(Error),
+    /// The connection.
+    Receiving(Error),
+}
+
+fn receive(
+    fd: BorrowedFd<'_>,
+    apart: &mut Buffer,
+    deadline: &mut Deadline,
+) -> std::result::Result<(), Stopped> {
+    loop {
+        let e = match net::recv_into(fd, apart.room(0), 0) {
+            Ok(n) => {
+                apart.fill(n);
+                return Ok(());
+            }
+            Err(e) => e,
+        };
+        match e.raw_os_error() {
+            Some(libc::EINTR) => wait::interrupted(),
+            // Somebody has changed the descriptor's mode.
+            Some(libc::EAGAIN) => wait::fd(fd, libc::POLLIN, deadline),
+            _ => return Err(Stopped::Receiving(e.into())),
+        }
+        .map_err(Stopped::Waiting)?;
+    }
+}
+
+/// Whether the kernel itself may wait.
+fn blocks(deadline: &Deadline, flags: i32) -> bool {
+    matches!(deadline, Deadline::Never) && flags & libc::MSG_DONTWAIT == 0
+}
+
+pub(super) fn may_wait(s: &Socket, flags: i32) -> bool {
+    s.timeout_us() != 0 && flags & libc::MSG_DONTWAIT == 0
+}

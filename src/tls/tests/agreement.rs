@@ -1,0 +1,135 @@
+//! What the two ends agree on in the handshake.
+
+use std::mem::MaybeUninit;
+
+use super::support::*;
+use crate::tls::context::Context;
+
+#[test]
+fn what_was_agreed() {
+    let (client, server) = contexts();
+    client.set_alpn(Some(c"h2,http/1.1")).unwrap();
+    server.set_alpn(Some(c"http/1.1")).unwrap();
+    server.set_ciphers(Some(c"TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256")).unwrap();
+    assert_eq!(server.ciphers(), "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256");
+    server.set_groups(Some(c"x25519")).unwrap();
+    let (a, b) = connected(&client, &server);
+    let (sa, sb) = (a.tls().unwrap(), b.tls().unwrap());
+    for s in [sa, sb] {
+        assert_eq!(s.info(|i| i.alpn()), "http/1.1");
+        assert_eq!(s.info(|i| i.group()), "X25519");
+        assert!(s.info(|i| i.cipher()).starts_with("TLS_"));
+        assert_eq!(s.info(|i| i.resumed()), 0);
+    }
+    assert_eq!(sb.server_name(), NAME);
+    assert_eq!((sa.verified().unwrap(), sb.verified().unwrap()), (1, 0));
+    assert!(sa.peer_cert(0).unwrap().len() > 100);
+    assert_eq!(sa.peer_cert(1).unwrap_err().code(), -libc::ENODATA);
+    assert_eq!(sb.peer_cert(0).unwrap_err().code(), -libc::ENODATA);
+    assert_eq!(sa.alert().unwrap_err().code(), -libc::ENODATA);
+    assert_eq!(sa.channel_binding().unwrap(), sb.channel_binding().unwrap());
+    let export = |s: &crate::tls::session::Session, label: &[u8], context: &[u8]| {
+        let mut out = [MaybeUninit::new(0u8); 40];
+        // SAFETY: every byte was initialised when the buffer was made.
+        s.export(label, context, &mut out).map(|()| out.map(|b| unsafe { b.assume_init() }))
+    };
+    assert_eq!(export(sa, b"EXPERIMENT", b"c").unwrap(), export(sb, b"EXPERIMENT", b"c").unwrap());
+    assert_ne!(export(sa, b"EXPERIMENT", b"c").unwrap(), export(sa, b"EXPERIMENT", b"").unwrap());
+}
+
+#[test]
+fn keys_of_every_kind() {
+    let ca = Ca::new("CA");
+    for algorithm in [
+        &rcgen::PKCS_ECDSA_P256_SHA256,
+        &rcgen::PKCS_ECDSA_P384_SHA384,
+        &rcgen::PKCS_ED25519,
+        &rcgen::PKCS_RSA_SHA256,
+    ] {
+        for &version in VERSIONS {
+            if cfg!(feature = "graviola") && version == 0x303 && algorithm == &rcgen::PKCS_ED25519 {
+                continue; // It does not offer that.
+            }
+            let made = ca.issue_with(params(&[NAME], NAME), key_of(algorithm));
+            let client = client();
+            client.trust(ca.pem().as_bytes()).unwrap();
+            client.set_versions(version, version).unwrap();
+            client.use_cert(made.cert.as_bytes(), made.key.as_bytes()).unwrap();
+            let server = server(&made);
+            server.trust(ca.pem().as_bytes()).unwrap();
+            server.set_verify(2).unwrap();
+            let (a, b) = connected(&client, &server);
+            assert_eq!(a.tls().unwrap().peer_cert(0).unwrap(), made.der);
+            assert_eq!(b.tls().unwrap().peer_cert(0).unwrap(), made.der);
+            assert_eq!(b.tls().unwrap().verified().unwrap(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_server_chooses_by_name() {
+    let ca = Ca::new("CA");
+    let server = Context::new(2).unwrap();
+    let names = [NAME, "two.example", "*.wild.example"];
+    let made = names.map(|n| ca.issue(params(&[n], n)));
+    for m in &made {
+        server.use_cert(m.cert.as_bytes(), m.key.as_bytes()).unwrap();
+    }
+    let client = client();
+    client.trust(ca.pem().as_bytes()).unwrap();
+    for (name, expected) in
+        [(NAME, 0), ("two.example", 1), ("TWO.example", 1), ("a.wild.example", 2)]
+    {
+        let (a, b) = pair();
+        let (sa, sb) = (wrap(&a, &client, Some(name)), wrap(&b, &server, None));
+        let (ra, rb) = shake((&a, sa), (&b, sb));
+        assert!(ra.is_ok() && rb.is_ok(), "{name} {}", sa.detail());
+        assert!(sa.peer_cert(0).unwrap() == made[expected].der, "{name}");
+        assert_eq!(sb.server_name(), name.to_ascii_lowercase());
+    }
+}
+
+#[test]
+fn sessions_are_resumed() {
+    for &version in VERSIONS {
+        let ca = Ca::new("CA");
+        let made = ca.server();
+        let client = client();
+        client.trust(ca.pem().as_bytes()).unwrap();
+        client.set_versions(version, version).unwrap();
+        let server = server(&made);
+        let again = || {
+            let (a, b) = connected(&client, &server);
+            let resumed = a.tls().unwrap().info(|i| i.resumed());
+            assert_eq!(resumed, b.tls().unwrap().info(|i| i.resumed()));
+            assert_eq!(a.tls().unwrap().verified().unwrap(), 1);
+            (a, b, resumed)
+        };
+        let (a, _b, resumed) = again();
+        assert_eq!(resumed, 0);
+        assert_eq!(again().2, 1);
+        // Taken out, the context has no other; given back, it is used.
+        let tickets: Vec<_> = std::iter::from_fn(|| a.tls().unwrap().take_ticket().ok()).collect();
+        assert!(!tickets.is_empty());
+        let (x, y) = pair();
+        let (sx, sy) = (wrap(&x, &client, Some(NAME)), wrap(&y, &server, None));
+        sx.resume(&tickets[0]).unwrap();
+        assert_eq!(sx.resume(&tickets[0]).unwrap_err().code(), -libc::ENODATA);
+        assert_eq!(sy.take_ticket().err().map(|e| e.code()), Some(-libc::EOPNOTSUPP));
+        let (rx, ry) = shake((&x, sx), (&y, sy));
+        assert!(rx.is_ok() && ry.is_ok());
+        assert_eq!(sx.info(|i| i.resumed()), 1);
+        assert_eq!(sx.resume(&tickets[0]).unwrap_err().code(), -libc::EISCONN);
+        let (other, _) = contexts();
+        let (z, _z) = pair();
+        let sz = wrap(&z, &other, Some(NAME));
+        assert_eq!(sz.resume(&tickets[0]).unwrap_err().code(), -libc::EINVAL);
+    }
+    // Off on either side, nothing is.
+    for off in [true, false] {
+        let (client, server) = contexts();
+        if off { client.set_resumption(0, 0) } else { server.set_resumption(0, 0) }.unwrap();
+        drop(connected(&client, &server));
+        assert_eq!(connected(&client, &server).0.tls().unwrap().info(|i| i.resumed()), 0);
+    }
+}

@@ -1,0 +1,338 @@
+//! Several threads, and a forked process, on one session.
+
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use super::support::*;
+use crate::error::Result;
+use crate::object;
+use crate::poll::Source;
+use crate::poller::Poller;
+use crate::socket::Socket;
+
+const IN: i16 = libc::POLLIN;
+const EBADF: i64 = -(libc::EBADF as i64);
+
+/// usocket_recv, whose answer counts when the handle is closed meanwhile.
+fn recv_on(handle: i64) -> i64 {
+    let mut buf = [0u8; 16];
+    // SAFETY: the buffer is there.
+    unsafe { crate::ffi::socket::usocket_recv(handle, buf.as_mut_ptr().cast(), buf.len(), 0) }
+}
+
+/// Long enough for a thread to be where it waits.
+fn settle() {
+    thread::sleep(Duration::from_millis(50));
+}
+
+#[test]
+fn two_threads_use_one_session() {
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    const TOTAL: usize = 8 << 20;
+    let pump_out = |s: &Socket| {
+        let block = [5u8; 50_000];
+        let mut left = TOTAL;
+        while left > 0 {
+            left -= s.send(&block[..left.min(block.len())], 0).unwrap();
+        }
+    };
+    let pump_in = |s: &Socket| {
+        let mut buf = vec![MaybeUninit::new(0u8); 30_000];
+        let mut left = TOTAL;
+        while left > 0 {
+            left -= s.recv(&mut buf, 0).unwrap();
+        }
+    };
+    thread::scope(|scope| {
+        for s in [&a, &b] {
+            scope.spawn(move || pump_out(s));
+            scope.spawn(move || pump_in(s));
+        }
+    });
+    // One waits to receive; the other sends all the same.
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| recv(&a, 10).unwrap());
+        thread::sleep(Duration::from_millis(30));
+        a.send(b"ping", 0).unwrap();
+        assert_eq!(recv(&b, 10).unwrap(), b"ping");
+        b.send(b"pong", 0).unwrap();
+        assert_eq!(waiting.join().unwrap(), b"pong");
+    });
+}
+
+#[test]
+fn two_threads_begin_one_handshake() {
+    let (client, server) = contexts();
+    let (client, server) = (Arc::new(client), Arc::new(server));
+    for _ in 0..50 {
+        let (a, b) = pair();
+        wrap(&a, &client, Some(NAME));
+        wrap(&b, &server, None);
+        thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(recv(&a, 10).unwrap(), b"b"));
+            scope.spawn(|| a.send(b"a", 0).unwrap());
+            scope.spawn(|| assert_eq!(recv(&b, 10).unwrap(), b"a"));
+            scope.spawn(|| b.send(b"b", 0).unwrap());
+        });
+    }
+}
+
+#[test]
+fn closing_ends_what_others_do() {
+    let (client, server) = contexts();
+    let begin = |op: fn(i64) -> i64, ends: &Handles| {
+        let (mine, peer) = (ends.0, ends.1);
+        let blocked = thread::spawn(move || op(mine));
+        thread::sleep(Duration::from_millis(50));
+        let begun = Instant::now();
+        object::close(mine).unwrap();
+        assert_eq!(blocked.join().unwrap(), -i64::from(libc::EBADF));
+        assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
+        let _ = object::close(peer);
+    };
+    begin(recv_on, &Handles::new(&client, &server));
+    let sendall: fn(i64) -> i64 = |h| {
+        let much = vec![0u8; 32 << 20];
+        // SAFETY: as above.
+        unsafe {
+            crate::ffi::socket::usocket_sendall(h, much.as_ptr().cast(), much.len(), 0).into()
+        }
+    };
+    begin(sendall, &Handles::new(&client, &server));
+    // In the handshake.
+    let (a, b) = pair();
+    wrap(&a, &client, Some(NAME));
+    let ends = Handles(object::insert(a).unwrap(), object::insert(b).unwrap());
+    begin(|h| crate::ffi::tls::usocket_tls_handshake(h).into(), &ends);
+}
+
+#[test]
+fn several_threads_receive_and_nothing_is_lost() {
+    const MESSAGES: u64 = 30_000;
+    for timeout in [-1, 20_000_000] {
+        let (client, server) = contexts();
+        let (a, b) = connected(&client, &server);
+        a.settimeout(timeout).unwrap();
+        let receive = || {
+            let mut got = Vec::new();
+            loop {
+                let bytes = recv(&a, 8).unwrap();
+                if bytes.is_empty() {
+                    return got;
+                }
+                got.push(u64::from_le_bytes(bytes.try_into().unwrap()));
+            }
+        };
+        let got = thread::scope(|scope| {
+            let receivers: Vec<_> = (0..3).map(|_| scope.spawn(receive)).collect();
+            let mut next = 0;
+            while next < MESSAGES {
+                // A few at a time, so that what one thread takes is more than it can hand over.
+                let end = MESSAGES.min(next + 1 + next % 7);
+                let bytes: Vec<u8> = (next..end).flat_map(u64::to_le_bytes).collect();
+                b.sendall(&bytes, 0).unwrap();
+                next = end;
+            }
+            b.shutdown(libc::SHUT_WR).unwrap();
+            receivers.into_iter().map(|r| r.join().unwrap()).collect::<Vec<_>>()
+        });
+        for one in &got {
+            assert!(one.is_sorted(), "a thread got something before what came earlier");
+        }
+        let mut all = got.concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..MESSAGES));
+    }
+}
+
+/// A thread that blocks in recv.
+fn blocked<'s>(
+    scope: &'s thread::Scope<'s, '_>,
+    s: &'s Socket,
+) -> ScopedJoinHandle<'s, Result<Vec<u8>>> {
+    let thread = scope.spawn(|| recv(s, 10));
+    settle();
+    thread
+}
+
+#[test]
+fn while_one_blocks_others_need_not() {
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    thread::scope(|scope| {
+        let first = blocked(scope, &a);
+        let mut byte = [MaybeUninit::uninit()];
+        assert_eq!(a.recv(&mut byte, libc::MSG_DONTWAIT).unwrap_err().code(), -libc::EAGAIN);
+        // The mode is the socket's; whoever is in the kernel already stays there.
+        a.settimeout(60_000).unwrap();
+        let begun = Instant::now();
+        assert_eq!(recv(&a, 1).unwrap_err().code(), -libc::ETIMEDOUT);
+        assert!(begun.elapsed() >= Duration::from_millis(60));
+        a.settimeout(-1).unwrap();
+        let second = blocked(scope, &a);
+        b.sendall(b"0123456789abcdef", 0).unwrap();
+        // What the first leaves is the second's, without anything more coming.
+        let mut got = [first.join().unwrap().unwrap(), second.join().unwrap().unwrap()];
+        got.sort();
+        assert_eq!(got, [&b"0123456789"[..], b"abcdef"]);
+    });
+}
+
+#[test]
+fn a_poller_sees_what_a_blocked_thread_leaves() {
+    let (client, server) = contexts();
+    let ends = Handles::new(&client, &server);
+    let poller = Poller::new().unwrap();
+    poller.add(Source::Handle(ends.0), IN as u32, 1).unwrap();
+    let wait = |us: i64| {
+        let mut ready = Vec::new();
+        poller.wait(8, us, |_, e| ready.push(e.events)).unwrap();
+        ready
+    };
+    thread::scope(|scope| {
+        let taker = scope.spawn(|| recv_on(ends.0));
+        settle();
+        assert_eq!(wait(20_000), []);
+        assert_eq!(polled(ends.0, IN, 20_000), 0);
+        let watching = scope.spawn(|| wait(10_000_000));
+        settle();
+        on(ends.1, |s| s.send(&[7; 100], 0)).unwrap();
+        assert_eq!(taker.join().unwrap(), 16);
+        assert_eq!(watching.join().unwrap(), [IN as u32]);
+        assert_eq!(on(ends.0, |s| read(s, 84)).unwrap().len(), 84);
+        assert_eq!(wait(0), []);
+    });
+}
+
+#[test]
+fn a_poll_sees_what_a_blocked_thread_leaves() {
+    let (client, server) = contexts();
+    for timeout in [-1, 20_000_000] {
+        let ends = Handles::new(&client, &server);
+        on(ends.0, |s| s.settimeout(timeout)).unwrap();
+        for _ in 0..10 {
+            thread::scope(|scope| {
+                let taker = scope.spawn(|| recv_on(ends.0));
+                // In slices: a poll that sleeps in the kernel is not told what a thread leaves.
+                let watcher = scope.spawn(|| (0..500).any(|_| polled(ends.0, IN, 20_000) == IN));
+                settle();
+                on(ends.1, |s| s.send(&[7; 100], 0)).unwrap();
+                assert!(watcher.join().unwrap());
+                assert_eq!(taker.join().unwrap(), 16);
+                assert_eq!(on(ends.0, |s| read(s, 84)).unwrap().len(), 84);
+            });
+        }
+    }
+}
+
+#[test]
+fn closing_ends_the_one_that_receives_and_those_behind_it() {
+    let (client, server) = contexts();
+    for timeout in [-1, 20_000_000] {
+        let ends = Handles::new(&client, &server);
+        on(ends.0, |s| s.settimeout(timeout)).unwrap();
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| recv_on(ends.0))).collect();
+            settle();
+            let begun = Instant::now();
+            object::close(ends.0).unwrap();
+            for thread in threads {
+                assert_eq!(thread.join().unwrap(), EBADF);
+            }
+            assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+        });
+    }
+}
+
+#[test]
+fn an_error_reaches_all_who_wait() {
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..3).map(|_| blocked(scope, &a)).collect();
+        // Without goodbye.
+        drop(Socket::from_fd(b.into_fd()).unwrap());
+        for thread in threads {
+            let e = thread.join().unwrap().unwrap_err();
+            assert_eq!(e.code(), crate::tls::code::USOCKET_ETLS_TRUNCATED);
+        }
+    });
+}
+
+#[test]
+fn a_signal_stops_a_wait_when_the_host_says_so() {
+    static STOP: AtomicI32 = AtomicI32::new(0);
+    extern "C" fn nothing(_: i32) {}
+    unsafe extern "C" fn hook(_: *mut std::ffi::c_void) -> i32 {
+        STOP.load(SeqCst)
+    }
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    // SAFETY: a zeroed sigaction is a valid one, and the handler does nothing.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as *const () as usize;
+        libc::sigaction(libc::SIGUSR2, &action, std::ptr::null_mut());
+    }
+    crate::sys::hook::set(Some(hook), std::ptr::null_mut());
+    thread::scope(|scope| {
+        let (tell, told) = std::sync::mpsc::channel();
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let (tell, a) = (tell.clone(), &a);
+                scope.spawn(move || {
+                    // SAFETY: no arguments.
+                    tell.send(unsafe { libc::pthread_self() }).unwrap();
+                    recv(a, 10)
+                })
+            })
+            .collect();
+        let ids = [told.recv().unwrap(), told.recv().unwrap()];
+        let signal = || {
+            settle();
+            // SAFETY: the threads have not ended.
+            ids.iter().for_each(|id| _ = unsafe { libc::pthread_kill(*id, libc::SIGUSR2) });
+        };
+        signal(); // Go on.
+        STOP.store(1, SeqCst);
+        signal();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap().unwrap_err().code(), -libc::EINTR);
+        }
+    });
+    crate::sys::hook::set(None, std::ptr::null_mut());
+    // Nothing is lost by it.
+    b.send(b"after", 0).unwrap();
+    assert_eq!(recv(&a, 10).unwrap(), b"after");
+}
+
+#[test]
+fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    thread::scope(|scope| {
+        let first = blocked(scope, &a);
+        // SAFETY: the child makes calls of this library, and ends without the harness noticing.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: plain calls; the alarm is for the case that it waits for ever.
+            unsafe {
+                libc::alarm(10);
+                let end = recv(&a, 10);
+                libc::_exit(if end.is_err() { 0 } else { 1 });
+            }
+        }
+        settle();
+        // SAFETY: the descriptor is b's; this is the end, for both processes.
+        unsafe { libc::shutdown(b.fileno(), libc::SHUT_RDWR) };
+        assert!(first.join().unwrap().is_err());
+        let mut status = 0;
+        // SAFETY: a child of this process, and room for its status.
+        unsafe { libc::waitpid(child, &mut status, 0) };
+        assert_eq!(status, 0);
+    });
+}
