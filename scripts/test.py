@@ -48,10 +48,10 @@ def suites():
     yield "format", ["cargo", "fmt", "--all", "--check"], CHECK, 60
     yield "clippy", clippy, CHECK, 900
     yield "header drift", ["cargo", "run", "-q", "-p", "header", "--", "--check"], CHECK, 600
+    yield "build", ["make", "-s", "build", "c-tests", "certs"], CHECK, 900
     yield "Rust", ["cargo", "test", "--workspace"], CARGO, 1200
     yield "loom", ["make", "-s", "loom"], CARGO, 1200
     yield "threads", ["make", "-s", "tsan"], CARGO, 1200
-    yield "build", ["make", "-s", "build", "c-tests", "certs"], CHECK, 900
     for source in sorted(glob.glob("c-tests/test_*.c")):
         program = "target/c-tests/" + os.path.basename(source)[:-2]
         yield "C " + os.path.basename(program), [program], CMOCKA, 300
