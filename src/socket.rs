@@ -29,6 +29,8 @@ use crate::wait;
 
 mod transfer;
 
+pub(crate) use transfer::Failed;
+
 /// The protocol number that asks for a TCP socket which must be wrapped in TLS before it carries
 /// data. It is no protocol of the system's: those end at 65535.
 pub const IPPROTO_SEC: i32 = 0x1_0000;

@@ -9,7 +9,7 @@
 use std::mem::MaybeUninit;
 
 use crate::error::{Error, Result};
-use crate::socket::Socket;
+use crate::socket::{Failed, Socket};
 use crate::wait::{self, Deadline};
 
 /// How much one look ahead for a newline takes in. Lines are short; a longer one costs one more
@@ -43,21 +43,23 @@ impl Socket {
     /// Sends all of `buf`, or fails; how much was sent is then not known.
     #[inline]
     pub fn sendall(&self, buf: &[u8], flags: i32) -> Result<()> {
-        let first = if self.is_plain() { Some(self.send(buf, flags)?) } else { None };
-        if first == Some(buf.len()) { Ok(()) } else { self.send_rest(buf, flags, first) }
+        match self.send_plainly(buf, flags) {
+            Ok(n) if n == buf.len() => Ok(()),
+            first => self.send_rest(buf, flags, first),
+        }
     }
 
-    /// Sends all of `buf`, of which a `first` step has sent so much.
+    /// Goes on after the first step.
     #[inline(never)]
-    fn send_rest(&self, buf: &[u8], flags: i32, first: Option<usize>) -> Result<()> {
+    fn send_rest(
+        &self,
+        buf: &[u8],
+        flags: i32,
+        first: std::result::Result<usize, Failed>,
+    ) -> Result<()> {
         let mut deadline = self.deadline();
-        let mut done = match first {
-            Some(done) => done,
-            None => {
-                self.late(false)?;
-                self.send_within(None, buf, flags, &mut deadline)?
-            }
-        };
+        let mut done =
+            first.or_else(|failed| self.send_first(failed, buf, flags, &mut deadline))?;
         while done < buf.len() {
             done += self.go_on(|probe| {
                 self.send_within(None, &buf[done..], flags | probe, &mut deadline)

@@ -70,16 +70,36 @@ impl Socket {
     /// send(2)
     #[inline]
     pub fn send(&self, buf: &[u8], flags: i32) -> Result<usize> {
+        self.send_plainly(buf, flags).or_else(|failed| self.send_any(failed, buf, flags))
+    }
+
+    /// The first step of every send: see [`Socket::plainly`].
+    #[inline]
+    pub(crate) fn send_plainly(
+        &self,
+        buf: &[u8],
+        flags: i32,
+    ) -> std::result::Result<usize, Failed> {
         self.plainly(|| net::send(self.fd.as_fd(), buf, flags | libc::MSG_NOSIGNAL))
-            .or_else(|failed| self.send_any(failed, buf, flags))
     }
 
     #[inline(never)]
     fn send_any(&self, failed: Failed, buf: &[u8], flags: i32) -> Result<usize> {
+        self.send_first(failed, buf, flags, &mut self.deadline())
+    }
+
+    /// [`Socket::send_within`] that reports a kept error first.
+    pub(crate) fn send_first(
+        &self,
+        failed: Failed,
+        buf: &[u8],
+        flags: i32,
+        deadline: &mut Deadline,
+    ) -> Result<usize> {
         if failed.is_none() {
             take_late(&self.late_out)?;
         }
-        self.send_within(failed, buf, flags, &mut self.deadline())
+        self.send_within(failed, buf, flags, deadline)
     }
 
     /// sendto(2)
@@ -115,7 +135,7 @@ impl Socket {
     /// in the kernel, and is no layered one (TLS, or to be), none of Unix datagrams, and never had an
     /// error to keep. Almost every call asks this, and nothing else.
     #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
+    fn is_plain(&self) -> bool {
         !self.special.load(Ordering::Relaxed) && self.timeout_us() < 0
     }
 
