@@ -137,24 +137,25 @@ fn many_accept() {
     accepting.into_iter().for_each(join);
 }
 
+fn three_receive_until_closed(s: i64) -> Vec<JoinHandle<()>> {
+    let receive = move || {
+        loop {
+            let mut byte = 0u8;
+            // SAFETY: room for one byte.
+            match unsafe { usocket_recv(s, (&raw mut byte).cast(), 1, 0) } {
+                EBADF => return,
+                n => assert_eq!(n, 1),
+            }
+        }
+    };
+    (0..3).map(|_| spawn(receive)).collect()
+}
+
 fn close_under_way() {
     for round in 0..200 {
         let (a, b) = pair();
         usocket_settimeout(a, if round % 2 == 0 { -1 } else { 30_000_000 });
-        let ends: Vec<_> = (0..3)
-            .map(|_| {
-                spawn(move || {
-                    loop {
-                        let mut byte = 0u8;
-                        // SAFETY: room for one byte.
-                        match unsafe { usocket_recv(a, (&raw mut byte).cast(), 1, 0) } {
-                            EBADF => return,
-                            n => assert_eq!(n, 1),
-                        }
-                    }
-                })
-            })
-            .collect();
+        let ends = three_receive_until_closed(a);
         // SAFETY: one readable byte.
         assert_eq!(unsafe { usocket_send(b, c"x".as_ptr().cast(), 1, 0) }, 1);
         let closers = [spawn(move || usocket_close(a)), spawn(move || usocket_close(a))];

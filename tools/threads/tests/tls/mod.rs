@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use usocket::ffi::{option::*, socket::*, tls::*, tls_context::*, tls_trust::*};
 
-use super::{EBADF, join, pair, spawn};
+use super::{join, pair, spawn, three_receive_until_closed};
 
 /// A client's context and a server's; the server's certificate is its own authority.
 fn contexts() -> (i64, i64) {
@@ -85,20 +85,7 @@ pub fn close_under_way() {
         let (a, b) = wrapped();
         usocket_settimeout(a, if round % 2 == 0 { -1 } else { 30_000_000 });
         let far = spawn(move || send(b, b"x"));
-        let ends: Vec<_> = (0..3)
-            .map(|_| {
-                spawn(move || {
-                    loop {
-                        let mut byte = 0u8;
-                        // SAFETY: room for one byte.
-                        match unsafe { usocket_recv(a, (&raw mut byte).cast(), 1, 0) } {
-                            EBADF => return,
-                            n => assert_eq!(n, 1),
-                        }
-                    }
-                })
-            })
-            .collect();
+        let ends = three_receive_until_closed(a);
         if round % 3 > 0 {
             // Otherwise in the handshake.
             join(far);
