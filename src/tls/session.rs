@@ -182,7 +182,7 @@ impl Session {
             discard_input(s.as_fd());
         }
         if matches!(said, Ok(Step::Wait(_))) && s.timeout_us() > 0 && alone {
-            let _ = self.flush(s, &mut s.deadline());
+            let _ = self.flush_now(s, &mut s.deadline());
         }
     }
 
