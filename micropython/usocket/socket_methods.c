@@ -10,15 +10,6 @@
 // What is received up to here is received on the stack.
 #define SMALL 1024
 
-static usk_socket_t *self_of(mp_obj_t obj) {
-    return MP_OBJ_TO_PTR(obj);
-}
-
-static mp_obj_t none_checked(usk_socket_t *self, int64_t r) {
-    usk_check(r, self->s);
-    return mp_const_none;
-}
-
 static void addr_arg(usk_socket_t *self, mp_obj_t obj, usocket_addr *addr) {
     int32_t family;
     USK_CALL(family, usocket_family(self->s));
@@ -178,13 +169,19 @@ static mp_obj_t socket_recv(size_t n_args, const mp_obj_t *args) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_recv_obj, 2, 3, socket_recv);
 
-// recvfrom(bufsize[, flags])
-static mp_obj_t socket_recvfrom(size_t n_args, const mp_obj_t *args) {
+// (what `receive` gives, the sender's address)
+static mp_obj_t with_sender(
+    mp_obj_t (*receive)(size_t n_args, const mp_obj_t *args, usocket_addr *from), size_t n_args, const mp_obj_t *args) {
     usocket_addr from;
     mp_obj_t items[2];
-    items[0] = receive_bytes(n_args, args, &from);
+    items[0] = receive(n_args, args, &from);
     items[1] = usk_addr_new(&from);
     return mp_obj_new_tuple(2, items);
+}
+
+// recvfrom(bufsize[, flags])
+static mp_obj_t socket_recvfrom(size_t n_args, const mp_obj_t *args) {
+    return with_sender(receive_bytes, n_args, args);
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_recvfrom_obj, 2, 3, socket_recvfrom);
 
@@ -209,11 +206,7 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_recv_into_obj, 2, 4, socket_re
 
 // recvfrom_into(buffer[, nbytes[, flags]])
 static mp_obj_t socket_recvfrom_into(size_t n_args, const mp_obj_t *args) {
-    usocket_addr from;
-    mp_obj_t items[2];
-    items[0] = receive_into(n_args, args, &from);
-    items[1] = usk_addr_new(&from);
-    return mp_obj_new_tuple(2, items);
+    return with_sender(receive_into, n_args, args);
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_recvfrom_into_obj, 2, 4, socket_recvfrom_into);
 

@@ -10,6 +10,16 @@ extern const mp_obj_dict_t usk_socket_locals;
 void usk_socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest);
 extern const mp_stream_p_t usk_socket_stream_p;
 
+static inline usk_socket_t *self_of(mp_obj_t obj) {
+    return MP_OBJ_TO_PTR(obj);
+}
+
+// None, unless `r` is an error of the socket's.
+static inline mp_obj_t none_checked(usk_socket_t *self, int64_t r) {
+    usk_check(r, self->s);
+    return mp_const_none;
+}
+
 // The end of a connection that TLS was not told of is the end of the stream, as with stock and CPython.
 static inline int64_t usk_ended(int64_t r) {
     return r == USOCKET_ETLS_TRUNCATED ? 0 : r;

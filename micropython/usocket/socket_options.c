@@ -9,15 +9,6 @@
 // The longest option that is asked for.
 #define LONGEST 1024
 
-static usk_socket_t *self_of(mp_obj_t obj) {
-    return MP_OBJ_TO_PTR(obj);
-}
-
-static mp_obj_t none_checked(usk_socket_t *self, int64_t r) {
-    usk_check(r, self->s);
-    return mp_const_none;
-}
-
 // ---- names and options ----
 
 static mp_obj_t socket_getsockname(mp_obj_t self_in) {

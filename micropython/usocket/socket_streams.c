@@ -11,10 +11,6 @@
 #define FIRST_PIECE 1024
 #define BIGGEST_PIECE (1024 * 1024)
 
-static usk_socket_t *self_of(mp_obj_t obj) {
-    return MP_OBJ_TO_PTR(obj);
-}
-
 // The error an earlier read kept for this one.
 static void raise_late(usk_socket_t *self) {
     int64_t late = self->late;

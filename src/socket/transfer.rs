@@ -26,9 +26,7 @@ impl Socket {
 
     #[inline(never)]
     fn recv_any(&self, failed: Failed, buf: &mut [MaybeUninit<u8>], flags: i32) -> Result<usize> {
-        if failed.is_none() {
-            take_late(&self.late_in)?;
-        }
+        self.late_unless(&failed, true)?;
         self.recv_within(failed, buf, flags, &mut self.deadline())
     }
 
@@ -52,9 +50,7 @@ impl Socket {
         flags: i32,
         from: &mut MaybeUninit<Addr>,
     ) -> Result<usize> {
-        if failed.is_none() {
-            take_late(&self.late_in)?;
-        }
+        self.late_unless(&failed, true)?;
         if let Some(tls) = self.session() {
             let n = tls.recv(self, buf, flags, &mut self.deadline())?;
             from.write(Addr::default());
@@ -96,9 +92,7 @@ impl Socket {
         flags: i32,
         deadline: &mut Deadline,
     ) -> Result<usize> {
-        if failed.is_none() {
-            take_late(&self.late_out)?;
-        }
+        self.late_unless(&failed, false)?;
         self.send_within(failed, buf, flags, deadline)
     }
 
@@ -111,9 +105,7 @@ impl Socket {
 
     #[inline(never)]
     fn sendto_any(&self, failed: Failed, buf: &[u8], flags: i32, addr: &Addr) -> Result<usize> {
-        if failed.is_none() {
-            take_late(&self.late_out)?;
-        }
+        self.late_unless(&failed, false)?;
         if self.session().is_some() {
             return Err(Error::os(libc::EISCONN));
         }
@@ -184,13 +176,25 @@ impl Socket {
     /// Keeps an error for the next call in that direction.
     pub(crate) fn keep_late(&self, incoming: bool, e: Error) {
         self.special.store(true, Ordering::Relaxed);
-        let late = if incoming { &self.late_in } else { &self.late_out };
-        late.store(e.code(), Ordering::Relaxed);
+        self.late_of(incoming).store(e.code(), Ordering::Relaxed);
     }
 
     /// Reports the error kept for that direction, once.
     pub(crate) fn late(&self, incoming: bool) -> Result<()> {
-        take_late(if incoming { &self.late_in } else { &self.late_out })
+        let late = self.late_of(incoming);
+        if late.load(Ordering::Relaxed) == 0 {
+            return Ok(());
+        }
+        Error::from_code(late.swap(0, Ordering::Relaxed)).map_or(Ok(()), Err)
+    }
+
+    /// The same, unless the operation has an error of its own to see to.
+    fn late_unless(&self, failed: &Failed, incoming: bool) -> Result<()> {
+        if failed.is_some() { Ok(()) } else { self.late(incoming) }
+    }
+
+    fn late_of(&self, incoming: bool) -> &AtomicI32 {
+        if incoming { &self.late_in } else { &self.late_out }
     }
 
     /// An `IPPROTO_SEC` socket carries nothing before it is wrapped.
@@ -262,16 +266,5 @@ impl Socket {
             }
         }
         Err(error.into())
-    }
-}
-
-#[inline]
-fn take_late(late: &AtomicI32) -> Result<()> {
-    if late.load(Ordering::Relaxed) == 0 {
-        return Ok(());
-    }
-    match Error::from_code(late.swap(0, Ordering::Relaxed)) {
-        Some(e) => Err(e),
-        None => Ok(()),
     }
 }

@@ -126,9 +126,7 @@ pub fn recv_into(fd: BorrowedFd<'_>, buf: &mut [u8], flags: i32) -> io::Result<u
 /// send(2) that does not wait
 #[inline]
 pub fn send_now(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    // SAFETY: the buffer is readable for its length.
-    cvt_len(unsafe { libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), flags) })
+    send(fd, buf, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
 }
 
 /// getsockname(2)
