@@ -46,7 +46,7 @@ static usocket_t server_on(const char *host, int port, int flags)
 static void by_name_and_by_number(void **state)
 {
     (void)state;
-    usocket_t server = server_on("::", 0, USOCKET_DUAL_STACK);
+    usocket_t server = server_on("::", 0, USOCKET_SERVER_DUAL_STACK);
     const char *hosts[] = {"localhost", "127.0.0.1", "::1", NULL, ""};
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
         usocket_t c = OK(usocket_create_connection(hosts[i], port_of(server), GENEROUS, NULL));
@@ -178,9 +178,9 @@ static void servers(void **state)
     GIVES(-EADDRINUSE, usocket_create_server(&a, 1, 0));
     OK(usocket_close(six));
     // Shared ports.
-    usocket_t first = server_on("127.0.0.1", 0, USOCKET_REUSE_PORT);
+    usocket_t first = server_on("127.0.0.1", 0, USOCKET_SERVER_REUSE_PORT);
     a = name_of(first);
-    usocket_t second = OK(usocket_create_server(&a, 1, USOCKET_REUSE_PORT));
+    usocket_t second = OK(usocket_create_server(&a, 1, USOCKET_SERVER_REUSE_PORT));
     GIVES(-EADDRINUSE, usocket_create_server(&a, 1, 0));
     OK(usocket_close(first));
     OK(usocket_close(second));
@@ -197,7 +197,7 @@ static void servers(void **state)
     s = OK(usocket_create_server(&a, 1, 0));
     assert_int_equal(usocket_family(s), AF_UNIX);
     OK(usocket_close(s));
-    GIVES(-EINVAL, usocket_create_server(&a, 1, USOCKET_DUAL_STACK));
+    GIVES(-EINVAL, usocket_create_server(&a, 1, USOCKET_SERVER_DUAL_STACK));
     GIVES(-EINVAL, usocket_create_server(&a, 1, 4));
     GIVES(-EFAULT, usocket_create_server(NULL, 1, 0));
 }

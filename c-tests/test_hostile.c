@@ -48,7 +48,7 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_read(h, buf, 1));
     STALE(usocket_readline(h, buf, 1));
     STALE(usocket_write(h, buf, 1));
-    STALE(usocket_resolve_result(h, -1, &list));
+    STALE(usocket_query_result(h, -1, &list));
     STALE(usocket_poller_add(h, 0, 0, POLLIN, 0));
     STALE(usocket_poller_modify(h, 0, 0, POLLIN, 0));
     STALE(usocket_poller_remove(h, 0, 0));
@@ -70,7 +70,7 @@ static const char *const WITHOUT[] = {
     "usocket_addr_bytes", "usocket_addr_family", "usocket_addr_port", "usocket_addr_flowinfo",
     "usocket_addr_scope_id", "usocket_addr_host", "usocket_addr_path", "usocket_addr_text",
     "usocket_inet_pton", "usocket_inet_ntop", "usocket_socket", "usocket_socketpair",
-    "usocket_from_fd", "usocket_getaddrinfo", "usocket_freeaddrinfo", "usocket_resolve_start",
+    "usocket_from_fd", "usocket_getaddrinfo", "usocket_freeaddrinfo", "usocket_query_create",
     "usocket_create_connection", "usocket_create_server", "usocket_poller_create",
 };
 
@@ -117,7 +117,7 @@ static void zero_is_never_a_handle(void **state)
     GIVES(-EBADF, usocket_dup(0));
     GIVES(-EBADF, usocket_poller_wake(0));
     usocket_addrinfo *list;
-    GIVES(-EBADF, usocket_resolve_result(0, 0, &list));
+    GIVES(-EBADF, usocket_query_result(0, 0, &list));
 }
 
 // --- everything else ---
@@ -241,9 +241,9 @@ static void names_and_polling(usocket_t s)
     BAD(USOCKET_EAI_FAMILY, usocket_getaddrinfo("127.0.0.1", "1", INT32_MIN, 0, 0, 0, -1, &list));
     BAD(-EINVAL, usocket_freeaddrinfo((usocket_addrinfo *)1));
     BAD(-EINVAL, usocket_freeaddrinfo((usocket_addrinfo *)&addr));
-    BAD(USOCKET_EAI_SERVICE, usocket_resolve_start("127.0.0.1", "70000", 0, 0, 0, 0));
-    BAD(-EINVAL, usocket_resolve_result(s, -1, &list));
-    BAD(-EFAULT, usocket_resolve_result(s, -1, NULL));
+    BAD(USOCKET_EAI_SERVICE, usocket_query_create("127.0.0.1", "70000", 0, 0, 0, 0));
+    BAD(-EINVAL, usocket_query_result(s, -1, &list));
+    BAD(-EFAULT, usocket_query_result(s, -1, NULL));
     BAD(-EFAULT, usocket_create_connection("127.0.0.1", NULL, SECOND, NULL));
     BAD(-EINVAL, usocket_create_connection("127.0.0.1", "1", 0, NULL));
     BAD(-EFAULT, usocket_create_server(NULL, 1, 0));

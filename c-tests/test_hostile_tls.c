@@ -15,19 +15,19 @@ static int32_t accept_any(void *arg, const uint8_t *der, size_t len, int32_t dep
 static void every_function_on_a_handle(usocket_t h)
 {
     usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
-    usocket_t context = OK(usocket_tls_context(USOCKET_TLS_CLIENT));
-    mark(walked_stale, "usocket_tls_context"); // takes no handle
-    STALE(usocket_tls_context_use_cert(h, buf, 1, buf, 1));
-    STALE(usocket_tls_context_use_cert_file(h, "x", "x"));
-    STALE(usocket_tls_context_trust(h, buf, 1));
-    STALE(usocket_tls_context_trust_file(h, "x"));
-    STALE(usocket_tls_context_trust_dir(h, "x"));
-    STALE(usocket_tls_context_trust_system(h));
-    STALE(usocket_tls_context_trust_mozilla(h));
+    usocket_t context = OK(usocket_tls_context_create(USOCKET_TLS_CLIENT));
+    mark(walked_stale, "usocket_tls_context_create"); // takes no handle
+    STALE(usocket_tls_context_add_cert(h, buf, 1, buf, 1));
+    STALE(usocket_tls_context_add_cert_file(h, "x", "x"));
+    STALE(usocket_tls_context_add_trust(h, buf, 1));
+    STALE(usocket_tls_context_add_trust_file(h, "x"));
+    STALE(usocket_tls_context_add_trust_dir(h, "x"));
+    STALE(usocket_tls_context_add_trust_system(h));
+    STALE(usocket_tls_context_add_trust_mozilla(h));
     STALE(usocket_tls_context_add_crl(h, buf, 1));
     STALE(usocket_tls_context_set_crl_flags(h, 0));
     STALE(usocket_tls_context_set_verify(h, 0));
-    STALE(usocket_tls_context_set_hostname(h, 0));
+    STALE(usocket_tls_context_set_hostname_check(h, 0));
     STALE(usocket_tls_context_set_key_check(h, 0));
     STALE(usocket_tls_context_set_alpn(h, "h2"));
     STALE(usocket_tls_context_set_versions(h, 0, 0));
@@ -35,7 +35,7 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_tls_context_ciphers(h, buf, sizeof buf));
     STALE(usocket_tls_context_set_groups(h, "x"));
     STALE(usocket_tls_context_set_resumption(h, 1, 1));
-    STALE(usocket_tls_context_insecure_keylog(h, "/dev/null"));
+    STALE(usocket_tls_context_set_insecure_keylog(h, "/dev/null"));
     STALE(usocket_tls_context_add_pin(h, bytes, 32));
     STALE(usocket_tls_context_set_verify_callback(h, accept_any, NULL));
     STALE(usocket_tls_context_set_clock(h, 1));
@@ -55,7 +55,7 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_tls_peer_cert(h, 0, buf, sizeof buf));
     STALE(usocket_tls_export(h, "x", buf, 1, buf, 1));
     STALE(usocket_tls_channel_binding(h, buf, sizeof buf));
-    STALE(usocket_tls_session(h));
+    STALE(usocket_tls_take_session(h));
     STALE(usocket_tls_set_session(h, h));
     OK(usocket_close(context));
     OK(usocket_close(s));
@@ -64,7 +64,7 @@ static void every_function_on_a_handle(usocket_t h)
 static void a_stale_handle_is_ebadf_everywhere(void **state)
 {
     (void)state;
-    usocket_t closed = OK(usocket_tls_context(USOCKET_TLS_SERVER));
+    usocket_t closed = OK(usocket_tls_context_create(USOCKET_TLS_SERVER));
     OK(usocket_close(closed));
     usocket_t socket = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
     OK(usocket_close(socket));
@@ -82,7 +82,7 @@ static void the_wrong_kind_of_handle(void **state)
 {
     (void)state;
     usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
-    usocket_t context = OK(usocket_tls_context(USOCKET_TLS_CLIENT));
+    usocket_t context = OK(usocket_tls_context_create(USOCKET_TLS_CLIENT));
     GIVES(-EINVAL, usocket_tls_context_set_verify(s, 0));
     GIVES(-EINVAL, usocket_tls_wrap(s, s, "x", 0));
     GIVES(-ENOTSOCK, usocket_tls_wrap(context, context, "x", 0));
@@ -103,28 +103,28 @@ static void bad_arguments_have_their_codes(void **state)
 {
     (void)state;
     usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
-    usocket_t c = OK(usocket_tls_context(USOCKET_TLS_CLIENT));
-    BAD(-EINVAL, usocket_tls_context(INT32_MIN));
-    BAD(-EFAULT, usocket_tls_context_use_cert(c, NULL, 1, buf, 1));
-    BAD(-EFAULT, usocket_tls_context_use_cert(c, buf, 1, NULL, 1));
-    BAD(-EINVAL, usocket_tls_context_use_cert(c, buf, OVER, buf, 1));
-    BAD(-EINVAL, usocket_tls_context_use_cert(c, buf, 1, buf, MAX));
-    BAD(-EFAULT, usocket_tls_context_use_cert_file(c, NULL, "x"));
-    BAD(-ENOENT, usocket_tls_context_use_cert_file(c, "/no/such", "/no/such"));
-    BAD(-EFAULT, usocket_tls_context_trust(c, NULL, 1));
-    BAD(-EINVAL, usocket_tls_context_trust(c, buf, MAX));
-    BAD(-EFAULT, usocket_tls_context_trust_file(c, NULL));
-    BAD(-ENOENT, usocket_tls_context_trust_file(c, "/no/such"));
-    BAD(-EFAULT, usocket_tls_context_trust_dir(c, NULL));
-    BAD(-ENOENT, usocket_tls_context_trust_dir(c, "/no/such"));
-    CALL(usocket_tls_context_trust_system(0));
-    CALL(usocket_tls_context_trust_mozilla(c));
+    usocket_t c = OK(usocket_tls_context_create(USOCKET_TLS_CLIENT));
+    BAD(-EINVAL, usocket_tls_context_create(INT32_MIN));
+    BAD(-EFAULT, usocket_tls_context_add_cert(c, NULL, 1, buf, 1));
+    BAD(-EFAULT, usocket_tls_context_add_cert(c, buf, 1, NULL, 1));
+    BAD(-EINVAL, usocket_tls_context_add_cert(c, buf, OVER, buf, 1));
+    BAD(-EINVAL, usocket_tls_context_add_cert(c, buf, 1, buf, MAX));
+    BAD(-EFAULT, usocket_tls_context_add_cert_file(c, NULL, "x"));
+    BAD(-ENOENT, usocket_tls_context_add_cert_file(c, "/no/such", "/no/such"));
+    BAD(-EFAULT, usocket_tls_context_add_trust(c, NULL, 1));
+    BAD(-EINVAL, usocket_tls_context_add_trust(c, buf, MAX));
+    BAD(-EFAULT, usocket_tls_context_add_trust_file(c, NULL));
+    BAD(-ENOENT, usocket_tls_context_add_trust_file(c, "/no/such"));
+    BAD(-EFAULT, usocket_tls_context_add_trust_dir(c, NULL));
+    BAD(-ENOENT, usocket_tls_context_add_trust_dir(c, "/no/such"));
+    CALL(usocket_tls_context_add_trust_system(0));
+    CALL(usocket_tls_context_add_trust_mozilla(c));
     BAD(-EFAULT, usocket_tls_context_add_crl(c, NULL, 1));
     BAD(-EINVAL, usocket_tls_context_add_crl(c, buf, OVER));
     BAD(-EINVAL, usocket_tls_context_set_crl_flags(c, INT32_MIN));
     BAD(-EINVAL, usocket_tls_context_set_verify(c, INT32_MAX));
     BAD(-EINVAL, usocket_tls_context_set_verify(c, INT32_MIN));
-    BAD(-EINVAL, usocket_tls_context_set_hostname(c, INT32_MIN));
+    BAD(-EINVAL, usocket_tls_context_set_hostname_check(c, INT32_MIN));
     BAD(-EINVAL, usocket_tls_context_set_key_check(c, INT32_MIN));
     BAD(0, usocket_tls_context_set_alpn(c, NULL));
     BAD(USOCKET_ETLS_NO_SUCH_VERSION, usocket_tls_context_set_versions(c, INT32_MIN, INT32_MAX));
@@ -133,7 +133,7 @@ static void bad_arguments_have_their_codes(void **state)
     BAD(-EINVAL, usocket_tls_context_ciphers(c, buf, OVER));
     BAD(0, usocket_tls_context_set_groups(c, NULL));
     BAD(-EINVAL, usocket_tls_context_set_resumption(c, INT32_MIN, 1));
-    CALL(usocket_tls_context_insecure_keylog(c, NULL));
+    CALL(usocket_tls_context_set_insecure_keylog(c, NULL));
     BAD(-EFAULT, usocket_tls_context_add_pin(c, NULL, 32));
     BAD(-EINVAL, usocket_tls_context_add_pin(c, bytes, 31));
     BAD(-EINVAL, usocket_tls_context_add_pin(c, bytes, MAX));
@@ -154,7 +154,7 @@ static void bad_arguments_have_their_codes(void **state)
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_peer_cert(s, 0, buf, sizeof buf));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_export(s, "x", buf, 1, buf, 1));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_channel_binding(s, buf, sizeof buf));
-    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_session(s));
+    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_take_session(s));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_set_session(s, c));
     all_walked(walked_bad, true, "bad arguments");
     OK(usocket_close(s));

@@ -201,27 +201,27 @@ static void a_query_is_polled_like_a_socket(void **state)
     // One that must ask (the hosts file, on another thread), and one that is answered on the spot.
     const char *hosts[] = {"localhost", "127.0.0.1"};
     for (int i = 0; i < 2; i++) {
-        usocket_t query = OK(usocket_resolve_start(hosts[i], "80", AF_INET, SOCK_STREAM, 0, 0));
+        usocket_t query = OK(usocket_query_create(hosts[i], "80", AF_INET, SOCK_STREAM, 0, 0));
         usocket_pollfd p = {.socket = query, .events = POLLIN};
         GIVES(1, usocket_poll(&p, 1, GENEROUS));
         assert_int_equal(p.revents, POLLIN);
         for (int twice = 0; twice < 2; twice++) {
             usocket_addrinfo *list;
-            OK(usocket_resolve_result(query, 0, &list));
+            OK(usocket_query_result(query, 0, &list));
             assert_string_equal(text_of(&list->addr), "127.0.0.1:80");
             OK(usocket_freeaddrinfo(list));
         }
         OK(usocket_close(query));
-        GIVES(-EBADF, usocket_resolve_result(query, -1, &(usocket_addrinfo *){NULL}));
+        GIVES(-EBADF, usocket_query_result(query, -1, &(usocket_addrinfo *){NULL}));
     }
-    usocket_t bad = OK(usocket_resolve_start("127.0.0.1", "no-such-service", 0, SOCK_STREAM, 0, 0));
+    usocket_t bad = OK(usocket_query_create("127.0.0.1", "no-such-service", 0, SOCK_STREAM, 0, 0));
     usocket_addrinfo *list = NULL;
-    GIVES(USOCKET_EAI_SERVICE, usocket_resolve_result(bad, GENEROUS, &list));
-    GIVES(-EFAULT, usocket_resolve_result(bad, GENEROUS, NULL));
+    GIVES(USOCKET_EAI_SERVICE, usocket_query_result(bad, GENEROUS, &list));
+    GIVES(-EFAULT, usocket_query_result(bad, GENEROUS, NULL));
     assert_null(list);
     OK(usocket_close(bad));
     usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
-    GIVES(-EINVAL, usocket_resolve_result(s, GENEROUS, &list));
+    GIVES(-EINVAL, usocket_query_result(s, GENEROUS, &list));
     OK(usocket_close(s));
 }
 
@@ -230,7 +230,7 @@ static void abandoned_queries_leave_nothing_behind(void **state)
     (void)state;
     int before = open_descriptors();
     for (int i = 0; i < 500; i++)
-        OK(usocket_close(OK(usocket_resolve_start("localhost", "80", 0, SOCK_STREAM, 0, 0))));
+        OK(usocket_close(OK(usocket_query_create("localhost", "80", 0, SOCK_STREAM, 0, 0))));
     // The last ones may still be asked for; one more, and they have been.
     usocket_addrinfo *list = resolve("localhost", "80", 0, SOCK_STREAM, 0, 0);
     OK(usocket_freeaddrinfo(list));

@@ -51,10 +51,10 @@ static void one_shot_and_edge(void **state)
     (void)state;
     usocket_t p = new_poller(), pair[2];
     connected_pair(AF_INET, SOCK_STREAM, pair);
-    OK(usocket_poller_add(p, pair[0], 0, POLLOUT | USOCKET_ONESHOT, 1));
+    OK(usocket_poller_add(p, pair[0], 0, POLLOUT | USOCKET_POLLER_ONESHOT, 1));
     one_event(p);
     no_event(p);
-    OK(usocket_poller_modify(p, pair[0], 0, POLLIN | USOCKET_EDGE, 2));
+    OK(usocket_poller_modify(p, pair[0], 0, POLLIN | USOCKET_POLLER_EDGE, 2));
     no_event(p);
     OK(usocket_send(pair[1], "x", 1, 0));
     assert_int_equal(one_event(p).data, 2);
@@ -99,7 +99,7 @@ static void plain_descriptors_and_other_objects(void **state)
     GIVES(1, usocket_poll(&q, 1, 0));
     assert_int_equal(q.revents, POLLIN);
     // A name that is being asked for.
-    usocket_t query = OK(usocket_resolve_start("localhost", "80", 0, SOCK_STREAM, 0, 0));
+    usocket_t query = OK(usocket_query_create("localhost", "80", 0, SOCK_STREAM, 0, 0));
     OK(usocket_poller_remove(p, inner, 0));
     OK(usocket_poller_add(p, query, 0, POLLIN, 3));
     assert_int_equal(one_event(p).socket, query);
@@ -117,7 +117,7 @@ static void bad_input_has_a_code_each(void **state)
     usocket_t p = new_poller(), pair[2];
     usocket_event e;
     connected_pair(AF_UNIX, SOCK_STREAM, pair);
-    uint32_t masks[] = {0, USOCKET_ONESHOT, USOCKET_EDGE, POLLIN | 0x01000000u, UINT32_MAX};
+    uint32_t masks[] = {0, USOCKET_POLLER_ONESHOT, USOCKET_POLLER_EDGE, POLLIN | 0x01000000u, UINT32_MAX};
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
         GIVES(-EINVAL, usocket_poller_add(p, pair[0], 0, masks[i], 0));
     }
@@ -244,7 +244,7 @@ static void more_ready_than_fit(void **state)
     usocket_t p = new_poller(), pairs[N][2];
     for (int i = 0; i < N; i++) {
         connected_pair(AF_UNIX, SOCK_STREAM, pairs[i]);
-        OK(usocket_poller_add(p, pairs[i][0], 0, POLLOUT | USOCKET_ONESHOT, (uint64_t)i));
+        OK(usocket_poller_add(p, pairs[i][0], 0, POLLOUT | USOCKET_POLLER_ONESHOT, (uint64_t)i));
     }
     bool seen[N] = {false};
     for (int got = 0; got < N;) {

@@ -15,9 +15,9 @@ static void every_form_of_certificate_and_key(void **state)
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         char cert[16384], key[16384];
         usocket_t c = context(USOCKET_TLS_SERVER);
-        OK(usocket_tls_context_use_cert_file(c, in_certs(pairs[i][0]), in_certs(pairs[i][1])));
+        OK(usocket_tls_context_add_cert_file(c, in_certs(pairs[i][0]), in_certs(pairs[i][1])));
         size_t n = slurp(pairs[i][0], cert, sizeof cert), m = slurp(pairs[i][1], key, sizeof key);
-        OK(usocket_tls_context_use_cert(c, cert, n, key, m));
+        OK(usocket_tls_context_add_cert(c, cert, n, key, m));
         OK(usocket_close(c));
     }
     // Both in one text.
@@ -25,7 +25,7 @@ static void every_form_of_certificate_and_key(void **state)
     size_t n = slurp("server.pem", both, sizeof both);
     n += slurp("server-key.pem", both + n, sizeof both - n);
     usocket_t c = context(USOCKET_TLS_CLIENT);
-    OK(usocket_tls_context_use_cert(c, both, n, NULL, 0));
+    OK(usocket_tls_context_add_cert(c, both, n, NULL, 0));
     OK(usocket_close(c));
 }
 
@@ -34,7 +34,7 @@ static void what_is_refused_and_why(void **state)
     (void)state;
     char words[512];
     usocket_t c = context(USOCKET_TLS_SERVER);
-    GIVES(USOCKET_ETLS_KEY_MISMATCH, usocket_tls_context_use_cert_file(
+    GIVES(USOCKET_ETLS_KEY_MISMATCH, usocket_tls_context_add_cert_file(
         c, in_certs("server.pem"), in_certs("mismatch-key.pem")));
     assert_true(OK(usocket_error_detail(c, words, sizeof words)) > 0);
     assert_non_null(strstr(words, "does not belong"));
@@ -42,35 +42,35 @@ static void what_is_refused_and_why(void **state)
     GIVES(-EINVAL, usocket_tls_context_set_key_check(c, 2));
     usocket_t unchecked = context(USOCKET_TLS_SERVER);
     OK(usocket_tls_context_set_key_check(unchecked, 0));
-    OK(usocket_tls_context_use_cert_file(unchecked, in_certs("server.pem"), in_certs("mismatch-key.pem")));
+    OK(usocket_tls_context_add_cert_file(unchecked, in_certs("server.pem"), in_certs("mismatch-key.pem")));
     OK(usocket_close(unchecked));
-    GIVES(USOCKET_ETLS_PEM_EMPTY, usocket_tls_context_use_cert_file(c, in_certs("server.pem"), NULL));
+    GIVES(USOCKET_ETLS_PEM_EMPTY, usocket_tls_context_add_cert_file(c, in_certs("server.pem"), NULL));
     static const char locked[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAAA\n"
                                  "-----END ENCRYPTED PRIVATE KEY-----\n";
     char cert[16384];
     size_t n = slurp("server.pem", cert, sizeof cert);
-    GIVES(USOCKET_ETLS_KEY_ENCRYPTED, usocket_tls_context_use_cert(c, cert, n, locked, sizeof locked - 1));
-    GIVES(USOCKET_ETLS_PEM_BAD, usocket_tls_context_use_cert(c, cert, n - 30, locked, sizeof locked - 1));
-    GIVES(USOCKET_ETLS_KEY_INVALID, usocket_tls_context_use_cert(c, cert, n, "\x30\x03\x04\x01\x00", 5));
-    GIVES(USOCKET_ETLS_CERT_INVALID, usocket_tls_context_trust(c, "\x30\x03\x04\x01\x00", 5));
-    GIVES(-ENOENT, usocket_tls_context_trust_file(c, in_certs("nothing.pem")));
+    GIVES(USOCKET_ETLS_KEY_ENCRYPTED, usocket_tls_context_add_cert(c, cert, n, locked, sizeof locked - 1));
+    GIVES(USOCKET_ETLS_PEM_BAD, usocket_tls_context_add_cert(c, cert, n - 30, locked, sizeof locked - 1));
+    GIVES(USOCKET_ETLS_KEY_INVALID, usocket_tls_context_add_cert(c, cert, n, "\x30\x03\x04\x01\x00", 5));
+    GIVES(USOCKET_ETLS_CERT_INVALID, usocket_tls_context_add_trust(c, "\x30\x03\x04\x01\x00", 5));
+    GIVES(-ENOENT, usocket_tls_context_add_trust_file(c, in_certs("nothing.pem")));
     OK(usocket_error_detail(c, words, sizeof words));
     assert_non_null(strstr(words, "nothing.pem"));
     // Used without a certificate.
     usocket_t pair[2];
     connected_pair(AF_INET, SOCK_STREAM, pair);
     GIVES(USOCKET_ETLS_NO_CERT, usocket_tls_wrap(pair[0], c, NULL, 0));
-    OK(usocket_tls_context_use_cert_file(c, in_certs("server.pem"), in_certs("server-key.pem")));
+    OK(usocket_tls_context_add_cert_file(c, in_certs("server.pem"), in_certs("server-key.pem")));
     OK(usocket_tls_context_set_verify(c, USOCKET_TLS_VERIFY_REQUIRED));
     GIVES(USOCKET_ETLS_NO_TRUST, usocket_tls_wrap(pair[0], c, NULL, 0));
-    GIVES(1, usocket_tls_context_trust_file(c, in_certs("ca.pem")));
+    GIVES(1, usocket_tls_context_add_trust_file(c, in_certs("ca.pem")));
     OK(usocket_tls_wrap(pair[0], c, NULL, 0));
     // In use, nothing changes any more.
     GIVES(USOCKET_ETLS_CONTEXT_IN_USE, usocket_tls_context_set_verify(c, 0));
-    GIVES(USOCKET_ETLS_CONTEXT_IN_USE, usocket_tls_context_trust_file(c, in_certs("ca.pem")));
+    GIVES(USOCKET_ETLS_CONTEXT_IN_USE, usocket_tls_context_add_trust_file(c, in_certs("ca.pem")));
     GIVES(USOCKET_ETLS_CONTEXT_IN_USE, usocket_tls_context_set_clock(c, 1));
     usocket_t client = context(USOCKET_TLS_CLIENT);
-    GIVES(1, usocket_tls_context_trust_file(client, in_certs("ca.pem")));
+    GIVES(1, usocket_tls_context_add_trust_file(client, in_certs("ca.pem")));
     GIVES(USOCKET_ETLS_NAME_REQUIRED, usocket_tls_wrap(pair[1], client, NULL, 0));
     GIVES(USOCKET_ETLS_BAD_NAME, usocket_tls_wrap(pair[1], client, "not a name", 0));
     OK(usocket_close(c));

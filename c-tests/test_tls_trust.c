@@ -8,10 +8,10 @@ static void trust_comes_from_everywhere(void **state)
     usocket_t c = context(USOCKET_TLS_CLIENT);
     char buf[16384];
     size_t n = slurp("ca.der", buf, sizeof buf);
-    GIVES(1, usocket_tls_context_trust(c, buf, n));
-    GIVES(2, usocket_tls_context_trust_file(c, in_certs("chain.pem")));
-    assert_true(OK(usocket_tls_context_trust_dir(c, in_certs("."))) >= 15);
-    int32_t system = usocket_tls_context_trust_system(c);
+    GIVES(1, usocket_tls_context_add_trust(c, buf, n));
+    GIVES(2, usocket_tls_context_add_trust_file(c, in_certs("chain.pem")));
+    assert_true(OK(usocket_tls_context_add_trust_dir(c, in_certs("."))) >= 15);
+    int32_t system = usocket_tls_context_add_trust_system(c);
     assert_true(system > 0 || system == USOCKET_ETLS_NO_TRUST);
     GIVES(1, usocket_tls_context_add_crl(c, buf, slurp("crl.pem", buf, sizeof buf)));
     OK(usocket_tls_context_set_crl_flags(c, USOCKET_TLS_CRL_LEAF_ONLY));
@@ -46,9 +46,9 @@ static void the_callback_decides_last(void **state)
         usocket_t pair[2];
         pthread_t thread;
         usocket_t client = context(USOCKET_TLS_CLIENT), server = context(USOCKET_TLS_SERVER);
-        GIVES(1, usocket_tls_context_trust_file(client, in_certs("ca.pem")));
+        GIVES(1, usocket_tls_context_add_trust_file(client, in_certs("ca.pem")));
         OK(usocket_tls_context_set_verify_callback(client, verdict, &seen));
-        OK(usocket_tls_context_use_cert_file(server, in_certs("server.pem"), in_certs("server-key.pem")));
+        OK(usocket_tls_context_add_cert_file(server, in_certs("server.pem"), in_certs("server-key.pem")));
         connected_pair(AF_INET, SOCK_STREAM, pair);
         OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
         OK(usocket_tls_wrap(pair[1], server, NULL, 0));
@@ -92,14 +92,14 @@ static void clients_are_verified(void **state)
         pthread_t thread;
         void *result;
         usocket_t client = context(USOCKET_TLS_CLIENT), server = context(USOCKET_TLS_SERVER);
-        GIVES(1, usocket_tls_context_trust_file(client, in_certs("ca.pem")));
-        GIVES(1, usocket_tls_context_trust_file(server, in_certs("ca.pem")));
+        GIVES(1, usocket_tls_context_add_trust_file(client, in_certs("ca.pem")));
+        GIVES(1, usocket_tls_context_add_trust_file(server, in_certs("ca.pem")));
         OK(usocket_tls_context_set_verify(server, cases[i].mode));
-        OK(usocket_tls_context_use_cert_file(server, in_certs("server.pem"), in_certs("server-key.pem")));
+        OK(usocket_tls_context_add_cert_file(server, in_certs("server.pem"), in_certs("server-key.pem")));
         if (cases[i].client) {
             snprintf(cert, sizeof cert, "%s.pem", cases[i].client);
             snprintf(key, sizeof key, "%s-key.pem", cases[i].client);
-            OK(usocket_tls_context_use_cert_file(client, in_certs(cert), in_certs(key)));
+            OK(usocket_tls_context_add_cert_file(client, in_certs(cert), in_certs(key)));
         }
         connected_pair(AF_INET, SOCK_STREAM, pair);
         OK(usocket_tls_wrap(pair[0], client, "localhost", 0));

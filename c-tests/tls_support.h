@@ -27,7 +27,7 @@ static inline size_t slurp(const char *name, char *buf, size_t room)
 
 static inline usocket_t context(int32_t role)
 {
-    return OK(usocket_tls_context(role));
+    return OK(usocket_tls_context_create(role));
 }
 
 #endif

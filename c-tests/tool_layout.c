@@ -10,6 +10,10 @@
 int main(void)
 {
     printf("usocket_t size %zu\n", sizeof(usocket_t));
+    printf("usocket_poller_t size %zu\n", sizeof(usocket_poller_t));
+    printf("usocket_query_t size %zu\n", sizeof(usocket_query_t));
+    printf("usocket_tls_context_t size %zu\n", sizeof(usocket_tls_context_t));
+    printf("usocket_tls_session_t size %zu\n", sizeof(usocket_tls_session_t));
     STRUCT(usocket_addr);
     MEMBER(usocket_addr, storage);
     MEMBER(usocket_addr, len);

@@ -179,9 +179,9 @@ static void until_kernel(usocket_t s)
 
 static void tls(int is_server, const char *kind)
 {
-    usocket_t context[2] = {usocket_tls_context(USOCKET_TLS_CLIENT), usocket_tls_context(USOCKET_TLS_SERVER)};
-    MUST(1, usocket_tls_context_trust_file(context[0], in_certs("ca.pem")));
-    MUST(0, usocket_tls_context_use_cert_file(context[1], in_certs("server.pem"), in_certs("server-key.pem")));
+    usocket_t context[2] = {usocket_tls_context_create(USOCKET_TLS_CLIENT), usocket_tls_context_create(USOCKET_TLS_SERVER)};
+    MUST(1, usocket_tls_context_add_trust_file(context[0], in_certs("ca.pem")));
+    MUST(0, usocket_tls_context_add_cert_file(context[1], in_certs("server.pem"), in_certs("server-key.pem")));
     // No tickets: they come when they like.
     MUST(0, usocket_tls_context_set_resumption(context[1], 0, 0));
     for (int m = 0; m < 2; m++) {

@@ -217,16 +217,16 @@
 #define USOCKET_BACKLOG_DEFAULT 128
 
 // For usocket_create_server: several sockets may share the port (SO_REUSEPORT).
-#define USOCKET_REUSE_PORT 1
+#define USOCKET_SERVER_REUSE_PORT 1
 
 // For usocket_create_server: an IPv6 socket that takes IPv4 connections as well.
-#define USOCKET_DUAL_STACK 2
+#define USOCKET_SERVER_DUAL_STACK 2
 
 // In an event mask: report once, then not again until usocket_poller_modify.
-#define USOCKET_ONESHOT 1073741824
+#define USOCKET_POLLER_ONESHOT 1073741824
 
 // In an event mask: report when it becomes ready, not while it is.
-#define USOCKET_EDGE 2147483648
+#define USOCKET_POLLER_EDGE 2147483648
 
 // A context for connections to servers.
 #define USOCKET_TLS_CLIENT 1
@@ -309,6 +309,9 @@ typedef struct usocket_addrinfo {
   struct usocket_addrinfo *next;
 } usocket_addrinfo;
 
+// A handle of a name query: usocket_query_create.
+typedef int64_t usocket_query_t;
+
 // One entry of usocket_poll, as `struct pollfd` is of poll(2).
 typedef struct usocket_pollfd {
   // The handle to poll; 0 polls the descriptor `fd` instead.
@@ -320,6 +323,9 @@ typedef struct usocket_pollfd {
   // The answer: what is there.
   int16_t revents;
 } usocket_pollfd;
+
+// A handle of a poller: usocket_poller_create.
+typedef int64_t usocket_poller_t;
 
 // What usocket_poller_wait reports about one registration.
 typedef struct usocket_event {
@@ -333,9 +339,15 @@ typedef struct usocket_event {
   uint32_t events;
 } usocket_event;
 
+// A handle of a TLS context: usocket_tls_context_create.
+typedef int64_t usocket_tls_context_t;
+
 // What decides about each certificate after everything else accepted it; see
 // usocket_tls_context_set_verify_callback.
 typedef int32_t (*usocket_tls_verify_cb)(void *arg, const uint8_t *der, size_t len, int32_t depth);
+
+// A handle of a TLS session that was taken out to be resumed: usocket_tls_take_session.
+typedef int64_t usocket_tls_session_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -922,7 +934,7 @@ int32_t usocket_freeaddrinfo(struct usocket_addrinfo *list);
 // Starts a query of the resolver and returns at once; the arguments are usocket_getaddrinfo's.
 //
 // The handle can be polled like a socket: POLLIN means the answer is there, for
-// usocket_resolve_result. usocket_close cancels it. Queries run on at most four threads of the
+// usocket_query_result. usocket_close cancels it. Queries run on at most four threads of the
 // library's, started with the first of them.
 //
 // Returns: a handle.
@@ -930,14 +942,14 @@ int32_t usocket_freeaddrinfo(struct usocket_addrinfo *list);
 // Blocks: no.
 // Threads: any.
 // Ownership: the handle is the caller's, to be given to usocket_close.
-usocket_t usocket_resolve_start(const char *host,
-                                const char *service,
-                                int32_t family,
-                                int32_t type,
-                                int32_t proto,
-                                int32_t flags);
+usocket_query_t usocket_query_create(const char *host,
+                                     const char *service,
+                                     int32_t family,
+                                     int32_t type,
+                                     int32_t proto,
+                                     int32_t flags);
 
-// The answer to a query of usocket_resolve_start, waited for up to `timeout_us` microseconds
+// The answer to a query of usocket_query_create, waited for up to `timeout_us` microseconds
 // (negative: as long as it takes; 0: not at all). It can be taken more than once.
 //
 // Returns: 0, and a list of at least one answer in `out`.
@@ -946,7 +958,9 @@ usocket_t usocket_resolve_start(const char *host,
 // Blocks: up to the timeout.
 // Threads: any.
 // Ownership: the list is the caller's, to be given to usocket_freeaddrinfo.
-int32_t usocket_resolve_result(usocket_t query, int64_t timeout_us, struct usocket_addrinfo **out);
+int32_t usocket_query_result(usocket_query_t query,
+                             int64_t timeout_us,
+                             struct usocket_addrinfo **out);
 
 // Connects to `service` (a name or decimal port) on `host` (a name or numeric text): all its
 // addresses, IPv6 and IPv4 taking turns, a new attempt every 250 ms or as soon as one fails; the
@@ -969,15 +983,17 @@ usocket_t usocket_create_connection(const char *host,
 
 // Makes a socket that listens on an IP or Unix address, as CPython's socket.create_server does:
 // SO_REUSEADDR on IP, IPv6 only unless asked otherwise. `backlog` is usocket_listen's; `flags`
-// are USOCKET_REUSE_PORT and USOCKET_DUAL_STACK, or 0.
+// are USOCKET_SERVER_REUSE_PORT and USOCKET_SERVER_DUAL_STACK, or 0.
 //
 // Returns: a handle.
-// Errors: -EINVAL for an unknown flag, a bad address, or USOCKET_DUAL_STACK on an address that
+// Errors: -EINVAL for an unknown flag, a bad address, or USOCKET_SERVER_DUAL_STACK on an address that
 // is not IPv6; those of usocket_socket, usocket_bind, usocket_listen; -EFAULT.
 // Blocks: no.
 // Threads: any.
 // Ownership: the handle is the caller's.
-usocket_t usocket_create_server(const struct usocket_addr *addr, int32_t backlog, int32_t flags);
+usocket_t usocket_create_server(const struct usocket_addr *addr,
+                                int32_t backlog,
+                                int32_t flags);
 
 // Waits until at least one of `n` entries has one of its events, or for `timeout_us`
 // microseconds (negative: for ever, 0: not at all). This is for small sets: every call goes
@@ -1002,12 +1018,12 @@ int32_t usocket_poll(struct usocket_pollfd *fds, size_t n, int64_t timeout_us);
 // Blocks: no.
 // Threads: any.
 // Ownership: the handle is the caller's, to be given to usocket_close.
-usocket_t usocket_poller_create(void);
+usocket_poller_t usocket_poller_create(void);
 
 // Registers the handle `s` with a poller, or, when `s` is 0, the descriptor `fd`, which is none
 // of the library's. `events` is POLLIN, POLLOUT, POLLPRI, POLLRDHUP; POLLERR and POLLHUP come
-// unasked (a mask of POLLERR asks for nothing else). It is level-triggered unless USOCKET_ONESHOT
-// or USOCKET_EDGE is added. `data` comes back with every event.
+// unasked (a mask of POLLERR asks for nothing else). It is level-triggered unless USOCKET_POLLER_ONESHOT
+// or USOCKET_POLLER_EDGE is added. `data` comes back with every event.
 //
 // Closing a registered handle takes it out; the poller reports POLLNVAL for it, once. A
 // descriptor must be taken out before it is closed.
@@ -1020,13 +1036,13 @@ usocket_t usocket_poller_create(void);
 // Blocks: no.
 // Threads: any; also while others wait.
 // Ownership: the poller does not keep `s` open.
-int32_t usocket_poller_add(usocket_t poller,
+int32_t usocket_poller_add(usocket_poller_t poller,
                            usocket_t s,
                            int32_t fd,
                            uint32_t events,
                            uint64_t data);
 
-// Changes what a registration asks for and its `data`; one that USOCKET_ONESHOT has silenced
+// Changes what a registration asks for and its `data`; one that USOCKET_POLLER_ONESHOT has silenced
 // reports again.
 //
 // Returns: 0.
@@ -1034,7 +1050,7 @@ int32_t usocket_poller_add(usocket_t poller,
 // Blocks: no.
 // Threads: any; also while others wait.
 // Ownership: nothing changes hands.
-int32_t usocket_poller_modify(usocket_t poller,
+int32_t usocket_poller_modify(usocket_poller_t poller,
                               usocket_t s,
                               int32_t fd,
                               uint32_t events,
@@ -1048,7 +1064,7 @@ int32_t usocket_poller_modify(usocket_t poller,
 // Blocks: no.
 // Threads: any; also while others wait.
 // Ownership: nothing changes hands.
-int32_t usocket_poller_remove(usocket_t poller, usocket_t s, int32_t fd);
+int32_t usocket_poller_remove(usocket_poller_t poller, usocket_t s, int32_t fd);
 
 // Waits until a registration has one of its events, or for `timeout_us` microseconds (negative:
 // for ever, 0: not at all). At most `n` events are written; what does not fit comes with the next
@@ -1061,7 +1077,7 @@ int32_t usocket_poller_remove(usocket_t poller, usocket_t s, int32_t fd);
 // Blocks: up to the timeout.
 // Threads: any; several may wait at once.
 // Ownership: `events` is the caller's.
-int32_t usocket_poller_wait(usocket_t poller,
+int32_t usocket_poller_wait(usocket_poller_t poller,
                             struct usocket_event *events,
                             size_t n,
                             int64_t timeout_us);
@@ -1073,7 +1089,7 @@ int32_t usocket_poller_wait(usocket_t poller,
 // Blocks: no.
 // Threads: any: that is what it is for.
 // Ownership: nothing changes hands.
-int32_t usocket_poller_wake(usocket_t poller);
+int32_t usocket_poller_wake(usocket_poller_t poller);
 
 // Makes a TLS context: USOCKET_TLS_CLIENT or USOCKET_TLS_SERVER. It is set up with the functions
 // that follow, then used by any number of connections (usocket_tls_wrap); from the first on it
@@ -1089,7 +1105,7 @@ int32_t usocket_poller_wake(usocket_t poller);
 // Threads: any.
 // Ownership: the handle is the caller's, to be given to usocket_close; connections that use the
 // context keep it alive.
-usocket_t usocket_tls_context(int32_t role);
+usocket_tls_context_t usocket_tls_context_create(int32_t role);
 
 // Gives the context a certificate and its private key. A server may have several and chooses by
 // the name its client asks for, and by the algorithms it knows; the first is for all others. A
@@ -1107,20 +1123,20 @@ usocket_t usocket_tls_context(int32_t role);
 // Blocks: no.
 // Threads: any.
 // Ownership: both are copied.
-int32_t usocket_tls_context_use_cert(usocket_t context,
+int32_t usocket_tls_context_add_cert(usocket_tls_context_t context,
                                      const void *cert,
                                      size_t cert_len,
                                      const void *key,
                                      size_t key_len);
 
-// As usocket_tls_context_use_cert, from files. NULL as `key_path` takes the key from the first.
+// As usocket_tls_context_add_cert, from files. NULL as `key_path` takes the key from the first.
 //
 // Returns: 0.
-// Errors: as usocket_tls_context_use_cert, and those of open(2) and read(2).
+// Errors: as usocket_tls_context_add_cert, and those of open(2) and read(2).
 // Blocks: on the file system.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_use_cert_file(usocket_t context,
+int32_t usocket_tls_context_add_cert_file(usocket_tls_context_t context,
                                           const char *cert_path,
                                           const char *key_path);
 
@@ -1133,7 +1149,7 @@ int32_t usocket_tls_context_use_cert_file(usocket_t context,
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_set_key_check(usocket_t context, int32_t check);
+int32_t usocket_tls_context_set_key_check(usocket_tls_context_t context, int32_t check);
 
 // Sets the application protocols (ALPN) in the order of preference, separated by commas, such as
 // "h2,http/1.1"; empty or NULL for none. A server that has protocols refuses a client that offers
@@ -1145,7 +1161,7 @@ int32_t usocket_tls_context_set_key_check(usocket_t context, int32_t check);
 // Blocks: no.
 // Threads: any.
 // Ownership: the text is copied.
-int32_t usocket_tls_context_set_alpn(usocket_t context, const char *protocols);
+int32_t usocket_tls_context_set_alpn(usocket_tls_context_t context, const char *protocols);
 
 // Sets the lowest and highest TLS version: USOCKET_TLS_1_2, USOCKET_TLS_1_3, or 0 for the
 // library's own (1.2 and 1.3).
@@ -1156,7 +1172,7 @@ int32_t usocket_tls_context_set_alpn(usocket_t context, const char *protocols);
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_set_versions(usocket_t context, int32_t min, int32_t max);
+int32_t usocket_tls_context_set_versions(usocket_tls_context_t context, int32_t min, int32_t max);
 
 // Sets the cipher suites, in the order of preference: names separated by colons or commas, IANA's
 // ("TLS_AES_128_GCM_SHA256") or OpenSSL's ("ECDHE-RSA-AES128-GCM-SHA256"). NULL for the library's
@@ -1168,7 +1184,7 @@ int32_t usocket_tls_context_set_versions(usocket_t context, int32_t min, int32_t
 // Blocks: no.
 // Threads: any.
 // Ownership: the text is copied.
-int32_t usocket_tls_context_set_ciphers(usocket_t context, const char *names);
+int32_t usocket_tls_context_set_ciphers(usocket_tls_context_t context, const char *names);
 
 // Copies the names of the cipher suites the context would use, IANA's, separated by colons, with
 // a NUL. `len` is the room in `buf` in bytes.
@@ -1178,7 +1194,7 @@ int32_t usocket_tls_context_set_ciphers(usocket_t context, const char *names);
 // Blocks: no.
 // Threads: any.
 // Ownership: the text is copied.
-int32_t usocket_tls_context_ciphers(usocket_t context, char *buf, size_t len);
+int32_t usocket_tls_context_ciphers(usocket_tls_context_t context, char *buf, size_t len);
 
 // Sets the key exchange groups, in the order of preference: names separated by colons or commas,
 // such as "X25519MLKEM768:X25519:secp256r1". NULL for the library's own.
@@ -1189,7 +1205,7 @@ int32_t usocket_tls_context_ciphers(usocket_t context, char *buf, size_t len);
 // Blocks: no.
 // Threads: any.
 // Ownership: the text is copied.
-int32_t usocket_tls_context_set_groups(usocket_t context, const char *names);
+int32_t usocket_tls_context_set_groups(usocket_tls_context_t context, const char *names);
 
 // Sets how many sessions are kept for resumption (256 at first), and how many TLS 1.3 tickets a
 // server gives each client (2 at first). 0 sessions turn resumption off; 0 tickets turn tickets
@@ -1201,7 +1217,9 @@ int32_t usocket_tls_context_set_groups(usocket_t context, const char *names);
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_set_resumption(usocket_t context, int32_t sessions, int32_t tickets);
+int32_t usocket_tls_context_set_resumption(usocket_tls_context_t context,
+                                           int32_t sessions,
+                                           int32_t tickets);
 
 // Lets every connection of the context append its secrets to a file, in the format Wireshark
 // reads: whoever has the file can read the traffic. NULL takes the file's name from the
@@ -1212,7 +1230,7 @@ int32_t usocket_tls_context_set_resumption(usocket_t context, int32_t sessions, 
 // Blocks: on the file system.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_insecure_keylog(usocket_t context, const char *path);
+int32_t usocket_tls_context_set_insecure_keylog(usocket_tls_context_t context, const char *path);
 
 // Trusts certificates, PEM or DER, any number of them: those issued by them (CA certificates),
 // and they themselves. A self-signed certificate given here is accepted as the peer's own, also
@@ -1225,18 +1243,18 @@ int32_t usocket_tls_context_insecure_keylog(usocket_t context, const char *path)
 // Blocks: no.
 // Threads: any.
 // Ownership: the certificates are copied.
-int32_t usocket_tls_context_trust(usocket_t context, const void *certs, size_t len);
+int32_t usocket_tls_context_add_trust(usocket_tls_context_t context, const void *certs, size_t len);
 
-// As usocket_tls_context_trust, from a file.
+// As usocket_tls_context_add_trust, from a file.
 //
 // Returns: how many certificates were added.
-// Errors: as usocket_tls_context_trust, and those of open(2) and read(2).
+// Errors: as usocket_tls_context_add_trust, and those of open(2) and read(2).
 // Blocks: on the file system.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_trust_file(usocket_t context, const char *path);
+int32_t usocket_tls_context_add_trust_file(usocket_tls_context_t context, const char *path);
 
-// As usocket_tls_context_trust, from all files of a directory; those that hold no certificate are
+// As usocket_tls_context_add_trust, from all files of a directory; those that hold no certificate are
 // passed over.
 //
 // Returns: how many certificates were added.
@@ -1244,7 +1262,8 @@ int32_t usocket_tls_context_trust_file(usocket_t context, const char *path);
 // Blocks: on the file system.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_trust_dir(usocket_t context, const char *path);
+int32_t usocket_tls_context_add_trust_dir(usocket_tls_context_t context,
+                                          const char *path);
 
 // Trusts what the system trusts: the environment's SSL_CERT_FILE and SSL_CERT_DIR, or the
 // distribution's store. It is read once per process and shared. A client that was given no trust
@@ -1256,7 +1275,7 @@ int32_t usocket_tls_context_trust_dir(usocket_t context, const char *path);
 // Blocks: the first time on the file system, for some milliseconds.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_trust_system(usocket_t context);
+int32_t usocket_tls_context_add_trust_system(usocket_tls_context_t context);
 
 // Trusts Mozilla's roots, as they were when the library was built: for systems without a store.
 //
@@ -1266,7 +1285,7 @@ int32_t usocket_tls_context_trust_system(usocket_t context);
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_trust_mozilla(usocket_t context);
+int32_t usocket_tls_context_add_trust_mozilla(usocket_tls_context_t context);
 
 // Gives the context revocation lists, PEM or DER. With at least one, the peer's whole chain must
 // be covered by lists that are up to date; see usocket_tls_context_set_crl_flags.
@@ -1277,7 +1296,7 @@ int32_t usocket_tls_context_trust_mozilla(usocket_t context);
 // Blocks: no.
 // Threads: any.
 // Ownership: the lists are copied.
-int32_t usocket_tls_context_add_crl(usocket_t context, const void *crl, size_t len);
+int32_t usocket_tls_context_add_crl(usocket_tls_context_t context, const void *crl, size_t len);
 
 // Sets how revocation lists are used: USOCKET_TLS_CRL_ flags, 0 at first.
 //
@@ -1286,7 +1305,7 @@ int32_t usocket_tls_context_add_crl(usocket_t context, const void *crl, size_t l
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_set_crl_flags(usocket_t context, int32_t flags);
+int32_t usocket_tls_context_set_crl_flags(usocket_tls_context_t context, int32_t flags);
 
 // Sets whether the peer is verified: USOCKET_TLS_VERIFY_REQUIRED (a client's default),
 // USOCKET_TLS_VERIFY_OPTIONAL or USOCKET_TLS_VERIFY_NONE_INSECURE (a server's default: it asks
@@ -1297,7 +1316,7 @@ int32_t usocket_tls_context_set_crl_flags(usocket_t context, int32_t flags);
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_set_verify(usocket_t context, int32_t mode);
+int32_t usocket_tls_context_set_verify(usocket_tls_context_t context, int32_t mode);
 
 // Sets whether a client checks the server's name: USOCKET_TLS_HOSTNAME_CHECK (the default) or
 // USOCKET_TLS_HOSTNAME_INSECURE_ANY.
@@ -1307,7 +1326,7 @@ int32_t usocket_tls_context_set_verify(usocket_t context, int32_t mode);
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_set_hostname(usocket_t context, int32_t mode);
+int32_t usocket_tls_context_set_hostname_check(usocket_tls_context_t context, int32_t mode);
 
 // Pins a key: the peer's certificate, or one of its issuers in the verified chain, must have one
 // of the pinned keys, in addition to everything else. `sha256` is the SHA-256 of the key's
@@ -1318,7 +1337,9 @@ int32_t usocket_tls_context_set_hostname(usocket_t context, int32_t mode);
 // Blocks: no.
 // Threads: any.
 // Ownership: the pin is copied.
-int32_t usocket_tls_context_add_pin(usocket_t context, const uint8_t *sha256, size_t len);
+int32_t usocket_tls_context_add_pin(usocket_tls_context_t context,
+                                    const uint8_t *sha256,
+                                    size_t len);
 
 // Sets what decides last about the peer: it is called for each certificate of the chain, from the
 // trusted one down to the peer's own (depth 0), once everything else has accepted them, and
@@ -1334,7 +1355,7 @@ int32_t usocket_tls_context_add_pin(usocket_t context, const uint8_t *sha256, si
 // Blocks: no.
 // Threads: any; connections on several threads call it at once.
 // Ownership: `arg` stays the caller's and must outlive the context and its connections.
-int32_t usocket_tls_context_set_verify_callback(usocket_t context,
+int32_t usocket_tls_context_set_verify_callback(usocket_tls_context_t context,
                                                 usocket_tls_verify_cb callback,
                                                 void *arg);
 
@@ -1346,7 +1367,7 @@ int32_t usocket_tls_context_set_verify_callback(usocket_t context,
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_set_clock(usocket_t context, int64_t unix_seconds);
+int32_t usocket_tls_context_set_clock(usocket_tls_context_t context, int64_t unix_seconds);
 
 // Wraps a connected stream socket in TLS; the same handle goes on. From here sending and
 // receiving (send, sendall, recv, read, readline, write, poll, shutdown, close ...) are the
@@ -1374,7 +1395,10 @@ int32_t usocket_tls_context_set_clock(usocket_t context, int64_t unix_seconds);
 // Threads: any. One thread at a time waits to receive; others wait for their turn, and what must
 // not wait is -EAGAIN meanwhile.
 // Ownership: the context stays the caller's, who may close its handle at once.
-int32_t usocket_tls_wrap(usocket_t s, usocket_t context, const char *server_name, int32_t flags);
+int32_t usocket_tls_wrap(usocket_t s,
+                         usocket_tls_context_t context,
+                         const char *server_name,
+                         int32_t flags);
 
 // Does the handshake, or goes on with it: one deadline for the whole.
 //
@@ -1531,7 +1555,7 @@ int32_t usocket_tls_channel_binding(usocket_t s, void *buf, size_t len);
 // Blocks: no.
 // Threads: any.
 // Ownership: the handle is the caller's, to be given to usocket_close.
-usocket_t usocket_tls_session(usocket_t s);
+usocket_tls_session_t usocket_tls_take_session(usocket_t s);
 
 // Lets a wrapped client connection resume a session taken from another of the same context. (A
 // context does this by itself for connections to the same server name.)
@@ -1543,7 +1567,7 @@ usocket_t usocket_tls_session(usocket_t s);
 // Blocks: no.
 // Threads: any.
 // Ownership: the session's handle stays the caller's; what it stands for is used up.
-int32_t usocket_tls_set_session(usocket_t s, usocket_t session);
+int32_t usocket_tls_set_session(usocket_t s, usocket_tls_session_t session);
 
 #ifdef __cplusplus
 }  // extern "C"

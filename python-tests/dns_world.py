@@ -168,28 +168,28 @@ def interrupted():
 def pollable():
     """A query as a handle: polled, taken, cancelled."""
     ask = (0, usocket.SOCK_STREAM, 0, 0)
-    never, late = (lib.usocket_resolve_start(n, b"80", *ask) for n in (b"never.test", b"late.test"))
+    never, late = (lib.usocket_query_create(n, b"80", *ask) for n in (b"never.test", b"late.test"))
     assert never > 0 and late > 0
     answers = ctypes.c_void_p()
-    assert lib.usocket_resolve_result(never, 0, ctypes.byref(answers)) == -errno.EAGAIN
-    assert lib.usocket_resolve_result(never, 50_000, ctypes.byref(answers)) == -errno.ETIMEDOUT
+    assert lib.usocket_query_result(never, 0, ctypes.byref(answers)) == -errno.EAGAIN
+    assert lib.usocket_query_result(never, 50_000, ctypes.byref(answers)) == -errno.ETIMEDOUT
     set_ = (PollFd * 2)(PollFd(never, -1, 1, 0), PollFd(late, -1, 1, 0))
     while (n := lib.usocket_poll(set_, 2, 60_000_000)) == -errno.EINTR:
         pass
     assert n == 1 and (set_[0].revents, set_[1].revents) == (0, 1)
     for _ in range(2):  # The answer can be taken more than once.
-        assert lib.usocket_resolve_result(late, 0, ctypes.byref(answers)) == 0
+        assert lib.usocket_query_result(late, 0, ctypes.byref(answers)) == 0
         assert lib.usocket_freeaddrinfo(answers) == 0
     # Closing cancels, also what a thread is waiting for.
     ended = []
     thread = threading.Thread(
-        target=lambda: ended.append(lib.usocket_resolve_result(never, -1, ctypes.byref(answers)))
+        target=lambda: ended.append(lib.usocket_query_result(never, -1, ctypes.byref(answers)))
     )
     thread.start()
     assert lib.usocket_close(never) == 0 and lib.usocket_close(late) == 0
     thread.join(GENEROUS)
     assert ended == [-errno.EBADF], ended
-    assert lib.usocket_resolve_result(never, 0, ctypes.byref(answers)) == -errno.EBADF
+    assert lib.usocket_query_result(never, 0, ctypes.byref(answers)) == -errno.EBADF
 
 
 def few_threads():

@@ -9,7 +9,7 @@ use crate::poller::{Poller, Watchers};
 use crate::resolve::Resolve;
 use crate::socket::Socket;
 #[cfg(feature = "tls")]
-use crate::tls::{context::Context, resume::Ticket};
+use crate::tls::context::{Context, resume::Ticket};
 
 /// Whatever has a handle. It lies in the table: with its slot's word, a socket fills one cache line.
 pub enum Object {

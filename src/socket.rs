@@ -20,10 +20,10 @@ use once_cell::race::OnceBox;
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::addr::Addr;
+use crate::error::causes::USOCKET_ETLS_NOT_WRAPPED;
 use crate::error::{Error, Result};
 use crate::poller::Watchers;
 use crate::sys::net;
-use crate::tls::code::USOCKET_ETLS_NOT_WRAPPED;
 use crate::tls::session::Session;
 use crate::wait;
 

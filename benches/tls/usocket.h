@@ -10,15 +10,15 @@ static void tls_init(const struct tls_options *o)
     const char *suite = o->tls12 ? "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" : "TLS_AES_256_GCM_SHA384";
     for (int server = 0; server < 2; server++) {
         usocket_t c = contexts[server] =
-            CHECK(usocket_tls_context(server ? USOCKET_TLS_SERVER : USOCKET_TLS_CLIENT));
+            CHECK(usocket_tls_context_create(server ? USOCKET_TLS_SERVER : USOCKET_TLS_CLIENT));
         CHECK(usocket_tls_context_set_versions(c, version, version));
         CHECK(usocket_tls_context_set_ciphers(c, suite));
         if (o->groups)
             CHECK(usocket_tls_context_set_groups(c, o->groups));
         CHECK(usocket_tls_context_set_resumption(c, o->resume ? 256 : 0, o->resume ? 1 : 0));
     }
-    CHECK(usocket_tls_context_use_cert_file(contexts[1], tls_file("server.pem"), tls_file("server.key")));
-    CHECK(usocket_tls_context_trust_file(contexts[0], tls_file("ca.pem")));
+    CHECK(usocket_tls_context_add_cert_file(contexts[1], tls_file("server.pem"), tls_file("server.key")));
+    CHECK(usocket_tls_context_add_trust_file(contexts[0], tls_file("ca.pem")));
 }
 
 static tls_t tls_open(io_t s, int server)

@@ -40,9 +40,9 @@ int main(int argc, char **argv)
     if (strchr(rest, '/'))
         snprintf(path, sizeof path, "%s", strchr(rest, '/'));
 
-    usocket_t context = ok(usocket_tls_context(USOCKET_TLS_CLIENT), "context", 0);
+    usocket_t context = ok(usocket_tls_context_create(USOCKET_TLS_CLIENT), "context", 0);
     if (argc > 2)
-        ok(usocket_tls_context_trust_file(context, argv[2]), argv[2], context);
+        ok(usocket_tls_context_add_trust_file(context, argv[2]), argv[2], context);
     ok(usocket_tls_context_set_alpn(context, "http/1.1"), "ALPN", context);
 
     usocket_t s = ok(usocket_create_connection(host, port, 10 * SECOND, NULL), host, 0);

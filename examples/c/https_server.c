@@ -68,11 +68,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: https_server PORT CERT KEY [CLIENT-CA]\n");
         return 2;
     }
-    context = ok(usocket_tls_context(USOCKET_TLS_SERVER), "context", 0);
-    ok(usocket_tls_context_use_cert_file(context, argv[2], argv[3]), argv[2], context);
+    context = ok(usocket_tls_context_create(USOCKET_TLS_SERVER), "context", 0);
+    ok(usocket_tls_context_add_cert_file(context, argv[2], argv[3]), argv[2], context);
     ok(usocket_tls_context_set_alpn(context, "http/1.1"), "ALPN", context);
     if (argc > 4) {
-        ok(usocket_tls_context_trust_file(context, argv[4]), argv[4], context);
+        ok(usocket_tls_context_add_trust_file(context, argv[4]), argv[4], context);
         ok(usocket_tls_context_set_verify(context, USOCKET_TLS_VERIFY_REQUIRED), "verify", context);
     }
     usocket_addr addr;

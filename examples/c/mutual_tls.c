@@ -42,10 +42,10 @@ static const char *file(char path[512], const char *name, const char *end)
 static usocket_t context(int role, const char *identity)
 {
     char cert[512], key[512], ca[512];
-    usocket_t c = OK(usocket_tls_context(role), 0);
-    OK(usocket_tls_context_trust_file(c, file(ca, "ca", ".pem")), c);
+    usocket_t c = OK(usocket_tls_context_create(role), 0);
+    OK(usocket_tls_context_add_trust_file(c, file(ca, "ca", ".pem")), c);
     if (identity)
-        OK(usocket_tls_context_use_cert_file(c, file(cert, identity, ".pem"),
+        OK(usocket_tls_context_add_cert_file(c, file(cert, identity, ".pem"),
                                              file(key, identity, "-key.pem")), c);
     // A client verifies its server without being told; a server has to be.
     OK(usocket_tls_context_set_verify(c, USOCKET_TLS_VERIFY_REQUIRED), c);

@@ -152,7 +152,7 @@ static mp_obj_t mod_create_server(size_t n_args, const mp_obj_t *pos_args, mp_ma
     usk_init();
     usocket_addr addr;
     usk_addr_get(args[ADDRESS].u_obj, (int)args[FAMILY].u_int, &addr);
-    int flags = (args[REUSE_PORT].u_bool ? USOCKET_REUSE_PORT : 0) | (args[DUALSTACK].u_bool ? USOCKET_DUAL_STACK : 0);
+    int flags = (args[REUSE_PORT].u_bool ? USOCKET_SERVER_REUSE_PORT : 0) | (args[DUALSTACK].u_bool ? USOCKET_SERVER_DUAL_STACK : 0);
     usk_socket_t *self = usk_socket_new();
     usocket_t s;
     USK_OPEN(USK_CALL, s, usocket_create_server(&addr, (int)args[BACKLOG].u_int, flags));

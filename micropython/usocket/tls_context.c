@@ -50,13 +50,13 @@ static int32_t load(usocket_t context, mp_obj_t item) {
     int32_t r;
     switch (MP_OBJ_SMALL_INT_VALUE(parts[0])) {
         case LOADED_CERT:
-            USK_CALL(r, usocket_tls_context_use_cert(context, a.buf, a.len, b.buf, b.len));
+            USK_CALL(r, usocket_tls_context_add_cert(context, a.buf, a.len, b.buf, b.len));
             break;
         case LOADED_TRUST:
-            USK_CALL(r, usocket_tls_context_trust(context, a.buf, a.len));
+            USK_CALL(r, usocket_tls_context_add_trust(context, a.buf, a.len));
             break;
         default:
-            USK_WAIT(r, usocket_tls_context_trust_system(context));
+            USK_WAIT(r, usocket_tls_context_add_trust_system(context));
             break;
     }
     return r;
@@ -76,7 +76,7 @@ static int32_t set_up(usk_tls_context_t *self, usocket_t context, bool check_nam
         USK_CALL(r, usocket_tls_context_set_verify(context, self->verify_mode));
     }
     if (r >= 0 && !self->server) {
-        USK_CALL(r, usocket_tls_context_set_hostname(context, check_name));
+        USK_CALL(r, usocket_tls_context_set_hostname_check(context, check_name));
     }
     // A server that requires a certificate of its clients tells them in the handshake whether theirs
     // will do, as with mbedTLS; in TLS 1.3 they would learn it only later.
@@ -118,7 +118,7 @@ int32_t usk_tls_context_made(usk_tls_context_t *self, bool check_name) {
     usk_tls_context_forget(self);
     usk_init();
     usocket_t context;
-    USK_CALL(context, usocket_tls_context(self->server ? USOCKET_TLS_SERVER : USOCKET_TLS_CLIENT));
+    USK_CALL(context, usocket_tls_context_create(self->server ? USOCKET_TLS_SERVER : USOCKET_TLS_CLIENT));
     if (context < 0) {
         return (int32_t)context;
     }

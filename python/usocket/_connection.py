@@ -16,7 +16,7 @@ from ._names import _host, _service
 from ._socket import BACKLOG, socket
 from ._wait import microseconds, timeout_us
 
-REUSE_PORT, DUAL_STACK = 1, 2  # USOCKET_REUSE_PORT, USOCKET_DUAL_STACK
+REUSE_PORT, DUAL_STACK = 1, 2  # USOCKET_SERVER_REUSE_PORT, USOCKET_SERVER_DUAL_STACK
 
 
 def create_connection(

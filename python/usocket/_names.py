@@ -58,10 +58,10 @@ def getaddrinfo(
     deadline = None if left < 0 else monotonic() + left / 1e6
     first = POINTER(AddrInfo)()
     # One query, however many signals come: a new one for each would never have its turn.
-    query = check(lib.usocket_resolve_start(host, service, af, type, proto, flags))
+    query = check(lib.usocket_query_create(host, service, af, type, proto, flags))
     try:
         code = undisturbed(
-            lambda left: lib.usocket_resolve_result(query, left, byref(first)), deadline
+            lambda left: lib.usocket_query_result(query, left, byref(first)), deadline
         )
     finally:
         lib.usocket_close(query)

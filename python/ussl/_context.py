@@ -67,7 +67,7 @@ class SSLContext(Settings):
             raise ValueError(f"{protocol!r} is neither PROTOCOL_TLS_CLIENT nor _SERVER")
         client = protocol == PROTOCOL_TLS_CLIENT
         self._protocol = int(protocol)
-        super().__init__(check(lib.usocket_tls_context(_CLIENT if client else _SERVER)))
+        super().__init__(check(lib.usocket_tls_context_create(_CLIENT if client else _SERVER)))
         finalize(self, lib.usocket_close, self._handle)
         self._check_hostname = client
         self._verify_mode = VerifyMode.CERT_REQUIRED if client else VerifyMode.CERT_NONE
@@ -101,7 +101,7 @@ class SSLContext(Settings):
         """
         cert = the_bytes(certfile, "certfile")
         key = None if keyfile is None else the_bytes(keyfile, "keyfile")
-        code = lib.usocket_tls_context_use_cert(
+        code = lib.usocket_tls_context_add_cert(
             self._handle, cert, len(cert), key, 0 if key is None else len(key)
         )
         if code < 0:
@@ -137,7 +137,7 @@ class SSLContext(Settings):
         if cafile is not None:
             self._trust(the_bytes(cafile, "cafile"))
         if capath is not None:
-            self._check(lib.usocket_tls_context_trust_dir(self._handle, os.fsencode(capath)))
+            self._check(lib.usocket_tls_context_add_trust_dir(self._handle, os.fsencode(capath)))
         if cadata is not None:
             self._trust(pem_or_der(cadata, "cadata"))
 
@@ -146,7 +146,7 @@ class SSLContext(Settings):
         if lists:
             self.load_crl(lists)
         if certs.strip() or not lists:
-            code = lib.usocket_tls_context_trust(self._handle, certs, len(certs))
+            code = lib.usocket_tls_context_add_trust(self._handle, certs, len(certs))
             if code < 0:
                 raise self._invalid(code)
 
@@ -171,7 +171,7 @@ class SSLContext(Settings):
         purpose: for CPython's sake. Raises SSLError when there is no store. Blocks on the file
         system, once per process. From: CPython.
         """
-        self._check(lib.usocket_tls_context_trust_system(self._handle))
+        self._check(lib.usocket_tls_context_add_trust_system(self._handle))
 
     set_default_verify_paths = load_default_certs
 
@@ -202,7 +202,7 @@ class SSLContext(Settings):
     @check_hostname.setter
     def check_hostname(self, value: bool) -> None:
         value = bool(value)
-        self._check(lib.usocket_tls_context_set_hostname(self._handle, value))
+        self._check(lib.usocket_tls_context_set_hostname_check(self._handle, value))
         if value and self._verify_mode == VerifyMode.CERT_NONE:
             self.verify_mode = VerifyMode.CERT_REQUIRED
         self._check_hostname = value
@@ -315,7 +315,7 @@ class SSLContext(Settings):
 def _is_good(cert: bytes) -> bool:
     """Whether a certificate can be read: then it is the key that cannot."""
     scratch = SSLContext(PROTOCOL_TLS_CLIENT)
-    return lib.usocket_tls_context_trust(scratch._handle, cert, len(cert)) > 0
+    return lib.usocket_tls_context_add_trust(scratch._handle, cert, len(cert)) > 0
 
 
 def _thunk(callback):

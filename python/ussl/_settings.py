@@ -144,7 +144,7 @@ class Settings:
         if path is None:
             raise ValueError("a key log cannot be taken back")
         name = os.fsencode(path)
-        self._check(lib.usocket_tls_context_insecure_keylog(self._handle, name))
+        self._check(lib.usocket_tls_context_set_insecure_keylog(self._handle, name))
         self._keylog = os.fsdecode(name)
 
 

@@ -292,7 +292,7 @@ class SSLSocket(Info):
         after the handshake, for a session of another context; TypeError. From: CPython.
         """
         if self._session is None and not self._server_side and self._wrapped:
-            code = lib.usocket_tls_session(self._handle)
+            code = lib.usocket_tls_take_session(self._handle)
             if code not in (-ENODATA, NOT_WRAPPED):
                 self._session = SSLSession(check(code), self._context)
         return self._session

@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::{object, resolve};
 
 /// For usocket_create_server: several sockets may share the port (SO_REUSEPORT).
-pub const USOCKET_REUSE_PORT: i32 = 1;
+pub const USOCKET_SERVER_REUSE_PORT: i32 = 1;
 
 /// For usocket_create_server: an IPv6 socket that takes IPv4 connections as well.
-pub const USOCKET_DUAL_STACK: i32 = 2;
+pub const USOCKET_SERVER_DUAL_STACK: i32 = 2;
 
 /// Connects to `service` (a name or decimal port) on `host` (a name or numeric text): all its
 /// addresses, IPv6 and IPv4 taking turns, a new attempt every 250 ms or as soon as one fails; the
@@ -54,10 +54,10 @@ pub unsafe extern "C" fn usocket_create_connection(
 
 /// Makes a socket that listens on an IP or Unix address, as CPython's socket.create_server does:
 /// SO_REUSEADDR on IP, IPv6 only unless asked otherwise. `backlog` is usocket_listen's; `flags`
-/// are USOCKET_REUSE_PORT and USOCKET_DUAL_STACK, or 0.
+/// are USOCKET_SERVER_REUSE_PORT and USOCKET_SERVER_DUAL_STACK, or 0.
 ///
 /// Returns: a handle.
-/// Errors: -EINVAL for an unknown flag, a bad address, or USOCKET_DUAL_STACK on an address that
+/// Errors: -EINVAL for an unknown flag, a bad address, or USOCKET_SERVER_DUAL_STACK on an address that
 /// is not IPv6; those of usocket_socket, usocket_bind, usocket_listen; -EFAULT.
 /// Blocks: no.
 /// Threads: any.
@@ -69,11 +69,11 @@ pub unsafe extern "C" fn usocket_create_server(
     flags: i32,
 ) -> usocket_t {
     guard(|| {
-        if flags & !(USOCKET_REUSE_PORT | USOCKET_DUAL_STACK) != 0 {
+        if flags & !(USOCKET_SERVER_REUSE_PORT | USOCKET_SERVER_DUAL_STACK) != 0 {
             return Err(Error::os(libc::EINVAL));
         }
         let (reuse_port, dual_stack) =
-            (flags & USOCKET_REUSE_PORT != 0, flags & USOCKET_DUAL_STACK != 0);
+            (flags & USOCKET_SERVER_REUSE_PORT != 0, flags & USOCKET_SERVER_DUAL_STACK != 0);
         let how = Server { backlog, reuse_port, dual_stack };
         // SAFETY: the caller's address, as documented.
         let server = unsafe { with_address(addr, |addr| connect::create_server(addr, how)) };

@@ -13,6 +13,18 @@ use crate::{object, sys};
 /// -EBADF for ever, in any thread, and never reaches another's socket. 0 is never a handle.
 #[allow(non_camel_case_types)]
 pub type usocket_t = i64;
+/// A handle of a poller: usocket_poller_create.
+#[allow(non_camel_case_types)]
+pub type usocket_poller_t = i64;
+/// A handle of a name query: usocket_query_create.
+#[allow(non_camel_case_types)]
+pub type usocket_query_t = i64;
+/// A handle of a TLS context: usocket_tls_context_create.
+#[allow(non_camel_case_types)]
+pub type usocket_tls_context_t = i64;
+/// A handle of a TLS session that was taken out to be resumed: usocket_tls_take_session.
+#[allow(non_camel_case_types)]
+pub type usocket_tls_session_t = i64;
 
 /// Bad flags for getaddrinfo.
 pub const USOCKET_EAI_BADFLAGS: i32 = -20001;

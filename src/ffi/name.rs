@@ -5,7 +5,7 @@ use std::ffi::{CString, c_char};
 
 use parking_lot::Mutex;
 
-use super::library::usocket_t;
+use super::library::usocket_query_t;
 use super::{guard, on_object, output, required, text};
 use crate::addr::Addr;
 use crate::error::{Error, Result};
@@ -135,7 +135,7 @@ pub extern "C" fn usocket_freeaddrinfo(list: *mut usocket_addrinfo) -> i32 {
 /// Starts a query of the resolver and returns at once; the arguments are usocket_getaddrinfo's.
 ///
 /// The handle can be polled like a socket: POLLIN means the answer is there, for
-/// usocket_resolve_result. usocket_close cancels it. Queries run on at most four threads of the
+/// usocket_query_result. usocket_close cancels it. Queries run on at most four threads of the
 /// library's, started with the first of them.
 ///
 /// Returns: a handle.
@@ -144,14 +144,14 @@ pub extern "C" fn usocket_freeaddrinfo(list: *mut usocket_addrinfo) -> i32 {
 /// Threads: any.
 /// Ownership: the handle is the caller's, to be given to usocket_close.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn usocket_resolve_start(
+pub unsafe extern "C" fn usocket_query_create(
     host: *const c_char,
     service: *const c_char,
     family: i32,
     r#type: i32,
     proto: i32,
     flags: i32,
-) -> usocket_t {
+) -> usocket_query_t {
     guard(|| {
         // SAFETY: the caller's texts, as documented.
         let (host, service) = unsafe { (text(host), text(service)) };
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn usocket_resolve_start(
     })
 }
 
-/// The answer to a query of usocket_resolve_start, waited for up to `timeout_us` microseconds
+/// The answer to a query of usocket_query_create, waited for up to `timeout_us` microseconds
 /// (negative: as long as it takes; 0: not at all). It can be taken more than once.
 ///
 /// Returns: 0, and a list of at least one answer in `out`.
@@ -171,8 +171,8 @@ pub unsafe extern "C" fn usocket_resolve_start(
 /// Threads: any.
 /// Ownership: the list is the caller's, to be given to usocket_freeaddrinfo.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn usocket_resolve_result(
-    query: usocket_t,
+pub unsafe extern "C" fn usocket_query_result(
+    query: usocket_query_t,
     timeout_us: i64,
     out: *mut *mut usocket_addrinfo,
 ) -> i32 {

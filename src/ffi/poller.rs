@@ -1,6 +1,6 @@
 //! The poller: many handles registered once, a wait that costs what is ready.
 
-use super::library::usocket_t;
+use super::library::{usocket_poller_t, usocket_t};
 use super::{guard, on_object};
 use crate::error::{Error, Result};
 use crate::object::{self, Object};
@@ -8,10 +8,10 @@ use crate::poll::Source;
 use crate::poller::{Event, Poller};
 
 /// In an event mask: report once, then not again until usocket_poller_modify.
-pub const USOCKET_ONESHOT: u32 = 0x4000_0000;
+pub const USOCKET_POLLER_ONESHOT: u32 = 0x4000_0000;
 
 /// In an event mask: report when it becomes ready, not while it is.
-pub const USOCKET_EDGE: u32 = 0x8000_0000;
+pub const USOCKET_POLLER_EDGE: u32 = 0x8000_0000;
 
 /// What usocket_poller_wait reports about one registration.
 #[repr(C)]
@@ -57,14 +57,14 @@ fn source(s: usocket_t, fd: i32) -> Result<Source> {
 /// Threads: any.
 /// Ownership: the handle is the caller's, to be given to usocket_close.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_poller_create() -> usocket_t {
+pub extern "C" fn usocket_poller_create() -> usocket_poller_t {
     guard(|| object::insert(Object::Poller(Poller::new()?)))
 }
 
 /// Registers the handle `s` with a poller, or, when `s` is 0, the descriptor `fd`, which is none
 /// of the library's. `events` is POLLIN, POLLOUT, POLLPRI, POLLRDHUP; POLLERR and POLLHUP come
-/// unasked (a mask of POLLERR asks for nothing else). It is level-triggered unless USOCKET_ONESHOT
-/// or USOCKET_EDGE is added. `data` comes back with every event.
+/// unasked (a mask of POLLERR asks for nothing else). It is level-triggered unless USOCKET_POLLER_ONESHOT
+/// or USOCKET_POLLER_EDGE is added. `data` comes back with every event.
 ///
 /// Closing a registered handle takes it out; the poller reports POLLNVAL for it, once. A
 /// descriptor must be taken out before it is closed.
@@ -79,7 +79,7 @@ pub extern "C" fn usocket_poller_create() -> usocket_t {
 /// Ownership: the poller does not keep `s` open.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_add(
-    poller: usocket_t,
+    poller: usocket_poller_t,
     s: usocket_t,
     fd: i32,
     events: u32,
@@ -88,7 +88,7 @@ pub extern "C" fn usocket_poller_add(
     on_object(poller, |p| p.poller()?.add(source(s, fd)?, events, data).map(|()| 0))
 }
 
-/// Changes what a registration asks for and its `data`; one that USOCKET_ONESHOT has silenced
+/// Changes what a registration asks for and its `data`; one that USOCKET_POLLER_ONESHOT has silenced
 /// reports again.
 ///
 /// Returns: 0.
@@ -98,7 +98,7 @@ pub extern "C" fn usocket_poller_add(
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_modify(
-    poller: usocket_t,
+    poller: usocket_poller_t,
     s: usocket_t,
     fd: i32,
     events: u32,
@@ -116,7 +116,7 @@ pub extern "C" fn usocket_poller_modify(
 /// Threads: any; also while others wait.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_poller_remove(poller: usocket_t, s: usocket_t, fd: i32) -> i32 {
+pub extern "C" fn usocket_poller_remove(poller: usocket_poller_t, s: usocket_t, fd: i32) -> i32 {
     on_object(poller, |p| p.poller()?.remove(source(s, fd)?).map(|()| 0))
 }
 
@@ -133,7 +133,7 @@ pub extern "C" fn usocket_poller_remove(poller: usocket_t, s: usocket_t, fd: i32
 /// Ownership: `events` is the caller's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_poller_wait(
-    poller: usocket_t,
+    poller: usocket_poller_t,
     events: *mut usocket_event,
     n: usize,
     timeout_us: i64,
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn usocket_poller_wait(
 /// Threads: any: that is what it is for.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_poller_wake(poller: usocket_t) -> i32 {
+pub extern "C" fn usocket_poller_wake(poller: usocket_poller_t) -> i32 {
     on_object(poller, |p| {
         p.poller()?.wake();
         Ok(0)

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::library::usocket_t;
+use super::library::{usocket_t, usocket_tls_context_t, usocket_tls_session_t};
 use super::{bytes, on_socket, required_text, room, tls_only};
 #[cfg(feature = "tls")]
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ pub const USOCKET_TLS_HANDSHAKE: i32 = 1;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_wrap(
     s: usocket_t,
-    context: usocket_t,
+    context: usocket_tls_context_t,
     server_name: *const c_char,
     flags: i32,
 ) -> i32 {
@@ -302,7 +302,7 @@ pub unsafe extern "C" fn usocket_tls_channel_binding(
 /// Threads: any.
 /// Ownership: the handle is the caller's, to be given to usocket_close.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_tls_session(s: usocket_t) -> usocket_t {
+pub extern "C" fn usocket_tls_take_session(s: usocket_t) -> usocket_tls_session_t {
     on_socket(s, |s| tls_only!(s => crate::object::insert(s.tls()?.take_ticket()?)))
 }
 
@@ -317,12 +317,12 @@ pub extern "C" fn usocket_tls_session(s: usocket_t) -> usocket_t {
 /// Threads: any.
 /// Ownership: the session's handle stays the caller's; what it stands for is used up.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_tls_set_session(s: usocket_t, session: usocket_t) -> i32 {
+pub extern "C" fn usocket_tls_set_session(s: usocket_t, session: usocket_tls_session_t) -> i32 {
     on_socket(s, |s| tls_only!((s, session) => set_session(s, session)))
 }
 
 #[cfg(feature = "tls")]
-fn wrap(s: &Socket, context: usocket_t, name: Option<&CStr>, flags: i32) -> Result<()> {
+fn wrap(s: &Socket, context: usocket_tls_context_t, name: Option<&CStr>, flags: i32) -> Result<()> {
     if flags & !USOCKET_TLS_HANDSHAKE != 0 {
         return Err(Error::os(libc::EINVAL));
     }
@@ -332,7 +332,7 @@ fn wrap(s: &Socket, context: usocket_t, name: Option<&CStr>, flags: i32) -> Resu
     if s.tls().is_ok() {
         return Err(Error::os(libc::EISCONN));
     }
-    let bad_name = |_| Error::tls(crate::tls::code::USOCKET_ETLS_BAD_NAME);
+    let bad_name = |_| Error::tls(crate::error::causes::USOCKET_ETLS_BAD_NAME);
     let name = name.map(CStr::to_str).transpose().map_err(bad_name)?;
     let pin = object::pin(context)?;
     let session = s.wrap(Session::new(pin.tls_context()?, s, name)?)?;
@@ -340,7 +340,7 @@ fn wrap(s: &Socket, context: usocket_t, name: Option<&CStr>, flags: i32) -> Resu
 }
 
 #[cfg(feature = "tls")]
-fn set_session(s: &Socket, session: usocket_t) -> Result<i32> {
+fn set_session(s: &Socket, session: usocket_tls_session_t) -> Result<i32> {
     let pin = object::pin(session)?;
     s.tls()?.resume(pin.tls_session()?).map(|()| 0)
 }

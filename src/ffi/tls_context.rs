@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::library::usocket_t;
+use super::library::usocket_tls_context_t;
 use super::{bytes, guard, required_text, tls_only};
 #[cfg(feature = "tls")]
 use crate::error::Result;
@@ -36,7 +36,7 @@ pub const USOCKET_TLS_1_3: i32 = 0x0304;
 /// Ownership: the handle is the caller's, to be given to usocket_close; connections that use the
 /// context keep it alive.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_tls_context(role: i32) -> usocket_t {
+pub extern "C" fn usocket_tls_context_create(role: i32) -> usocket_tls_context_t {
     guard(|| tls_only!(role => new_context(role)))
 }
 
@@ -57,8 +57,8 @@ pub extern "C" fn usocket_tls_context(role: i32) -> usocket_t {
 /// Threads: any.
 /// Ownership: both are copied.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn usocket_tls_context_use_cert(
-    context: usocket_t,
+pub unsafe extern "C" fn usocket_tls_context_add_cert(
+    context: usocket_tls_context_t,
     cert: *const c_void,
     cert_len: usize,
     key: *const c_void,
@@ -71,16 +71,16 @@ pub unsafe extern "C" fn usocket_tls_context_use_cert(
     })
 }
 
-/// As usocket_tls_context_use_cert, from files. NULL as `key_path` takes the key from the first.
+/// As usocket_tls_context_add_cert, from files. NULL as `key_path` takes the key from the first.
 ///
 /// Returns: 0.
-/// Errors: as usocket_tls_context_use_cert, and those of open(2) and read(2).
+/// Errors: as usocket_tls_context_add_cert, and those of open(2) and read(2).
 /// Blocks: on the file system.
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn usocket_tls_context_use_cert_file(
-    context: usocket_t,
+pub unsafe extern "C" fn usocket_tls_context_add_cert_file(
+    context: usocket_tls_context_t,
     cert_path: *const c_char,
     key_path: *const c_char,
 ) -> i32 {
@@ -101,7 +101,10 @@ pub unsafe extern "C" fn usocket_tls_context_use_cert_file(
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_tls_context_set_key_check(context: usocket_t, check: i32) -> i32 {
+pub extern "C" fn usocket_tls_context_set_key_check(
+    context: usocket_tls_context_t,
+    check: i32,
+) -> i32 {
     guard(|| tls_only!((context, check) => on_context(context, |c| c.set_key_check(check))))
 }
 
@@ -117,7 +120,7 @@ pub extern "C" fn usocket_tls_context_set_key_check(context: usocket_t, check: i
 /// Ownership: the text is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_context_set_alpn(
-    context: usocket_t,
+    context: usocket_tls_context_t,
     protocols: *const c_char,
 ) -> i32 {
     guard(|| {
@@ -137,7 +140,11 @@ pub unsafe extern "C" fn usocket_tls_context_set_alpn(
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_tls_context_set_versions(context: usocket_t, min: i32, max: i32) -> i32 {
+pub extern "C" fn usocket_tls_context_set_versions(
+    context: usocket_tls_context_t,
+    min: i32,
+    max: i32,
+) -> i32 {
     guard(|| tls_only!((context, min, max) => on_context(context, |c| c.set_versions(min, max))))
 }
 
@@ -153,7 +160,7 @@ pub extern "C" fn usocket_tls_context_set_versions(context: usocket_t, min: i32,
 /// Ownership: the text is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_context_set_ciphers(
-    context: usocket_t,
+    context: usocket_tls_context_t,
     names: *const c_char,
 ) -> i32 {
     guard(|| {
@@ -173,7 +180,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_ciphers(
 /// Ownership: the text is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_context_ciphers(
-    context: usocket_t,
+    context: usocket_tls_context_t,
     buf: *mut c_char,
     len: usize,
 ) -> i32 {
@@ -196,7 +203,7 @@ pub unsafe extern "C" fn usocket_tls_context_ciphers(
 /// Ownership: the text is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_context_set_groups(
-    context: usocket_t,
+    context: usocket_tls_context_t,
     names: *const c_char,
 ) -> i32 {
     guard(|| {
@@ -218,7 +225,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_groups(
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_context_set_resumption(
-    context: usocket_t,
+    context: usocket_tls_context_t,
     sessions: i32,
     tickets: i32,
 ) -> i32 {
@@ -237,8 +244,8 @@ pub extern "C" fn usocket_tls_context_set_resumption(
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn usocket_tls_context_insecure_keylog(
-    context: usocket_t,
+pub unsafe extern "C" fn usocket_tls_context_set_insecure_keylog(
+    context: usocket_tls_context_t,
     path: *const c_char,
 ) -> i32 {
     guard(|| {
@@ -249,13 +256,13 @@ pub unsafe extern "C" fn usocket_tls_context_insecure_keylog(
 }
 
 #[cfg(feature = "tls")]
-fn new_context(role: i32) -> Result<usocket_t> {
+fn new_context(role: i32) -> Result<usocket_tls_context_t> {
     object::insert(Context::new(role)?)
 }
 
 #[cfg(feature = "tls")]
 pub(super) fn on_context<T>(
-    context: usocket_t,
+    context: usocket_tls_context_t,
     body: impl FnOnce(&Context) -> Result<T>,
 ) -> Result<T> {
     let pin = object::pin(context)?;
@@ -263,6 +270,6 @@ pub(super) fn on_context<T>(
 }
 
 #[cfg(feature = "tls")]
-fn ciphers_of(context: usocket_t) -> Result<String> {
+fn ciphers_of(context: usocket_tls_context_t) -> Result<String> {
     on_context(context, |c| Ok(c.ciphers()))
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::library::usocket_t;
+use super::library::usocket_tls_context_t;
 #[cfg(feature = "tls")]
 use super::tls_context::on_context;
 use super::{bytes, guard, required_text, tls_only};
@@ -50,8 +50,8 @@ pub type usocket_tls_verify_cb =
 /// Threads: any.
 /// Ownership: the certificates are copied.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn usocket_tls_context_trust(
-    context: usocket_t,
+pub unsafe extern "C" fn usocket_tls_context_add_trust(
+    context: usocket_tls_context_t,
     certs: *const c_void,
     len: usize,
 ) -> i32 {
@@ -62,16 +62,16 @@ pub unsafe extern "C" fn usocket_tls_context_trust(
     })
 }
 
-/// As usocket_tls_context_trust, from a file.
+/// As usocket_tls_context_add_trust, from a file.
 ///
 /// Returns: how many certificates were added.
-/// Errors: as usocket_tls_context_trust, and those of open(2) and read(2).
+/// Errors: as usocket_tls_context_add_trust, and those of open(2) and read(2).
 /// Blocks: on the file system.
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn usocket_tls_context_trust_file(
-    context: usocket_t,
+pub unsafe extern "C" fn usocket_tls_context_add_trust_file(
+    context: usocket_tls_context_t,
     path: *const c_char,
 ) -> i32 {
     guard(|| {
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn usocket_tls_context_trust_file(
     })
 }
 
-/// As usocket_tls_context_trust, from all files of a directory; those that hold no certificate are
+/// As usocket_tls_context_add_trust, from all files of a directory; those that hold no certificate are
 /// passed over.
 ///
 /// Returns: how many certificates were added.
@@ -90,8 +90,8 @@ pub unsafe extern "C" fn usocket_tls_context_trust_file(
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn usocket_tls_context_trust_dir(
-    context: usocket_t,
+pub unsafe extern "C" fn usocket_tls_context_add_trust_dir(
+    context: usocket_tls_context_t,
     path: *const c_char,
 ) -> i32 {
     guard(|| {
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn usocket_tls_context_trust_dir(
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_tls_context_trust_system(context: usocket_t) -> i32 {
+pub extern "C" fn usocket_tls_context_add_trust_system(context: usocket_tls_context_t) -> i32 {
     guard(|| tls_only!(context => on_context(context, |c| c.trust_system())))
 }
 
@@ -125,7 +125,7 @@ pub extern "C" fn usocket_tls_context_trust_system(context: usocket_t) -> i32 {
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_tls_context_trust_mozilla(context: usocket_t) -> i32 {
+pub extern "C" fn usocket_tls_context_add_trust_mozilla(context: usocket_tls_context_t) -> i32 {
     guard(|| tls_only!(context => on_context(context, |c| c.trust_mozilla())))
 }
 
@@ -140,7 +140,7 @@ pub extern "C" fn usocket_tls_context_trust_mozilla(context: usocket_t) -> i32 {
 /// Ownership: the lists are copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_context_add_crl(
-    context: usocket_t,
+    context: usocket_tls_context_t,
     crl: *const c_void,
     len: usize,
 ) -> i32 {
@@ -159,7 +159,10 @@ pub unsafe extern "C" fn usocket_tls_context_add_crl(
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_tls_context_set_crl_flags(context: usocket_t, flags: i32) -> i32 {
+pub extern "C" fn usocket_tls_context_set_crl_flags(
+    context: usocket_tls_context_t,
+    flags: i32,
+) -> i32 {
     guard(|| tls_only!((context, flags) => on_context(context, |c| c.set_crl_flags(flags))))
 }
 
@@ -173,7 +176,7 @@ pub extern "C" fn usocket_tls_context_set_crl_flags(context: usocket_t, flags: i
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_tls_context_set_verify(context: usocket_t, mode: i32) -> i32 {
+pub extern "C" fn usocket_tls_context_set_verify(context: usocket_tls_context_t, mode: i32) -> i32 {
     guard(|| tls_only!((context, mode) => on_context(context, |c| c.set_verify(mode))))
 }
 
@@ -186,7 +189,10 @@ pub extern "C" fn usocket_tls_context_set_verify(context: usocket_t, mode: i32) 
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_tls_context_set_hostname(context: usocket_t, mode: i32) -> i32 {
+pub extern "C" fn usocket_tls_context_set_hostname_check(
+    context: usocket_tls_context_t,
+    mode: i32,
+) -> i32 {
     guard(|| tls_only!((context, mode) => on_context(context, |c| c.set_hostname(mode))))
 }
 
@@ -201,7 +207,7 @@ pub extern "C" fn usocket_tls_context_set_hostname(context: usocket_t, mode: i32
 /// Ownership: the pin is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_context_add_pin(
-    context: usocket_t,
+    context: usocket_tls_context_t,
     sha256: *const u8,
     len: usize,
 ) -> i32 {
@@ -228,7 +234,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_pin(
 /// Ownership: `arg` stays the caller's and must outlive the context and its connections.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_context_set_verify_callback(
-    context: usocket_t,
+    context: usocket_tls_context_t,
     callback: usocket_tls_verify_cb,
     arg: *mut c_void,
 ) -> i32 {
@@ -246,7 +252,10 @@ pub unsafe extern "C" fn usocket_tls_context_set_verify_callback(
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_tls_context_set_clock(context: usocket_t, unix_seconds: i64) -> i32 {
+pub extern "C" fn usocket_tls_context_set_clock(
+    context: usocket_tls_context_t,
+    unix_seconds: i64,
+) -> i32 {
     guard(
         || tls_only!((context, unix_seconds) => on_context(context, |c| c.set_clock(unix_seconds))),
     )

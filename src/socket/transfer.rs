@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::{IPPROTO_SEC, Socket};
 use crate::addr::Addr;
+use crate::error::causes::USOCKET_ETLS_NOT_WRAPPED;
 use crate::error::{Error, Result};
 use crate::sys::net;
-use crate::tls::code::USOCKET_ETLS_NOT_WRAPPED;
 use crate::wait::{self, Deadline};
 
 /// How an operation's first system call failed, if it was made already.

@@ -7,8 +7,8 @@ use rustls::{
     CertRevocationListError, CertificateError, Error as Tls, InvalidMessage, PeerIncompatible,
 };
 
-use super::code::*;
-use super::der;
+use crate::error::causes::*;
+use crate::tls::material::der;
 
 /// Why TLS failed: a code of the TLS range, and the words.
 #[derive(Clone, Debug)]

@@ -4,11 +4,11 @@ use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 
 use super::{Engine, Step};
+use crate::error::causes::USOCKET_ETLS_TRUNCATED;
 use crate::error::{Error, Result};
-use crate::tls::buffer;
-use crate::tls::code::USOCKET_ETLS_TRUNCATED;
-use crate::tls::config::Config;
-use crate::tls::drive::{Out, Turn};
+use crate::tls::context::config::Config;
+use crate::tls::engine::buffer;
+use crate::tls::engine::drive::{Out, Turn};
 
 impl Engine {
     /// Whether asking the kernel found nothing last time: better wait, and then ask.

@@ -3,14 +3,14 @@
 use std::os::fd::BorrowedFd;
 
 use super::Engine;
+use super::transport::is_connected;
+use crate::error::causes::USOCKET_ETLS_RECORD_OVERFLOW;
 use crate::error::{Error, Result};
 use crate::sys::net;
 use crate::tls::Cause;
-use crate::tls::buffer::Buffer;
-use crate::tls::code::USOCKET_ETLS_RECORD_OVERFLOW;
-use crate::tls::config::Config;
-use crate::tls::drive::{Out, Turn};
-use crate::tls::wire::is_connected;
+use crate::tls::context::config::Config;
+use crate::tls::engine::buffer::Buffer;
+use crate::tls::engine::drive::{Out, Turn};
 
 impl Engine {
     /// Sends what is waiting to go; false while not all is gone.

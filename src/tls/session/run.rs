@@ -1,6 +1,6 @@
 //! The one loop of every operation: let the engine try, wait, again.
 //!
-//! For input one thread waits at a time: the [`Receiver`](crate::tls::receiver::Receiver). In
+//! For input one thread waits at a time: the [`Receiver`](crate::tls::engine::receiver::Receiver). In
 //! blocking mode it waits in recv(2), into a buffer of its own, so that a message that has yet to
 //! come costs one system call; with a timeout in ppoll(2). Whoever else wants input waits for its
 //! return, and those who must not wait are told that there is none. So input is taken in order, and
@@ -15,7 +15,7 @@ use super::Session;
 use crate::error::{Error, Result};
 use crate::socket::Socket;
 use crate::sys::{futex, net, process};
-use crate::tls::buffer::Buffer;
+use crate::tls::engine::buffer::Buffer;
 use crate::tls::engine::{Engine, Step};
 use crate::wait::{self, Deadline};
 

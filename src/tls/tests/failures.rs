@@ -5,8 +5,8 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa};
 
 use super::support::*;
+use crate::error::causes::*;
 use crate::socket::Socket;
-use crate::tls::code::*;
 use crate::tls::context::Context;
 
 /// What each end made of a handshake: code and sentence, client's first.

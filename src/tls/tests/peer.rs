@@ -14,7 +14,7 @@ use super::support::*;
 use crate::object;
 use crate::poll::{Entry, Source, poll};
 use crate::socket::Socket;
-use crate::tls::provider;
+use crate::tls::material::provider;
 
 /// A socket of ours with a session, and a bare rustls server at its other end.
 fn against_rustls() -> (Socket, UnixStream, ServerConnection) {

@@ -5,10 +5,10 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::support::*;
+use crate::error::causes::*;
 use crate::object;
 use crate::poll::{Entry, Source, poll};
 use crate::socket::Socket;
-use crate::tls::code::*;
 
 const IN: i16 = libc::POLLIN;
 const OUT: i16 = libc::POLLOUT;

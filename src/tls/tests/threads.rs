@@ -258,7 +258,7 @@ fn an_error_reaches_all_who_wait() {
         drop(Socket::from_fd(b.into_fd()).unwrap());
         for thread in threads {
             let e = thread.join().unwrap().unwrap_err();
-            assert_eq!(e.code(), crate::tls::code::USOCKET_ETLS_TRUNCATED);
+            assert_eq!(e.code(), crate::error::causes::USOCKET_ETLS_TRUNCATED);
         }
     });
 }

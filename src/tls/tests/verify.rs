@@ -4,7 +4,7 @@ use rcgen::{BasicConstraints, DnType, IsCa};
 
 use super::failures::{alert, expect, outcome};
 use super::support::*;
-use crate::tls::code::*;
+use crate::error::causes::*;
 use crate::tls::context::Context;
 
 #[test]
@@ -63,9 +63,9 @@ fn pins_and_the_callback() {
         outcome(&client, &server(&made), Some(NAME))
     };
     let pin_of = |der: &[u8]| {
-        let facts = crate::tls::der::Facts::of(der).unwrap();
-        let provider = crate::tls::provider::get().unwrap();
-        crate::tls::provider::sha256(&provider, facts.key).unwrap()
+        let facts = crate::tls::material::der::Facts::of(der).unwrap();
+        let provider = crate::tls::material::provider::get().unwrap();
+        crate::tls::material::provider::sha256(&provider, facts.key).unwrap()
     };
     let (leaf, root) = (pin_of(&made.der), pin_of(ca.issuer.der()));
     expect(case(&|c| _ = c.add_pin(&leaf).unwrap()), [0, 0], "");

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         Err(e) => return fail(&e),
     };
     let bindings = cbindgen::Builder::new().with_config(config).with_src(root.join("src/addr.rs"));
-    let bindings = bindings.with_src(root.join("src/tls/code.rs"));
+    let bindings = bindings.with_src(root.join("src/error/causes.rs"));
     // In the order of the header's sections.
     let sections = [
         "library",

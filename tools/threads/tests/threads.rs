@@ -194,7 +194,7 @@ fn poller_at_once() {
                     assert_eq!(usocket_poller_add(p, a, 0, IN, a as u64), 0);
                     // SAFETY: one readable byte.
                     unsafe { usocket_send(b, c"x".as_ptr().cast(), 1, 0) };
-                    assert_eq!(usocket_poller_modify(p, a, 0, IN | USOCKET_ONESHOT, 0), 0);
+                    assert_eq!(usocket_poller_modify(p, a, 0, IN | USOCKET_POLLER_ONESHOT, 0), 0);
                     assert_eq!(usocket_poller_wake(p), 0);
                     assert_eq!((usocket_close(a), usocket_close(b)), (0, 0));
                 }

@@ -15,14 +15,14 @@ fn contexts() -> (i64, i64) {
             panic!("certificate")
         };
         let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-        let (client, server) = (usocket_tls_context(1), usocket_tls_context(2));
+        let (client, server) = (usocket_tls_context_create(1), usocket_tls_context_create(2));
         // SAFETY: texts of the lengths given.
         unsafe {
-            let trusted = usocket_tls_context_trust(client, cert.as_ptr().cast(), cert.len());
+            let trusted = usocket_tls_context_add_trust(client, cert.as_ptr().cast(), cert.len());
             assert_eq!(trusted, 1);
             let (at, len) = (cert.as_ptr().cast(), cert.len());
             let used =
-                usocket_tls_context_use_cert(server, at, len, key.as_ptr().cast(), key.len());
+                usocket_tls_context_add_cert(server, at, len, key.as_ptr().cast(), key.len());
             assert_eq!(used, 0);
         }
         (client, server)

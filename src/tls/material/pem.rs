@@ -2,8 +2,9 @@
 
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
-use super::code::*;
-use super::{Cause, der};
+use crate::error::causes::*;
+use crate::tls::Cause;
+use crate::tls::material::der;
 
 /// One item of a PEM text.
 struct Item<'a> {

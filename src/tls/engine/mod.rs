@@ -5,6 +5,11 @@
 //! session's. Where that can wait in recv(2) itself, the engine is told not to `ask` the kernel for
 //! input first. Plaintext goes straight to the caller's buffer; what does not fit is kept in `plain`.
 
+pub mod buffer;
+mod drive;
+pub mod receiver;
+pub mod transport;
+
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -15,17 +20,17 @@ use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use zeroize::Zeroizing;
 
-use super::Cause;
-use super::buffer::Buffer;
-use super::cause::{self, Setting};
-use super::code::*;
-use super::config::{Config, Side};
-use super::drive::{self, Out, Turn};
-use super::keylog;
-use super::receiver::Receiver;
-use super::resume::{Store, Taken};
+use crate::error::causes::*;
 use crate::error::{Error, Result};
 use crate::sys::net;
+use crate::tls::Cause;
+use crate::tls::cause::{self, Setting};
+use crate::tls::context::config::{Config, Side};
+use crate::tls::context::resume::{Store, Taken};
+use crate::tls::engine::buffer::Buffer;
+use crate::tls::engine::receiver::Receiver;
+use crate::tls::material::keylog;
+use drive::{Out, Turn};
 
 mod traffic;
 mod wire;

@@ -10,13 +10,15 @@ use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, DistinguishedName, ServerConfig, SupportedProtocolVersion};
 
-use super::certs::Identities;
-use super::code::*;
-use super::context::{Draft, Role};
-use super::keylog::Log;
-use super::resume::Store;
-use super::verify::{Mode, Verifier};
-use super::{Cause, provider, roots};
+use crate::error::causes::*;
+use crate::tls::Cause;
+use crate::tls::context::certs::Identities;
+use crate::tls::context::resume::Store;
+use crate::tls::context::{Draft, Role};
+use crate::tls::material::keylog::Log;
+use crate::tls::material::provider;
+use crate::tls::material::roots;
+use crate::tls::verify::{Mode, Verifier};
 
 /// What a session needs of its context.
 pub struct Config {

@@ -4,6 +4,8 @@
 //! enough and the mode allows, wait, and again (`run`). So a thread that waits to receive never keeps
 //! another from sending.
 
+mod info;
+
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -14,18 +16,18 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 
-use super::code::*;
-use super::config::{Config, Side};
-use super::context::Context;
-use super::engine::{Engine, Step};
-use super::info::{self, Info};
-use super::resume::Ticket;
-use super::verify::Mode;
-use super::wire::discard_input;
+use crate::error::causes::*;
 use crate::error::{Error, Result};
 use crate::socket::Socket;
 use crate::sys::process;
+use crate::tls::context::Context;
+use crate::tls::context::config::{Config, Side};
+use crate::tls::context::resume::Ticket;
+use crate::tls::engine::transport::discard_input;
+use crate::tls::engine::{Engine, Step};
+use crate::tls::verify::Mode;
 use crate::wait::Deadline;
+use info::Info;
 
 mod run;
 

@@ -1,5 +1,9 @@
 //! A context: what the caller sets up, and what connections use. Immutable once used.
 
+mod certs;
+pub mod config;
+pub mod resume;
+
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, OpenOptions};
 use std::io::Read;
@@ -14,14 +18,16 @@ use rustls::SupportedCipherSuite;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 
-use super::certs::Identity;
-use super::code::*;
-use super::config::{self, Clock, Config};
-use super::roots::{self, Anchors};
-pub use super::verify::Callback;
-use super::verify::{CrlPolicy, Mode};
-use super::{Cause, pem, provider};
+use crate::error::causes::*;
 use crate::error::{Error, Result};
+use crate::tls::Cause;
+use crate::tls::context::certs::Identity;
+use crate::tls::material::pem;
+use crate::tls::material::provider;
+use crate::tls::material::roots::{self, Anchors};
+pub use crate::tls::verify::Callback;
+use crate::tls::verify::{CrlPolicy, Mode};
+use config::{Clock, Config};
 
 /// Which end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

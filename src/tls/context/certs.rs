@@ -8,9 +8,11 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
 
-use super::code::*;
-use super::der::Facts;
-use super::{Cause, keylog, pem};
+use crate::error::causes::*;
+use crate::tls::Cause;
+use crate::tls::material::der::Facts;
+use crate::tls::material::keylog;
+use crate::tls::material::pem;
 
 /// A certificate with its key, and the names it is for.
 #[derive(Clone, Debug)]

@@ -7,8 +7,8 @@ use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::server::ProducesTickets;
 use rustls::{CipherSuite, SupportedCipherSuite};
 
-use super::Cause;
-use super::code::*;
+use crate::error::causes::*;
+use crate::tls::Cause;
 
 #[cfg(any(
     all(feature = "aws-lc-rs", feature = "ring"),

@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_constant_has_one_number_and_a_text() {
-        let source = include_str!("code.rs");
+        let source = include_str!("causes.rs");
         let mut seen = Vec::new();
         for line in source.lines().filter(|l| l.starts_with("pub const USOCKET_ETLS_")) {
             let number = line.rsplit(' ').next().unwrap_or_default().trim_end_matches(';');

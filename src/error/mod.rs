@@ -12,7 +12,7 @@
 use std::cell::RefCell;
 use std::io;
 
-use crate::tls::code;
+pub mod causes;
 
 /// An error code as it crosses the ABI: always negative.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub fn message(code: i32) -> String {
         0.. => "no error".into(),
         -4095..=-1 => crate::sys::strerror(-code),
         _ if (TLS_BASE - 999..TLS_BASE).contains(&code) => {
-            code::text(code).unwrap_or_else(|| format!("unknown TLS error {code}"))
+            causes::text(code).unwrap_or_else(|| format!("unknown TLS error {code}"))
         }
         _ if (EAI_BASE - 1000..EAI_BASE).contains(&code) => {
             crate::sys::names::gai_strerror(code - EAI_BASE)
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(message(-libc::ECONNREFUSED), "Connection refused");
         assert_eq!(Error::eai(libc::EAI_NONAME).code(), -20002);
         assert!(message(-20002).contains("not known"), "{}", message(-20002));
-        assert!(message(code::USOCKET_ETLS_NOT_WRAPPED).contains("IPPROTO_SEC"));
+        assert!(message(causes::USOCKET_ETLS_NOT_WRAPPED).contains("IPPROTO_SEC"));
         assert!(message(-9999).starts_with("unknown error"));
         assert!(message(i32::MIN).starts_with("unknown error"));
     }

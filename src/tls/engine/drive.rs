@@ -8,7 +8,7 @@ use rustls::unbuffered::{
     UnbufferedStatus,
 };
 
-use super::buffer::Buffer;
+use crate::tls::engine::buffer::Buffer;
 
 /// What is to go out once everything before it has.
 #[derive(Clone, Copy)]

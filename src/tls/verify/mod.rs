@@ -18,11 +18,12 @@ use rustls::{
 };
 use webpki::{Error as Pki, KeyUsage};
 
-use super::code::*;
-use super::der::Facts;
-use super::keylog::note_words;
-use super::roots::Anchors;
-use super::{Cause, provider};
+use crate::error::causes::*;
+use crate::tls::Cause;
+use crate::tls::material::der::Facts;
+use crate::tls::material::keylog::note_words;
+use crate::tls::material::provider;
+use crate::tls::material::roots::Anchors;
 
 /// How much is asked of the peer's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

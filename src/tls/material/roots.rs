@@ -5,8 +5,8 @@ use std::sync::Arc;
 use once_cell::sync::OnceCell;
 use rustls::pki_types::TrustAnchor;
 
-use super::Cause;
-use super::code::*;
+use crate::error::causes::*;
+use crate::tls::Cause;
 
 /// Certificates that are trusted to issue others.
 pub type Anchors = Arc<[TrustAnchor<'static>]>;

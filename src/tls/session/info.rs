@@ -3,8 +3,8 @@
 use rustls::crypto::tls13::OkmBlock;
 use rustls::{CommonState, HandshakeKind, SupportedCipherSuite};
 
-use super::provider;
 use crate::error::{Error, Result};
+use crate::tls::material::provider;
 
 /// The connection, once its handshake is complete.
 pub struct Info<'a>(pub Option<&'a CommonState>);

@@ -1,0 +1,7 @@
+//! What TLS is made from, as it comes: certificates, keys, trust stores, the cryptography.
+
+pub mod der;
+pub mod keylog;
+pub mod pem;
+pub mod provider;
+pub mod roots;
