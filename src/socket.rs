@@ -27,6 +27,7 @@ use crate::sys::net;
 use crate::tls::session::Session;
 use crate::wait;
 
+mod carrier;
 mod transfer;
 
 pub(crate) use transfer::Failed;

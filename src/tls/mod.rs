@@ -8,6 +8,7 @@
 //! | [`material`] | certificates, keys, trust stores and the cryptography itself, as they come |
 //! | `verify` | the one verifier, for both roles |
 //! | [`context`] | what the caller sets up, and what rustls uses of it |
+//! | [`transport`] | what carries a session's records, as far as the session knows it |
 //! | `engine` | one connection: bytes in, bytes out, no waiting |
 //! | [`session`] | an engine behind its lock, and the waiting |
 //!
@@ -25,6 +26,7 @@ mod engine;
 pub mod material;
 #[cfg(feature = "tls")]
 pub mod session;
+pub mod transport;
 #[cfg(feature = "tls")]
 mod verify;
 

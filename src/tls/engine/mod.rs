@@ -8,10 +8,8 @@
 pub mod buffer;
 mod drive;
 pub mod receiver;
-pub mod transport;
 
 use std::mem::MaybeUninit;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use rustls::CommonState;
@@ -22,7 +20,6 @@ use zeroize::Zeroizing;
 
 use crate::error::causes::*;
 use crate::error::{Error, Result};
-use crate::sys::net;
 use crate::tls::Cause;
 use crate::tls::cause::{self, Setting};
 use crate::tls::context::config::{Config, Side};
@@ -30,6 +27,7 @@ use crate::tls::context::resume::{Store, Taken};
 use crate::tls::engine::buffer::Buffer;
 use crate::tls::engine::receiver::Receiver;
 use crate::tls::material::keylog;
+use crate::tls::transport::Transport;
 use drive::{Out, Turn};
 
 mod traffic;
@@ -190,7 +188,7 @@ impl Engine {
     pub fn handshake(
         &mut self,
         config: &Config,
-        fd: BorrowedFd<'_>,
+        io: &dyn Transport,
         ask: bool,
     ) -> Result<Step<()>> {
         if self.complete {
@@ -198,14 +196,14 @@ impl Engine {
         }
         self.check()?;
         loop {
-            match self.turn(config, fd, Out::Nothing, &mut [])? {
+            match self.turn(config, io, Out::Nothing, &mut [])? {
                 (Turn::Idle, _) => {}
                 (Turn::Closed, _) => {
                     return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF)));
                 }
                 _ => continue,
             }
-            if !self.flush(config, fd)? {
+            if !self.flush(config, io)? {
                 return Ok(self.wait(libc::POLLOUT));
             }
             if self.common().is_some_and(|c| !c.is_handshaking()) {
@@ -213,11 +211,11 @@ impl Engine {
                 self.input.settle();
                 return Ok(Step::Done(()));
             }
-            match self.fill(fd, ask) {
+            match self.fill(io, ask) {
                 Ok(Some(0)) => return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF))),
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(self.wait(libc::POLLIN)),
-                Err(e) => return Err(self.receive_failed(fd, e)),
+                Err(e) => return Err(self.receive_failed(io, e)),
             }
         }
     }
@@ -280,7 +278,7 @@ impl Engine {
     fn turn(
         &mut self,
         config: &Config,
-        fd: BorrowedFd<'_>,
+        io: &dyn Transport,
         out: Out<'_>,
         to: &mut [MaybeUninit<u8>],
     ) -> Result<(Turn, usize)> {
@@ -310,7 +308,7 @@ impl Engine {
                 self.peer_closed |= matches!(turn, Turn::Closed);
                 Ok((turn, done))
             }
-            Err(e) => Err(self.fail(config, fd, &e, words)),
+            Err(e) => Err(self.fail(config, io, &e, words)),
         }
     }
 
@@ -318,7 +316,7 @@ impl Engine {
     fn fail(
         &mut self,
         config: &Config,
-        fd: BorrowedFd<'_>,
+        io: &dyn Transport,
         e: &rustls::Error,
         words: Option<String>,
     ) -> Error {
@@ -340,7 +338,7 @@ impl Engine {
             }
         }
         if !self.output.is_empty() {
-            let _ = net::send_now(fd, self.output.filled());
+            let _ = io.send_now(self.output.filled());
         }
         self.output = Buffer::default();
         self.input = Buffer::default();

@@ -1,7 +1,6 @@
 //! Application data: received, sent, and the end of it said.
 
 use std::mem::MaybeUninit;
-use std::os::fd::BorrowedFd;
 
 use super::{Engine, Step};
 use crate::error::causes::USOCKET_ETLS_TRUNCATED;
@@ -9,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::tls::context::config::Config;
 use crate::tls::engine::buffer;
 use crate::tls::engine::drive::{Out, Turn};
+use crate::tls::transport::Transport;
 
 impl Engine {
     /// Whether asking the kernel found nothing last time: better wait, and then ask.
@@ -20,7 +20,7 @@ impl Engine {
     pub fn recv(
         &mut self,
         config: &Config,
-        fd: BorrowedFd<'_>,
+        io: &dyn Transport,
         to: &mut [MaybeUninit<u8>],
         peek: bool,
         ask: bool,
@@ -33,7 +33,7 @@ impl Engine {
             if self.pending() > 0 {
                 return Ok(Step::Done(self.take(to, peek)));
             }
-            let done = self.decrypt(config, fd, if peek { &mut [] } else { &mut *to })?;
+            let done = self.decrypt(config, io, if peek { &mut [] } else { &mut *to })?;
             if done > 0 {
                 self.input.settle();
                 return Ok(Step::Done(done));
@@ -45,8 +45,8 @@ impl Engine {
                 return Ok(Step::Done(0));
             }
             // Answers to what was received, if any.
-            let flushed = self.output.is_empty() || self.flush(config, fd)?;
-            match self.fill(fd, ask) {
+            let flushed = self.output.is_empty() || self.flush(config, io)?;
+            match self.fill(io, ask) {
                 Ok(Some(0)) => return Err(Error::tls(USOCKET_ETLS_TRUNCATED)),
                 Ok(Some(n)) => self.dry &= n < 16 * 1024,
                 Ok(None) => {
@@ -54,7 +54,7 @@ impl Engine {
                     let out = if flushed { 0 } else { libc::POLLOUT };
                     return Ok(self.wait(libc::POLLIN | out));
                 }
-                Err(e) => return Err(self.receive_failed(fd, e)),
+                Err(e) => return Err(self.receive_failed(io, e)),
             }
             first = false;
         }
@@ -64,7 +64,7 @@ impl Engine {
     pub fn send(
         &mut self,
         config: &Config,
-        fd: BorrowedFd<'_>,
+        io: &dyn Transport,
         from: &[u8],
     ) -> Result<Step<usize>> {
         self.check()?;
@@ -74,27 +74,27 @@ impl Engine {
         if self.said_bye {
             return Err(Error::os(libc::EPIPE));
         }
-        if !self.output.is_empty() && !self.flush(config, fd)? {
+        if !self.output.is_empty() && !self.flush(config, io)? {
             return Ok(self.wait(libc::POLLOUT));
         }
         let from = &from[..from.len().min(buffer::PLAIN_OUT)];
         if !from.is_empty() {
-            self.put(config, fd, Out::Data(from))?;
-            self.flush(config, fd)?;
+            self.put(config, io, Out::Data(from))?;
+            self.flush(config, io)?;
         }
         Ok(Step::Done(from.len()))
     }
 
     /// Sends close_notify, once.
-    pub fn bye(&mut self, config: &Config, fd: BorrowedFd<'_>) -> Result<Step<()>> {
+    pub fn bye(&mut self, config: &Config, io: &dyn Transport) -> Result<Step<()>> {
         if !self.complete || self.fatal.is_some() || self.unsendable.is_some() {
             return Ok(Step::Done(()));
         }
         if !self.said_bye {
-            self.put(config, fd, Out::Bye)?;
+            self.put(config, io, Out::Bye)?;
             self.said_bye = true;
         }
-        Ok(if self.flush(config, fd)? { Step::Done(()) } else { self.wait(libc::POLLOUT) })
+        Ok(if self.flush(config, io)? { Step::Done(()) } else { self.wait(libc::POLLOUT) })
     }
 
     /// Whether only input can get a receiver any further.
@@ -105,23 +105,23 @@ impl Engine {
     }
 
     /// Whether a recv would give something (data, the end, or an error) now; reads what is there.
-    pub fn readable(&mut self, config: &Config, fd: BorrowedFd<'_>, receive: bool) -> bool {
+    pub fn readable(&mut self, config: &Config, io: &dyn Transport, receive: bool) -> bool {
         loop {
             if self.pending() > 0 || self.peer_closed || self.eof || self.fatal.is_some() {
                 return true;
             }
-            if self.decrypt(config, fd, &mut []).is_err() || self.pending() > 0 || self.peer_closed
+            if self.decrypt(config, io, &mut []).is_err() || self.pending() > 0 || self.peer_closed
             {
                 continue;
             }
-            let _ = self.output.is_empty() || self.flush(config, fd).is_ok();
-            match self.fill(fd, receive) {
+            let _ = self.output.is_empty() || self.flush(config, io).is_ok();
+            match self.fill(io, receive) {
                 Ok(Some(_)) => {}
                 Ok(None) => {
                     self.input.settle();
                     return false;
                 }
-                Err(e) => drop(self.receive_failed(fd, e)),
+                Err(e) => drop(self.receive_failed(io, e)),
             }
         }
     }
@@ -145,13 +145,13 @@ impl Engine {
     fn decrypt(
         &mut self,
         config: &Config,
-        fd: BorrowedFd<'_>,
+        io: &dyn Transport,
         to: &mut [MaybeUninit<u8>],
     ) -> Result<usize> {
         let mut done = 0;
         self.check()?;
         while !self.input.is_empty() && !self.peer_closed && self.pending() == 0 {
-            match self.turn(config, fd, Out::Nothing, &mut to[done..]) {
+            match self.turn(config, io, Out::Nothing, &mut to[done..]) {
                 Ok((Turn::Idle, _)) => break,
                 Ok((_, n)) => done += n,
                 Err(_) if done > 0 || self.pending() > 0 => break,
@@ -165,9 +165,9 @@ impl Engine {
     }
 
     /// Encrypts, through whatever has to go before.
-    fn put(&mut self, config: &Config, fd: BorrowedFd<'_>, out: Out<'_>) -> Result<()> {
+    fn put(&mut self, config: &Config, io: &dyn Transport, out: Out<'_>) -> Result<()> {
         loop {
-            match self.turn(config, fd, out, &mut [])?.0 {
+            match self.turn(config, io, out, &mut [])?.0 {
                 Turn::Put => return Ok(()),
                 Turn::Idle => return Err(Error::os(libc::EPIPE)),
                 Turn::Again | Turn::Closed => {}

@@ -1,23 +1,20 @@
 //! Ciphertext: what comes from the kernel and what goes to it.
 
-use std::os::fd::BorrowedFd;
-
 use super::Engine;
-use super::transport::is_connected;
 use crate::error::causes::USOCKET_ETLS_RECORD_OVERFLOW;
 use crate::error::{Error, Result};
-use crate::sys::net;
 use crate::tls::Cause;
 use crate::tls::context::config::Config;
 use crate::tls::engine::buffer::Buffer;
 use crate::tls::engine::drive::{Out, Turn};
+use crate::tls::transport::Transport;
 
 impl Engine {
     /// Sends what is waiting to go; false while not all is gone.
-    pub fn flush(&mut self, config: &Config, fd: BorrowedFd<'_>) -> Result<bool> {
+    pub fn flush(&mut self, config: &Config, io: &dyn Transport) -> Result<bool> {
         while !self.output.is_empty() {
             let all = self.output.filled().len();
-            match net::send_now(fd, self.output.filled()) {
+            match io.send_now(self.output.filled()) {
                 Ok(n) => {
                     self.spoken = true;
                     self.output.consume(n);
@@ -29,7 +26,7 @@ impl Engine {
                 Err(e) => match e.raw_os_error() {
                     Some(libc::EINTR) => {}
                     Some(libc::EAGAIN) => break,
-                    _ => return Err(self.send_failed(config, fd, e.into())),
+                    _ => return Err(self.send_failed(config, io, e.into())),
                 },
             }
         }
@@ -39,7 +36,7 @@ impl Engine {
 
     /// Receives ciphertext: 0 at the end, `None` when there is none now or it is for the thread
     /// that waits for it. Unless `ask`, it is left to the caller to ask the kernel.
-    pub(super) fn fill(&mut self, fd: BorrowedFd<'_>, ask: bool) -> Result<Option<usize>> {
+    pub(super) fn fill(&mut self, io: &dyn Transport, ask: bool) -> Result<Option<usize>> {
         if self.eof {
             return Ok(Some(0));
         }
@@ -54,7 +51,7 @@ impl Engine {
             return Err(Error::tls(USOCKET_ETLS_RECORD_OVERFLOW));
         }
         loop {
-            match net::recv_into(fd, room, libc::MSG_DONTWAIT) {
+            match io.recv(room, libc::MSG_DONTWAIT) {
                 Ok(n) => {
                     self.input.fill(n);
                     self.spoken = true;
@@ -71,14 +68,14 @@ impl Engine {
     }
 
     /// Receiving failed for good.
-    pub fn receive_failed(&mut self, fd: BorrowedFd<'_>, e: Error) -> Error {
-        self.unconnected(fd, e).unwrap_or_else(|| self.latch(e.into()))
+    pub fn receive_failed(&mut self, io: &dyn Transport, e: Error) -> Error {
+        self.unconnected(io, e).unwrap_or_else(|| self.latch(e.into()))
     }
 
     /// Why the very first bytes were refused, when it is for want of a connection: the session can
     /// begin once there is one. Asked only now, because it hardly ever is.
-    fn unconnected(&self, fd: BorrowedFd<'_>, e: Error) -> Option<Error> {
-        if self.spoken || is_connected(fd) {
+    fn unconnected(&self, io: &dyn Transport, e: Error) -> Option<Error> {
+        if self.spoken || io.is_connected() {
             return None;
         }
         // Sockets without a peer say EPIPE (TCP) to a send and EINVAL (Unix) to a recv.
@@ -105,21 +102,21 @@ impl Engine {
     }
 
     /// A peer that ends the connection may have said why before: that is the better error.
-    fn send_failed(&mut self, config: &Config, fd: BorrowedFd<'_>, e: Error) -> Error {
+    fn send_failed(&mut self, config: &Config, io: &dyn Transport, e: Error) -> Error {
         if e.is(libc::ENOTCONN) || e.is(libc::EBADF) {
             return e;
         }
-        if let Some(e) = self.unconnected(fd, e) {
+        if let Some(e) = self.unconnected(io, e) {
             return e;
         }
         self.output = Buffer::default();
         self.unsendable = Some(e);
         while self.fatal.is_none()
             && !self.peer_closed
-            && matches!(self.fill(fd, true), Ok(Some(1..)))
+            && matches!(self.fill(io, true), Ok(Some(1..)))
         {
             while !self.input.is_empty() {
-                match self.turn(config, fd, Out::Nothing, &mut []) {
+                match self.turn(config, io, Out::Nothing, &mut []) {
                     Ok((Turn::Idle, _)) | Err(_) => break,
                     Ok(_) => {}
                 }

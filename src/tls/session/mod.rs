@@ -8,7 +8,6 @@ mod info;
 
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -18,13 +17,12 @@ use rustls::pki_types::ServerName;
 
 use crate::error::causes::*;
 use crate::error::{Error, Result};
-use crate::socket::Socket;
 use crate::sys::process;
 use crate::tls::context::Context;
 use crate::tls::context::config::{Config, Side};
 use crate::tls::context::resume::Ticket;
-use crate::tls::engine::transport::discard_input;
 use crate::tls::engine::{Engine, Step};
+use crate::tls::transport::Transport;
 use crate::tls::verify::Mode;
 use crate::wait::Deadline;
 use info::Info;
@@ -52,11 +50,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that has not begun, for a socket.
+    /// A session that has not begun, for what is to carry it.
     ///
     /// # Errors
     /// `USOCKET_ETLS_NAME_REQUIRED`, `USOCKET_ETLS_BAD_NAME`, and those of the context's first use.
-    pub fn new(context: &Context, socket: &Socket, name: Option<&str>) -> Result<Session> {
+    pub fn new(
+        context: &Context,
+        transport: &dyn Transport,
+        name: Option<&str>,
+    ) -> Result<Session> {
         let config = context.config()?;
         let client = matches!(config.side, Side::Client(..));
         let name = name.filter(|n| client && !n.is_empty());
@@ -67,7 +69,10 @@ impl Session {
                 return Err(context.refuse(USOCKET_ETLS_NAME_REQUIRED, words));
             }
             // rustls wants a name in any case; an address is not sent to the server.
-            None if client => Some(ServerName::from(peer_address(socket))),
+            None if client => {
+                let peer = transport.peer().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+                Some(ServerName::from(peer))
+            }
             None => None,
         };
         let engine = Mutex::new(Engine::new(client));
@@ -84,7 +89,7 @@ impl Session {
     }
 
     /// Does the handshake.
-    pub fn handshake(&self, s: &Socket) -> Result<()> {
+    pub fn handshake(&self, s: &dyn Transport) -> Result<()> {
         let mut deadline = s.deadline();
         self.run(s, 0, &mut deadline, |_, _, _| Ok(Step::Done(())))
     }
@@ -92,7 +97,7 @@ impl Session {
     /// Receives.
     pub fn recv(
         &self,
-        s: &Socket,
+        s: &dyn Transport,
         to: &mut [MaybeUninit<u8>],
         flags: i32,
         deadline: &mut Deadline,
@@ -111,17 +116,17 @@ impl Session {
         let peek = flags & libc::MSG_PEEK != 0;
         // Who must not wait finds out for itself, every time; who waits, at first when it is likely.
         let mut sure = !may_wait(s, flags);
-        self.run(s, flags, deadline, |engine, fd, ask| {
+        self.run(s, flags, deadline, |engine, io, ask| {
             let ask = ask && (sure || !engine.dry());
             sure = true;
-            engine.recv(&self.config, fd, to, peek, ask)
+            engine.recv(&self.config, io, to, peek, ask)
         })
     }
 
     /// Sends; what was taken is on its way, or goes first next time.
     pub fn send(
         &self,
-        s: &Socket,
+        s: &dyn Transport,
         from: &[u8],
         flags: i32,
         deadline: &mut Deadline,
@@ -131,7 +136,7 @@ impl Session {
             return Err(Error::os(libc::EOPNOTSUPP));
         }
         let n =
-            self.run(s, flags, deadline, |engine, fd, _| engine.send(&self.config, fd, from))?;
+            self.run(s, flags, deadline, |engine, io, _| engine.send(&self.config, io, from))?;
         if may_wait(s, flags) {
             // The bytes are taken: an error now is for the next call to report.
             let _ = self.flush(s, deadline);
@@ -141,14 +146,14 @@ impl Session {
 
     /// Waits until what was sent has left.
     #[inline]
-    pub fn flush(&self, s: &Socket, deadline: &mut Deadline) -> Result<()> {
+    pub fn flush(&self, s: &dyn Transport, deadline: &mut Deadline) -> Result<()> {
         if self.unsent.load(Ordering::Relaxed) { self.flush_now(s, deadline) } else { Ok(()) }
     }
 
     #[cold]
-    fn flush_now(&self, s: &Socket, deadline: &mut Deadline) -> Result<()> {
-        self.run(s, 0, deadline, |engine, fd, _| {
-            Ok(match engine.flush(&self.config, fd)? {
+    fn flush_now(&self, s: &dyn Transport, deadline: &mut Deadline) -> Result<()> {
+        self.run(s, 0, deadline, |engine, io, _| {
+            Ok(match engine.flush(&self.config, io)? {
                 true => Step::Done(()),
                 false => Step::Wait(libc::POLLOUT),
             })
@@ -156,11 +161,11 @@ impl Session {
     }
 
     /// Sends close_notify: nothing follows it.
-    pub fn close_notify(&self, s: &Socket) -> Result<()> {
+    pub fn close_notify(&self, s: &dyn Transport) -> Result<()> {
         if !self.engine.lock().complete() {
             return Ok(());
         }
-        self.run(s, 0, &mut s.deadline(), |e, fd, _| e.bye(&self.config, fd))
+        self.run(s, 0, &mut s.deadline(), |e, io, _| e.bye(&self.config, io))
     }
 
     /// The handle is being closed: says goodbye if that can be done at once. What was taken to be
@@ -169,19 +174,19 @@ impl Session {
     ///
     /// Not in a process that has not used it since a fork: the other one may be about to. So the
     /// server that accepts, forks and closes leaves the connection to its child, which says goodbye.
-    pub fn farewell(&self, s: &Socket) {
+    pub fn farewell(&self, s: &dyn Transport) {
         if self.used.load(Ordering::Relaxed) != process::partings() {
             return;
         }
         /// Only a verify callback that closes its own connection ever waits this long.
         const PATIENCE: Duration = Duration::from_millis(100);
         let Some(mut engine) = self.engine.try_lock_for(PATIENCE) else { return };
-        let said = engine.bye(&self.config, s.as_fd());
+        let said = engine.bye(&self.config, s);
         let alone = engine.waiting == 0;
         let ended = engine.ended();
         drop(engine);
         if !ended {
-            discard_input(s.as_fd());
+            s.discard_input();
         }
         if matches!(said, Ok(Step::Wait(_))) && s.timeout_us() > 0 && alone {
             let _ = self.flush_now(s, &mut s.deadline());
@@ -202,18 +207,17 @@ impl Session {
 
     /// What is true of `events` when the kernel says `seen`: records are read until one gives
     /// something to the caller, or there are no more; what waits to go is sent.
-    pub fn true_events(&self, s: &Socket, events: i16, seen: i16) -> i16 {
+    pub fn true_events(&self, s: &dyn Transport, events: i16, seen: i16) -> i16 {
         if seen & libc::POLLNVAL != 0 {
             return seen;
         }
         let mut engine = self.engine.lock();
         let rest = seen & !BOTH;
         if engine.complete() {
-            let flushed = engine.flushed() || engine.flush(&self.config, s.as_fd()).unwrap_or(true);
+            let flushed = engine.flushed() || engine.flush(&self.config, s).unwrap_or(true);
             let out = if flushed { events & seen & libc::POLLOUT } else { 0 };
             let receive = seen & !libc::POLLOUT != 0;
-            let readable =
-                events & libc::POLLIN != 0 && engine.readable(&self.config, s.as_fd(), receive);
+            let readable = events & libc::POLLIN != 0 && engine.readable(&self.config, s, receive);
             let input = if readable { libc::POLLIN } else { 0 };
             if engine.fatal().is_none() || engine.pending() > 0 {
                 return rest | out | input;
@@ -354,11 +358,4 @@ fn parse_name(context: &Context, name: &str) -> Result<ServerName<'static>> {
             Err(context.refuse(USOCKET_ETLS_BAD_NAME, &words))
         }
     }
-}
-
-/// Where it is connected to: what stands for a name where there is none.
-fn peer_address(socket: &Socket) -> IpAddr {
-    let peer = socket.getpeername().ok();
-    let host = peer.and_then(|a| a.host().ok()).and_then(|h| h.parse().ok());
-    host.unwrap_or(IpAddr::from([0, 0, 0, 0]))
 }

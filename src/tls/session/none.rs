@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use crate::error::Result;
-use crate::socket::Socket;
+use crate::tls::transport::Transport;
 use crate::wait::Deadline;
 
 /// No session can exist.
@@ -13,32 +13,32 @@ pub enum Session {}
 impl Session {
     pub fn recv(
         &self,
-        _: &Socket,
+        _: &dyn Transport,
         _: &mut [MaybeUninit<u8>],
         _: i32,
         _: &mut Deadline,
     ) -> Result<usize> {
         match *self {}
     }
-    pub fn send(&self, _: &Socket, _: &[u8], _: i32, _: &mut Deadline) -> Result<usize> {
+    pub fn send(&self, _: &dyn Transport, _: &[u8], _: i32, _: &mut Deadline) -> Result<usize> {
         match *self {}
     }
-    pub fn flush(&self, _: &Socket, _: &mut Deadline) -> Result<()> {
+    pub fn flush(&self, _: &dyn Transport, _: &mut Deadline) -> Result<()> {
         match *self {}
     }
-    pub fn close_notify(&self, _: &Socket) -> Result<()> {
+    pub fn close_notify(&self, _: &dyn Transport) -> Result<()> {
         match *self {}
     }
-    pub fn farewell(&self, _: &Socket) {
+    pub fn farewell(&self, _: &dyn Transport) {
         match *self {}
     }
-    pub fn await_receiver(&self, _: &Socket, _: i16) -> Result<()> {
+    pub fn await_receiver(&self, _: &dyn Transport, _: i16) -> Result<()> {
         match *self {}
     }
     pub fn kernel_events(&self, _: i16) -> i16 {
         match *self {}
     }
-    pub fn true_events(&self, _: &Socket, _: i16, _: i16) -> i16 {
+    pub fn true_events(&self, _: &dyn Transport, _: i16, _: i16) -> i16 {
         match *self {}
     }
     pub fn detail(&self) -> String {

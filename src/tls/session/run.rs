@@ -6,17 +6,16 @@
 //! return, and those who must not wait are told that there is none. So input is taken in order, and
 //! what one thread takes and leaves for others is seen by them.
 
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering;
 
 use parking_lot::MutexGuard;
 
 use super::Session;
 use crate::error::{Error, Result};
-use crate::socket::Socket;
-use crate::sys::{futex, net, process};
+use crate::sys::{futex, process};
 use crate::tls::engine::buffer::Buffer;
 use crate::tls::engine::{Engine, Step};
+use crate::tls::transport::Transport;
 use crate::wait::{self, Deadline};
 
 impl Session {
@@ -24,18 +23,18 @@ impl Session {
     /// whether to ask the kernel for input, or to leave that to the wait.
     pub(super) fn run<T>(
         &self,
-        s: &Socket,
+        s: &dyn Transport,
         flags: i32,
         deadline: &mut Deadline,
-        mut op: impl FnMut(&mut Engine, BorrowedFd<'_>, bool) -> Result<Step<T>>,
+        mut op: impl FnMut(&mut Engine, &dyn Transport, bool) -> Result<Step<T>>,
     ) -> Result<T> {
         let blocks = blocks(deadline, flags);
         let mut ask = !blocks;
         self.used.store(process::partings(), Ordering::Relaxed);
         let mut engine = self.engine.lock();
         loop {
-            let step = match self.ready(&mut engine, s.as_fd(), ask) {
-                Ok(Step::Done(())) => op(&mut engine, s.as_fd(), ask),
+            let step = match self.ready(&mut engine, s, ask) {
+                Ok(Step::Done(())) => op(&mut engine, s, ask),
                 Ok(Step::Wait(events)) => Ok(Step::Wait(events)),
                 Err(e) => Err(e),
             };
@@ -57,23 +56,23 @@ impl Session {
 
     /// Whether the handshake is complete, after going on with it if it was not.
     #[inline]
-    fn ready(&self, engine: &mut Engine, fd: BorrowedFd<'_>, ask: bool) -> Result<Step<()>> {
-        if engine.complete() { Ok(Step::Done(())) } else { self.advance(engine, fd, ask) }
+    fn ready(&self, engine: &mut Engine, io: &dyn Transport, ask: bool) -> Result<Step<()>> {
+        if engine.complete() { Ok(Step::Done(())) } else { self.advance(engine, io, ask) }
     }
 
     /// Begins the handshake, or goes on with it.
     #[cold]
-    fn advance(&self, engine: &mut Engine, fd: BorrowedFd<'_>, ask: bool) -> Result<Step<()>> {
+    fn advance(&self, engine: &mut Engine, io: &dyn Transport, ask: bool) -> Result<Step<()>> {
         if !engine.begun() && engine.fatal().is_none() {
             engine.begin(&self.config, self.name.clone())?;
         }
-        engine.handshake(&self.config, fd, ask)
+        engine.handshake(&self.config, io, ask)
     }
 
     /// Waits until there may be more to do; the engine is free for others meanwhile.
     fn wait<'a>(
         &'a self,
-        s: &Socket,
+        s: &dyn Transport,
         mut engine: MutexGuard<'a, Engine>,
         events: i16,
         deadline: &mut Deadline,
@@ -81,7 +80,7 @@ impl Session {
         engine.waiting += 1;
         let (mut engine, waited) = if events & libc::POLLIN == 0 {
             self.leave(s, engine);
-            let waited = wait::fd(s.as_fd(), events, deadline);
+            let waited = s.wait(events, deadline);
             (self.engine.lock(), waited)
         } else if engine.receiver.held() {
             self.wait_for_turn(s, engine, deadline)
@@ -101,7 +100,7 @@ impl Session {
     /// Waits for the thread that waits to receive to come back.
     fn wait_for_turn<'a>(
         &'a self,
-        s: &Socket,
+        s: &dyn Transport,
         mut engine: MutexGuard<'a, Engine>,
         deadline: &mut Deadline,
     ) -> (MutexGuard<'a, Engine>, Result<()>) {
@@ -116,7 +115,7 @@ impl Session {
 
     /// For a poll, when the kernel has seen something: lets the thread that waits to receive come
     /// back with it, if there is one.
-    pub fn await_receiver(&self, s: &Socket, seen: i16) -> Result<()> {
+    pub fn await_receiver(&self, s: &dyn Transport, seen: i16) -> Result<()> {
         /// Another process may have taken it instead.
         const PATIENCE_US: i64 = 100_000;
         let engine = self.engine.lock();
@@ -132,18 +131,17 @@ impl Session {
     /// Waits, as the one thread that does, for something to come in.
     fn wait_for_input<'a>(
         &'a self,
-        s: &Socket,
+        s: &dyn Transport,
         mut engine: MutexGuard<'a, Engine>,
         events: i16,
         deadline: &mut Deadline,
     ) -> (MutexGuard<'a, Engine>, Result<()>) {
-        let fd = s.as_fd();
         engine.receiver.take();
         let (mut engine, waited) = if blocks(deadline, 0) && events == libc::POLLIN {
             self.receive(s, engine, deadline)
         } else {
             self.leave(s, engine);
-            let waited = wait::fd(fd, events, deadline);
+            let waited = s.wait(events, deadline);
             (self.engine.lock(), waited)
         };
         engine.receiver.give_back();
@@ -157,7 +155,7 @@ impl Session {
     /// Waits in recv(2).
     fn receive<'a>(
         &'a self,
-        s: &Socket,
+        s: &dyn Transport,
         mut engine: MutexGuard<'a, Engine>,
         deadline: &mut Deadline,
     ) -> (MutexGuard<'a, Engine>, Result<()>) {
@@ -166,7 +164,7 @@ impl Session {
             Err(e) => return (engine, Err(e)),
         };
         self.leave(s, engine);
-        let got = receive(s.as_fd(), &mut apart, deadline);
+        let got = receive(s, &mut apart, deadline);
         let mut engine = self.engine.lock();
         let waited = match got {
             Ok(()) => {
@@ -174,7 +172,7 @@ impl Session {
                 Ok(())
             }
             Err(Stopped::Waiting(e)) => Err(e),
-            Err(Stopped::Receiving(e)) => Err(engine.receive_failed(s.as_fd(), e)),
+            Err(Stopped::Receiving(e)) => Err(engine.receive_failed(s, e)),
         };
         (engine, waited)
     }
@@ -182,14 +180,14 @@ impl Session {
     /// Lets go of the engine, and tells pollers if their answer may have changed: they see only what
     /// the kernel sees.
     #[inline]
-    fn leave(&self, s: &Socket, mut engine: MutexGuard<'_, Engine>) {
+    fn leave(&self, s: &dyn Transport, mut engine: MutexGuard<'_, Engine>) {
         let changed = engine.outlook_changed();
         if changed {
             self.unsent.store(!engine.flushed(), Ordering::Relaxed);
         }
         drop(engine);
         if changed {
-            s.watchers().poke();
+            s.changed();
         }
     }
 }
@@ -203,12 +201,12 @@ enum Stopped {
 }
 
 fn receive(
-    fd: BorrowedFd<'_>,
+    io: &dyn Transport,
     apart: &mut Buffer,
     deadline: &mut Deadline,
 ) -> std::result::Result<(), Stopped> {
     loop {
-        let e = match net::recv_into(fd, apart.room(0), 0) {
+        let e = match io.recv(apart.room(0), 0) {
             Ok(n) => {
                 apart.fill(n);
                 return Ok(());
@@ -218,7 +216,7 @@ fn receive(
         match e.raw_os_error() {
             Some(libc::EINTR) => wait::interrupted(),
             // Somebody has changed the descriptor's mode.
-            Some(libc::EAGAIN) => wait::fd(fd, libc::POLLIN, deadline),
+            Some(libc::EAGAIN) => io.wait(libc::POLLIN, deadline),
             _ => return Err(Stopped::Receiving(e.into())),
         }
         .map_err(Stopped::Waiting)?;
@@ -230,6 +228,6 @@ fn blocks(deadline: &Deadline, flags: i32) -> bool {
     matches!(deadline, Deadline::Never) && flags & libc::MSG_DONTWAIT == 0
 }
 
-pub(super) fn may_wait(s: &Socket, flags: i32) -> bool {
+pub(super) fn may_wait(s: &dyn Transport, flags: i32) -> bool {
     s.timeout_us() != 0 && flags & libc::MSG_DONTWAIT == 0
 }

@@ -1,0 +1,78 @@
+//! What carries a session's records: a socket, or buffers that the caller moves.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+
+use crate::error::{Error, Result};
+use crate::sys::net;
+use crate::wait::{self, Deadline};
+
+/// All that a session knows of what is beneath it.
+///
+/// Where there is a descriptor, it is all in it; where there is none, `send_now` and `recv` are given,
+/// and `timeout_us` is 0: there is nothing to wait on.
+pub trait Transport {
+    /// The descriptor.
+    fn fd(&self) -> Option<BorrowedFd<'_>>;
+    /// The mode: microseconds, negative for none, 0 for non-blocking.
+    fn timeout_us(&self) -> i64;
+    /// Tells pollers that their answer may be another now: they see only what the kernel sees.
+    fn changed(&self);
+    /// Where it is connected to.
+    fn peer(&self) -> Option<IpAddr>;
+
+    /// send(2) that does not wait.
+    fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.fd().map_or_else(|| Err(nothing()), |fd| net::send_now(fd, bytes))
+    }
+
+    /// recv(2) with `flags`.
+    fn recv(&self, to: &mut [u8], flags: i32) -> io::Result<usize> {
+        self.fd().map_or_else(|| Err(nothing()), |fd| net::recv_into(fd, to, flags))
+    }
+
+    /// Whether it has a peer.
+    fn is_connected(&self) -> bool {
+        // Whatever else is wrong, its use will tell.
+        let asked = self.fd().map_or(Ok(()), |fd| net::getpeername(fd).map(drop));
+        !matches!(asked, Err(e) if e.raw_os_error() == Some(libc::ENOTCONN))
+    }
+}
+
+#[cold]
+fn nothing() -> io::Error {
+    io::Error::from_raw_os_error(libc::EAGAIN)
+}
+
+impl dyn Transport + '_ {
+    /// A deadline for one operation begun now.
+    pub fn deadline(&self) -> Deadline {
+        Deadline::after_us(self.timeout_us())
+    }
+
+    /// Waits for one of `events`, or an error or hang-up.
+    ///
+    /// # Errors
+    /// EAGAIN where there is nothing to wait on, and those of [`wait::fd`].
+    pub fn wait(&self, events: i16, deadline: &mut Deadline) -> Result<()> {
+        match self.fd() {
+            Some(fd) => wait::fd(fd, events, deadline),
+            None => Err(Error::os(libc::EAGAIN)),
+        }
+    }
+
+    /// Takes what has arrived out of the kernel, such as the tickets of TLS 1.3: a descriptor closed
+    /// with bytes unread resets the connection, and the reset may overtake what was sent (RFC 1122,
+    /// 4.2.2.13).
+    pub fn discard_input(&self) {
+        const PIECES: usize = 16;
+        let mut piece = [0; 4096];
+        for _ in 0..PIECES {
+            match self.recv(&mut piece, libc::MSG_DONTWAIT) {
+                Ok(n) if n == piece.len() => {}
+                _ => return, // Short means empty.
+            }
+        }
+    }
+}
