@@ -24,8 +24,9 @@ help: ## this list
 
 build: header $(RELEASE)/libusocket.so.0 ## the release libraries in target/release, the header fresh
 
-header: ## include/usocket.h from src/ffi
+header: ## include/usocket.h from src/ffi, and what the Python host knows of it
 	cargo run -q -p header
+	@python3 scripts/prototypes.py
 
 $(RELEASE)/libusocket.so $(RELEASE)/libusocket.a &: $(SOURCES)
 	cargo build --release
@@ -110,6 +111,7 @@ lint: ## what must be clean: format, clippy, header drift, header documentation
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo run -q -p header -- --check
 	python3 scripts/header.py lint
+	python3 scripts/prototypes.py --check
 
 abi: $(RELEASE)/libusocket.so.0 target/c-tests/tool_layout ## accept the exports and layouts as they are now
 	python3 scripts/abi.py > c-tests/abi.txt

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Writes python/usocket/_prototypes.py from include/usocket.h: what ctypes must know of each function.
+
+With --check it writes nothing, and fails when the file is stale.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HEADER = ROOT / "include" / "usocket.h"
+OUT = ROOT / "python" / "usocket" / "_prototypes.py"
+
+TYPES = {
+    "int16_t": "c_int16",
+    "int32_t": "c_int32",
+    "uint32_t": "c_uint32",
+    "int64_t": "c_int64",
+    "uint64_t": "c_uint64",
+    "size_t": "c_size_t",
+}
+
+TOP = '''"""Made by scripts/prototypes.py from include/usocket.h: result and arguments of each function."""
+
+from ctypes import {names}
+
+PROTOTYPES = {{
+'''
+
+
+def functions(header):
+    """(name, result, arguments) of each function, the types in ctypes' words."""
+    code = re.sub(r"//[^\n]*|/\*.*?\*/", "", header, flags=re.DOTALL)
+    code = re.sub(r"^#.*(?:\\\n.*)*$", "", code, flags=re.MULTILINE)
+    # A pointer to a function is a pointer, also where it has a name of its own.
+    code = re.sub(r"\w+ \(\*(\w+)\)\([^()]*\)", r"void *\1", code)
+    types = dict(TYPES)
+    for target, star, name in re.findall(r"typedef (\w+) (\*?)(\w+);", code):
+        types[name] = "c_void_p" if star else types[target]
+    for result, name, arguments in re.findall(r"([\w \*]+?)\b(usocket_\w+)\(([^()]*)\);", code):
+        takes = [a for a in arguments.split(",") if a.strip() not in ("", "void")]
+        yield name, ctype(types, result), [ctype(types, a) for a in takes]
+
+
+def ctype(types, declaration):
+    """A declaration, with or without a name, in ctypes' words."""
+    if "*" in declaration:
+        # Only text that goes in ends at a NUL; what a function writes has a length.
+        text = re.search(r"const char \*(?!\*)", declaration)
+        return "c_char_p" if text else "c_void_p"
+    return next(types[w] for w in re.findall(r"\w+", declaration) if w in types)
+
+
+def module(header):
+    """The text of the module."""
+    lines, used = [], set()
+    for name, result, arguments in functions(header):
+        used.update([result, *arguments])
+        lines.append(f'    "{name}": ({result}, [{", ".join(arguments)}]),\n')
+    return TOP.format(names=", ".join(sorted(used))) + "".join(lines) + "}\n"
+
+
+def main():
+    text = module(HEADER.read_text())
+    if sys.argv[1:] == ["--check"]:
+        if not OUT.exists() or OUT.read_text() != text:
+            sys.exit(f"{OUT.relative_to(ROOT)} is stale: scripts/prototypes.py writes it")
+    else:
+        OUT.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
