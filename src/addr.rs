@@ -1,47 +1,14 @@
-//! Socket addresses: the bytes of a `struct sockaddr` and their length.
+//! Socket addresses: made of text and parts, and taken apart.
 //!
 //! This is the "opaque native address" of the reference documents. Text in it is always numeric:
-//! names are for `resolve`. Layout: sockaddr(3type), ip(7), ipv6(7), unix(7).
+//! names are for `resolve`.
 
 use std::ffi::CString;
 
 use crate::error::{Error, Result, explain, forget};
+use crate::sys::address::PATH;
+pub use crate::sys::address::{Addr, PATH_MAX, STORAGE};
 use crate::sys::names;
-
-/// Room for any address of the platform (`sizeof(struct sockaddr_storage)`).
-pub const STORAGE: usize = 128;
-
-/// Where the path starts in a `struct sockaddr_un`.
-const PATH: usize = 2;
-/// How long a Unix path can be on Linux: `sizeof(sun_path)`, a closing NUL not needed.
-pub const PATH_MAX: usize = 108;
-
-/// A socket address, passed by pointer and filled in by the library.
-///
-/// The first bytes of `storage` are a `struct sockaddr`, `len` of them count: `(struct sockaddr
-/// *)&addr` and `addr.len` go into any system call. Treat it as opaque otherwise: it is made by
-/// usocket_getaddrinfo, usocket_addr_ip, usocket_addr_unix or usocket_addr_from_bytes and read by
-/// the usocket_addr_ functions.
-#[repr(C)]
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Addr {
-    /// The `struct sockaddr`, aligned as a `struct sockaddr_storage` is. Bytes behind the first
-    /// `len` mean nothing.
-    pub storage: [u64; 16],
-    /// How many bytes of it are the address.
-    pub len: u32,
-    /// Zero.
-    pub reserved: u32,
-}
-
-/// How many bytes of an address count, when `len` of them do as the system says. For a path of 108
-/// bytes Linux says 111, with a NUL that is not there, and does not take that back: the structure's
-/// size is what it is.
-#[inline]
-pub(crate) fn true_len(family: i32, len: usize) -> u32 {
-    let most = if family == libc::AF_UNIX { PATH + PATH_MAX } else { STORAGE };
-    len.min(most) as u32
-}
 
 impl std::fmt::Debug for Addr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -156,44 +123,6 @@ impl Addr {
                 format!("these {} bytes are no socket address", bytes.len()),
             )
         })
-    }
-
-    /// The same for bytes the system gave.
-    pub(crate) fn from_raw(bytes: &[u8]) -> Addr {
-        let mut addr = Addr::default();
-        let n = bytes.len().min(STORAGE);
-        addr.storage_bytes_mut()[..n].copy_from_slice(&bytes[..n]);
-        addr.set_len(n);
-        addr
-    }
-
-    /// Takes a length from outside.
-    pub(crate) fn set_len(&mut self, len: usize) {
-        self.len = len.min(STORAGE) as u32;
-        self.len = true_len(self.family(), len);
-    }
-
-    /// Whether an address from outside may go to a system call: its length fits its family.
-    pub fn is_valid(&self) -> bool {
-        let len = self.len as usize;
-        match self.family() {
-            _ if !(2..=STORAGE).contains(&len) => false,
-            libc::AF_INET => len >= 16,
-            libc::AF_INET6 => len >= 28,
-            libc::AF_UNIX => len <= PATH + PATH_MAX,
-            _ => true,
-        }
-    }
-
-    /// The bytes that count.
-    pub fn bytes(&self) -> &[u8] {
-        &self.storage_bytes()[..(self.len as usize).min(STORAGE)]
-    }
-
-    /// `AF_*`; `AF_UNSPEC` for an empty address.
-    pub fn family(&self) -> i32 {
-        let b = self.storage_bytes();
-        if self.len < 2 { libc::AF_UNSPEC } else { u16::from_ne_bytes([b[0], b[1]]).into() }
     }
 
     fn is_ip(&self) -> bool {

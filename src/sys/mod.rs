@@ -1,8 +1,10 @@
 //! Every call into the operating system that socket2 does not make for us.
 //!
-//! One safe function is one system call (or one libc call). Nothing here retries, waits on its
-//! own account, or knows about handles; the modules above decide.
+//! One safe function is one system call (or one libc call). Plain data goes in and comes out, an
+//! error is an `io::Error` or the platform's number: nothing here uses a module from above, retries,
+//! waits on its own account, or knows about handles.
 
+pub mod address;
 pub mod futex;
 pub mod hook;
 pub mod names;

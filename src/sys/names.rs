@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::io;
 
-use crate::addr::{Addr, STORAGE};
+use super::address::{Addr, STORAGE};
 
 // Not in the libc crate for every target.
 unsafe extern "C" {

@@ -4,42 +4,8 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use super::address::{Addr, STORAGE, true_len};
 use super::{cvt, cvt_len};
-use crate::addr::{Addr, STORAGE, true_len};
-
-impl Addr {
-    #[inline]
-    fn as_sockaddr(&self) -> *const libc::sockaddr {
-        (&raw const self.storage).cast()
-    }
-
-    /// The address's bytes, all of them (`len` says how many count).
-    #[inline]
-    pub fn storage_bytes(&self) -> &[u8; STORAGE] {
-        // SAFETY: an array of u64 is that many bytes without padding; u8 has no alignment.
-        unsafe { &*(&raw const self.storage).cast() }
-    }
-
-    /// The address's bytes, writable.
-    #[inline]
-    pub fn storage_bytes_mut(&mut self) -> &mut [u8; STORAGE] {
-        // SAFETY: as above, and every byte pattern is a valid u64.
-        unsafe { &mut *(&raw mut self.storage).cast() }
-    }
-
-    /// Lets the kernel fill an address in. It says how long the address is, which may be more than
-    /// it wrote: never trust it beyond the storage.
-    #[inline]
-    fn fill<R>(
-        call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> io::Result<R>,
-    ) -> io::Result<(R, Addr)> {
-        let mut addr = Addr::default();
-        let mut len = STORAGE as libc::socklen_t;
-        let r = call((&raw mut addr.storage).cast(), &mut len)?;
-        addr.set_len(len as usize);
-        Ok((r, addr))
-    }
-}
 
 /// bind(2)
 pub fn bind(fd: BorrowedFd<'_>, addr: &Addr) -> io::Result<()> {

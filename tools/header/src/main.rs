@@ -10,7 +10,8 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(e) => return fail(&e),
     };
-    let bindings = cbindgen::Builder::new().with_config(config).with_src(root.join("src/addr.rs"));
+    let bindings =
+        cbindgen::Builder::new().with_config(config).with_src(root.join("src/sys/address.rs"));
     let bindings = bindings.with_src(root.join("src/error/causes.rs"));
     // In the order of the header's sections.
     let sections = [

@@ -1,0 +1,113 @@
+//! The address as data: the bytes of a `struct sockaddr` and their length, as the system takes and
+//! gives them. What they mean, and how they are made of text, is for `addr`.
+//!
+//! Layout: sockaddr(3type), ip(7), ipv6(7), unix(7).
+
+use std::io;
+
+/// Room for any address of the platform (`sizeof(struct sockaddr_storage)`).
+pub const STORAGE: usize = 128;
+
+/// Where the path starts in a `struct sockaddr_un`.
+pub(crate) const PATH: usize = 2;
+/// How long a Unix path can be on Linux: `sizeof(sun_path)`, a closing NUL not needed.
+pub const PATH_MAX: usize = 108;
+
+/// A socket address, passed by pointer and filled in by the library.
+///
+/// The first bytes of `storage` are a `struct sockaddr`, `len` of them count: `(struct sockaddr
+/// *)&addr` and `addr.len` go into any system call. Treat it as opaque otherwise: it is made by
+/// usocket_getaddrinfo, usocket_addr_ip, usocket_addr_unix or usocket_addr_from_bytes and read by
+/// the usocket_addr_ functions.
+#[repr(C)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Addr {
+    /// The `struct sockaddr`, aligned as a `struct sockaddr_storage` is. Bytes behind the first
+    /// `len` mean nothing.
+    pub storage: [u64; 16],
+    /// How many bytes of it are the address.
+    pub len: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// How many bytes of an address count, when `len` of them do as the system says. For a path of 108
+/// bytes Linux says 111, with a NUL that is not there, and does not take that back: the structure's
+/// size is what it is.
+#[inline]
+pub(crate) fn true_len(family: i32, len: usize) -> u32 {
+    let most = if family == libc::AF_UNIX { PATH + PATH_MAX } else { STORAGE };
+    len.min(most) as u32
+}
+
+impl Addr {
+    #[inline]
+    pub(super) fn as_sockaddr(&self) -> *const libc::sockaddr {
+        (&raw const self.storage).cast()
+    }
+
+    /// The address's bytes, all of them (`len` says how many count).
+    #[inline]
+    pub fn storage_bytes(&self) -> &[u8; STORAGE] {
+        // SAFETY: an array of u64 is that many bytes without padding; u8 has no alignment.
+        unsafe { &*(&raw const self.storage).cast() }
+    }
+
+    /// The address's bytes, writable.
+    #[inline]
+    pub fn storage_bytes_mut(&mut self) -> &mut [u8; STORAGE] {
+        // SAFETY: as above, and every byte pattern is a valid u64.
+        unsafe { &mut *(&raw mut self.storage).cast() }
+    }
+
+    /// Lets the kernel fill an address in. It says how long the address is, which may be more than
+    /// it wrote: never trust it beyond the storage.
+    #[inline]
+    pub(super) fn fill<R>(
+        call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> io::Result<R>,
+    ) -> io::Result<(R, Addr)> {
+        let mut addr = Addr::default();
+        let mut len = STORAGE as libc::socklen_t;
+        let r = call((&raw mut addr.storage).cast(), &mut len)?;
+        addr.set_len(len as usize);
+        Ok((r, addr))
+    }
+
+    /// The bytes of a `struct sockaddr` that the system gave.
+    pub(crate) fn from_raw(bytes: &[u8]) -> Addr {
+        let mut addr = Addr::default();
+        let n = bytes.len().min(STORAGE);
+        addr.storage_bytes_mut()[..n].copy_from_slice(&bytes[..n]);
+        addr.set_len(n);
+        addr
+    }
+
+    /// Takes a length from outside.
+    pub(crate) fn set_len(&mut self, len: usize) {
+        self.len = len.min(STORAGE) as u32;
+        self.len = true_len(self.family(), len);
+    }
+
+    /// Whether an address from outside may go to a system call: its length fits its family.
+    pub fn is_valid(&self) -> bool {
+        let len = self.len as usize;
+        match self.family() {
+            _ if !(2..=STORAGE).contains(&len) => false,
+            libc::AF_INET => len >= 16,
+            libc::AF_INET6 => len >= 28,
+            libc::AF_UNIX => len <= PATH + PATH_MAX,
+            _ => true,
+        }
+    }
+
+    /// The bytes that count.
+    pub fn bytes(&self) -> &[u8] {
+        &self.storage_bytes()[..(self.len as usize).min(STORAGE)]
+    }
+
+    /// `AF_*`; `AF_UNSPEC` for an empty address.
+    pub fn family(&self) -> i32 {
+        let b = self.storage_bytes();
+        if self.len < 2 { libc::AF_UNSPEC } else { u16::from_ne_bytes([b[0], b[1]]).into() }
+    }
+}
