@@ -65,7 +65,7 @@ static void every_function_on_a_handle(usocket_t h)
 
 // Functions that take no handle.
 static const char *const WITHOUT[] = {
-    "usocket_version", "usocket_features", "usocket_strerror", "usocket_gai_code",
+    "usocket_version", "usocket_features", "usocket_strerror", "usocket_error_category", "usocket_gai_code",
     "usocket_set_event_hook", "usocket_addr_ip", "usocket_addr_unix", "usocket_addr_from_bytes",
     "usocket_addr_bytes", "usocket_addr_family", "usocket_addr_port", "usocket_addr_flowinfo",
     "usocket_addr_scope_id", "usocket_addr_host", "usocket_addr_path", "usocket_addr_text",
@@ -242,7 +242,7 @@ static void names_and_polling(usocket_t s)
     BAD(-EINVAL, usocket_freeaddrinfo((usocket_addrinfo *)1));
     BAD(-EINVAL, usocket_freeaddrinfo((usocket_addrinfo *)&addr));
     BAD(USOCKET_EAI_SERVICE, usocket_query_create("127.0.0.1", "70000", 0, 0, 0, 0));
-    BAD(-EINVAL, usocket_query_result(s, -1, &list));
+    BAD(-EBADR, usocket_query_result(s, -1, &list));
     BAD(-EFAULT, usocket_query_result(s, -1, NULL));
     BAD(-EFAULT, usocket_create_connection("127.0.0.1", NULL, SECOND, NULL));
     BAD(-EINVAL, usocket_create_connection("127.0.0.1", "1", 0, NULL));
@@ -253,7 +253,7 @@ static void names_and_polling(usocket_t s)
     BAD(-EINVAL, usocket_poll((usocket_pollfd *)buf, SSIZE_MAX, 0));
     usocket_t poller = OK(usocket_poller_create());
     CALL(usocket_poller_create); // above
-    BAD(-EINVAL, usocket_poller_add(s, s, 0, POLLIN, 0)); // a socket is no poller
+    BAD(-EBADR, usocket_poller_add(s, s, 0, POLLIN, 0)); // a socket is no poller
     BAD(-EINVAL, usocket_poller_add(poller, poller, 0, POLLIN, 0));
     BAD(-EINVAL, usocket_poller_add(poller, s, 0, 0, 0));
     BAD(-EINVAL, usocket_poller_add(poller, s, 0, UINT32_MAX, 0));
@@ -261,13 +261,13 @@ static void names_and_polling(usocket_t s)
     BAD(-EBADF, usocket_poller_add(poller, 0, INT32_MAX, POLLIN, 0));
     BAD(-ENOENT, usocket_poller_modify(poller, s, 0, POLLIN, 0));
     BAD(-ENOENT, usocket_poller_remove(poller, s, 0));
-    BAD(-EINVAL, usocket_poller_remove(s, s, 0));
+    BAD(-EBADR, usocket_poller_remove(s, s, 0));
     BAD(-EFAULT, usocket_poller_wait(poller, NULL, 1, 0));
     BAD(-EINVAL, usocket_poller_wait(poller, &event, 0, 0));
     BAD(-EINVAL, usocket_poller_wait(poller, &event, MAX, 0));
-    BAD(-EINVAL, usocket_poller_wait(s, &event, 1, 0));
+    BAD(-EBADR, usocket_poller_wait(s, &event, 1, 0));
     BAD(0, usocket_poller_wait(poller, &event, SSIZE_MAX / sizeof event, 0));
-    BAD(-EINVAL, usocket_poller_wake(s));
+    BAD(-EBADR, usocket_poller_wake(s));
     // A poller is no socket.
     GIVES(-ENOTSOCK, usocket_recv(poller, buf, 1, 0));
     GIVES(-ENOTSOCK, usocket_detach(poller));
@@ -283,6 +283,8 @@ static void bad_arguments_have_their_codes(void **state)
     CALL(usocket_features());
     CALL(usocket_strerror(INT64_MIN));
     CALL(usocket_gai_code(INT64_MIN));
+    CALL(usocket_error_category(INT64_MIN));
+    CALL(usocket_error_category(INT64_MAX));
     BAD(-EFAULT, usocket_error_detail(0, NULL, 1));
     BAD(-EINVAL, usocket_error_detail(0, buf, OVER));
     BAD(0, usocket_set_event_hook(NULL, (void *)1));

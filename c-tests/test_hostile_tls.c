@@ -83,8 +83,8 @@ static void the_wrong_kind_of_handle(void **state)
     (void)state;
     usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
     usocket_t context = OK(usocket_tls_context_create(USOCKET_TLS_CLIENT));
-    GIVES(-EINVAL, usocket_tls_context_set_verify(s, 0));
-    GIVES(-EINVAL, usocket_tls_wrap(s, s, "x", 0));
+    GIVES(-EBADR, usocket_tls_context_set_verify(s, 0));
+    GIVES(-EBADR, usocket_tls_wrap(s, s, "x", 0));
     GIVES(-ENOTSOCK, usocket_tls_wrap(context, context, "x", 0));
     GIVES(-ENOTSOCK, usocket_recv(context, buf, 1, 0));
     GIVES(-ENOTSOCK, usocket_tls_handshake(context));

@@ -68,6 +68,36 @@ static void resolver_codes_are_the_platforms_own(void **state)
         assert_int_equal(usocket_gai_code(others[i]), 0);
 }
 
+static void every_code_has_a_category(void **state)
+{
+    (void)state;
+    const struct { int64_t code; int32_t category; } pairs[] = {
+        {-ECONNREFUSED, USOCKET_CATEGORY_SYSTEM}, {USOCKET_EAI_NONAME, USOCKET_CATEGORY_RESOLVER},
+        {USOCKET_ETLS_PROTOCOL, USOCKET_CATEGORY_TLS_CONNECTION},
+        {USOCKET_ETLS_TRUNCATED, USOCKET_CATEGORY_TLS_END},
+        {USOCKET_ETLS_CERT_EXPIRED, USOCKET_CATEGORY_TLS_CERTIFICATE},
+        {USOCKET_ETLS_NO_COMMON_SUITE, USOCKET_CATEGORY_TLS_AGREEMENT},
+        {USOCKET_ETLS_KEY_MISMATCH, USOCKET_CATEGORY_TLS_SETTING},
+        {USOCKET_ETLS_ALERT - 48, USOCKET_CATEGORY_TLS_ALERT}, {0, USOCKET_CATEGORY_NONE},
+        {17, USOCKET_CATEGORY_NONE}, {-5000, USOCKET_CATEGORY_NONE}, {-10499, USOCKET_CATEGORY_NONE},
+        {INT64_MIN, USOCKET_CATEGORY_NONE}, {INT64_MAX, USOCKET_CATEGORY_NONE},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        assert_int_equal(usocket_error_category(pairs[i].code), pairs[i].category);
+}
+
+// A poller where a query should be, and so on: a code of its own, which says so.
+static void the_wrong_kind_of_handle_has_a_code(void **state)
+{
+    (void)state;
+    usocket_poller_t poller = OK(usocket_poller_create());
+    usocket_addrinfo *list;
+    GIVES(-EBADR, usocket_query_result(poller, 0, &list));
+    GIVES(-ENOTSOCK, usocket_listen(poller, 1));
+    assert_non_null(strstr(usocket_strerror(-EBADR), "another kind"));
+    OK(usocket_close(poller));
+}
+
 static void the_sentence_behind_an_error(void **state)
 {
     (void)state;
@@ -173,6 +203,8 @@ int main(void)
         cmocka_unit_test(every_range_has_its_texts),
         cmocka_unit_test(a_text_is_this_threads_own),
         cmocka_unit_test(resolver_codes_are_the_platforms_own),
+        cmocka_unit_test(every_code_has_a_category),
+        cmocka_unit_test(the_wrong_kind_of_handle_has_a_code),
         cmocka_unit_test(the_sentence_behind_an_error),
         cmocka_unit_test(the_hook_stops_an_operation),
         cmocka_unit_test(the_hook_lets_an_operation_go_on_for_the_time_left),

@@ -221,7 +221,7 @@ static void a_query_is_polled_like_a_socket(void **state)
     assert_null(list);
     OK(usocket_close(bad));
     usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
-    GIVES(-EINVAL, usocket_query_result(s, GENEROUS, &list));
+    GIVES(-EBADR, usocket_query_result(s, GENEROUS, &list));
     OK(usocket_close(s));
 }
 

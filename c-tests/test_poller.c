@@ -122,9 +122,9 @@ static void bad_input_has_a_code_each(void **state)
         GIVES(-EINVAL, usocket_poller_add(p, pair[0], 0, masks[i], 0));
     }
     GIVES(-EINVAL, usocket_poller_add(p, p, 0, POLLIN, 0));
-    GIVES(-EINVAL, usocket_poller_add(pair[0], pair[1], 0, POLLIN, 0));
-    GIVES(-EINVAL, usocket_poller_wait(pair[0], &e, 1, 0));
-    GIVES(-EINVAL, usocket_poller_wake(pair[0]));
+    GIVES(-EBADR, usocket_poller_add(pair[0], pair[1], 0, POLLIN, 0));
+    GIVES(-EBADR, usocket_poller_wait(pair[0], &e, 1, 0));
+    GIVES(-EBADR, usocket_poller_wake(pair[0]));
     GIVES(-ENOTSOCK, usocket_send(p, "x", 1, 0));
     GIVES(-ENOTSOCK, usocket_detach(p));
     GIVES(-EBADF, usocket_poller_add(p, 0, -1, POLLIN, 0));

@@ -210,7 +210,8 @@
 #define USOCKET_EAI_OVERFLOW -20012
 
 // The protocol of a TCP socket that must be wrapped in TLS before it carries data (WiPy's
-// IPPROTO_SEC): until then sending and receiving give USOCKET_ETLS_NOT_WRAPPED.
+// IPPROTO_SEC): until then sending and receiving give USOCKET_ETLS_NOT_WRAPPED. It is no protocol
+// of the system's: those end at 65535.
 #define USOCKET_IPPROTO_SEC 65536
 
 // A sensible backlog for usocket_listen where the caller has none in mind (CPython's too).
@@ -268,6 +269,33 @@
 
 // usocket_tls_wrap: the handshake is done at once, within the socket's mode.
 #define USOCKET_TLS_HANDSHAKE 1
+
+// No error, or a number that the library never gives.
+#define USOCKET_CATEGORY_NONE 0
+
+// The system's, -errno.
+#define USOCKET_CATEGORY_SYSTEM 1
+
+// The resolver's.
+#define USOCKET_CATEGORY_RESOLVER 2
+
+// TLS itself failed: a rule broken, a record damaged, a limit reached.
+#define USOCKET_CATEGORY_TLS_CONNECTION 3
+
+// The connection ended where TLS does not end: what came may not be all.
+#define USOCKET_CATEGORY_TLS_END 4
+
+// The peer's certificate was refused, or it had none and one is required.
+#define USOCKET_CATEGORY_TLS_CERTIFICATE 5
+
+// The two sides have no version, suite, group, protocol or signature algorithm in common.
+#define USOCKET_CATEGORY_TLS_AGREEMENT 6
+
+// What the program gave cannot be used: a certificate, a key, a name, a setting.
+#define USOCKET_CATEGORY_TLS_SETTING 7
+
+// The peer ended it with an alert.
+#define USOCKET_CATEGORY_TLS_ALERT 8
 
 // A handle: a number that stands for a socket or another object of the library.
 //
@@ -380,6 +408,16 @@ const char *usocket_features(void);
 // Threads: any; each has a text of its own.
 // Ownership: the library's; valid until the next usocket_strerror on the same thread.
 const char *usocket_strerror(int64_t code);
+
+// What kind of error a code is, whichever function gave it: a program that only wants to know what
+// to do about it need not know the numbers.
+//
+// Returns: USOCKET_CATEGORY_...; USOCKET_CATEGORY_NONE for what is no error of the library.
+// Errors: none.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_error_category(int64_t code);
 
 // The platform's own number for a code of the resolver's range, as Python's `e.args[0]` has it.
 //
@@ -1386,8 +1424,8 @@ int32_t usocket_tls_context_set_clock(usocket_tls_context_t context, int64_t uni
 // Returns: 0.
 // Errors: USOCKET_ETLS_NAME_REQUIRED, USOCKET_ETLS_BAD_NAME, USOCKET_ETLS_NO_CERT,
 // USOCKET_ETLS_NO_TRUST, USOCKET_ETLS_NO_SUCH_SUITE, USOCKET_ETLS_NO_SUCH_VERSION; -EISCONN when
-// it is wrapped already, -EPROTOTYPE for a socket that is no stream, -EINVAL (flags, or a handle
-// that is no context), -EBADF, -ENOTSOCK, -EOPNOTSUPP in a build without TLS. With
+// it is wrapped already, -EPROTOTYPE for a socket that is no stream, -EINVAL (flags), -EBADR (a
+// handle that is no context), -EBADF, -ENOTSOCK, -EOPNOTSUPP in a build without TLS. With
 // USOCKET_TLS_HANDSHAKE also those of usocket_tls_handshake; the socket is then wrapped. What is
 // wrong with the name or the context is said at usocket_error_detail(context, ...).
 // Blocks: with USOCKET_TLS_HANDSHAKE as the socket's mode has it; the first use of a client

@@ -28,6 +28,7 @@ pub mod addr;
 pub mod connect;
 pub mod error;
 pub mod ffi;
+pub mod numbers;
 pub mod object;
 pub mod poll;
 pub mod poller;

@@ -78,22 +78,22 @@ impl Object {
     /// As a poller.
     ///
     /// # Errors
-    /// EINVAL for an object of another kind, as epoll_wait(2) has it.
+    /// EBADR for an object of another kind.
     pub fn poller(&self) -> Result<&Arc<Poller>> {
         match self {
             Object::Poller(p) => Ok(p),
-            _ => Err(Error::os(libc::EINVAL)),
+            _ => Err(Error::wrong_kind()),
         }
     }
 
     /// As a name query.
     ///
     /// # Errors
-    /// EINVAL for an object of another kind.
+    /// EBADR for an object of another kind.
     pub fn resolve(&self) -> Result<&Resolve> {
         match self {
             Object::Resolve(r) => Ok(r),
-            _ => Err(Error::os(libc::EINVAL)),
+            _ => Err(Error::wrong_kind()),
         }
     }
 }
@@ -103,22 +103,22 @@ impl Object {
     /// As a TLS context.
     ///
     /// # Errors
-    /// EINVAL for an object of another kind.
+    /// EBADR for an object of another kind.
     pub fn tls_context(&self) -> Result<&Context> {
         match self {
             Object::TlsContext(c) => Ok(c),
-            _ => Err(Error::os(libc::EINVAL)),
+            _ => Err(Error::wrong_kind()),
         }
     }
 
     /// As a TLS session that was taken out.
     ///
     /// # Errors
-    /// EINVAL for an object of another kind.
+    /// EBADR for an object of another kind.
     pub fn tls_session(&self) -> Result<&Ticket> {
         match self {
             Object::TlsSession(t) => Ok(t),
-            _ => Err(Error::os(libc::EINVAL)),
+            _ => Err(Error::wrong_kind()),
         }
     }
 }

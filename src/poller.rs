@@ -28,6 +28,7 @@ use register::{BySource, Register, WAKE, check_mask, entry};
 
 use crate::error::{Error, Result};
 use crate::handle::Pin;
+use crate::numbers::{USOCKET_POLLER_EDGE as EDGE, USOCKET_POLLER_ONESHOT as ONESHOT};
 use crate::object::{self, Object};
 use crate::poll::Source;
 use crate::sys::poll as sys;
@@ -35,10 +36,8 @@ use crate::wait::{self, Deadline};
 
 mod register;
 
-/// Report an entry once, then not again until it is modified.
-pub const ONESHOT: u32 = libc::EPOLLONESHOT as u32;
-/// Report an entry when it becomes ready, not while it is.
-pub const EDGE: u32 = libc::EPOLLET as u32;
+// The flags of a mask are the kernel's own.
+const _: () = assert!(ONESHOT == libc::EPOLLONESHOT as u32 && EDGE == libc::EPOLLET as u32);
 
 /// How many events a wait has room for without asking for memory.
 const FEW: usize = 64;

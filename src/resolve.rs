@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result, explain, forget};
+use crate::numbers::USOCKET_IPPROTO_SEC;
 use crate::poller::Watchers;
 use crate::sys::names::{self, Answer, Query};
 use crate::sys::poll;
@@ -246,7 +247,7 @@ pub fn query(
     // The C library wants one of them.
     let service = if host.is_none() && service.is_none() { Some(c"0".into()) } else { service };
     // An IPPROTO_SEC socket is a TCP socket to the resolver.
-    let proto = if proto == crate::socket::IPPROTO_SEC { libc::IPPROTO_TCP } else { proto };
+    let proto = if proto == USOCKET_IPPROTO_SEC { libc::IPPROTO_TCP } else { proto };
     Ok(Query { host, service, family, kind, proto, flags })
 }
 

@@ -22,6 +22,7 @@ use socket2::{Domain, Protocol, SockRef, Type};
 use crate::addr::Addr;
 use crate::error::causes::USOCKET_ETLS_NOT_WRAPPED;
 use crate::error::{Error, Result};
+use crate::numbers::USOCKET_IPPROTO_SEC as IPPROTO_SEC;
 use crate::poller::Watchers;
 use crate::sys::net;
 use crate::tls::session::Session;
@@ -31,10 +32,6 @@ mod carrier;
 mod transfer;
 
 pub(crate) use transfer::Failed;
-
-/// The protocol number that asks for a TCP socket which must be wrapped in TLS before it carries
-/// data. It is no protocol of the system's: those end at 65535.
-pub const IPPROTO_SEC: i32 = 0x1_0000;
 
 /// See the module documentation.
 pub struct Socket {
@@ -148,7 +145,7 @@ impl Socket {
         self.kind.into()
     }
 
-    /// `IPPROTO_*`, or [`IPPROTO_SEC`].
+    /// `IPPROTO_*`, or `USOCKET_IPPROTO_SEC`.
     pub fn proto(&self) -> i32 {
         self.proto
     }

@@ -6,6 +6,7 @@ PROTOTYPES = {
     "usocket_version": (c_char_p, []),
     "usocket_features": (c_char_p, []),
     "usocket_strerror": (c_char_p, [c_int64]),
+    "usocket_error_category": (c_int32, [c_int64]),
     "usocket_gai_code": (c_int32, [c_int64]),
     "usocket_error_detail": (c_int32, [c_int64, c_void_p, c_size_t]),
     "usocket_set_event_hook": (c_int32, [c_void_p, c_void_p]),

@@ -9,7 +9,8 @@ from typing import Iterable, List, Optional, Union
 
 from usocket._errors import check, error
 from usocket._lib import lib
-from usocket._tls_errors import NO_SUCH_VERSION, tls_error
+from usocket._causes import NO_SUCH_VERSION
+from usocket._tls_errors import tls_error
 
 from ._constants import ALWAYS_ON, Options, TLSVersion
 

@@ -9,15 +9,11 @@ from typing import Optional, Tuple, Union
 from usocket._address import Address, text
 from usocket._constants import CONSTANTS
 from usocket._errors import check, detail, error, strerror
+from usocket._causes import BAD_NAME, CRL_MISSING, NAME_REQUIRED, NOT_WRAPPED, TRUNCATED
 from usocket._lib import lib
 from usocket._socket import socket
 from usocket._stream import POLLIN, POLLOUT
 from usocket._tls_errors import (
-    BAD_NAME,
-    CRL_MISSING,
-    NAME_REQUIRED,
-    NOT_WRAPPED,
-    TRUNCATED,
     SSLConfigError,
     SSLEOFError,
     tls_error,

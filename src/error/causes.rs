@@ -1,106 +1,218 @@
-//! The numbers of the TLS range and their texts. They are part of every build, with TLS or without.
+//! The causes of TLS errors, each declared once: the constants, the texts, the categories, the header,
+//! and what Python's and MicroPython's hosts call them are all made from this table (`make header`).
+//! It is part of every build, with TLS or without.
 //!
 //! Append-only: a number, once given, keeps its meaning. One per cause a user can act on.
 
-/// The socket was made with IPPROTO_SEC, or the call is about TLS, and it is not wrapped yet.
-pub const USOCKET_ETLS_NOT_WRAPPED: i32 = -10001;
-/// The connection ended without the peer's close_notify: what came may not be all.
-pub const USOCKET_ETLS_TRUNCATED: i32 = -10002;
-/// The connection ended in the middle of the handshake.
-pub const USOCKET_ETLS_HANDSHAKE_EOF: i32 = -10003;
-/// The peer does not speak TLS.
-pub const USOCKET_ETLS_NOT_TLS: i32 = -10004;
-/// The peer broke the rules of TLS.
-pub const USOCKET_ETLS_PROTOCOL: i32 = -10005;
-/// A record could not be decrypted: damaged, or forged.
-pub const USOCKET_ETLS_DECRYPT: i32 = -10006;
-/// The peer sent a record that is too long.
-pub const USOCKET_ETLS_RECORD_OVERFLOW: i32 = -10007;
-/// TLS failed for a reason that has no number of its own; usocket_error_detail has the words.
-pub const USOCKET_ETLS_OTHER: i32 = -10008;
-/// The session's keys are used up.
-pub const USOCKET_ETLS_EXHAUSTED: i32 = -10009;
-/// No random bytes or no time could be had from the system.
-pub const USOCKET_ETLS_SYSTEM: i32 = -10010;
+use crate::numbers::*;
 
-/// The peer's certificate has expired (by the clock that usocket_error_detail names).
-pub const USOCKET_ETLS_CERT_EXPIRED: i32 = -10020;
-/// The peer's certificate is not valid yet (by the clock that usocket_error_detail names).
-pub const USOCKET_ETLS_CERT_NOT_YET_VALID: i32 = -10021;
-/// The peer's certificate was issued by nobody we trust.
-pub const USOCKET_ETLS_CERT_UNKNOWN_ISSUER: i32 = -10022;
-/// The peer's certificate is for another name.
-pub const USOCKET_ETLS_CERT_WRONG_NAME: i32 = -10023;
-/// The peer's certificate has been revoked.
-pub const USOCKET_ETLS_CERT_REVOKED: i32 = -10024;
-/// The peer's certificate is badly encoded.
-pub const USOCKET_ETLS_CERT_BAD_ENCODING: i32 = -10025;
-/// A signature is wrong: on the certificate, or by its key.
-pub const USOCKET_ETLS_CERT_BAD_SIGNATURE: i32 = -10026;
-/// The peer's certificate uses an algorithm, version or extension that is not supported.
-pub const USOCKET_ETLS_CERT_UNSUPPORTED: i32 = -10027;
-/// The peer's certificate is not for this purpose (extended key usage).
-pub const USOCKET_ETLS_CERT_WRONG_PURPOSE: i32 = -10028;
-/// The peer's own certificate is a CA certificate, and is not itself among the trusted ones.
-pub const USOCKET_ETLS_CERT_IS_CA: i32 = -10029;
-/// There is no revocation list for the peer's certificate.
-pub const USOCKET_ETLS_CRL_MISSING: i32 = -10030;
-/// The revocation list is out of date.
-pub const USOCKET_ETLS_CRL_EXPIRED: i32 = -10031;
-/// A revocation list is not usable.
-pub const USOCKET_ETLS_CRL_INVALID: i32 = -10032;
-/// The key of the peer's certificate is none of the pinned ones.
-pub const USOCKET_ETLS_CERT_NOT_PINNED: i32 = -10033;
-/// The verify callback refused the peer's certificate.
-pub const USOCKET_ETLS_CERT_REFUSED: i32 = -10034;
-/// The peer presented no certificate, and one is required.
-pub const USOCKET_ETLS_CERT_REQUIRED: i32 = -10035;
-/// The chain breaks a limit set in it (names, length), or is too complex to check.
-pub const USOCKET_ETLS_CERT_CONSTRAINT: i32 = -10036;
-/// A certificate stapled to the handshake (OCSP) is wrong.
-pub const USOCKET_ETLS_CERT_BAD_STAPLE: i32 = -10037;
+/// What kind of error a code is: what a program does about it, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Category {
+    /// TLS itself failed: a rule broken, a record damaged, a limit reached.
+    Connection = USOCKET_CATEGORY_TLS_CONNECTION,
+    /// The connection ended where TLS does not end.
+    End = USOCKET_CATEGORY_TLS_END,
+    /// The peer's certificate was refused, or it had none and one is required.
+    Certificate = USOCKET_CATEGORY_TLS_CERTIFICATE,
+    /// The two sides have something necessary not in common.
+    Agreement = USOCKET_CATEGORY_TLS_AGREEMENT,
+    /// What the program gave cannot be used.
+    Setting = USOCKET_CATEGORY_TLS_SETTING,
+    /// The peer ended it with an alert.
+    Alert = USOCKET_CATEGORY_TLS_ALERT,
+}
 
-/// No TLS version in common.
-pub const USOCKET_ETLS_NO_COMMON_VERSION: i32 = -10050;
-/// No cipher suite in common.
-pub const USOCKET_ETLS_NO_COMMON_SUITE: i32 = -10051;
-/// No key exchange group in common.
-pub const USOCKET_ETLS_NO_COMMON_GROUP: i32 = -10052;
-/// No application protocol (ALPN) in common.
-pub const USOCKET_ETLS_NO_COMMON_ALPN: i32 = -10053;
-/// No signature algorithm in common: no certificate suits the peer.
-pub const USOCKET_ETLS_NO_COMMON_SIGNATURE: i32 = -10054;
-/// The peer lacks something that is required.
-pub const USOCKET_ETLS_PEER_INCOMPATIBLE: i32 = -10055;
+/// One cause. `openssl` is OpenSSL's name of it in capitals, or one in its style, and OpenSSL's
+/// X509_V_ERR_ number for a certificate (else 0). `mbedtls` is what MicroPython programs know from
+/// mbedTLS: a sentence with the number 0 is a ValueError's, a name with its number an OSError's; ""
+/// where mbedTLS has no word.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)] // Said above.
+pub struct Cause {
+    pub name: &'static str,
+    pub code: i32,
+    pub category: Category,
+    pub doc: &'static str,
+    pub text: &'static str,
+    pub openssl: (&'static str, i32),
+    pub mbedtls: (&'static str, i32),
+}
 
-/// No PEM item of the kind that is needed was found.
-pub const USOCKET_ETLS_PEM_EMPTY: i32 = -10070;
-/// The PEM text is damaged: base64, or a missing end line.
-pub const USOCKET_ETLS_PEM_BAD: i32 = -10071;
-/// A certificate given to the context is not one.
-pub const USOCKET_ETLS_CERT_INVALID: i32 = -10072;
-/// A private key given to the context is not one that can be used.
-pub const USOCKET_ETLS_KEY_INVALID: i32 = -10073;
-/// The private key is encrypted; decrypt it first.
-pub const USOCKET_ETLS_KEY_ENCRYPTED: i32 = -10074;
-/// The private key does not belong to the certificate.
-pub const USOCKET_ETLS_KEY_MISMATCH: i32 = -10075;
-/// Verification needs a trusted certificate, and there is none.
-pub const USOCKET_ETLS_NO_TRUST: i32 = -10076;
-/// A server needs a certificate, and there is none.
-pub const USOCKET_ETLS_NO_CERT: i32 = -10077;
-/// The server name is neither a host name nor an IP address.
-pub const USOCKET_ETLS_BAD_NAME: i32 = -10078;
-/// The host name is to be checked, and no server name was given.
-pub const USOCKET_ETLS_NAME_REQUIRED: i32 = -10079;
-/// A cipher suite or group of that name is not known, or none is left.
-pub const USOCKET_ETLS_NO_SUCH_SUITE: i32 = -10080;
-/// The versions asked for leave none, or are not in this build.
-pub const USOCKET_ETLS_NO_SUCH_VERSION: i32 = -10081;
-/// The context is in use already and can no longer be changed.
-pub const USOCKET_ETLS_CONTEXT_IN_USE: i32 = -10082;
-/// The processor lacks what this build's cryptography needs.
-pub const USOCKET_ETLS_CPU: i32 = -10083;
+macro_rules! causes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $n:literal: $category:ident, $text:literal,
+        openssl: $openssl:expr, mbedtls: $mbedtls:expr;)+) => {
+        $($(#[doc = $doc])+ pub const $name: i32 = $n;)+
+
+        /// What the library says and knows of each cause.
+        const TEXTS: &[(i32, Category, &str)] = &[$(($name, Category::$category, $text)),+];
+
+        /// All of them, with all that is known: for who makes other languages' tables of them.
+        #[allow(dead_code)]
+        pub const CAUSES: &[Cause] = &[$(Cause {
+            name: stringify!($name),
+            code: $name,
+            category: Category::$category,
+            doc: concat!($($doc, "\n"),+),
+            text: $text,
+            openssl: $openssl,
+            mbedtls: $mbedtls,
+        }),+];
+    };
+}
+
+causes! {
+    /// The socket was made with IPPROTO_SEC, or the call is about TLS, and it is not wrapped yet.
+    USOCKET_ETLS_NOT_WRAPPED = -10001: Setting, "the socket must be wrapped in TLS first (it was made with IPPROTO_SEC, or the call is about TLS)",
+        openssl: ("NOT_WRAPPED", 0), mbedtls: ("", 0);
+
+    /// The connection ended without the peer's close_notify: what came may not be all.
+    USOCKET_ETLS_TRUNCATED = -10002: End, "the connection ended without TLS close_notify: data may be missing",
+        openssl: ("UNEXPECTED_EOF_WHILE_READING", 0), mbedtls: ("MBEDTLS_ERR_SSL_CONN_EOF", -0x7280);
+    /// The connection ended in the middle of the handshake.
+    USOCKET_ETLS_HANDSHAKE_EOF = -10003: End, "the connection ended during the TLS handshake",
+        openssl: ("UNEXPECTED_EOF_IN_HANDSHAKE", 0), mbedtls: ("MBEDTLS_ERR_SSL_CONN_EOF", -0x7280);
+
+    /// The peer does not speak TLS.
+    USOCKET_ETLS_NOT_TLS = -10004: Connection, "the peer does not speak TLS",
+        openssl: ("WRONG_VERSION_NUMBER", 0), mbedtls: ("MBEDTLS_ERR_SSL_INVALID_RECORD", -0x7200);
+    /// The peer broke the rules of TLS.
+    USOCKET_ETLS_PROTOCOL = -10005: Connection, "the peer broke the rules of TLS",
+        openssl: ("UNEXPECTED_MESSAGE", 0), mbedtls: ("MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE", -0x7700);
+    /// A record could not be decrypted: damaged, or forged.
+    USOCKET_ETLS_DECRYPT = -10006: Connection, "a TLS record could not be decrypted",
+        openssl: ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", 0), mbedtls: ("MBEDTLS_ERR_SSL_INVALID_MAC", -0x7180);
+    /// The peer sent a record that is too long.
+    USOCKET_ETLS_RECORD_OVERFLOW = -10007: Connection, "the peer sent a TLS record that is too long",
+        openssl: ("DATA_LENGTH_TOO_LONG", 0), mbedtls: ("MBEDTLS_ERR_SSL_INVALID_RECORD", -0x7200);
+    /// TLS failed for a reason that has no number of its own; usocket_error_detail has the words.
+    USOCKET_ETLS_OTHER = -10008: Connection, "TLS failed",
+        openssl: ("OTHER", 0), mbedtls: ("", 0);
+    /// The session's keys are used up.
+    USOCKET_ETLS_EXHAUSTED = -10009: Connection, "the keys of the TLS session are used up",
+        openssl: ("EXHAUSTED", 0), mbedtls: ("", 0);
+    /// No random bytes or no time could be had from the system.
+    USOCKET_ETLS_SYSTEM = -10010: Connection, "no random bytes or no time could be had from the system",
+        openssl: ("SYSTEM", 0), mbedtls: ("", 0);
+
+    /// The peer's certificate has expired (by the clock that usocket_error_detail names).
+    USOCKET_ETLS_CERT_EXPIRED = -10020: Certificate, "the certificate has expired",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 10), mbedtls: ("\nThe certificate validity has expired\n", 0);
+    /// The peer's certificate is not valid yet (by the clock that usocket_error_detail names).
+    USOCKET_ETLS_CERT_NOT_YET_VALID = -10021: Certificate, "the certificate is not valid yet",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 9), mbedtls: ("\nThe certificate validity starts in the future\n", 0);
+    /// The peer's certificate was issued by nobody we trust.
+    USOCKET_ETLS_CERT_UNKNOWN_ISSUER = -10022: Certificate, "the certificate was issued by nobody who is trusted",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 20), mbedtls: ("\nThe certificate is not correctly signed by the trusted CA\n", 0);
+    /// The peer's certificate is for another name.
+    USOCKET_ETLS_CERT_WRONG_NAME = -10023: Certificate, "the certificate is for another name",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 62), mbedtls: ("\nThe certificate Common Name (CN) does not match with the expected CN\n", 0);
+    /// The peer's certificate has been revoked.
+    USOCKET_ETLS_CERT_REVOKED = -10024: Certificate, "the certificate has been revoked",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 23), mbedtls: ("\nThe certificate has been revoked (is on a CRL)\n", 0);
+    /// The peer's certificate is badly encoded.
+    USOCKET_ETLS_CERT_BAD_ENCODING = -10025: Certificate, "the certificate is badly encoded",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 13), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CERTIFICATE", -0x7A00);
+    /// A signature is wrong: on the certificate, or by its key.
+    USOCKET_ETLS_CERT_BAD_SIGNATURE = -10026: Certificate, "a signature is wrong",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 7), mbedtls: ("\nThe certificate is not correctly signed by the trusted CA\n", 0);
+    /// The peer's certificate uses an algorithm, version or extension that is not supported.
+    USOCKET_ETLS_CERT_UNSUPPORTED = -10027: Certificate, "the certificate uses something that is not supported",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 34), mbedtls: ("\nThe certificate is signed with an unacceptable key (eg bad curve, RSA too short).\n", 0);
+    /// The peer's certificate is not for this purpose (extended key usage).
+    USOCKET_ETLS_CERT_WRONG_PURPOSE = -10028: Certificate, "the certificate is not for this purpose",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 26), mbedtls: ("\nUsage does not match the extendedKeyUsage extension\n", 0);
+    /// The peer's own certificate is a CA certificate, and is not itself among the trusted ones.
+    USOCKET_ETLS_CERT_IS_CA = -10029: Certificate, "the peer's own certificate is a CA certificate, and not itself a trusted one",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 79), mbedtls: ("\nThe certificate is not correctly signed by the trusted CA\n", 0);
+    /// There is no revocation list for the peer's certificate.
+    USOCKET_ETLS_CRL_MISSING = -10030: Certificate, "there is no revocation list for the certificate",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 3), mbedtls: ("\nThe CRL is not correctly signed by the trusted CA\n", 0);
+    /// The revocation list is out of date.
+    USOCKET_ETLS_CRL_EXPIRED = -10031: Certificate, "the revocation list is out of date",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 12), mbedtls: ("\nThe CRL is expired\n", 0);
+    /// A revocation list is not usable.
+    USOCKET_ETLS_CRL_INVALID = -10032: Certificate, "the revocation list is not usable",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 8), mbedtls: ("\nThe CRL is not correctly signed by the trusted CA\n", 0);
+    /// The key of the peer's certificate is none of the pinned ones.
+    USOCKET_ETLS_CERT_NOT_PINNED = -10033: Certificate, "the key of the certificate is none of the pinned ones",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 28), mbedtls: ("\nOther reason (can be used by verify callback)\n", 0);
+    /// The verify callback refused the peer's certificate.
+    USOCKET_ETLS_CERT_REFUSED = -10034: Certificate, "the verify callback refused the certificate",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 50), mbedtls: ("MBEDTLS_ERR_ERROR_GENERIC_ERROR", 1);
+    /// The peer presented no certificate, and one is required.
+    USOCKET_ETLS_CERT_REQUIRED = -10035: Certificate, "the peer presented no certificate, and one is required",
+        openssl: ("PEER_DID_NOT_RETURN_A_CERTIFICATE", 0), mbedtls: ("MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE", -0x7480);
+    /// The chain breaks a limit set in it (names, length), or is too complex to check.
+    USOCKET_ETLS_CERT_CONSTRAINT = -10036: Certificate, "the certificate chain breaks a limit set in it",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 47), mbedtls: ("\nThe certificate is not correctly signed by the trusted CA\n", 0);
+    /// A certificate stapled to the handshake (OCSP) is wrong.
+    USOCKET_ETLS_CERT_BAD_STAPLE = -10037: Certificate, "the certificate status stapled to the handshake is wrong",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 94), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CERTIFICATE", -0x7A00);
+
+    /// No TLS version in common.
+    USOCKET_ETLS_NO_COMMON_VERSION = -10050: Agreement, "no TLS version in common with the peer",
+        openssl: ("UNSUPPORTED_PROTOCOL", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION", -0x6E80);
+    /// No cipher suite in common.
+    USOCKET_ETLS_NO_COMMON_SUITE = -10051: Agreement, "no cipher suite in common with the peer",
+        openssl: ("NO_SHARED_CIPHER", 0), mbedtls: ("MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE", -0x6E00);
+    /// No key exchange group in common.
+    USOCKET_ETLS_NO_COMMON_GROUP = -10052: Agreement, "no key exchange group in common with the peer",
+        openssl: ("NO_SHARED_GROUP", 0), mbedtls: ("MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE", -0x6E00);
+    /// No application protocol (ALPN) in common.
+    USOCKET_ETLS_NO_COMMON_ALPN = -10053: Agreement, "no application protocol (ALPN) in common with the peer",
+        openssl: ("NO_APPLICATION_PROTOCOL", 0), mbedtls: ("MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL", -0x7580);
+    /// No signature algorithm in common: no certificate suits the peer.
+    USOCKET_ETLS_NO_COMMON_SIGNATURE = -10054: Agreement, "no signature algorithm in common with the peer",
+        openssl: ("NO_SUITABLE_SIGNATURE_ALGORITHM", 0), mbedtls: ("MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE", -0x6E00);
+    /// The peer lacks something that is required.
+    USOCKET_ETLS_PEER_INCOMPATIBLE = -10055: Agreement, "the peer lacks something that is required",
+        openssl: ("PEER_INCOMPATIBLE", 0), mbedtls: ("MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE", -0x6E00);
+
+    /// No PEM item of the kind that is needed was found.
+    USOCKET_ETLS_PEM_EMPTY = -10070: Setting, "the PEM text has no item of the kind that is needed",
+        openssl: ("NO_START_LINE", 0), mbedtls: ("invalid cert", 0);
+    /// The PEM text is damaged: base64, or a missing end line.
+    USOCKET_ETLS_PEM_BAD = -10071: Setting, "the PEM text is damaged",
+        openssl: ("BAD_BASE64_DECODE", 0), mbedtls: ("invalid cert", 0);
+    /// A certificate given to the context is not one.
+    USOCKET_ETLS_CERT_INVALID = -10072: Setting, "invalid certificate",
+        openssl: ("INVALID_CERTIFICATE", 0), mbedtls: ("invalid cert", 0);
+    /// A private key given to the context is not one that can be used.
+    USOCKET_ETLS_KEY_INVALID = -10073: Setting, "invalid private key",
+        openssl: ("INVALID_KEY", 0), mbedtls: ("invalid key", 0);
+    /// The private key is encrypted; decrypt it first.
+    USOCKET_ETLS_KEY_ENCRYPTED = -10074: Setting, "the private key is encrypted; decrypt it first",
+        openssl: ("BAD_DECRYPT", 0), mbedtls: ("invalid key", 0);
+    /// The private key does not belong to the certificate.
+    USOCKET_ETLS_KEY_MISMATCH = -10075: Setting, "the private key does not belong to the certificate",
+        openssl: ("KEY_VALUES_MISMATCH", 0), mbedtls: ("invalid key", 0);
+    /// Verification needs a trusted certificate, and there is none.
+    USOCKET_ETLS_NO_TRUST = -10076: Setting, "verification needs a trusted certificate, and there is none",
+        openssl: ("NO_TRUSTED_CERTIFICATE", 0), mbedtls: ("MBEDTLS_ERR_SSL_CA_CHAIN_REQUIRED", -0x7680);
+    /// A server needs a certificate, and there is none.
+    USOCKET_ETLS_NO_CERT = -10077: Setting, "a TLS server needs a certificate, and there is none",
+        openssl: ("NO_CERTIFICATE_ASSIGNED", 0), mbedtls: ("MBEDTLS_ERR_SSL_PRIVATE_KEY_REQUIRED", -0x7600);
+    /// The server name is neither a host name nor an IP address.
+    USOCKET_ETLS_BAD_NAME = -10078: Setting, "the server name is neither a host name nor an IP address",
+        openssl: ("BAD_SERVER_NAME", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_INPUT_DATA", -0x7100);
+    /// The host name is to be checked, and no server name was given.
+    USOCKET_ETLS_NAME_REQUIRED = -10079: Setting, "the host name is to be checked, and no server name was given",
+        openssl: ("SERVER_NAME_REQUIRED", 0), mbedtls: ("CERT_REQUIRED requires server_hostname", 0);
+    /// A cipher suite or group of that name is not known, or none is left.
+    USOCKET_ETLS_NO_SUCH_SUITE = -10080: Setting, "no such cipher suite or group",
+        openssl: ("NO_CIPHER_MATCH", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CONFIG", -0x5E80);
+    /// The versions asked for leave none, or are not in this build.
+    USOCKET_ETLS_NO_SUCH_VERSION = -10081: Setting, "no such TLS version in this build",
+        openssl: ("NO_PROTOCOLS_AVAILABLE", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CONFIG", -0x5E80);
+    /// The context is in use already and can no longer be changed.
+    USOCKET_ETLS_CONTEXT_IN_USE = -10082: Setting, "the TLS context is in use and can no longer be changed",
+        openssl: ("CONTEXT_IN_USE", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CONFIG", -0x5E80);
+    /// The processor lacks what this build's cryptography needs.
+    USOCKET_ETLS_CPU = -10083: Setting, "the processor lacks what this build's cryptography needs",
+        openssl: ("CPU", 0), mbedtls: ("", 0);
+}
 
 /// Alert n from the peer is USOCKET_ETLS_ALERT - n; for example -10548 is alert 48, unknown_ca.
 pub const USOCKET_ETLS_ALERT: i32 = -10500;
@@ -118,7 +230,15 @@ pub fn text(code: i32) -> Option<String> {
     if let Some(n) = alert_of(code) {
         return Some(format!("the peer ended it with TLS alert {n} ({})", alert_name(n)));
     }
-    TEXTS.iter().find(|(c, _)| *c == code).map(|(_, t)| (*t).into())
+    TEXTS.iter().find(|(c, ..)| *c == code).map(|(.., t)| (*t).into())
+}
+
+/// The category of a code of the TLS range; `None` for a number that was never given.
+pub fn category(code: i32) -> Option<Category> {
+    if alert_of(code).is_some() {
+        return Some(Category::Alert);
+    }
+    TEXTS.iter().find(|(c, ..)| *c == code).map(|(_, category, _)| *category)
 }
 
 /// The name RFC 8446 or 5246 gives an alert.
@@ -163,75 +283,28 @@ pub fn alert_name(n: u8) -> &'static str {
     }
 }
 
-#[rustfmt::skip] // A table.
-const TEXTS: &[(i32, &str)] = &[
-    (USOCKET_ETLS_NOT_WRAPPED, "the socket must be wrapped in TLS first (it was made with IPPROTO_SEC, or the call is about TLS)"),
-    (USOCKET_ETLS_TRUNCATED, "the connection ended without TLS close_notify: data may be missing"),
-    (USOCKET_ETLS_HANDSHAKE_EOF, "the connection ended during the TLS handshake"),
-    (USOCKET_ETLS_NOT_TLS, "the peer does not speak TLS"),
-    (USOCKET_ETLS_PROTOCOL, "the peer broke the rules of TLS"),
-    (USOCKET_ETLS_DECRYPT, "a TLS record could not be decrypted"),
-    (USOCKET_ETLS_RECORD_OVERFLOW, "the peer sent a TLS record that is too long"),
-    (USOCKET_ETLS_OTHER, "TLS failed"),
-    (USOCKET_ETLS_EXHAUSTED, "the keys of the TLS session are used up"),
-    (USOCKET_ETLS_SYSTEM, "no random bytes or no time could be had from the system"),
-    (USOCKET_ETLS_CERT_EXPIRED, "the certificate has expired"),
-    (USOCKET_ETLS_CERT_NOT_YET_VALID, "the certificate is not valid yet"),
-    (USOCKET_ETLS_CERT_UNKNOWN_ISSUER, "the certificate was issued by nobody who is trusted"),
-    (USOCKET_ETLS_CERT_WRONG_NAME, "the certificate is for another name"),
-    (USOCKET_ETLS_CERT_REVOKED, "the certificate has been revoked"),
-    (USOCKET_ETLS_CERT_BAD_ENCODING, "the certificate is badly encoded"),
-    (USOCKET_ETLS_CERT_BAD_SIGNATURE, "a signature is wrong"),
-    (USOCKET_ETLS_CERT_UNSUPPORTED, "the certificate uses something that is not supported"),
-    (USOCKET_ETLS_CERT_WRONG_PURPOSE, "the certificate is not for this purpose"),
-    (USOCKET_ETLS_CERT_IS_CA, "the peer's own certificate is a CA certificate, and not itself a trusted one"),
-    (USOCKET_ETLS_CRL_MISSING, "there is no revocation list for the certificate"),
-    (USOCKET_ETLS_CRL_EXPIRED, "the revocation list is out of date"),
-    (USOCKET_ETLS_CRL_INVALID, "the revocation list is not usable"),
-    (USOCKET_ETLS_CERT_NOT_PINNED, "the key of the certificate is none of the pinned ones"),
-    (USOCKET_ETLS_CERT_REFUSED, "the verify callback refused the certificate"),
-    (USOCKET_ETLS_CERT_REQUIRED, "the peer presented no certificate, and one is required"),
-    (USOCKET_ETLS_CERT_CONSTRAINT, "the certificate chain breaks a limit set in it"),
-    (USOCKET_ETLS_CERT_BAD_STAPLE, "the certificate status stapled to the handshake is wrong"),
-    (USOCKET_ETLS_NO_COMMON_VERSION, "no TLS version in common with the peer"),
-    (USOCKET_ETLS_NO_COMMON_SUITE, "no cipher suite in common with the peer"),
-    (USOCKET_ETLS_NO_COMMON_GROUP, "no key exchange group in common with the peer"),
-    (USOCKET_ETLS_NO_COMMON_ALPN, "no application protocol (ALPN) in common with the peer"),
-    (USOCKET_ETLS_NO_COMMON_SIGNATURE, "no signature algorithm in common with the peer"),
-    (USOCKET_ETLS_PEER_INCOMPATIBLE, "the peer lacks something that is required"),
-    (USOCKET_ETLS_PEM_EMPTY, "the PEM text has no item of the kind that is needed"),
-    (USOCKET_ETLS_PEM_BAD, "the PEM text is damaged"),
-    (USOCKET_ETLS_CERT_INVALID, "invalid certificate"),
-    (USOCKET_ETLS_KEY_INVALID, "invalid private key"),
-    (USOCKET_ETLS_KEY_ENCRYPTED, "the private key is encrypted; decrypt it first"),
-    (USOCKET_ETLS_KEY_MISMATCH, "the private key does not belong to the certificate"),
-    (USOCKET_ETLS_NO_TRUST, "verification needs a trusted certificate, and there is none"),
-    (USOCKET_ETLS_NO_CERT, "a TLS server needs a certificate, and there is none"),
-    (USOCKET_ETLS_BAD_NAME, "the server name is neither a host name nor an IP address"),
-    (USOCKET_ETLS_NAME_REQUIRED, "the host name is to be checked, and no server name was given"),
-    (USOCKET_ETLS_NO_SUCH_SUITE, "no such cipher suite or group"),
-    (USOCKET_ETLS_NO_SUCH_VERSION, "no such TLS version in this build"),
-    (USOCKET_ETLS_CONTEXT_IN_USE, "the TLS context is in use and can no longer be changed"),
-    (USOCKET_ETLS_CPU, "the processor lacks what this build's cryptography needs"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_constant_has_one_number_and_a_text() {
-        let source = include_str!("causes.rs");
-        let mut seen = Vec::new();
-        for line in source.lines().filter(|l| l.starts_with("pub const USOCKET_ETLS_")) {
-            let number = line.rsplit(' ').next().unwrap_or_default().trim_end_matches(';');
-            let number: i32 = number.parse().unwrap_or_default();
-            assert!((-10999..=-10001).contains(&number), "{line}");
-            assert!(!seen.contains(&number), "twice: {line}");
-            assert!(text(number).is_some(), "no text: {line}");
-            seen.push(number);
+    fn every_cause_has_one_number_and_a_text() {
+        for (at, cause) in CAUSES.iter().enumerate() {
+            assert!((-10499..=-10001).contains(&cause.code), "{}", cause.name);
+            assert!(CAUSES[..at].iter().all(|c| c.code != cause.code), "twice: {}", cause.name);
+            assert!(cause.name.starts_with("USOCKET_ETLS_"), "{}", cause.name);
+            assert_eq!(text(cause.code).as_deref(), Some(cause.text));
+            assert_eq!(category(cause.code), Some(cause.category));
         }
-        assert_eq!(seen.len(), TEXTS.len() + 1);
+    }
+
+    #[test]
+    fn what_verifies_no_certificate_has_a_number_of_openssl() {
+        for cause in CAUSES {
+            let refused = cause.openssl.0 == "CERTIFICATE_VERIFY_FAILED";
+            assert_eq!(refused, cause.openssl.1 != 0, "{}", cause.name);
+            assert!(!refused || cause.category == Category::Certificate, "{}", cause.name);
+        }
     }
 
     #[test]
@@ -240,6 +313,8 @@ mod tests {
         assert_eq!(alert_of(USOCKET_ETLS_CPU), None);
         assert_eq!(alert_of(-10756), None);
         assert!(text(-10548).is_some_and(|t| t.contains("unknown_ca")));
+        assert_eq!(category(-10548), Some(Category::Alert));
         assert_eq!(text(-10999), None);
+        assert_eq!(category(-10999), None);
     }
 }

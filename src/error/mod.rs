@@ -12,6 +12,8 @@
 use std::cell::RefCell;
 use std::io;
 
+use crate::numbers::*;
+
 pub mod causes;
 
 /// An error code as it crosses the ABI: always negative.
@@ -26,7 +28,16 @@ pub const TLS_BASE: i32 = -10000;
 /// First number of the resolver's range.
 pub const EAI_BASE: i32 = -20000;
 
+/// What a handle of one kind gives where another kind is needed. (A socket is asked for by
+/// ENOTSOCK.)
+const WRONG_KIND: i32 = -libc::EBADR;
+
 impl Error {
+    /// The handle is of another kind than the call needs.
+    pub const fn wrong_kind() -> Self {
+        Error(WRONG_KIND)
+    }
+
     /// The error for a platform errno (a positive number).
     #[inline]
     pub const fn os(errno: i32) -> Self {
@@ -79,6 +90,8 @@ impl std::fmt::Debug for Error {
 pub fn message(code: i32) -> String {
     match code {
         0.. => "no error".into(),
+        // The system's own words for it name no handle; nothing else of the library's gives it.
+        WRONG_KIND => "the handle is of another kind".into(),
         -4095..=-1 => crate::sys::strerror(-code),
         _ if (TLS_BASE - 999..TLS_BASE).contains(&code) => {
             causes::text(code).unwrap_or_else(|| format!("unknown TLS error {code}"))
@@ -87,6 +100,18 @@ pub fn message(code: i32) -> String {
             crate::sys::names::gai_strerror(code - EAI_BASE)
         }
         _ => format!("unknown error {code}"),
+    }
+}
+
+/// The category of any code: `USOCKET_CATEGORY_*`.
+pub fn category(code: i32) -> i32 {
+    match code {
+        -4095..=-1 => USOCKET_CATEGORY_SYSTEM,
+        _ if (TLS_BASE - 999..TLS_BASE).contains(&code) => {
+            causes::category(code).map_or(USOCKET_CATEGORY_NONE, |c| c as i32)
+        }
+        _ if (EAI_BASE - 1000..EAI_BASE).contains(&code) => USOCKET_CATEGORY_RESOLVER,
+        _ => USOCKET_CATEGORY_NONE,
     }
 }
 
@@ -122,8 +147,20 @@ mod tests {
         assert_eq!(Error::eai(libc::EAI_NONAME).code(), -20002);
         assert!(message(-20002).contains("not known"), "{}", message(-20002));
         assert!(message(causes::USOCKET_ETLS_NOT_WRAPPED).contains("IPPROTO_SEC"));
+        assert!(message(Error::wrong_kind().code()).contains("another kind"));
         assert!(message(-9999).starts_with("unknown error"));
         assert!(message(i32::MIN).starts_with("unknown error"));
+    }
+
+    #[test]
+    fn every_code_has_a_category_and_only_codes_have_one() {
+        assert_eq!(category(-libc::ECONNREFUSED), USOCKET_CATEGORY_SYSTEM);
+        assert_eq!(category(USOCKET_EAI_NONAME), USOCKET_CATEGORY_RESOLVER);
+        assert_eq!(category(causes::USOCKET_ETLS_CERT_EXPIRED), USOCKET_CATEGORY_TLS_CERTIFICATE);
+        assert_eq!(category(causes::USOCKET_ETLS_ALERT - 48), USOCKET_CATEGORY_TLS_ALERT);
+        for none in [0, 1, i32::MAX, i32::MIN, -4096, -9999, -10000, -10499, -10999, -19999] {
+            assert_eq!(category(none), USOCKET_CATEGORY_NONE, "{none}");
+        }
     }
 
     #[test]

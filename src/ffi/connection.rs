@@ -8,13 +8,8 @@ use super::{guard, text};
 use crate::addr::Addr;
 use crate::connect::{self, Server};
 use crate::error::Error;
+use crate::numbers::*;
 use crate::{object, resolve};
-
-/// For usocket_create_server: several sockets may share the port (SO_REUSEPORT).
-pub const USOCKET_SERVER_REUSE_PORT: i32 = 1;
-
-/// For usocket_create_server: an IPv6 socket that takes IPv4 connections as well.
-pub const USOCKET_SERVER_DUAL_STACK: i32 = 2;
 
 /// Connects to `service` (a name or decimal port) on `host` (a name or numeric text): all its
 /// addresses, IPv6 and IPv4 taking turns, a new attempt every 250 ms or as soon as one fails; the

@@ -26,29 +26,6 @@ pub type usocket_tls_context_t = i64;
 #[allow(non_camel_case_types)]
 pub type usocket_tls_session_t = i64;
 
-/// Bad flags for getaddrinfo.
-pub const USOCKET_EAI_BADFLAGS: i32 = -20001;
-/// Name or service not known.
-pub const USOCKET_EAI_NONAME: i32 = -20002;
-/// Temporary failure in name resolution.
-pub const USOCKET_EAI_AGAIN: i32 = -20003;
-/// Non-recoverable failure in name resolution.
-pub const USOCKET_EAI_FAIL: i32 = -20004;
-/// No address associated with the name.
-pub const USOCKET_EAI_NODATA: i32 = -20005;
-/// Address family not supported.
-pub const USOCKET_EAI_FAMILY: i32 = -20006;
-/// Socket type not supported.
-pub const USOCKET_EAI_SOCKTYPE: i32 = -20007;
-/// Service not supported for the socket type; also a port outside 0-65535.
-pub const USOCKET_EAI_SERVICE: i32 = -20008;
-/// The name has no address of that family.
-pub const USOCKET_EAI_ADDRFAMILY: i32 = -20009;
-/// Out of memory in the resolver.
-pub const USOCKET_EAI_MEMORY: i32 = -20010;
-/// An argument buffer overflowed in the resolver.
-pub const USOCKET_EAI_OVERFLOW: i32 = -20012;
-
 /// The version of the library, such as "0.1.0".
 ///
 /// Returns: static text, never NULL.
@@ -110,6 +87,19 @@ fn keep_text(text: String) -> i64 {
         kept.borrow().as_ptr() as i64
     };
     TEXT.try_with(keep).unwrap_or(0)
+}
+
+/// What kind of error a code is, whichever function gave it: a program that only wants to know what
+/// to do about it need not know the numbers.
+///
+/// Returns: USOCKET_CATEGORY_...; USOCKET_CATEGORY_NONE for what is no error of the library.
+/// Errors: none.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_error_category(code: i64) -> i32 {
+    guard(|| Ok(error::category(i32::try_from(code).unwrap_or(0))))
 }
 
 /// The platform's own number for a code of the resolver's range, as Python's `e.args[0]` has it.

@@ -7,12 +7,6 @@ use crate::object::{self, Object};
 use crate::poll::Source;
 use crate::poller::{Event, Poller};
 
-/// In an event mask: report once, then not again until usocket_poller_modify.
-pub const USOCKET_POLLER_ONESHOT: u32 = 0x4000_0000;
-
-/// In an event mask: report when it becomes ready, not while it is.
-pub const USOCKET_POLLER_EDGE: u32 = 0x8000_0000;
-
 /// What usocket_poller_wait reports about one registration.
 #[repr(C)]
 #[derive(Clone, Copy)]

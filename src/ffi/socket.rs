@@ -10,13 +10,6 @@ use crate::error::{Error, Result};
 use crate::object::{self, Object};
 use crate::socket::Socket;
 
-/// The protocol of a TCP socket that must be wrapped in TLS before it carries data (WiPy's
-/// IPPROTO_SEC): until then sending and receiving give USOCKET_ETLS_NOT_WRAPPED.
-pub const USOCKET_IPPROTO_SEC: i32 = 65536;
-
-/// A sensible backlog for usocket_listen where the caller has none in mind (CPython's too).
-pub const USOCKET_BACKLOG_DEFAULT: i32 = 128;
-
 /// Runs `body` with an address from the caller that may go to a system call: where it lies, or from
 /// a copy if it lies askew.
 ///

@@ -7,12 +7,11 @@ use super::{bytes, on_socket, required_text, room, tls_only};
 #[cfg(feature = "tls")]
 use crate::error::{Error, Result};
 #[cfg(feature = "tls")]
+use crate::numbers::USOCKET_TLS_HANDSHAKE;
+#[cfg(feature = "tls")]
 use crate::{object, socket::Socket, tls::session::Session};
 #[cfg(feature = "tls")]
 use std::ffi::CStr;
-
-/// usocket_tls_wrap: the handshake is done at once, within the socket's mode.
-pub const USOCKET_TLS_HANDSHAKE: i32 = 1;
 
 /// Wraps a connected stream socket in TLS; the same handle goes on. From here sending and
 /// receiving (send, sendall, recv, read, readline, write, poll, shutdown, close ...) are the
@@ -31,8 +30,8 @@ pub const USOCKET_TLS_HANDSHAKE: i32 = 1;
 /// Returns: 0.
 /// Errors: USOCKET_ETLS_NAME_REQUIRED, USOCKET_ETLS_BAD_NAME, USOCKET_ETLS_NO_CERT,
 /// USOCKET_ETLS_NO_TRUST, USOCKET_ETLS_NO_SUCH_SUITE, USOCKET_ETLS_NO_SUCH_VERSION; -EISCONN when
-/// it is wrapped already, -EPROTOTYPE for a socket that is no stream, -EINVAL (flags, or a handle
-/// that is no context), -EBADF, -ENOTSOCK, -EOPNOTSUPP in a build without TLS. With
+/// it is wrapped already, -EPROTOTYPE for a socket that is no stream, -EINVAL (flags), -EBADR (a
+/// handle that is no context), -EBADF, -ENOTSOCK, -EOPNOTSUPP in a build without TLS. With
 /// USOCKET_TLS_HANDSHAKE also those of usocket_tls_handshake; the socket is then wrapped. What is
 /// wrong with the name or the context is said at usocket_error_detail(context, ...).
 /// Blocks: with USOCKET_TLS_HANDSHAKE as the socket's mode has it; the first use of a client

@@ -11,16 +11,6 @@ use crate::object;
 #[cfg(feature = "tls")]
 use crate::tls::context::Context;
 
-/// A context for connections to servers.
-pub const USOCKET_TLS_CLIENT: i32 = 1;
-/// A context for connections from clients.
-pub const USOCKET_TLS_SERVER: i32 = 2;
-
-/// TLS 1.2
-pub const USOCKET_TLS_1_2: i32 = 0x0303;
-/// TLS 1.3
-pub const USOCKET_TLS_1_3: i32 = 0x0304;
-
 /// Makes a TLS context: USOCKET_TLS_CLIENT or USOCKET_TLS_SERVER. It is set up with the functions
 /// that follow, then used by any number of connections (usocket_tls_wrap); from the first on it
 /// can no longer be changed (USOCKET_ETLS_CONTEXT_IN_USE).

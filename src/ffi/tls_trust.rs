@@ -11,27 +11,6 @@ use crate::tls::context::Callback;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 
-/// The peer is not verified at all: anybody can be in the middle. (A server then asks for no
-/// client certificate.) Pins and the verify callback, where set, still decide.
-pub const USOCKET_TLS_VERIFY_NONE_INSECURE: i32 = 0;
-/// A server asks for a client certificate and verifies it if there is one. On a client as
-/// USOCKET_TLS_VERIFY_REQUIRED.
-pub const USOCKET_TLS_VERIFY_OPTIONAL: i32 = 1;
-/// The peer must present a certificate that verifies.
-pub const USOCKET_TLS_VERIFY_REQUIRED: i32 = 2;
-
-/// Any name in the server's certificate will do: whoever has a certificate can be in the middle.
-pub const USOCKET_TLS_HOSTNAME_INSECURE_ANY: i32 = 0;
-/// The server's certificate must be for the name given to usocket_tls_wrap.
-pub const USOCKET_TLS_HOSTNAME_CHECK: i32 = 1;
-
-/// Revocation lists: only the peer's own certificate is looked up, not its issuers.
-pub const USOCKET_TLS_CRL_LEAF_ONLY: i32 = 1;
-/// Revocation lists: a certificate whose issuer has no list passes.
-pub const USOCKET_TLS_CRL_INSECURE_ALLOW_UNKNOWN: i32 = 2;
-/// Revocation lists: a list past its next update is used all the same.
-pub const USOCKET_TLS_CRL_INSECURE_ALLOW_EXPIRED: i32 = 4;
-
 /// What decides about each certificate after everything else accepted it; see
 /// usocket_tls_context_set_verify_callback.
 #[allow(non_camel_case_types)]

@@ -5,9 +5,10 @@ use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
-use super::{EDGE, Event, ONESHOT};
+use super::Event;
 use crate::error::{Error, Result};
 use crate::handle::Pin;
+use crate::numbers::{USOCKET_POLLER_EDGE as EDGE, USOCKET_POLLER_ONESHOT as ONESHOT};
 use crate::object::{self, Object};
 use crate::poll::Source;
 use crate::sys::{poll as sys, process};

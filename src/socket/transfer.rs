@@ -6,10 +6,11 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::{IPPROTO_SEC, Socket};
+use super::Socket;
 use crate::addr::Addr;
 use crate::error::causes::USOCKET_ETLS_NOT_WRAPPED;
 use crate::error::{Error, Result};
+use crate::numbers::USOCKET_IPPROTO_SEC as IPPROTO_SEC;
 use crate::sys::net;
 use crate::wait::{self, Deadline};
 

@@ -20,6 +20,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 
 use crate::error::causes::*;
 use crate::error::{Error, Result};
+use crate::numbers::*;
 use crate::tls::Cause;
 use crate::tls::context::certs::Identity;
 use crate::tls::material::pem;
@@ -74,8 +75,8 @@ pub struct Context {
     detail: Mutex<String>,
 }
 
-const LOWEST: u16 = if cfg!(feature = "tls12") { 0x0303 } else { 0x0304 };
-const HIGHEST: u16 = 0x0304;
+const HIGHEST: u16 = USOCKET_TLS_1_3 as u16;
+const LOWEST: u16 = if cfg!(feature = "tls12") { USOCKET_TLS_1_2 as u16 } else { HIGHEST };
 
 impl Context {
     /// An empty context.
@@ -84,8 +85,8 @@ impl Context {
     /// EINVAL for a role that is none; `USOCKET_ETLS_CPU`.
     pub fn new(role: i32) -> Result<Context> {
         let role = match role {
-            1 => Role::Client,
-            2 => Role::Server,
+            USOCKET_TLS_CLIENT => Role::Client,
+            USOCKET_TLS_SERVER => Role::Server,
             _ => return Err(Error::os(libc::EINVAL)),
         };
         let provider =
@@ -249,13 +250,17 @@ impl Context {
     /// How revocation lists are used.
     pub fn set_crl_flags(&self, flags: i32) -> Result<i32> {
         self.change(|d| {
-            if flags & !7 != 0 {
+            let on = |flag: i32| flags & flag != 0;
+            if on(!(USOCKET_TLS_CRL_LEAF_ONLY
+                | USOCKET_TLS_CRL_INSECURE_ALLOW_UNKNOWN
+                | USOCKET_TLS_CRL_INSECURE_ALLOW_EXPIRED))
+            {
                 return Err(invalid());
             }
             d.crl_policy = CrlPolicy {
-                leaf_only: flags & 1 != 0,
-                allow_unknown: flags & 2 != 0,
-                allow_expired: flags & 4 != 0,
+                leaf_only: on(USOCKET_TLS_CRL_LEAF_ONLY),
+                allow_unknown: on(USOCKET_TLS_CRL_INSECURE_ALLOW_UNKNOWN),
+                allow_expired: on(USOCKET_TLS_CRL_INSECURE_ALLOW_EXPIRED),
             };
             Ok(0)
         })
@@ -265,9 +270,9 @@ impl Context {
     pub fn set_verify(&self, mode: i32) -> Result<i32> {
         self.change(|d| {
             d.mode = Some(match mode {
-                0 => Mode::None,
-                1 => Mode::Optional,
-                2 => Mode::Required,
+                USOCKET_TLS_VERIFY_NONE_INSECURE => Mode::None,
+                USOCKET_TLS_VERIFY_OPTIONAL => Mode::Optional,
+                USOCKET_TLS_VERIFY_REQUIRED => Mode::Required,
                 _ => return Err(invalid()),
             });
             Ok(0)

@@ -266,11 +266,7 @@ impl Session {
     pub fn verified(&self) -> Result<i32> {
         let engine = self.engine.lock();
         match engine.fatal() {
-            Some(c)
-                if (USOCKET_ETLS_CERT_BAD_STAPLE..=USOCKET_ETLS_CERT_EXPIRED).contains(&c.code) =>
-            {
-                Err(Error::tls(c.code))
-            }
+            Some(c) if category(c.code) == Some(Category::Certificate) => Err(Error::tls(c.code)),
             _ => {
                 let peer = engine.complete()
                     && engine.common().is_some_and(|c| c.peer_certificates().is_some());

@@ -1,0 +1,109 @@
+//! The numbers of the ABI that have a name, each written once: the header has them from here, and
+//! so has every file that means one of them. (TLS errors have a table of their own:
+//! `error/causes.rs`.)
+
+// --- The resolver: -20000 and the platform's own negative number.
+
+/// Bad flags for getaddrinfo.
+pub const USOCKET_EAI_BADFLAGS: i32 = -20001;
+/// Name or service not known.
+pub const USOCKET_EAI_NONAME: i32 = -20002;
+/// Temporary failure in name resolution.
+pub const USOCKET_EAI_AGAIN: i32 = -20003;
+/// Non-recoverable failure in name resolution.
+pub const USOCKET_EAI_FAIL: i32 = -20004;
+/// No address associated with the name.
+pub const USOCKET_EAI_NODATA: i32 = -20005;
+/// Address family not supported.
+pub const USOCKET_EAI_FAMILY: i32 = -20006;
+/// Socket type not supported.
+pub const USOCKET_EAI_SOCKTYPE: i32 = -20007;
+/// Service not supported for the socket type; also a port outside 0-65535.
+pub const USOCKET_EAI_SERVICE: i32 = -20008;
+/// The name has no address of that family.
+pub const USOCKET_EAI_ADDRFAMILY: i32 = -20009;
+/// Out of memory in the resolver.
+pub const USOCKET_EAI_MEMORY: i32 = -20010;
+/// An argument buffer overflowed in the resolver.
+pub const USOCKET_EAI_OVERFLOW: i32 = -20012;
+
+// --- Sockets.
+
+/// The protocol of a TCP socket that must be wrapped in TLS before it carries data (WiPy's
+/// IPPROTO_SEC): until then sending and receiving give USOCKET_ETLS_NOT_WRAPPED. It is no protocol
+/// of the system's: those end at 65535.
+pub const USOCKET_IPPROTO_SEC: i32 = 0x1_0000;
+/// A sensible backlog for usocket_listen where the caller has none in mind (CPython's too).
+pub const USOCKET_BACKLOG_DEFAULT: i32 = 128;
+
+// --- Servers, for usocket_create_server.
+
+/// For usocket_create_server: several sockets may share the port (SO_REUSEPORT).
+pub const USOCKET_SERVER_REUSE_PORT: i32 = 1;
+/// For usocket_create_server: an IPv6 socket that takes IPv4 connections as well.
+pub const USOCKET_SERVER_DUAL_STACK: i32 = 2;
+
+// --- Pollers, in an event mask.
+
+/// In an event mask: report once, then not again until usocket_poller_modify.
+pub const USOCKET_POLLER_ONESHOT: u32 = 0x4000_0000;
+/// In an event mask: report when it becomes ready, not while it is.
+pub const USOCKET_POLLER_EDGE: u32 = 0x8000_0000;
+
+// --- TLS contexts.
+
+/// A context for connections to servers.
+pub const USOCKET_TLS_CLIENT: i32 = 1;
+/// A context for connections from clients.
+pub const USOCKET_TLS_SERVER: i32 = 2;
+/// TLS 1.2
+pub const USOCKET_TLS_1_2: i32 = 0x0303;
+/// TLS 1.3
+pub const USOCKET_TLS_1_3: i32 = 0x0304;
+
+// --- TLS contexts: whom they trust.
+
+/// The peer is not verified at all: anybody can be in the middle. (A server then asks for no
+/// client certificate.) Pins and the verify callback, where set, still decide.
+pub const USOCKET_TLS_VERIFY_NONE_INSECURE: i32 = 0;
+/// A server asks for a client certificate and verifies it if there is one. On a client as
+/// USOCKET_TLS_VERIFY_REQUIRED.
+pub const USOCKET_TLS_VERIFY_OPTIONAL: i32 = 1;
+/// The peer must present a certificate that verifies.
+pub const USOCKET_TLS_VERIFY_REQUIRED: i32 = 2;
+/// Any name in the server's certificate will do: whoever has a certificate can be in the middle.
+pub const USOCKET_TLS_HOSTNAME_INSECURE_ANY: i32 = 0;
+/// The server's certificate must be for the name given to usocket_tls_wrap.
+pub const USOCKET_TLS_HOSTNAME_CHECK: i32 = 1;
+/// Revocation lists: only the peer's own certificate is looked up, not its issuers.
+pub const USOCKET_TLS_CRL_LEAF_ONLY: i32 = 1;
+/// Revocation lists: a certificate whose issuer has no list passes.
+pub const USOCKET_TLS_CRL_INSECURE_ALLOW_UNKNOWN: i32 = 2;
+/// Revocation lists: a list past its next update is used all the same.
+pub const USOCKET_TLS_CRL_INSECURE_ALLOW_EXPIRED: i32 = 4;
+
+// --- TLS on a socket.
+
+/// usocket_tls_wrap: the handshake is done at once, within the socket's mode.
+pub const USOCKET_TLS_HANDSHAKE: i32 = 1;
+
+// --- Categories of errors, from usocket_error_category.
+
+/// No error, or a number that the library never gives.
+pub const USOCKET_CATEGORY_NONE: i32 = 0;
+/// The system's, -errno.
+pub const USOCKET_CATEGORY_SYSTEM: i32 = 1;
+/// The resolver's.
+pub const USOCKET_CATEGORY_RESOLVER: i32 = 2;
+/// TLS itself failed: a rule broken, a record damaged, a limit reached.
+pub const USOCKET_CATEGORY_TLS_CONNECTION: i32 = 3;
+/// The connection ended where TLS does not end: what came may not be all.
+pub const USOCKET_CATEGORY_TLS_END: i32 = 4;
+/// The peer's certificate was refused, or it had none and one is required.
+pub const USOCKET_CATEGORY_TLS_CERTIFICATE: i32 = 5;
+/// The two sides have no version, suite, group, protocol or signature algorithm in common.
+pub const USOCKET_CATEGORY_TLS_AGREEMENT: i32 = 6;
+/// What the program gave cannot be used: a certificate, a key, a name, a setting.
+pub const USOCKET_CATEGORY_TLS_SETTING: i32 = 7;
+/// The peer ended it with an alert.
+pub const USOCKET_CATEGORY_TLS_ALERT: i32 = 8;
