@@ -290,7 +290,7 @@ fn a_session_of_ipproto_sec_carries_nothing_before_it_is_wrapped() {
     let listener = tcp(0);
     listener.bind(&crate::addr::Addr::ip(libc::AF_INET, "127.0.0.1", 0, 0, 0).unwrap()).unwrap();
     listener.listen(1).unwrap();
-    let a = tcp(crate::socket::IPPROTO_SEC);
+    let a = tcp(crate::numbers::USOCKET_IPPROTO_SEC);
     a.connect(&listener.getsockname().unwrap()).unwrap();
     let (b, _) = listener.accept().unwrap();
     assert_eq!(a.send(b"clear", 0).unwrap_err().code(), USOCKET_ETLS_NOT_WRAPPED);

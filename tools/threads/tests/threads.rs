@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use usocket::addr::Addr;
 use usocket::ffi::stream::*;
 use usocket::ffi::{address::*, connection::*, name::*, option::*, poller::*, socket::*};
+use usocket::numbers::*;
 
 mod tls;
 
