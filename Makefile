@@ -4,6 +4,7 @@ PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 DESTDIR ?=
 CC      ?= cc
+STRIP   ?= strip
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 RELEASE := target/release
@@ -14,7 +15,7 @@ NATIVE  := -lpthread -lm -ldl -lrt -lutil
 CFLAGS_HERE  := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -pthread -Iinclude
 LIBS_HERE    := -L$(RELEASE) -lusocket -Wl,-rpath,$(abspath $(RELEASE))
 
-.PHONY: help build build-small header demo test bench loom tsan fmt lint install uninstall clean c-tests certs abi
+.PHONY: help build build-small header demo test bench loom tsan fmt lint install install-small uninstall clean c-tests certs abi
 
 help: ## this list
 	@echo "libusocket $(VERSION)"
@@ -22,7 +23,7 @@ help: ## this list
 
 # --- the library ---------------------------------------------------------------------------------
 
-build: header $(RELEASE)/libusocket.so.0 ## the release libraries in target/release, the header fresh
+build: $(RELEASE)/libusocket.so.0 ## the release libraries in target/release
 
 header: ## include/usocket.h from src/ffi, and what the Python host knows of it
 	cargo run -q -p header
@@ -36,9 +37,10 @@ $(RELEASE)/libusocket.so $(RELEASE)/libusocket.a &: $(SOURCES)
 $(RELEASE)/libusocket.so.0: $(RELEASE)/libusocket.so
 	ln -sfn libusocket.so $@
 
-build-small: header ## the library for small devices in target/small: ring, TLS 1.3 alone
+build-small: ## the library for small devices in target/small: ring, TLS 1.3 alone, optimised for size
 	cargo build --profile small --no-default-features --features ring
 	scripts/no-backtraces target/small/libusocket.a
+	scripts/one-object target/small/libusocket.a
 	@# Linked once more, from the archive that has become smaller.
 	echo '{ global: usocket_*; local: *; };' > target/small/exports
 	$(CC) -shared -s -o target/small/libusocket.so -Wl,-soname,libusocket.so.0 -Wl,-z,nodelete,-z,relro,-z,now \
@@ -121,14 +123,19 @@ abi: $(RELEASE)/libusocket.so.0 target/c-tests/tool_layout ## accept the exports
 LIB := $(DESTDIR)$(LIBDIR)
 INC := $(DESTDIR)$(PREFIX)/include
 
-install: $(RELEASE)/libusocket.so.0 ## header, libraries and usocket.pc under PREFIX (and DESTDIR)
+# What is installed: as cargo built it, or `make install-small`'s.
+BUILT := $(RELEASE)
+
+install-small: build-small ## the same of build-small's libraries
+	$(MAKE) install BUILT=target/small
+
+install: $(if $(filter $(RELEASE),$(BUILT)),$(RELEASE)/libusocket.so.0) ## header, libraries and usocket.pc under PREFIX (and DESTDIR)
 	install -d $(INC) $(LIB)/pkgconfig
 	install -m 644 include/usocket.h $(INC)/usocket.h
-	install -m 755 $(RELEASE)/libusocket.so $(LIB)/libusocket.so.$(VERSION)
-	install -m 644 $(RELEASE)/libusocket.a $(LIB)/libusocket.a
-	strip --strip-unneeded $(LIB)/libusocket.so.$(VERSION)
-	scripts/no-backtraces $(LIB)/libusocket.a
-	scripts/one-object $(LIB)/libusocket.a
+	install -m 755 $(BUILT)/libusocket.so $(LIB)/libusocket.so.$(VERSION)
+	install -m 644 $(BUILT)/libusocket.a $(LIB)/libusocket.a
+	$(STRIP) --strip-unneeded $(LIB)/libusocket.so.$(VERSION)
+	$(STRIP) --strip-debug $(LIB)/libusocket.a
 	ln -sfn libusocket.so.$(VERSION) $(LIB)/libusocket.so.0
 	ln -sfn libusocket.so.0 $(LIB)/libusocket.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Prints what programs rely on in the built library: exported symbols, constants, layouts."""
+"""Prints what programs rely on in the built library: symbols, signatures, constants, layouts."""
 
 import os
 import re
 import subprocess
+
+import header
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -32,6 +34,7 @@ def describe(root=ROOT):
     layout = os.path.join(root, "target/c-tests/tool_layout")
     yield "soname " + soname(library)
     yield from ("symbol " + name for name in exported(library))
+    yield from sorted(f"function {declaration}" for _, _, declaration in header.functions())
     yield from (f"constant {name} {value}" for name, value in constants())
     yield from subprocess.run([layout], capture_output=True, text=True, check=True).stdout.splitlines()
 

@@ -30,9 +30,9 @@ def built(features):
     return library(*features) / "libusocket.a"
 
 
-def shipped(features):
-    """The archive as `make install` leaves it."""
-    archive = OUT / "shipped.a"
+def for_size(features):
+    """The archive as `make build-small` optimises one: no backtraces, one object."""
+    archive = OUT / "for_size.a"
     shutil.copy2(built(features), archive)
     for step in ("no-backtraces", "one-object"):
         run([ROOT / "scripts" / step, archive], cwd=ROOT)
@@ -49,7 +49,7 @@ def static_size(archive, source, *flags):
 
 def growth(row, features, limit, source, flag, note=""):
     """What a program with the library is larger by than the same without it."""
-    archive, kept = shipped(features), built(features)
+    archive, kept = for_size(features), built(features)
     without = static_size(archive, source)
     size = (static_size(archive, source, flag) - without) / 1000
     with_backtraces = (static_size(kept, source, flag) - without) / 1000
