@@ -31,7 +31,7 @@ use crate::wait;
 mod carrier;
 mod transfer;
 
-pub(crate) use transfer::Failed;
+pub(crate) use transfer::Start;
 
 /// See the module documentation.
 pub struct Socket {

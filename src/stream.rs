@@ -9,7 +9,7 @@
 use std::mem::MaybeUninit;
 
 use crate::error::{Error, Result};
-use crate::socket::{Failed, Socket};
+use crate::socket::{Socket, Start};
 use crate::wait::{self, Deadline};
 
 /// How much one look ahead for a newline takes in. Lines are short; a longer one costs one more
@@ -24,8 +24,9 @@ impl Socket {
         // In blocking mode the kernel itself can wait for all of it, in one call.
         let flags = if self.timeout_us() < 0 { libc::MSG_WAITALL } else { 0 };
         self.gather(true, buf.len(), |done| {
-            let mut step =
-                |probe| self.recv_within(None, &mut buf[done..], flags | probe, &mut deadline);
+            let mut step = |probe| {
+                self.recv_step(Start::Further, &mut buf[done..], flags | probe, &mut deadline)
+            };
             if done == 0 { step(0) } else { self.go_on(step) }
         })
     }
@@ -35,7 +36,8 @@ impl Socket {
         self.late(false)?;
         let mut deadline = self.deadline();
         self.gather(false, buf.len(), |done| {
-            let mut step = |probe| self.send_within(None, &buf[done..], probe, &mut deadline);
+            let mut step =
+                |probe| self.send_step(Start::Further, &buf[done..], probe, &mut deadline);
             if done == 0 { step(0) } else { self.go_on(step) }
         })
     }
@@ -43,7 +45,7 @@ impl Socket {
     /// Sends all of `buf`, or fails; how much was sent is then not known.
     #[inline]
     pub fn sendall(&self, buf: &[u8], flags: i32) -> Result<()> {
-        match self.send_plainly(buf, flags) {
+        match self.try_send(buf, flags) {
             Ok(n) if n == buf.len() => Ok(()),
             first => self.send_rest(buf, flags, first),
         }
@@ -55,14 +57,13 @@ impl Socket {
         &self,
         buf: &[u8],
         flags: i32,
-        first: std::result::Result<usize, Failed>,
+        first: std::result::Result<usize, Start>,
     ) -> Result<()> {
         let mut deadline = self.deadline();
-        let mut done =
-            first.or_else(|failed| self.send_first(failed, buf, flags, &mut deadline))?;
+        let mut done = first.or_else(|start| self.send_step(start, buf, flags, &mut deadline))?;
         while done < buf.len() {
             done += self.go_on(|probe| {
-                self.send_within(None, &buf[done..], flags | probe, &mut deadline)
+                self.send_step(Start::Further, &buf[done..], flags | probe, &mut deadline)
             })?;
         }
         self.sent(flags, &mut deadline)
@@ -114,12 +115,12 @@ impl Socket {
             }
             let end = buf.len().min(done + LOOK_AHEAD);
             let ahead = &mut buf[done..end];
-            let seen = self.recv_within(None, ahead, libc::MSG_PEEK, &mut deadline)?;
+            let seen = self.recv_step(Start::Further, ahead, libc::MSG_PEEK, &mut deadline)?;
             let line = newline_in(&ahead[..seen]);
             ended = line.is_some();
             match line.unwrap_or(seen) {
                 0 => Ok(0),
-                take => self.recv_within(None, &mut ahead[..take], 0, &mut deadline),
+                take => self.recv_step(Start::Further, &mut ahead[..take], 0, &mut deadline),
             }
         })
     }

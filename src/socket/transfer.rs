@@ -14,21 +14,40 @@ use crate::numbers::USOCKET_IPPROTO_SEC as IPPROTO_SEC;
 use crate::sys::net;
 use crate::wait::{self, Deadline};
 
-/// How an operation's first system call failed, if it was made already.
-pub(crate) type Failed = Option<io::Error>;
+/// What has been done of an operation when a step of it begins.
+pub(crate) enum Start {
+    /// Nothing: an error kept from an earlier operation is reported instead.
+    Fresh,
+    /// Its system call was made already, and failed.
+    Failed(io::Error),
+    /// Other steps of it.
+    Further,
+}
 
 impl Socket {
     /// recv(2)
     #[inline]
     pub fn recv(&self, buf: &mut [MaybeUninit<u8>], flags: i32) -> Result<usize> {
         self.plainly(|| net::recv(self.fd.as_fd(), buf, flags))
-            .or_else(|failed| self.recv_any(failed, buf, flags))
+            .or_else(|start| self.recv_step(start, buf, flags, &mut self.deadline()))
     }
 
+    /// One recv(2) within an operation's deadline, waiting as the mode has it.
     #[inline(never)]
-    fn recv_any(&self, failed: Failed, buf: &mut [MaybeUninit<u8>], flags: i32) -> Result<usize> {
-        self.late_unless(&failed, true)?;
-        self.recv_within(failed, buf, flags, &mut self.deadline())
+    pub(crate) fn recv_step(
+        &self,
+        start: Start,
+        buf: &mut [MaybeUninit<u8>],
+        flags: i32,
+        deadline: &mut Deadline,
+    ) -> Result<usize> {
+        let failed = self.begin(start, true)?;
+        if let Some(tls) = self.session() {
+            return tls.recv(self, buf, flags, deadline);
+        }
+        self.carries_data()?;
+        let all = flags | self.mode_flags(false);
+        self.attempt(failed, libc::POLLIN, flags, deadline, || net::recv(self.fd.as_fd(), buf, all))
     }
 
     /// recvfrom(2), and the sender's address in `from`, of whose storage only that is written.
@@ -40,18 +59,18 @@ impl Socket {
         from: &mut MaybeUninit<Addr>,
     ) -> Result<usize> {
         self.plainly(|| net::recvfrom(self.fd.as_fd(), buf, flags, from))
-            .or_else(|failed| self.recvfrom_any(failed, buf, flags, from))
+            .or_else(|start| self.recvfrom_step(start, buf, flags, from))
     }
 
     #[inline(never)]
-    fn recvfrom_any(
+    fn recvfrom_step(
         &self,
-        failed: Failed,
+        start: Start,
         buf: &mut [MaybeUninit<u8>],
         flags: i32,
         from: &mut MaybeUninit<Addr>,
     ) -> Result<usize> {
-        self.late_unless(&failed, true)?;
+        let failed = self.begin(start, true)?;
         if let Some(tls) = self.session() {
             let n = tls.recv(self, buf, flags, &mut self.deadline())?;
             from.write(Addr::default());
@@ -67,46 +86,46 @@ impl Socket {
     /// send(2)
     #[inline]
     pub fn send(&self, buf: &[u8], flags: i32) -> Result<usize> {
-        self.send_plainly(buf, flags).or_else(|failed| self.send_any(failed, buf, flags))
+        self.try_send(buf, flags)
+            .or_else(|start| self.send_step(start, buf, flags, &mut self.deadline()))
     }
 
-    /// The first step of every send: see [`Socket::plainly`].
+    /// The system call of a plain socket; otherwise where [`Socket::send_step`] goes on.
     #[inline]
-    pub(crate) fn send_plainly(
-        &self,
-        buf: &[u8],
-        flags: i32,
-    ) -> std::result::Result<usize, Failed> {
+    pub(crate) fn try_send(&self, buf: &[u8], flags: i32) -> std::result::Result<usize, Start> {
         self.plainly(|| net::send(self.fd.as_fd(), buf, flags | libc::MSG_NOSIGNAL))
     }
 
+    /// One send(2) within an operation's deadline, waiting as the mode has it.
     #[inline(never)]
-    fn send_any(&self, failed: Failed, buf: &[u8], flags: i32) -> Result<usize> {
-        self.send_first(failed, buf, flags, &mut self.deadline())
-    }
-
-    /// [`Socket::send_within`] that reports a kept error first.
-    pub(crate) fn send_first(
+    pub(crate) fn send_step(
         &self,
-        failed: Failed,
+        start: Start,
         buf: &[u8],
         flags: i32,
         deadline: &mut Deadline,
     ) -> Result<usize> {
-        self.late_unless(&failed, false)?;
-        self.send_within(failed, buf, flags, deadline)
+        let failed = self.begin(start, false)?;
+        if let Some(tls) = self.session() {
+            return tls.send(self, buf, flags, deadline);
+        }
+        self.carries_data()?;
+        let all = flags | self.mode_flags(true);
+        self.attempt(failed, libc::POLLOUT, flags, deadline, || {
+            net::send(self.fd.as_fd(), buf, all)
+        })
     }
 
     /// sendto(2)
     #[inline]
     pub fn sendto(&self, buf: &[u8], flags: i32, addr: &Addr) -> Result<usize> {
         self.plainly(|| net::sendto(self.fd.as_fd(), buf, flags | libc::MSG_NOSIGNAL, addr))
-            .or_else(|failed| self.sendto_any(failed, buf, flags, addr))
+            .or_else(|start| self.sendto_step(start, buf, flags, addr))
     }
 
     #[inline(never)]
-    fn sendto_any(&self, failed: Failed, buf: &[u8], flags: i32, addr: &Addr) -> Result<usize> {
-        self.late_unless(&failed, false)?;
+    fn sendto_step(&self, start: Start, buf: &[u8], flags: i32, addr: &Addr) -> Result<usize> {
+        let failed = self.begin(start, false)?;
         if self.session().is_some() {
             return Err(Error::os(libc::EISCONN));
         }
@@ -120,8 +139,8 @@ impl Socket {
     /// Makes a plain socket's system call. If that is all there is to it, it is done; otherwise the
     /// operation goes the long way, which takes over from how this call failed.
     #[inline]
-    fn plainly<T>(&self, op: impl FnOnce() -> io::Result<T>) -> std::result::Result<T, Failed> {
-        if self.is_plain() { op().map_err(Some) } else { Err(None) }
+    fn plainly<T>(&self, op: impl FnOnce() -> io::Result<T>) -> std::result::Result<T, Start> {
+        if self.is_plain() { op().map_err(Start::Failed) } else { Err(Start::Fresh) }
     }
 
     /// Whether sending and receiving are one system call each, as far as this socket goes: it blocks
@@ -136,42 +155,6 @@ impl Socket {
     #[inline]
     pub(crate) fn deadline(&self) -> Deadline {
         Deadline::after_us(self.timeout_us())
-    }
-
-    /// One recv(2) within an operation's deadline, late errors left alone.
-    #[inline]
-    pub(crate) fn recv_within(
-        &self,
-        failed: Failed,
-        buf: &mut [MaybeUninit<u8>],
-        flags: i32,
-        deadline: &mut Deadline,
-    ) -> Result<usize> {
-        if let Some(tls) = self.session() {
-            return tls.recv(self, buf, flags, deadline);
-        }
-        self.carries_data()?;
-        let all = flags | self.mode_flags(false);
-        self.attempt(failed, libc::POLLIN, flags, deadline, || net::recv(self.fd.as_fd(), buf, all))
-    }
-
-    /// One send(2) within an operation's deadline, late errors left alone.
-    #[inline]
-    pub(crate) fn send_within(
-        &self,
-        failed: Failed,
-        buf: &[u8],
-        flags: i32,
-        deadline: &mut Deadline,
-    ) -> Result<usize> {
-        if let Some(tls) = self.session() {
-            return tls.send(self, buf, flags, deadline);
-        }
-        self.carries_data()?;
-        let all = flags | self.mode_flags(true);
-        self.attempt(failed, libc::POLLOUT, flags, deadline, || {
-            net::send(self.fd.as_fd(), buf, all)
-        })
     }
 
     /// Keeps an error for the next call in that direction.
@@ -189,9 +172,17 @@ impl Socket {
         Error::from_code(late.swap(0, Ordering::Relaxed)).map_or(Ok(()), Err)
     }
 
-    /// The same, unless the operation has an error of its own to see to.
-    fn late_unless(&self, failed: &Failed, incoming: bool) -> Result<()> {
-        if failed.is_some() { Ok(()) } else { self.late(incoming) }
+    /// How the first system call of a step failed, if it was made already.
+    ///
+    /// # Errors
+    /// The error kept for that direction, at the start of an operation.
+    #[inline]
+    fn begin(&self, start: Start, incoming: bool) -> Result<Option<io::Error>> {
+        match start {
+            Start::Fresh => self.late(incoming).map(|()| None),
+            Start::Failed(e) => Ok(Some(e)),
+            Start::Further => Ok(None),
+        }
     }
 
     fn late_of(&self, incoming: bool) -> &AtomicI32 {
@@ -225,7 +216,7 @@ impl Socket {
     #[inline]
     pub(super) fn attempt<T>(
         &self,
-        failed: Failed,
+        failed: Option<io::Error>,
         events: i16,
         flags: i32,
         deadline: &mut Deadline,
