@@ -3,6 +3,8 @@
 
 #include "support.h"
 
+#include <stdatomic.h>
+
 #include <sched.h>
 
 static usocket_addrinfo *resolve(const char *host, const char *service, int family, int type,
@@ -241,6 +243,88 @@ static void abandoned_queries_leave_nothing_behind(void **state)
     assert_true(open_descriptors() <= before);
 }
 
+static atomic_bool stop;
+
+static void *lists_come_and_go(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&stop)) {
+        usocket_addrinfo *list;
+        if (usocket_getaddrinfo("127.0.0.1", "80", 0, 0, 0, 0, -1, &list) == 0)
+            usocket_freeaddrinfo(list);
+    }
+    return NULL;
+}
+
+// What another thread was doing with its list at the fork does not hang the child, which frees what
+// the parent was given before, and is given its own.
+static void a_child_of_a_busy_process_asks(void **state)
+{
+    (void)state;
+    usocket_addrinfo *before = resolve("127.0.0.1", "80", 0, SOCK_STREAM, 0, 0);
+    pthread_t threads[2];
+    atomic_store(&stop, false);
+    for (int i = 0; i < 2; i++)
+        start_thread(&threads[i], lists_come_and_go, NULL);
+    for (int i = 0; i < 200; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(20);
+            usocket_addrinfo *list;
+            CHILD(usocket_getaddrinfo("127.0.0.1", "81", 0, 0, 0, 0, -1, &list) == 0);
+            CHILD(usocket_freeaddrinfo(list) == 0);
+            CHILD(usocket_getaddrinfo("localhost", "81", 0, 0, 0, 0, GENEROUS, &list) == 0);
+            CHILD(usocket_freeaddrinfo(list) == 0);
+            CHILD(usocket_freeaddrinfo(before) == 0 && usocket_freeaddrinfo(before) == -EINVAL);
+            _exit(0);
+        }
+        child_ends_well(child);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    OK(usocket_freeaddrinfo(before));
+}
+
+static void more_lists_than_there_are_places_at_first(void **state)
+{
+    (void)state;
+    usocket_addrinfo *lists[1000];
+    for (int i = 0; i < 1000; i++)
+        lists[i] = resolve("127.0.0.1", "80", 0, 0, 0, 0);
+    for (int i = 999; i >= 0; i--)
+        OK(usocket_freeaddrinfo(lists[(i * 7) % 1000]));
+    for (int i = 0; i < 1000; i++)
+        GIVES(-EINVAL, usocket_freeaddrinfo(lists[i]));
+}
+
+static void *close_it(void *query)
+{
+    usocket_close(*(usocket_t *)query);
+    return NULL;
+}
+
+// Either the caller has a list, which is a success, or it has none.
+static void a_result_beside_a_close_is_whole(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5000; i++) {
+        usocket_t query = OK(usocket_query_create("127.0.0.1", "80", 0, 0, 0, 0));
+        pthread_t thread;
+        start_thread(&thread, close_it, &query);
+        for (int r = 0; r == 0;) {
+            usocket_addrinfo *list = NULL;
+            r = usocket_query_result(query, GENEROUS, &list);
+            if (r == 0)
+                OK(usocket_freeaddrinfo(list));
+            else
+                GIVES(-EBADF, r);
+            assert_true(r == 0 || !list);
+        }
+        pthread_join(thread, NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +340,9 @@ int main(void)
         cmocka_unit_test(many_threads_ask_at_once),
         cmocka_unit_test(a_query_is_polled_like_a_socket),
         cmocka_unit_test(abandoned_queries_leave_nothing_behind),
+        cmocka_unit_test(a_child_of_a_busy_process_asks),
+        cmocka_unit_test(more_lists_than_there_are_places_at_first),
+        cmocka_unit_test(a_result_beside_a_close_is_whole),
     };
     return RUN(tests);
 }

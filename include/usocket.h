@@ -972,11 +972,15 @@ int32_t usocket_freeaddrinfo(struct usocket_addrinfo *list);
 // Starts a query of the resolver and returns at once; the arguments are usocket_getaddrinfo's.
 //
 // The handle can be polled like a socket: POLLIN means the answer is there, for
-// usocket_query_result. usocket_close cancels it. Queries run on at most four threads of the
-// library's, started with the first of them.
+// usocket_query_result. usocket_close cancels it and frees its descriptor, however far it is.
+// Names of /etc/hosts and numbers are answered on the spot. For the others the C library's
+// resolver is asked in the caller's network namespace, on at most 64 threads of the library's,
+// which come with the queries and end when they have had nothing to do for a while. In a forked
+// child a query that had no answer at the fork is asked anew.
 //
 // Returns: a handle.
-// Errors: USOCKET_EAI_SERVICE for a port out of range, -EMFILE, -ENFILE, -EAGAIN (no thread).
+// Errors: USOCKET_EAI_SERVICE for a port out of range, USOCKET_EAI_MEMORY, -EMFILE, -ENFILE,
+// -EAGAIN (no thread).
 // Blocks: no.
 // Threads: any.
 // Ownership: the handle is the caller's, to be given to usocket_close.

@@ -5,7 +5,7 @@ starts the name server on port 53 there, makes it the only one in /etc/resolv.co
 and exits with 0 if it went well, 77 if this user may not make namespaces.
 
 What the server does depends on the name: `good` answers, `late` answers after a third of a second,
-`never` does not, `garbage` and `truncated` are what they say, any other name does not exist.
+`slow` after a tenth, `never` does not, `garbage` and `truncated` are what they say, any other name does not exist.
 """
 
 import ctypes
@@ -49,22 +49,31 @@ def make_world():
     # Two tries of five seconds: left to itself, the C library takes ten for a dead server.
     replace_file("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n")
     replace_file("/etc/nsswitch.conf", "hosts: files dns\nservices: files\n")
+    loopback_up()
+    start_server(b"\x7f\0\0\x07")
+
+
+def loopback_up():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         flags = fcntl.ioctl(s, SIOCGIFFLAGS, struct.pack("16sh14x", b"lo", 0))
         flags = struct.unpack("16sh14x", flags)[1]
         fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+
+
+def start_server(address):
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", 53))  # A namespace of our own: nobody else has it.
-    threading.Thread(target=serve, args=(server,), daemon=True).start()
+    threading.Thread(target=serve, args=(server, address), daemon=True).start()
 
 
-def serve(server):
+def serve(server, address):
     while True:
         query, client = server.recvfrom(4096)
-        threading.Thread(target=answer, args=(server, query, client), daemon=True).start()
+        args = (server, address, query, client)
+        threading.Thread(target=answer, args=args, daemon=True).start()
 
 
-def answer(server, query, client):
+def answer(server, address, query, client):
     labels, at = [], 12
     while query[at]:
         labels.append(query[at + 1 : at + 1 + query[at]].decode().lower())
@@ -79,15 +88,17 @@ def answer(server, query, client):
     what = labels[0]
     if what == "never":
         return
+    if what == "slow":
+        time.sleep(0.1)
     if what == "late":
         time.sleep(0.33)  # Being late is what it is for.
     if what == "garbage":
         server.sendto(query[:2] + random.Random(1).randbytes(40), client)
     elif what == "truncated":
         reply(0x8380)  # TC: ask again by TCP, where nobody listens.
-    elif what in ("good", "late"):
+    elif what in ("good", "late", "slow"):
         if kind == 1:
-            reply(0x8180, b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + b"\x7f\0\0\x07", 1)
+            reply(0x8180, b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + address, 1)
         else:
             reply(0x8180)
     else:
@@ -192,13 +203,111 @@ def pollable():
     assert lib.usocket_query_result(never, 0, ctypes.byref(answers)) == -errno.EBADF
 
 
-def few_threads():
-    """Never more than four, however many ask; and what is abandoned before its turn is not asked."""
-    for _ in range(12):
-        times_out("never.test", 0.02)
+def threads():
     tasks = "/proc/self/task"
     names = [open(f"{tasks}/{t}/comm").read().strip() for t in os.listdir(tasks)]
-    assert 1 <= sum(n.startswith("usocket-resolve"[:15]) for n in names) <= 4, names
+    return sum(n == "usocket-resolve" for n in names)
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def abandoned():
+    """What nobody waits for holds no descriptor but its thread's, and nobody else."""
+    before = descriptors()
+    ask = (0, usocket.SOCK_STREAM, 0, 0)
+    for _ in range(300):
+        query = lib.usocket_query_create(b"never.test", b"80", *ask)
+        assert query > 0, query
+        assert lib.usocket_close(query) == 0
+    for _ in range(20):
+        times_out("never.test", 0.01)
+    # One for each thread of the pool; far below the 320 that were asked for.
+    assert descriptors() <= before + 64, (descriptors(), before)
+    assert threads() <= 64
+    for name in ("localhost", "127.0.0.1", "::1"):
+        got, took = timed(name, GENEROUS)
+        assert got[1] == 80 and took < 1, (name, got, took)
+
+
+def idle():
+    """Threads end when there is nothing to do."""
+    assert timed("good.test", GENEROUS)[0] == ("127.0.0.7", 80)
+    assert threads() >= 1
+    until = time.monotonic() + GENEROUS
+    while threads() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert threads() == 0
+    assert timed("good.test", GENEROUS)[0] == ("127.0.0.7", 80)
+
+
+def many():
+    """Two hundred healthy names at a server that takes a tenth of a second."""
+    begun = time.monotonic()
+    ask = (usocket.AF_INET, usocket.SOCK_STREAM, 0, 0)
+    queries = [
+        lib.usocket_query_create(f"slow.n{n}.test".encode(), b"80", *ask) for n in range(200)
+    ]
+    for query in queries:
+        answers = ctypes.c_void_p()
+        assert lib.usocket_query_result(query, 60_000_000, ctypes.byref(answers)) == 0
+        assert lib.usocket_freeaddrinfo(answers) == 0
+        assert lib.usocket_close(query) == 0
+    took = time.monotonic() - begun
+    # One after another it would be twenty seconds; by four threads it was five.
+    assert took < 3, took
+
+
+def namespace():
+    """A lookup is done in the network namespace of the thread that asks."""
+    assert timed("good.test", GENEROUS)[0] == ("127.0.0.7", 80)
+    got = []
+
+    def elsewhere():
+        call("unshare", CLONE_NEWNET)
+        loopback_up()
+        start_server(b"\x7f\0\0\x08")
+        got.append(timed("good.test", GENEROUS)[0])
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert got == [("127.0.0.8", 80)], got
+    assert timed("good.test", GENEROUS)[0] == ("127.0.0.7", 80)
+
+
+def across_fork():
+    """A query that is under way at a fork goes on in both; what the child does is its own."""
+    ask = (0, usocket.SOCK_STREAM, 0, 0)
+    never, late = (lib.usocket_query_create(n, b"80", *ask) for n in (b"never.test", b"late.test"))
+    answers = ctypes.c_void_p()
+    out = ctypes.byref(answers)
+    child = os.fork()
+    if child == 0:
+        try:
+            begun = time.monotonic()
+            assert lib.usocket_query_result(never, 300_000, out) == -errno.ETIMEDOUT
+            assert 0.3 <= time.monotonic() - begun < 3
+            assert time.process_time() < 1
+            assert lib.usocket_query_result(late, 60_000_000, out) == 0
+            assert lib.usocket_query_result(late, 0, out) == 0
+            assert lib.usocket_close(never) == 0 and lib.usocket_close(late) == 0
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    set_ = (PollFd * 1)(PollFd(never, -1, 1, 0))
+    assert lib.usocket_poll(set_, 1, 0) == 0, set_[0].revents
+    begun = time.monotonic()
+    assert lib.usocket_query_result(never, 0, out) == -errno.EAGAIN
+    assert time.monotonic() - begun < 0.1
+    assert lib.usocket_query_result(late, 60_000_000, out) == 0
+    # One that is answered at the fork is answered in the child, without asking anybody.
+    child = os.fork()
+    if child == 0:
+        os._exit(-lib.usocket_query_result(late, 0, out))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def fork():

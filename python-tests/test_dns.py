@@ -11,7 +11,8 @@ WORLD = Path(__file__).with_name("dns_world.py")
 
 @pytest.mark.parametrize(
     "case",
-    ["good", "late", "never", "garbage", "truncated", "interrupted", "pollable", "few_threads", "fork"],
+    """good late never garbage truncated interrupted pollable abandoned idle many namespace fork
+    across_fork""".split(),
 )
 def test_dns(case):
     ran = subprocess.run(

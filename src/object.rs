@@ -1,6 +1,5 @@
 //! What a handle can stand for, and the one table of them all.
 
-use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -18,7 +17,7 @@ pub enum Object {
     /// See [`Poller`].
     Poller(Arc<Poller>),
     /// See [`Resolve`].
-    Resolve(Resolve),
+    Resolve(Box<Resolve>),
     /// See [`Context`].
     #[cfg(feature = "tls")]
     TlsContext(Box<Context>),
@@ -57,7 +56,7 @@ impl Object {
         match self {
             Object::Socket(s) => Some(s.fileno()),
             Object::Poller(p) => Some(p.fileno()),
-            Object::Resolve(r) => Some(r.as_fd().as_raw_fd()),
+            Object::Resolve(r) => r.fileno(),
             #[cfg(feature = "tls")]
             Object::TlsContext(_) | Object::TlsSession(_) => None,
         }

@@ -1,9 +1,9 @@
 //! Names: getaddrinfo and its lists.
 
-use std::collections::HashMap;
 use std::ffi::{CString, c_char};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
+use once_cell::race::OnceBox;
 
 use super::library::usocket_query_t;
 use super::{guard, on_object, output, required, text};
@@ -36,44 +36,95 @@ pub struct usocket_addrinfo {
 
 /// A list as the caller holds it, with what its pointers point to.
 struct List {
-    nodes: Box<[usocket_addrinfo]>,
-    _names: Vec<Option<CString>>,
+    nodes: Vec<usocket_addrinfo>,
+    _names: Vec<CString>,
 }
 
-// SAFETY: the pointers lead into the list itself.
-unsafe impl Send for List {}
-
 /// The lists callers hold, by the address of their first node: freeing one twice, or one that was
-/// never given out, is an error and not a crash.
-static LISTS: Mutex<Option<HashMap<usize, List>>> = Mutex::new(None);
+/// never given out, is an error and not a crash. There is no lock in it that a fork could leave
+/// locked: a place is taken and given back by one compare-and-swap.
+struct Lists {
+    places: [Place; 64],
+    more: OnceBox<Lists>,
+}
+
+/// Vacant (0), being changed (1), or the address of a first node.
+struct Place {
+    first: AtomicUsize,
+    list: AtomicPtr<List>,
+}
+
+const VACANT: usize = 0;
+const CHANGING: usize = 1;
+
+static LISTS: Lists = Lists::new();
+
+impl Lists {
+    const fn new() -> Lists {
+        const PLACE: Place =
+            Place { first: AtomicUsize::new(VACANT), list: AtomicPtr::new(std::ptr::null_mut()) };
+        Lists { places: [PLACE; 64], more: OnceBox::new() }
+    }
+
+    /// The place whose word was `was`; it is `CHANGING` now, and the caller's.
+    fn change(&self, was: usize) -> Option<&Place> {
+        let change = |place: &&Place| {
+            let word = &place.first;
+            word.load(Ordering::Relaxed) == was
+                && word.compare_exchange(was, CHANGING, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        };
+        self.places.iter().find(change).or_else(|| self.more.get()?.change(was))
+    }
+
+    fn put(&self, first: usize, list: Box<List>) {
+        let mut at = self;
+        let place = loop {
+            match at.change(VACANT) {
+                Some(place) => break place,
+                None => at = at.more.get_or_init(|| Box::new(Lists::new())),
+            }
+        };
+        place.list.store(Box::into_raw(list), Ordering::Relaxed);
+        place.first.store(first, Ordering::Release);
+    }
+
+    fn take(&self, first: usize) -> Option<Box<List>> {
+        let place = self.change(first)?;
+        let list = place.list.swap(std::ptr::null_mut(), Ordering::Relaxed);
+        place.first.store(VACANT, Ordering::Release);
+        // SAFETY: `put` stored what `Box::into_raw` gave, and one thread alone changed the word
+        // from its address.
+        (!list.is_null()).then(|| unsafe { Box::from_raw(list) })
+    }
+}
 
 /// Makes a list of answers, to be freed by usocket_freeaddrinfo.
 fn publish(answers: Vec<Answer>) -> Result<*mut usocket_addrinfo> {
-    let mut names = Vec::with_capacity(answers.len());
-    let mut nodes: Box<[_]> = answers
-        .into_iter()
-        .map(|a| {
-            let canonname = a.canonname.as_ref().map_or(std::ptr::null(), |n| n.as_ptr());
-            names.push(a.canonname);
-            usocket_addrinfo {
-                family: a.family,
-                r#type: a.kind,
-                proto: a.proto,
-                reserved: 0,
-                addr: a.addr,
-                canonname,
-                next: std::ptr::null_mut(),
-            }
-        })
-        .collect();
-    let first = nodes.as_mut_ptr();
+    let no_memory = |_| Error::eai(libc::EAI_MEMORY);
+    let (mut nodes, mut names) = (Vec::new(), Vec::new());
+    nodes.try_reserve_exact(answers.len()).map_err(no_memory)?;
+    names.try_reserve_exact(answers.len()).map_err(no_memory)?;
+    for answer in answers {
+        nodes.push(usocket_addrinfo {
+            family: answer.family,
+            r#type: answer.kind,
+            proto: answer.proto,
+            reserved: 0,
+            addr: answer.addr,
+            canonname: answer.canonname.as_ref().map_or(std::ptr::null(), |name| name.as_ptr()),
+            next: std::ptr::null_mut(),
+        });
+        names.extend(answer.canonname);
+    }
+    let first: *mut usocket_addrinfo = nodes.as_mut_ptr();
     if nodes.is_empty() {
         return Err(Error::eai(libc::EAI_NONAME));
     }
-    for (n, node) in nodes.iter_mut().enumerate().rev().skip(1).rev() {
+    let last = nodes.len() - 1;
+    for (n, node) in nodes[..last].iter_mut().enumerate() {
         node.next = first.wrapping_add(n + 1);
     }
-    LISTS.lock().get_or_insert_default().insert(first as usize, List { nodes, _names: names });
+    LISTS.put(first as usize, Box::new(List { nodes, _names: names }));
     Ok(first)
 }
 
@@ -126,8 +177,8 @@ pub extern "C" fn usocket_freeaddrinfo(list: *mut usocket_addrinfo) -> i32 {
         if list.is_null() {
             return Ok(0);
         }
-        let found = LISTS.lock().as_mut().and_then(|lists| lists.remove(&(list as usize)));
-        found.map(|list| drop(list.nodes)).ok_or(Error::os(libc::EINVAL))?;
+        let found = LISTS.take(list as usize).ok_or(Error::os(libc::EINVAL))?;
+        drop(found.nodes);
         Ok(0)
     })
 }
@@ -135,11 +186,15 @@ pub extern "C" fn usocket_freeaddrinfo(list: *mut usocket_addrinfo) -> i32 {
 /// Starts a query of the resolver and returns at once; the arguments are usocket_getaddrinfo's.
 ///
 /// The handle can be polled like a socket: POLLIN means the answer is there, for
-/// usocket_query_result. usocket_close cancels it. Queries run on at most four threads of the
-/// library's, started with the first of them.
+/// usocket_query_result. usocket_close cancels it and frees its descriptor, however far it is.
+/// Names of /etc/hosts and numbers are answered on the spot. For the others the C library's
+/// resolver is asked in the caller's network namespace, on at most 64 threads of the library's,
+/// which come with the queries and end when they have had nothing to do for a while. In a forked
+/// child a query that had no answer at the fork is asked anew.
 ///
 /// Returns: a handle.
-/// Errors: USOCKET_EAI_SERVICE for a port out of range, -EMFILE, -ENFILE, -EAGAIN (no thread).
+/// Errors: USOCKET_EAI_SERVICE for a port out of range, USOCKET_EAI_MEMORY, -EMFILE, -ENFILE,
+/// -EAGAIN (no thread).
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the handle is the caller's, to be given to usocket_close.
@@ -157,7 +212,7 @@ pub unsafe extern "C" fn usocket_query_create(
         let (host, service) = unsafe { (text(host), text(service)) };
         let (host, service) = (host.map(Into::into), service.map(Into::into));
         let query = resolve::query(host, service, family, r#type, proto, flags)?;
-        object::insert(Object::Resolve(Resolve::start(query)?))
+        object::insert(Object::Resolve(Box::new(Resolve::start(query)?)))
     })
 }
 
@@ -176,13 +231,15 @@ pub unsafe extern "C" fn usocket_query_result(
     timeout_us: i64,
     out: *mut *mut usocket_addrinfo,
 ) -> i32 {
-    on_object(query, |object| {
+    let got: i32 = on_object(query, |object| {
         required(out)?;
         let answers = object.resolve()?.wait(&mut Deadline::after_us(timeout_us));
         let late = Error::os(if timeout_us == 0 { libc::EAGAIN } else { libc::ETIMEDOUT });
         let answers = answers.map_err(|e| if e.is(libc::ETIMEDOUT) { late } else { e })?;
         // SAFETY: the caller's pointer, as documented.
         unsafe { output(out, publish(answers)?) };
-        Ok(0)
-    })
+        Ok(1)
+    });
+    // With a list in the caller's hands it is a success, even if the handle was closed meanwhile.
+    got.min(0)
 }

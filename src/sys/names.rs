@@ -1,7 +1,8 @@
 //! The resolver and the number-to-text calls of the C library.
 
 use std::ffi::{CStr, CString};
-use std::io;
+use std::io::{self, Read};
+use std::os::fd::FromRawFd;
 
 use super::address::{Addr, STORAGE};
 
@@ -74,6 +75,42 @@ pub fn forget_resolver_state() {
         if !init.is_null() {
             let init: extern "C" fn() -> libc::c_int = std::mem::transmute(init);
             init();
+        }
+    }
+}
+
+/// The network and the mount namespace of the calling thread, as numbers to compare; zeros where
+/// there is no /proc.
+pub fn namespaces() -> [u64; 2] {
+    [c"/proc/thread-self/ns/net", c"/proc/thread-self/ns/mnt"].map(|path| {
+        // SAFETY: all zeros is a valid stat, which is writable; a constant C string.
+        unsafe {
+            let mut stat: libc::stat = std::mem::zeroed();
+            if libc::stat(path.as_ptr(), &mut stat) == 0 { stat.st_ino as u64 } else { 0 }
+        }
+    })
+}
+
+/// A file of the system's configuration. `None` when it cannot be read or is longer than such files
+/// are.
+pub fn small_file(path: &CStr) -> Option<Vec<u8>> {
+    const MOST: usize = 256 * 1024;
+    let mut text = Vec::new();
+    // SAFETY: a C string; the descriptor is fresh.
+    let file = unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if fd < 0 { None } else { Some(std::fs::File::from_raw_fd(fd)) }
+    };
+    let size = usize::try_from(file.as_ref()?.metadata().ok()?.len()).ok()?;
+    // One more, to see the end.
+    text.try_reserve(size.min(MOST) + 1).ok()?;
+    let mut chunk = [0u8; 4096];
+    loop {
+        let n = file.as_ref()?.read(&mut chunk).ok()?;
+        text.try_reserve(n).ok()?;
+        text.extend_from_slice(&chunk[..n]);
+        if n == 0 || text.len() > MOST {
+            return (n == 0).then_some(text);
         }
     }
 }

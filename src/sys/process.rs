@@ -1,8 +1,10 @@
 //! What is about the process: fork, and threads of our own.
 
+use std::ffi::{CStr, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-use std::{io, mem, ptr, thread};
+use std::{io, mem, ptr};
 
 static BIRTHS: AtomicU32 = AtomicU32::new(0);
 static PARTINGS: AtomicU32 = AtomicU32::new(0);
@@ -37,17 +39,46 @@ fn watch() {
     });
 }
 
+/// What a thread of the library's own does.
+pub trait Serve: Sync + 'static {
+    /// The thread's name, at most 15 bytes.
+    const NAME: &'static CStr;
+    /// Runs on the thread, which ends with it.
+    fn serve(&'static self);
+}
+
 /// Starts a thread of the library's own, which gets no signals: those are for the host's threads.
-pub fn spawn(name: &str, stack: usize, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    // SAFETY: sigset_t is plain data; both sets live here; the mask is put back before returning.
-    unsafe {
+/// It needs no memory but what the system takes for a thread.
+///
+/// # Errors
+/// EAGAIN when there can be no more threads.
+pub fn spawn<T: Serve>(what: &'static T, stack: usize) -> io::Result<()> {
+    extern "C" fn begin<T: Serve>(what: *mut c_void) -> *mut c_void {
+        // SAFETY: `spawn` passes a `&'static T`; the name is NUL-terminated.
+        let what = unsafe {
+            libc::prctl(libc::PR_SET_NAME, T::NAME.as_ptr());
+            &*what.cast_const().cast::<T>()
+        };
+        let _ = catch_unwind(AssertUnwindSafe(|| what.serve()));
+        ptr::null_mut()
+    }
+    // SAFETY: attributes, sets and the thread's number live here; the mask is put back before
+    // returning; the thread is detached, and what it is given lives for ever.
+    let failed = unsafe {
         let (mut all, mut old): (libc::sigset_t, libc::sigset_t) = (mem::zeroed(), mem::zeroed());
+        let (mut how, mut thread) = (mem::zeroed(), mem::zeroed());
+        libc::pthread_attr_init(&mut how);
+        libc::pthread_attr_setdetachstate(&mut how, libc::PTHREAD_CREATE_DETACHED);
+        libc::pthread_attr_setstacksize(&mut how, stack);
         libc::sigfillset(&mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut old);
-        let started = thread::Builder::new().name(name.into()).stack_size(stack).spawn(body);
+        let arg = ptr::from_ref(what).cast_mut().cast();
+        let failed = libc::pthread_create(&mut thread, &how, begin::<T>, arg);
         libc::pthread_sigmask(libc::SIG_SETMASK, &old, ptr::null_mut());
-        started.map(drop)
-    }
+        libc::pthread_attr_destroy(&mut how);
+        failed
+    };
+    if failed == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(failed)) }
 }
 
 /// getrlimit(RLIMIT_NOFILE): how many descriptors the process may open

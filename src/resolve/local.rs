@@ -1,0 +1,95 @@
+//! What is answered on the caller's thread, because nobody need be asked: numbers and /etc/hosts.
+
+use std::ffi::CStr;
+
+use super::Question;
+use crate::error::{Error, Result};
+use crate::sys::names::{Answer, Query, small_file};
+
+/// The answer to a query that nobody need be asked for, or none.
+pub(super) fn answer_at_once(query: &Query) -> Option<Result<Vec<Answer>>> {
+    let numeric = Query { flags: query.flags | libc::AI_NUMERICHOST, ..query.clone() };
+    match numeric.ask() {
+        // It is a name, or so it seems to a resolver that was told to look at numbers only.
+        Err(e) if query.host.is_some() && query.flags & libc::AI_NUMERICHOST == 0 => {
+            let about_host = [libc::EAI_NONAME, libc::EAI_FAMILY, EAI_ADDRFAMILY, EAI_NODATA];
+            if !about_host.iter().any(|code| e == Error::eai(*code)) {
+                return Some(Err(e));
+            }
+            let local = query.host.as_ref().is_some_and(|h| is_local(h, query.family));
+            if local { Some(query.ask()) } else { None }
+        }
+        answer => Some(answer),
+    }
+}
+
+// Not in the libc crate: <netdb.h> of glibc under _GNU_SOURCE.
+const EAI_NODATA: i32 = -5;
+const EAI_ADDRFAMILY: i32 = -9;
+
+/// Whether the C library will find a host in /etc/hosts, and look nowhere else.
+fn is_local(host: &CStr, family: i32) -> bool {
+    small_file(c"/etc/hosts").is_some_and(|hosts| lists(&hosts, host.to_bytes(), family))
+        && (cfg!(target_env = "musl")
+            || small_file(c"/etc/nsswitch.conf").is_some_and(|conf| begins_with_files(&conf)))
+}
+
+/// The lines of a file of the system's, without their comments, in words.
+fn lines(text: &[u8]) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
+    text.split(|b| *b == b'\n').map(|line| {
+        let line = line.split(|b| *b == b'#').next().unwrap_or(line);
+        line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+    })
+}
+
+/// Whether a hosts file has an address of the family for a host.
+fn lists(hosts: &[u8], host: &[u8], family: i32) -> bool {
+    lines(hosts).any(|mut words| {
+        let Some(addr) = words.next() else { return false };
+        let of = if addr.contains(&b':') { libc::AF_INET6 } else { libc::AF_INET };
+        (family == 0 || family == of) && words.any(|name| name.eq_ignore_ascii_case(host))
+    })
+}
+
+/// Whether an nsswitch.conf has /etc/hosts as the first place to look for hosts.
+fn begins_with_files(conf: &[u8]) -> bool {
+    lines(conf).any(|mut words| match words.next() {
+        Some(b"hosts:") => words.next() == Some(b"files"),
+        Some(first) => first == b"hosts:files",
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_files_as_they_are_written() {
+        let hosts =
+            b"127.0.0.1\tlocalhost  here.example\n::1 localhost six # not.this\n\n#1.1.1.1 no\n";
+        for (name, family, there) in [
+            ("localhost", 0, true),
+            ("LocalHost", libc::AF_INET6, true),
+            ("here.example", libc::AF_INET, true),
+            ("here.example", libc::AF_INET6, false),
+            ("six", libc::AF_INET, false),
+            ("six", 0, true),
+            ("not.this", 0, false),
+            ("no", 0, false),
+            ("127.0.0.1", 0, false),
+            ("local", 0, false),
+        ] {
+            assert_eq!(lists(hosts, name.as_bytes(), family), there, "{name} {family}");
+        }
+    }
+
+    #[test]
+    fn only_what_asks_the_file_first_is_local() {
+        assert!(begins_with_files(b"passwd: files\nhosts:  files dns\n"));
+        assert!(begins_with_files(b"hosts:files"));
+        assert!(!begins_with_files(b"hosts: dns files\n"));
+        assert!(!begins_with_files(b"#hosts: files\npasswd: files\n"));
+        assert!(!begins_with_files(b""));
+    }
+}

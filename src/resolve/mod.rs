@@ -1,0 +1,122 @@
+//! getaddrinfo: names to addresses, with a deadline, and as something that can be polled.
+//!
+//! What needs nobody to be asked is answered on the caller's thread ([`local`]): numbers, and names
+//! of /etc/hosts. For the rest the C library's resolver is asked on threads of its own ([`pool`]);
+//! the caller waits for an eventfd, and can walk away.
+
+use std::ffi::CString;
+
+use crate::error::{Error, Result, explain, forget};
+use crate::numbers::USOCKET_IPPROTO_SEC;
+use crate::sys::names::{self, Answer, Query};
+use crate::wait::Deadline;
+
+mod local;
+mod pool;
+mod query;
+
+use local::answer_at_once;
+pub use pool::{Asked, Question};
+pub use query::Resolve;
+
+/// Asks for addresses; `timeout_us` negative is no limit.
+///
+/// # Errors
+/// The resolver's own range (`USOCKET_EAI_*`), an errno where it reports one (`EAI_SYSTEM`),
+/// ETIMEDOUT, EINTR (event hook); EMFILE, ENFILE; EAGAIN when no thread can be started.
+pub fn getaddrinfo(query: Query, timeout_us: i64) -> Result<Vec<Answer>> {
+    getaddrinfo_within(query, &mut Deadline::after_us(timeout_us))
+}
+
+/// The same within a larger operation's deadline.
+pub fn getaddrinfo_within(query: Query, deadline: &mut Deadline) -> Result<Vec<Answer>> {
+    match answer_at_once(&query) {
+        Some(answer) => answer,
+        None => Asked::new(query, None)?.wait(deadline),
+    }
+}
+
+impl Question for Query {
+    type Answer = Vec<Answer>;
+
+    fn ask(&self) -> Result<Vec<Answer>> {
+        match names::getaddrinfo(self)? {
+            Ok(answers) => Ok(answers),
+            Err(code) => Err(Error::eai(code)),
+        }
+    }
+}
+
+/// Checks the arguments as they come from a caller and makes a query of them.
+///
+/// # Errors
+/// EAI_SERVICE for a numeric port that is out of range (the C library would truncate it).
+pub fn query(
+    host: Option<CString>,
+    service: Option<CString>,
+    family: i32,
+    kind: i32,
+    proto: i32,
+    flags: i32,
+) -> Result<Query> {
+    forget();
+    // MicroPython's and CPython's empty texts are no texts.
+    let host = host.filter(|h| !h.is_empty());
+    let service = service.filter(|s| !s.is_empty());
+    if let Some(text) = service.as_ref().and_then(|s| s.to_str().ok()) {
+        // The C library reads it with strtoul and keeps 16 bits of that.
+        let number = text.trim_start();
+        let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
+        if digits.bytes().all(|b| b.is_ascii_digit()) && number.parse::<u16>().is_err() {
+            let e = Error::eai(libc::EAI_SERVICE);
+            return Err(explain(e, format!("port {text} is not within 0-65535")));
+        }
+    }
+    // The C library wants one of them.
+    let service = if host.is_none() && service.is_none() { Some(c"0".into()) } else { service };
+    // An IPPROTO_SEC socket is a TCP socket to the resolver.
+    let proto = if proto == USOCKET_IPPROTO_SEC { libc::IPPROTO_TCP } else { proto };
+    Ok(Query { host, service, family, kind, proto, flags })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask_for(host: &str, service: &str, timeout_us: i64) -> Result<Vec<Answer>> {
+        let (host, service) = (CString::new(host), CString::new(service));
+        let q = query(host.ok(), service.ok(), 0, libc::SOCK_STREAM, 0, 0)?;
+        getaddrinfo(q, timeout_us)
+    }
+
+    #[test]
+    fn numbers_need_no_thread_and_names_come_back() {
+        let text = |r: Result<Vec<Answer>>| r.map(|a| a[0].addr.to_text());
+        assert_eq!(text(ask_for("127.0.0.1", "80", 0)), Ok("127.0.0.1:80".into()));
+        assert_eq!(text(ask_for("::1", "80", 0)), Ok("[::1]:80".into()));
+        let local = text(ask_for("localhost", "80", -1));
+        assert!(local == Ok("127.0.0.1:80".into()) || local == Ok("[::1]:80".into()), "{local:?}");
+    }
+
+    #[test]
+    fn ports_out_of_range_are_not_truncated() {
+        for port in ["65536", "65616", "-1", "99999999999999999999", "+65616", " 65616"] {
+            assert_eq!(
+                ask_for("127.0.0.1", port, -1),
+                Err(Error::eai(libc::EAI_SERVICE)),
+                "{port}"
+            );
+        }
+        assert_eq!(ask_for("127.0.0.1", "no-such-service", -1), Err(Error::eai(libc::EAI_SERVICE)));
+    }
+
+    #[test]
+    fn more_queries_than_threads() {
+        let started: Vec<_> = (0..5 * pool::THREADS)
+            .map(|_| Resolve::start(query(Some(c"localhost".into()), None, 0, 0, 0, 0)?))
+            .collect();
+        for r in started {
+            assert!(r.and_then(|r| r.wait(&mut Deadline::Never)).is_ok());
+        }
+    }
+}

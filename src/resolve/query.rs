@@ -1,0 +1,98 @@
+//! A query as an object: started, polled, taken, given up.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use once_cell::race::OnceBox;
+
+use super::answer_at_once;
+use super::pool::Asked;
+use crate::error::Result;
+use crate::poller::Watchers;
+use crate::sys::names::{Answer, Query};
+use crate::sys::process;
+use crate::wait::Deadline;
+
+/// A query under way. Its descriptor is readable when the answer is there.
+///
+/// A forked child has a copy, and none of the threads that would answer it: it takes the answer
+/// that was there at the fork, or asks anew when it first needs to. Whatever it does, the parent's
+/// descriptor and the threads that wait for it are not touched.
+pub struct Resolve {
+    query: Query,
+    begun: Begun,
+    watchers: Watchers,
+}
+
+/// A query as it was begun in one process.
+struct Begun {
+    forks: u32,
+    asked: Asked<Query>,
+    /// The same in a child of that process.
+    in_child: OnceBox<Begun>,
+}
+
+impl Resolve {
+    /// Begins a query.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE; EAGAIN when no thread can be started; `EAI_MEMORY`.
+    pub fn start(query: Query) -> Result<Resolve> {
+        let begun = Begun::new(&query, answer_at_once(&query))?;
+        Ok(Resolve { query, begun, watchers: Watchers::none() })
+    }
+
+    /// The answer, waited for until the deadline. It can be taken more than once.
+    ///
+    /// # Errors
+    /// Those of [`super::getaddrinfo`]; EBADF when it was given up meanwhile.
+    pub fn wait(&self, deadline: &mut Deadline) -> Result<Vec<Answer>> {
+        self.here()?.wait(deadline)
+    }
+
+    /// The pollers it is registered with.
+    pub fn watchers(&self) -> &Watchers {
+        &self.watchers
+    }
+
+    /// The descriptor to poll, if this process can have one.
+    pub fn fileno(&self) -> Option<i32> {
+        self.here().ok().map(|asked| asked.as_fd().as_raw_fd())
+    }
+
+    /// Gives the query up; whoever waits for it in this process is told.
+    pub fn abandon(&self) {
+        let forks = process::forks();
+        let mut at = Some(&self.begun);
+        while let Some(begun) = at {
+            if begun.forks == forks {
+                begun.asked.abandon();
+            }
+            at = begun.in_child.get();
+        }
+    }
+
+    /// The query as this process has it.
+    fn here(&self) -> Result<&Asked<Query>> {
+        let forks = process::forks();
+        let mut at = &self.begun;
+        while at.forks != forks {
+            at = match at.in_child.get() {
+                Some(next) => next,
+                None => {
+                    let answer = at.asked.answer().cloned();
+                    // Another thread may be faster, and then it is that one's.
+                    let _ = at.in_child.set(Box::new(Begun::new(&self.query, answer)?));
+                    continue;
+                }
+            }
+        }
+        Ok(&at.asked)
+    }
+}
+
+impl Begun {
+    fn new(query: &Query, answer: Option<Result<Vec<Answer>>>) -> Result<Begun> {
+        let asked = Asked::new(query.clone(), answer)?;
+        Ok(Begun { forks: process::forks(), asked, in_child: OnceBox::new() })
+    }
+}
