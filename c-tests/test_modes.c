@@ -166,6 +166,34 @@ static void dontwait_makes_one_call_non_blocking(void **state)
     }
 }
 
+// A process that shares the description may make it block: the deadline holds all the same.
+static void another_process_makes_it_block(void **state)
+{
+    (void)state;
+    FOR_EACH_KIND(k) {
+        usocket_t pair[2];
+        connected_pair(k->family, k->type, pair);
+        small_buffers(pair);
+        bool fills = k->type == SOCK_STREAM || k->family == AF_UNIX;
+        if (fills)
+            fill(pair[0]);
+        OK(usocket_settimeout(pair[0], TIMEOUT));
+        int fd = (int)OK(usocket_fileno(pair[0])), flags = fcntl(fd, F_GETFL);
+        assert_true(flags & O_NONBLOCK);
+        assert_int_equal(fcntl(fd, F_SETFL, flags & ~O_NONBLOCK), 0);
+        OK(usocket_set_event_hook(stop, NULL)); // So that it fails and does not hang.
+        alarms(10 * SECOND, false);
+        GIVES(-ETIMEDOUT, usocket_recv(pair[0], scratch, 1, 0));
+        GIVES(-ETIMEDOUT, usocket_recvfrom(pair[0], scratch, 1, 0, NULL));
+        if (fills)
+            GIVES(-ETIMEDOUT, usocket_send(pair[0], "x", 1, 0));
+        alarms(0, false);
+        OK(usocket_set_event_hook(NULL, NULL));
+        OK(usocket_close(pair[0]));
+        OK(usocket_close(pair[1]));
+    }
+}
+
 // --- one deadline for the whole operation ---
 
 // A peer that takes a little every 10 ms, for as long as there is something: every single system
@@ -338,6 +366,7 @@ int main(void)
         cmocka_unit_test(accepting),
         cmocka_unit_test(connecting),
         cmocka_unit_test(dontwait_makes_one_call_non_blocking),
+        cmocka_unit_test(another_process_makes_it_block),
         cmocka_unit_test(sendall_has_one_deadline),
         cmocka_unit_test(read_and_readline_have_one_deadline),
         cmocka_unit_test(a_timeout_survives_a_storm_of_signals),

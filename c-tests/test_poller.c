@@ -233,7 +233,54 @@ static void a_wait_keeps_its_time(void **state)
     assert_true(now_us() - begun >= 30 * MS);
     OK(usocket_poller_wake(p)); // One before the wait counts for it.
     GIVES(0, usocket_poller_wait(p, &e, 1, -1));
+    begun = now_us();
+    GIVES(0, usocket_poller_wait(p, &e, 1, 30 * MS)); // And for no other.
+    assert_true(now_us() - begun >= 30 * MS);
+    OK(usocket_close(p));
+}
+
+// The end is for all who wait, however many there are.
+static void closing_ends_every_wait(void **state)
+{
+    (void)state;
+    enum { WAITERS = 4 };
+    for (int round = 0; round < 20; round++) {
+        struct waiter w[WAITERS] = {0};
+        pthread_t threads[WAITERS];
+        usocket_t p = new_poller();
+        for (int i = 0; i < WAITERS; i++) {
+            w[i].poller = p;
+            start_thread(&threads[i], wait_in_thread, &w[i]);
+        }
+        for (int i = 0; i < WAITERS; i++) {
+            while (!w[i].thread)
+                sched_yield();
+            wait_until_asleep(w[i].thread);
+        }
+        OK(usocket_close(p));
+        for (int i = 0; i < WAITERS; i++) {
+            pthread_join(threads[i], NULL);
+            assert_int_equal(w[i].result, -EBADF);
+        }
+    }
+}
+
+// Its descriptor goes on without us: whoever waits for the handle is told.
+static void a_detached_handle_is_invalid_once(void **state)
+{
+    (void)state;
+    usocket_t p = new_poller(), pair[2];
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    OK(usocket_poller_add(p, pair[0], 0, POLLIN, 7));
+    int fd = (int)OK(usocket_detach(pair[0]));
+    usocket_event e = one_event(p);
+    assert_int_equal(e.events, POLLNVAL);
+    assert_int_equal(e.data, 7);
+    assert_int_equal(e.socket, pair[0]);
+    OK(usocket_send(pair[1], "x", 1, 0)); // What it does now is no longer the poller's.
     no_event(p);
+    close(fd);
+    OK(usocket_close(pair[1]));
     OK(usocket_close(p));
 }
 
@@ -326,6 +373,8 @@ int main(void)
         cmocka_unit_test(a_closed_handle_is_invalid_once_and_brings_no_stranger),
         cmocka_unit_test(another_thread_ends_a_wait),
         cmocka_unit_test(a_wait_keeps_its_time),
+        cmocka_unit_test(closing_ends_every_wait),
+        cmocka_unit_test(a_detached_handle_is_invalid_once),
         cmocka_unit_test(more_ready_than_fit),
         cmocka_unit_test(fork_keeps_both_sides_working),
         cmocka_unit_test(nothing_is_left_behind),

@@ -271,6 +271,12 @@ static void any_backlog_is_a_backlog(void **state)
     const int backlogs[] = {-1, 0, 1, USOCKET_BACKLOG_DEFAULT, INT32_MIN, INT32_MAX};
     for (int i = 0; i < 6; i++) {
         usocket_t listener = listening_socket(AF_INET, backlogs[i]);
+        // A negative one counts as 0; to the kernel it would be as large as there can be. Of a
+        // listener, tcpi_sacked is how many may wait.
+        struct tcp_info info;
+        OK(usocket_getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, sizeof info));
+        if (backlogs[i] < 2)
+            assert_int_equal(info.tcpi_sacked, backlogs[i] < 0 ? 0 : backlogs[i]);
         usocket_t client = client_of(listener);
         OK(usocket_close(OK(usocket_accept(listener, NULL))));
         OK(usocket_close(client));

@@ -136,6 +136,38 @@ static void what_was_agreed_can_be_asked(void **state)
 }
 
 // Everything non-blocking, buffers of the smallest, and a poll that is believed.
+// What only the two ends know is known when the handshake is over, not while it is going on.
+static void nothing_is_exported_before_the_handshake_ends(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    usocket_t client = client_context(), server = server_context("server");
+    unsigned char bytes[32];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    for (int i = 0; i < 2; i++)
+        OK(usocket_settimeout(pair[i], 0));
+    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+    int64_t done[2] = {-EAGAIN, -EAGAIN};
+    int64_t begun = now_us();
+    while (done[0] || done[1]) {
+        assert_true(now_us() - begun < GENEROUS);
+        for (int i = 0; i < 2; i++) {
+            if (done[i]) {
+                GIVES(-ENOTCONN, usocket_tls_channel_binding(pair[i], bytes, sizeof bytes));
+                GIVES(-ENOTCONN, usocket_tls_export(pair[i], "label", NULL, 0, bytes, sizeof bytes));
+                GIVES(0, usocket_tls_version(pair[i]));
+            }
+            done[i] = done[i] ? usocket_tls_handshake(pair[i]) : 0;
+            assert_true(done[i] == 0 || done[i] == -EAGAIN);
+        }
+    }
+    GIVES(32, usocket_tls_channel_binding(pair[0], bytes, sizeof bytes));
+    OK(usocket_close(client));
+    OK(usocket_close(server));
+    close_pair(pair);
+}
+
 static void a_state_machine_with_almost_no_buffers(void **state)
 {
     (void)state;
@@ -394,6 +426,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_handle_goes_on),
         cmocka_unit_test(what_was_agreed_can_be_asked),
+        cmocka_unit_test(nothing_is_exported_before_the_handshake_ends),
         cmocka_unit_test(a_state_machine_with_almost_no_buffers),
         cmocka_unit_test(poll_tells_the_truth),
         cmocka_unit_test(failures_say_why),

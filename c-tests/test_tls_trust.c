@@ -20,6 +20,7 @@ static void trust_comes_from_everywhere(void **state)
 
 struct seen {
     int calls, depths[8], refuse_at;
+    int32_t refusal; // Anything but 0.
 };
 
 static int32_t verdict(void *arg, const uint8_t *der, size_t len, int32_t depth)
@@ -29,7 +30,7 @@ static int32_t verdict(void *arg, const uint8_t *der, size_t len, int32_t depth)
         return 1;
     if (seen->calls < 8)
         seen->depths[seen->calls++] = depth;
-    return depth == seen->refuse_at;
+    return depth == seen->refuse_at ? seen->refusal : 0;
 }
 
 static void *server_handshake(void *s)
@@ -41,8 +42,13 @@ static void *server_handshake(void *s)
 static void the_callback_decides_last(void **state)
 {
     (void)state;
-    for (int refuse_at = -1; refuse_at < 2; refuse_at++) {
-        struct seen seen = {.refuse_at = refuse_at};
+    const struct seen all[] = {
+        {.refuse_at = -1}, {.refuse_at = 0, .refusal = 1}, {.refuse_at = 1, .refusal = 1},
+        {.refuse_at = 0, .refusal = -1}, {.refuse_at = 1, .refusal = INT32_MIN},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct seen seen = all[i];
+        int refuse_at = seen.refuse_at;
         usocket_t pair[2];
         pthread_t thread;
         usocket_t client = context(USOCKET_TLS_CLIENT), server = context(USOCKET_TLS_SERVER);
