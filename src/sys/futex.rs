@@ -28,3 +28,10 @@ pub fn wake_all(word: &AtomicU32) {
     // SAFETY: the kernel takes the word's address for a name, nothing else.
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), op, i32::MAX) };
 }
+
+/// Ends one sleep on `word`.
+pub fn wake_one(word: &AtomicU32) {
+    let op = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: as in `wake_all`.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), op, 1) };
+}

@@ -1,43 +1,11 @@
-//! What is about the process: fork, and threads of our own.
+//! What is about the process: threads of our own, its limits, values that a child makes anew.
 
 use std::ffi::{CStr, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::{io, mem, ptr};
 
-static BIRTHS: AtomicU32 = AtomicU32::new(0);
-static PARTINGS: AtomicU32 = AtomicU32::new(0);
-
-/// How often this process, or an ancestor since it first asked, has come out of a fork as the
-/// child. What must not be shared with the parent compares this number.
-pub fn forks() -> u32 {
-    watch();
-    BIRTHS.load(Ordering::Relaxed)
-}
-
-/// The same, counting the forks it came out of as the parent too. What has been shared with another
-/// process since it was last used compares this number.
-pub fn partings() -> u32 {
-    watch();
-    PARTINGS.load(Ordering::Relaxed)
-}
-
-fn watch() {
-    static ASK: Once = Once::new();
-    extern "C" fn in_parent() {
-        PARTINGS.fetch_add(1, Ordering::Relaxed);
-    }
-    extern "C" fn in_child() {
-        BIRTHS.fetch_add(1, Ordering::Relaxed);
-        PARTINGS.fetch_add(1, Ordering::Relaxed);
-    }
-    // SAFETY: the handlers only add to atomics, which a forked child may; the library is never
-    // unloaded (linked with nodelete).
-    ASK.call_once(|| unsafe {
-        libc::pthread_atfork(None, Some(in_parent), Some(in_child));
-    });
-}
+pub use super::fork::{forks, partings};
 
 /// What a thread of the library's own does.
 pub trait Serve: Sync + 'static {

@@ -1,0 +1,476 @@
+//! fork(2): the child finds every lock usable, and knows what its parent's threads left behind.
+//!
+//! Everything that the library guards with a lock is behind a [`Lock`]. A thread that holds one is
+//! *inside*; a fork waits until no other thread is, and keeps new ones out until it is done. So the
+//! child has all guarded data whole and unlocked. (It does not wait for ever: a thread that stays
+//! inside for longer than [`PATIENCE`] is left there. Its lock is then [`Lost`] in the child, and
+//! what it guards is never looked at again: it may be half changed.)
+//!
+//! Rules for whoever holds a lock:
+//!
+//! - Nothing waits while it holds one, for the network or for another process.
+//! - The host's own code (hook, callback) runs through [`host`], which steps outside meanwhile: it
+//!   may need what the forking thread holds, such as an interpreter's lock. A lock that is held
+//!   across it is lost in a child that another thread makes meanwhile. The thread that forks there
+//!   keeps its own locks and pins in the child.
+//! - One lock at a time; where two are needed, always in the same order.
+//!
+//! `_Fork` and the raw system call run no handlers: the child of one has what any child of a program
+//! with threads has, the state of that moment.
+
+use std::cell::{Cell, UnsafeCell};
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::futex;
+
+/// How long a fork waits for the threads that are inside.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+static BIRTHS: AtomicU32 = AtomicU32::new(0);
+static PARTINGS: AtomicU32 = AtomicU32::new(0);
+
+/// How often this process or an ancestor has come out of a fork as the child. What must not be
+/// shared with the parent compares this number.
+#[inline]
+pub fn forks() -> u32 {
+    BIRTHS.load(Ordering::Relaxed)
+}
+
+/// The same, counting the forks it came out of as the parent too. What has been shared with another
+/// process since it was last used compares this number.
+#[inline]
+pub fn partings() -> u32 {
+    PARTINGS.load(Ordering::Relaxed)
+}
+
+// --- who is inside -------------------------------------------------------------------------------
+
+/// How many forks are under way: nobody enters meanwhile.
+static FORKING: AtomicU32 = AtomicU32::new(0);
+
+/// How many threads are inside, spread so that they do not share a cache line.
+static INSIDE: [Shard; SHARDS] = [const { Shard(AtomicU32::new(0)) }; SHARDS];
+const SHARDS: usize = 16;
+
+#[repr(align(64))]
+struct Shard(AtomicU32);
+
+/// What a thread knows of itself.
+struct Me {
+    /// How often it has entered and not left.
+    depth: Cell<u32>,
+    /// The words of the locks it holds.
+    held: [Cell<*const AtomicU32>; HELD],
+    /// How many of its calls into the host's code are under way.
+    hosted: Cell<u32>,
+    /// It forked while it was in the host's code, and this is the child.
+    survivor: Cell<bool>,
+}
+
+/// Locks that one thread holds at once: two, and in a callback under one of them two more.
+const HELD: usize = 8;
+
+thread_local! {
+    static ME: Me = const {
+        Me {
+            depth: Cell::new(0),
+            held: [const { Cell::new(ptr::null()) }; HELD],
+            hosted: Cell::new(0),
+            survivor: Cell::new(false),
+        }
+    };
+}
+
+impl Me {
+    fn shard(&self) -> &'static AtomicU32 {
+        // Its address tells threads apart, and is the same in a child.
+        let at = (ptr::from_ref(self) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60;
+        &INSIDE[at as usize % SHARDS].0
+    }
+
+    #[inline]
+    fn enter(&self) {
+        let depth = self.depth.get();
+        if depth == 0 {
+            // Either the fork sees this count, or we see the fork.
+            self.shard().fetch_add(1, Ordering::SeqCst);
+            if FORKING.load(Ordering::SeqCst) != 0 {
+                self.wait_for_forks();
+            }
+        }
+        self.depth.set(depth + 1);
+    }
+
+    #[inline]
+    fn leave(&self) {
+        let depth = self.depth.get() - 1;
+        self.depth.set(depth);
+        if depth == 0 {
+            self.step_out();
+        }
+    }
+
+    #[inline]
+    fn step_out(&self) {
+        let shard = self.shard();
+        shard.fetch_sub(1, Ordering::SeqCst);
+        if FORKING.load(Ordering::SeqCst) != 0 {
+            futex::wake_all(shard);
+        }
+    }
+
+    #[cold]
+    fn wait_for_forks(&self) {
+        loop {
+            self.step_out();
+            loop {
+                match FORKING.load(Ordering::SeqCst) {
+                    0 => break,
+                    seen => _ = futex::wait(&FORKING, seen, None),
+                }
+            }
+            self.shard().fetch_add(1, Ordering::SeqCst);
+            if FORKING.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+        }
+    }
+
+    fn remember(&self, word: &AtomicU32) {
+        if let Some(place) = self.held.iter().find(|h| h.get().is_null()) {
+            place.set(word);
+        }
+    }
+
+    fn forget(&self, word: &AtomicU32) {
+        if let Some(place) = self.held.iter().rev().find(|h| ptr::eq(h.get(), word)) {
+            place.set(ptr::null());
+        }
+    }
+}
+
+/// No fork happens while this lives: for what is guarded by no lock and must not be seen half done.
+pub struct Stay(());
+
+/// See [`Stay`].
+#[inline]
+pub fn stay() -> Stay {
+    ME.with(Me::enter);
+    Stay(())
+}
+
+impl Drop for Stay {
+    #[inline]
+    fn drop(&mut self) {
+        ME.with(Me::leave);
+    }
+}
+
+/// Runs the host's own code, which may do anything: take long, call the library, fork.
+pub fn host<T>(code: impl FnOnce() -> T) -> T {
+    /// Puts things back also when the host's code unwinds.
+    struct Back(u32);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            ME.with(|me| {
+                me.hosted.set(me.hosted.get() - 1);
+                if self.0 > 0 {
+                    me.enter();
+                    me.depth.set(self.0);
+                }
+            });
+        }
+    }
+    let _back = ME.with(|me| {
+        me.hosted.set(me.hosted.get() + 1);
+        let depth = me.depth.replace(0);
+        if depth > 0 {
+            me.step_out();
+        }
+        Back(depth)
+    });
+    code()
+}
+
+/// Whether this thread runs the host's code from within a call of the library.
+pub fn hosted() -> bool {
+    ME.with(|me| me.hosted.get() > 0)
+}
+
+// --- the lock ------------------------------------------------------------------------------------
+
+/// A mutex that is usable in a forked child, whatever other threads did in the parent.
+pub struct Lock<T> {
+    /// 0 when free; else [`forks`] where it was taken, and whether somebody waits for it.
+    word: AtomicU32,
+    data: UnsafeCell<ManuallyDrop<T>>,
+}
+
+// SAFETY: the data is reached through a guard, of which there is one at a time.
+unsafe impl<T: Send> Sync for Lock<T> {}
+// SAFETY: it owns its data.
+unsafe impl<T: Send> Send for Lock<T> {}
+
+/// A thread that is not in this process had the lock when it forked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost;
+
+/// A [`Lock`] that is held.
+pub struct Guard<'a, T> {
+    lock: &'a Lock<T>,
+    /// It is this thread's.
+    _not_send: std::marker::PhantomData<*const ()>,
+}
+
+const HELD_ALONE: u32 = 1;
+const AWAITED: u32 = 2;
+const ERA: u32 = 2;
+
+fn era() -> u32 {
+    forks() << ERA
+}
+
+impl<T> Lock<T> {
+    /// A free lock.
+    pub const fn new(value: T) -> Self {
+        Lock { word: AtomicU32::new(0), data: UnsafeCell::new(ManuallyDrop::new(value)) }
+    }
+
+    /// Waits for the lock and takes it.
+    ///
+    /// # Errors
+    /// [`Lost`], for ever.
+    #[inline]
+    pub fn lock(&self) -> Result<Guard<'_, T>, Lost> {
+        ME.with(|me| {
+            me.enter();
+            let mine = era() | HELD_ALONE;
+            match self.word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => Ok(self.taken(me)),
+                Err(_) => {
+                    self.lock_later(me, None).map(|got| got.unwrap_or_else(|| self.taken(me)))
+                }
+            }
+        })
+    }
+
+    /// The same for at most `patience`; `None` when it is over, or the lock is lost.
+    pub fn lock_within(&self, patience: Duration) -> Option<Guard<'_, T>> {
+        let until = Instant::now() + patience;
+        ME.with(|me| {
+            me.enter();
+            self.lock_later(me, Some(until)).ok().flatten()
+        })
+    }
+
+    #[inline]
+    fn taken(&self, me: &Me) -> Guard<'_, T> {
+        me.remember(&self.word);
+        Guard { lock: self, _not_send: std::marker::PhantomData }
+    }
+
+    /// Begins inside; ends inside with the lock, outside without it.
+    #[cold]
+    fn lock_later(&self, me: &Me, until: Option<Instant>) -> Result<Option<Guard<'_, T>>, Lost> {
+        /// What is guarded is short: worth a moment's waiting before the kernel is asked.
+        const SPINS: u32 = 60;
+        let (mut spins, mut waited) = (0, false);
+        loop {
+            let word = self.word.load(Ordering::Relaxed);
+            if word == 0 {
+                // Others may wait as this thread did.
+                let mine = era() | if waited { AWAITED } else { HELD_ALONE };
+                let got = self.word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed);
+                if got.is_ok() {
+                    return Ok(Some(self.taken(me)));
+                }
+                continue;
+            }
+            if word >> ERA != era() >> ERA {
+                me.leave();
+                return Err(Lost);
+            }
+            if spins < SPINS {
+                spins += 1;
+                std::hint::spin_loop();
+                continue;
+            }
+            let awaited = era() | AWAITED;
+            if word != awaited
+                && self
+                    .word
+                    .compare_exchange(word, awaited, Ordering::Relaxed, Ordering::Relaxed)
+                    .is_err()
+            {
+                continue;
+            }
+            let left = until.map(|u| u.saturating_duration_since(Instant::now()));
+            me.leave();
+            if left == Some(Duration::ZERO) {
+                return Ok(None);
+            }
+            let _ = futex::wait(&self.word, awaited, left);
+            me.enter();
+            waited = true;
+        }
+    }
+}
+
+impl<T> Drop for Lock<T> {
+    fn drop(&mut self) {
+        let word = *self.word.get_mut();
+        if word == 0 || word >> ERA == era() >> ERA {
+            // SAFETY: dropped once, here; nobody was at work on it in the parent.
+            unsafe { ManuallyDrop::drop(self.data.get_mut()) }
+        }
+    }
+}
+
+impl<T: Default> Default for Lock<T> {
+    fn default() -> Self {
+        Lock::new(T::default())
+    }
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the lock is held.
+        unsafe { &*self.lock.data.get() }
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the lock is held, and this guard is borrowed alone.
+        unsafe { &mut *self.lock.data.get() }
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let word = &self.lock.word;
+        ME.with(|me| {
+            me.forget(word);
+            if word.swap(0, Ordering::Release) & AWAITED != 0 {
+                futex::wake_one(word);
+            }
+            me.leave();
+        });
+    }
+}
+
+// --- the handlers --------------------------------------------------------------------------------
+
+/// What the handle table does in a child; it is above us.
+static IN_CHILD: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Sets what runs in every child, in the handler of the fork: it may only change memory. It is told
+/// whether the thread that forked was in the host's code, with calls of the library around it.
+#[inline]
+pub fn in_child(run: fn(hosted: bool)) {
+    IN_CHILD.store(run as *mut (), Ordering::Relaxed);
+}
+
+/// The child has things to see to that its handler might not: see [`settle`].
+static UNSETTLED: AtomicU32 = AtomicU32::new(0);
+const AT_ONCE: u32 = 1;
+const BY_SURVIVOR: u32 = 2;
+
+/// Whether [`settle`] is to be asked, at the end of a call.
+#[inline]
+pub fn unsettled() -> bool {
+    UNSETTLED.load(Ordering::Relaxed) != 0
+}
+
+/// True once in a forked child, when what it has of its parent's threads can be cleaned up: at the
+/// end of its first call, or, if it was forked from within the host's code in a call of the
+/// library, at the end of that.
+pub fn settle() -> bool {
+    let may = ME.with(|me| match UNSETTLED.load(Ordering::Acquire) {
+        AT_ONCE => true,
+        BY_SURVIVOR => me.survivor.get() && me.hosted.get() == 0,
+        _ => false,
+    });
+    may && UNSETTLED.swap(0, Ordering::AcqRel) != 0
+}
+
+extern "C" fn before() {
+    FORKING.fetch_add(1, Ordering::SeqCst);
+    let until = Instant::now() + PATIENCE;
+    ME.with(|me| {
+        for Shard(count) in &INSIDE {
+            // From a signal's handler it may be inside itself.
+            let mine = u32::from(me.depth.get() > 0 && ptr::eq(count, me.shard()));
+            loop {
+                let seen = count.load(Ordering::SeqCst);
+                let left = until.saturating_duration_since(Instant::now());
+                if seen <= mine || left.is_zero() {
+                    break;
+                }
+                let _ = futex::wait(count, seen, Some(left));
+            }
+        }
+    });
+}
+
+extern "C" fn in_parent() {
+    PARTINGS.fetch_add(1, Ordering::Relaxed);
+    if FORKING.fetch_sub(1, Ordering::SeqCst) == 1 {
+        futex::wake_all(&FORKING);
+    }
+}
+
+extern "C" fn child() {
+    let old = forks() << ERA;
+    BIRTHS.fetch_add(1, Ordering::Relaxed);
+    PARTINGS.fetch_add(1, Ordering::Relaxed);
+    FORKING.store(0, Ordering::SeqCst);
+    ME.with(|me| {
+        for Shard(count) in &INSIDE {
+            let mine = me.depth.get() > 0 && ptr::eq(count, me.shard());
+            count.store(u32::from(mine), Ordering::Relaxed);
+        }
+        // The locks of this thread are its own in the child too.
+        for word in me.held.iter().map(Cell::get).filter(|w| !w.is_null()) {
+            // SAFETY: a lock that is held is not dropped.
+            let word = unsafe { &*word };
+            let state = word.load(Ordering::Relaxed);
+            if state >> ERA == old >> ERA && state != 0 {
+                word.store(era() | HELD_ALONE, Ordering::Relaxed);
+            }
+        }
+        let hosted = me.hosted.get() > 0;
+        me.survivor.set(hosted);
+        let run = IN_CHILD.load(Ordering::Relaxed);
+        if !run.is_null() {
+            // SAFETY: only `in_child` stores here.
+            let run: fn(bool) = unsafe { std::mem::transmute(run) };
+            run(hosted);
+            UNSETTLED.store(if hosted { BY_SURVIVOR } else { AT_ONCE }, Ordering::Release);
+        }
+    });
+}
+
+/// Before any thread can fork with the library in use.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static WATCH: extern "C" fn() = {
+    extern "C" fn watch() {
+        // SAFETY: the handlers outlive all forks: the library is never unloaded (linked with
+        // nodelete). They touch atomics, this thread's cells and futexes.
+        unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(child)) };
+    }
+    watch
+};
+
+#[cfg(test)]
+#[path = "fork_tests.rs"]
+mod tests;
