@@ -44,8 +44,9 @@ def rows():
         for line in lines:
             cells = [c.strip() for c in line.strip("|").split(" | ")]
             if line.startswith("|") and cells[0] not in ("row", "---|---|---"):
-                row, name, tests = cells
-                yield title.split(":")[0], row, name.strip("`"), tests.split("<br>")
+                row, names, tests = cells
+                for name in re.findall(r"`([^`]+)`", names) or [names]:
+                    yield title.split(":")[0], row, name, tests.split("<br>")
 
 
 ROWS = list(rows())

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -54,6 +56,26 @@ def test_from_another_thread(server):
     thread.join(GENEROUS)
     assert got[0].getpeername() == where
     got[0].close()
+
+
+LINK = """
+import subprocess, usocket
+for command in ("link set lo up", "-6 addr add fe80::1/64 dev lo nodad"):
+    subprocess.run(["ip", *command.split()], check=True)
+with usocket.create_server(("fe80::1", 0, 0, 1), family=usocket.AF_INET6) as server:
+    address = server.getsockname()
+    assert address[3] == 1, address
+    with usocket.create_connection(address, 20) as c:
+        assert c.getpeername() == address, c
+"""
+
+
+def test_the_scope_of_an_ipv6_address_counts():
+    if subprocess.run(["unshare", "-rn", "ip", "link"], capture_output=True).returncode:
+        pytest.skip("no network namespaces here")
+    command = ["unshare", "-rn", sys.executable, "-c", LINK]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=GENEROUS)
+    assert done.returncode == 0, done.stderr
 
 
 def test_failures():

@@ -132,7 +132,6 @@ def test_after_close_every_operation_fails_with_ebadf(make):
         lambda: s.accept(),
         lambda: s.bind(("127.0.0.1", 0)),
         lambda: s.connect(("127.0.0.1", 1)),
-        lambda: s.detach(),
         lambda: s.dup(),
         lambda: s.getpeername(),
         lambda: s.getsockname(),
@@ -150,7 +149,10 @@ def test_after_close_every_operation_fails_with_ebadf(make):
         lambda: s.recv_into(bytearray(1)),
         lambda: s.recvfrom(1),
         lambda: s.recvfrom_into(bytearray(1)),
+        lambda: s.recvmsg(1),
+        lambda: s.recvmsg_into([bytearray(1)]),
         lambda: s.send(b"x"),
+        lambda: s.sendmsg([b"x"]),
         lambda: s.sendall(b"x"),
         lambda: s.sendall(b""),
         lambda: s.sendto(b"x", ("127.0.0.1", 1)),
@@ -283,6 +285,54 @@ def test_detach_gives_the_descriptor_open_and_the_socket_closed(make):
             s.listen()
     finally:
         os.close(fd)
+
+
+def test_detach_of_a_closed_socket_gives_minus_one(make):
+    s = make()
+    os.close(s.detach())
+    assert s.detach() == -1
+    s = make()
+    s.close()
+    assert s.detach() == -1
+
+
+class Own(usocket.socket):
+    """A class of a program's own."""
+
+    __slots__ = ("extra",)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.extra = []
+
+
+def test_a_duplicate_has_the_class_of_its_socket(keep, listener):
+    s = keep(Own())
+    s.connect(listener.getsockname())
+    s.settimeout(5)
+    copy = keep(s.dup())
+    assert type(copy) is Own and copy.extra == [] and copy.extra is not s.extra
+    assert (copy.gettimeout(), copy.getpeername()) == (5, listener.getsockname())
+    copy.send(b"x")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        s.dup().close()
+    assert len(os.listdir("/proc/self/fd")) == before
+    # What is for TLS stays so.
+    secret = keep(Own(usocket.AF_INET, usocket.SOCK_STREAM, usocket.IPPROTO_SEC))
+    assert keep(secret.dup()).proto == usocket.IPPROTO_SEC
+
+
+def test_the_errors_of_wrong_arguments_name_the_class_that_programs_know(make, tls):
+    s = make()
+    calls = {"socket.recv": s.recv, "socket.setsockopt": s.setsockopt, "socket.write": s.write}
+    calls.update({"socket.sendmsg": s.sendmsg})
+    calls["SSLSocket.export_keying_material"] = tls[0].export_keying_material
+    calls["SSLContext.set_ciphers"] = tls[0].context.set_ciphers
+    for name, call in calls.items():
+        assert call.__qualname__ == name
+        with pytest.raises(TypeError, match=rf"{name.split('.')[1]}\(\)"):
+            call()
 
 
 def test_fileno_in_the_constructor_takes_a_descriptor_over(make):

@@ -407,8 +407,25 @@ def test_makefile_gives_a_binary_file_that_reads_and_writes(pair, mode):
 
 
 def test_the_default_mode_of_makefile_is_rb(pair):
-    assert pair[0].makefile() is not None
-    assert pair[0].makefile(mode="rb", buffering=0) is not None
+    pair[0].send(b"line\nrest")
+    for f in (pair[1].makefile(), pair[1].makefile(mode="rb", buffering=0)):
+        assert f is pair[1]
+    # Bytes, not text.
+    assert f.readline() == b"line\n" and f.read(4) == b"rest"
+
+
+def test_what_is_done_after_the_file_was_closed_says_that_the_socket_was(pair):
+    a, _ = pair
+    a.makefile("rb").close()
+    for use in (lambda: a.send(b"x"), lambda: a.recv(1), lambda: a.sendall(b"x"), a.makefile):
+        with pytest.raises(OSError, match="makefile") as e:
+            use()
+        assert e.value.errno == errno.EBADF
+    other = usocket.socket()
+    other.close()
+    with pytest.raises(OSError) as e:
+        other.send(b"x")
+    assert "makefile" not in str(e.value)
 
 
 @pytest.mark.parametrize("mode", ["r", "w", "rw", "", "b", "rt", "x", "ab", "rbb", "r+b", "rb\0"])

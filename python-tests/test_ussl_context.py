@@ -107,11 +107,40 @@ def test_verify_mode_and_check_hostname(client):
     client.verify_mode = ussl.CERT_NONE
     client.check_hostname = True
     assert client.verify_mode == ussl.CERT_REQUIRED
+    # Asked for: it is not dropped on the quiet.
+    with pytest.raises(ValueError, match="check_hostname"):
+        client.verify_mode = ussl.CERT_NONE
+    assert client.verify_mode == ussl.CERT_REQUIRED and client.check_hostname
+    client.check_hostname = False
     client.verify_mode = 0
     assert client.verify_mode is ussl.VerifyMode.CERT_NONE and not client.check_hostname
     for wrong, kind in ((3, ValueError), (None, TypeError), ("none", TypeError)):
         with pytest.raises(kind):
             client.verify_mode = wrong
+
+
+def test_what_nobody_asked_for_goes_with_cert_none():
+    # Programs of MicroPython, which has no check_hostname, set verify_mode alone.
+    client = ussl.SSLContext(ussl.PROTOCOL_TLS_CLIENT)
+    client.verify_mode = ussl.CERT_NONE
+    assert not client.check_hostname
+    with pytest.raises(ValueError, match="check_hostname"):
+        ussl.create_default_context().verify_mode = ussl.CERT_NONE
+
+
+def test_the_name_of_a_file_may_be_bytes(meet, server_context, certs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "0 ca").write_bytes(certs.read("ca.pem"))
+    for name in (certs("ca.pem").encode(), certs("ca.der").encode(), b"0 ca"):
+        context = ussl.SSLContext(ussl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(name)
+    ours, _ = meet(server_context(), context)
+    assert ours.error is None
+    # And they may be the certificates themselves, as MicroPython has it.
+    for content in ("ca.der", "ca.pem"):
+        ussl.SSLContext(ussl.PROTOCOL_TLS_CLIENT).load_verify_locations(certs.read(content))
+    with pytest.raises(ValueError, match="invalid cert"):
+        ussl.SSLContext(ussl.PROTOCOL_TLS_CLIENT).load_verify_locations(b"no such file")
 
 
 @pytest.mark.parametrize("low, high", [(V12, V12), (V13, V13), (Version.TLSv1, V12), (-2, -1)])

@@ -37,7 +37,20 @@ def test_a_ragged_end_is_the_end(tls, use):
     assert call(*ARGUMENTS.get(use, [])) in (b"", 0)
 
 
-@pytest.mark.parametrize("use", ["recv", "read", "readall", "readline", "readinto", "recv_into"])
+@pytest.mark.parametrize("use", ["read", "readall", "readline"])
+def test_a_read_that_was_cut_off_says_so_itself(pair_of, use):
+    # To its end: who gets a whole page and no error takes it for a whole page.
+    client, server = pair_of(suppress_ragged_eofs=False)
+    server.write(b"part")
+    cut(server)
+    with pytest.raises(ussl.SSLEOFError, match="without TLS close_notify") as e:
+        getattr(client, use)()
+    assert (e.value.code, e.value.partial) == (-10002, b"part")
+    with pytest.raises(ussl.SSLEOFError):
+        getattr(client, use)()
+
+
+@pytest.mark.parametrize("use", ["recv", "readinto", "recv_into"])
 def test_a_ragged_end_is_an_error_when_asked(pair_of, use):
     client, server = pair_of(suppress_ragged_eofs=False)
     server.write(b"part")

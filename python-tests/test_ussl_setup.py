@@ -112,8 +112,8 @@ def test_a_context_in_use_is_fixed(meet, server_context, client_context, certs):
     meet(server, client)
     for context in (server, client):
         for change in (
-            lambda c: setattr(c, "verify_mode", ussl.CERT_NONE),
-            lambda c: setattr(c, "check_hostname", False),
+            lambda c: setattr(c, "verify_mode", ussl.CERT_OPTIONAL),
+            lambda c: setattr(c, "check_hostname", not c.check_hostname),
             lambda c: setattr(c, "minimum_version", V13),
             lambda c: c.load_cert_chain(*certs.chain("second")),
             lambda c: c.load_verify_locations(certs("ca.pem")),
@@ -125,6 +125,22 @@ def test_a_context_in_use_is_fixed(meet, server_context, client_context, certs):
                 change(context)
             assert e.value.reason == "CONTEXT_IN_USE"
     assert client.verify_mode == ussl.CERT_REQUIRED and client.check_hostname
+
+
+def test_what_a_context_in_use_has_already_can_be_set(meet, server_context, client_context):
+    # http.client sets check_hostname to what it is with every connection.
+    server, client = server_context(), client_context()
+    client.set_alpn_protocols(["http/1.1"])
+    client.verify_callback = callback = lambda cert, depth: 0
+    meet(server, client)
+    for context in (server, client):
+        for name in (
+            "check_hostname", "verify_mode", "verify_flags", "minimum_version", "maximum_version",
+            "options", "keylog_filename", "verify_callback",
+        ):  # fmt: skip
+            setattr(context, name, getattr(context, name))
+    client.set_alpn_protocols(["http/1.1"])
+    assert client.verify_callback is callback
 
 
 def test_every_code_has_a_reason_of_its_own():

@@ -23,6 +23,7 @@ from ._constants import *  # noqa: F403
 from ._errors import PortError, SSLError, gaierror, timeout
 from ._lib import features, version
 from ._lib import path as library
+from ._message import CMSG_LEN, CMSG_SPACE
 from ._names import getaddrinfo
 from ._socket import SocketType, from_fd, fromfd, socket, socketpair
 
@@ -36,6 +37,8 @@ error = OSError
 __version__ = version
 
 __all__ = [
+    "CMSG_LEN",
+    "CMSG_SPACE",
     "PortError",
     "SSLError",
     "SocketType",

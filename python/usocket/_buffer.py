@@ -1,9 +1,25 @@
-"""Memory on its way to and from the library."""
+"""Memory on its way to and from the library.
+
+The library is given addresses, integers, and a call keeps beside them what holds the memory in place: a
+local that it deletes before it is left. An exception brings the locals of every frame along, and a
+buffer they still held could not be resized for as long as somebody looks at that exception.
+"""
 
 from __future__ import annotations
 
-from ctypes import byref, c_char
-from typing import Optional, Tuple
+from ctypes import (
+    Structure,
+    addressof,
+    byref,
+    c_char,
+    c_char_p,
+    c_int,
+    c_ssize_t,
+    c_void_p,
+    py_object,
+    pythonapi,
+)
+from typing import Tuple, Union
 
 # What one call takes out of the kernel at most, unless more is asked of it.
 ROOM = 65536
@@ -30,35 +46,68 @@ def give_back(room) -> None:
         _spare.append(room)
 
 
-def outgoing(data) -> Tuple[object, int]:
-    """Bytes to send, as a pointer for the library and a length.
+class _View(Structure):
+    """`Py_buffer`: how C sees the memory of any object, read-only memory too. Dropping it lets go."""
 
-    bytes and writable buffers are sent from where they are; str is sent as UTF-8.
+    _fields_ = [
+        ("start", c_void_p),
+        ("obj", c_void_p),
+        ("size", c_ssize_t),
+        ("itemsize", c_ssize_t),
+        ("readonly", c_int),
+        ("ndim", c_int),
+        ("format", c_char_p),
+        ("shape", c_void_p),
+        ("strides", c_void_p),
+        ("suboffsets", c_void_p),
+        ("internal", c_void_p),
+    ]
+
+    def __init__(self, obj, _get=pythonapi.PyObject_GetBuffer) -> None:
+        super().__init__()
+        _get(obj, byref(self), 0)  # PyBUF_SIMPLE: contiguous, or BufferError.
+
+    def __del__(self, _release=pythonapi.PyBuffer_Release) -> None:
+        _release(byref(self))
+
+
+pythonapi.PyObject_GetBuffer.argtypes = (py_object, c_void_p, c_int)
+pythonapi.PyBuffer_Release.argtypes = (c_void_p,)
+pythonapi.PyBuffer_Release.restype = None
+
+# The address of memory; of bytes, which nobody can move, they themselves. None where there is none.
+Start = Union[bytes, int, None]
+
+
+def outgoing(data) -> Tuple[Start, int, object]:
+    """Bytes to send, from where they are: their start, how many, and what holds them in place.
+
+    A str goes as UTF-8.
     """
     if type(data) is bytes:
-        return data, len(data)
+        return data, len(data), None
+    if type(data) is bytearray and data:
+        held = c_char.from_buffer(data)
+        return addressof(held), len(data), held
     if isinstance(data, str):
         data = data.encode()
-        return data, len(data)
-    with memoryview(data) as view:
-        if not view.c_contiguous:
-            raise BufferError("the buffer is not contiguous")
-        size = view.nbytes
-        if view.readonly or size == 0:
-            return view.tobytes(), size
-        # The c_char keeps the buffer from being resized while the library reads it.
-        return byref(c_char.from_buffer(data)), size
+        return data, len(data), None
+    view = _View(data)
+    return view.start, view.size, view
 
 
-def incoming(buffer) -> Tuple[Optional[c_char], int]:
-    """A writable buffer to receive into: a c_char at its start, its length. None when empty."""
+def incoming(buffer) -> Tuple[Start, int, object]:
+    """A writable buffer to receive into: its start, its length, and what holds it in place."""
     if type(buffer) is bytearray:  # The usual one, with nothing to be asked about it.
         size = len(buffer)
-        return (c_char.from_buffer(buffer) if size else None), size
-    with memoryview(buffer) as view:
-        if view.readonly:
-            raise TypeError("a writable buffer is needed, not a read-only one")
-        if not view.c_contiguous:
-            raise BufferError("the buffer is not contiguous")
-        size = view.nbytes
-        return (c_char.from_buffer(buffer) if size else None), size
+    else:
+        with memoryview(buffer) as view:
+            if view.readonly:
+                raise TypeError("a writable buffer is needed, not a read-only one")
+            if not view.c_contiguous:
+                raise BufferError("the buffer is not contiguous")
+            size = view.nbytes
+    if not size:
+        return None, 0, None
+    held = c_char.from_buffer(buffer)
+    return addressof(held), size, held

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from ctypes import byref
 from errno import EINTR
+from operator import index
 from threading import Thread, current_thread, main_thread
 from time import monotonic
 from typing import Optional, Tuple, Union
@@ -24,7 +25,7 @@ def create_connection(
     timeout: Optional[float] = None,
     source_address: Optional[Tuple[str, int]] = None,
 ) -> socket:
-    """Connects to `(host, port)`: all addresses of the host, IPv6 and IPv4 taking turns, a new
+    """Connects to `(host, port)` (or an IPv6 address with its flow and scope): all addresses of the host, IPv6 and IPv4 taking turns, a new
     attempt every 250 ms or as soon as one fails; the first to connect wins (RFC 8305).
 
     timeout: seconds for names and connecting together, and afterwards the socket's; None is none.
@@ -33,7 +34,10 @@ def create_connection(
     failed with; PortError, ValueError (timeout 0, negative, NaN), TypeError. Blocks for at most the
     timeout; signals (Ctrl-C) are handled meanwhile. Thread-safe. From: CPython's `socket`.
     """
-    host, port = address[:2]
+    host, port, *more = address
+    name = _host(host)
+    if len(more) > 1 and more[1] and name and b"%" not in name:  # An address of a link.
+        name += b"%%%d" % index(more[1])
     limit = timeout_us(timeout)
     if limit == 0:
         raise ValueError("a connection cannot be made without waiting")
@@ -41,7 +45,7 @@ def create_connection(
     if source_address is not None:
         family = AF_INET6 if ":" in str(source_address[0]) else AF_INET
         source = byref(encode(family, source_address))
-    attempt = _Attempt(_host(host), _service(port), limit, source)
+    attempt = _Attempt(name, _service(port), limit, source)
     return _adopt(attempt.result())
 
 

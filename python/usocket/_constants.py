@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import socket as _system
 
-_PREFIXES = (
-    "AF_", "AI_", "EAI_", "IPPROTO_", "IPV6_", "IP_", "MSG_", "NI_",
-    "SHUT_", "SOCK_", "SOL_", "SOMAXCONN", "SO_", "TCP_",
-)  # fmt: skip
-
+# Every integer that CPython's module has: AF_, SOCK_, SO_, CAN_, TIPC_ ...
 CONSTANTS: dict[str, int] = {
     name: int(value)
     for name, value in vars(_system).items()
-    if name.startswith(_PREFIXES) and isinstance(value, int)
+    if name[0].isupper() and isinstance(value, int)
 }
 
 # WiPy's: a TCP socket that carries no data before it is wrapped in TLS (USOCKET_IPPROTO_SEC).

@@ -2,36 +2,65 @@
 
 from __future__ import annotations
 
+from errno import EBADF
+from types import FunctionType
 from typing import Optional
 
-from ._errors import check, error
+from ._errors import error
 from ._lib import lib
+
+CLOSED_AS_A_FILE = (
+    "Bad file descriptor: makefile() gave the socket itself, and closing that closed the socket"
+)
+
+
+def part_of(name: str):
+    """Decorates a class that is a part of another: what is said of its methods (the errors of wrong
+    arguments, repr) is said of the class that a program knows."""
+
+    def rename(part):
+        for thing in vars(part).values():
+            if isinstance(thing, FunctionType):
+                thing.__qualname__ = f"{name}.{thing.__name__}"
+        return part
+
+    return rename
 
 
 class Fields:
     """The fields of a socket, apart from what it was made as."""
 
-    __slots__ = ("_handle", "_late_in", "_late_out", "_timeout")
+    __slots__ = ("_filed", "_handle", "_late_in", "_late_out", "_timeout")
 
     # The library's; 0 when closed, which the library answers with EBADF.
     _handle: int
     # Seconds; None is blocking mode, 0.0 non-blocking.
     _timeout: Optional[float]
+    # Whether makefile gave it out as a file, which somebody may have closed.
+    _filed: bool
     # Errors of the library (negative numbers) that the next call in that direction raises.
     _late_in: int
     _late_out: int
 
+    def _error(self, code: int) -> BaseException:
+        """The exception for what an operation on this socket gave."""
+        if code == -EBADF and not self._handle and self._filed:
+            return OSError(EBADF, CLOSED_AS_A_FILE)
+        return error(code, self._handle)
+
     def _check_open(self) -> int:
         """0 for an open socket; OSError EBADF for a closed one."""
-        check(lib.usocket_fileno(self._handle))
+        code = lib.usocket_fileno(self._handle)
+        if code < 0:
+            raise self._error(code)
         return 0
 
     def _raise_late_in(self) -> None:
         """Raises the error that ended the last call on the receiving side, once."""
         code, self._late_in = self._late_in, 0
-        raise error(code, self._handle)
+        raise self._error(code)
 
     def _raise_late_out(self) -> None:
         """Raises the error that ended the last call on the sending side, once."""
         code, self._late_out = self._late_out, 0
-        raise error(code, self._handle)
+        raise self._error(code)

@@ -7,11 +7,12 @@ from typing import Optional
 
 from ._errors import check, int32
 from ._errors import size as size_of
-from ._fields import Fields
+from ._fields import Fields, part_of
 from ._lib import lib
 from ._wait import timeout_us
 
 
+@part_of("socket")
 class Options(Fields):
     """What can be set and asked."""
 

@@ -8,29 +8,28 @@ it across calls (readall is many) and across signals.
 
 from __future__ import annotations
 
-from ctypes import addressof, c_char, c_void_p, cast, string_at
+from ctypes import addressof, c_char, string_at
 from errno import EAGAIN, EINTR
 from operator import index
 from time import monotonic
-from typing import Optional, Tuple
+from typing import Optional
 
 from ._buffer import ROOM, give_back, incoming, outgoing, take_room
 from ._constants import CONSTANTS
-from ._errors import error
 from ._errors import size as size_of
-from ._fields import Fields
+from ._fields import part_of
 from ._lib import lib
+from ._transfer import POLLIN, Transfer
 from ._wait import resume
 
 MSG_PEEK = CONSTANTS["MSG_PEEK"]
-POLLIN, POLLOUT = 1, 4
 NEWLINE = 10
 
-_read, _readline, _write = lib.usocket_read, lib.usocket_readline, lib.usocket_write
-_recv, _send = lib.usocket_recv, lib.usocket_send
+_read, _readline, _recv = lib.usocket_read, lib.usocket_readline, lib.usocket_recv
 
 
-class Stream(Fields):
+@part_of("socket")
+class Stream(Transfer):
     """What a socket is as a stream."""
 
     __slots__ = ()
@@ -68,17 +67,20 @@ class Stream(Fields):
         socket had nothing. Raises TypeError for a read-only buffer, ValueError for a negative
         nbytes, and as `read`. From: every document with streams.
         """
-        start, room = incoming(buf)
-        if nbytes is not None:
-            room = min(room, size_of(nbytes, "nbytes in readinto"))
-        if self._late_in:
-            self._raise_late_in()
-        n = self._check_open() if start is None or room == 0 else self._fill(addressof(start), room)
-        if n >= 0:
-            return n
-        if n == -EAGAIN:
-            return None
-        raise error(n, self._handle)
+        start, room, held = incoming(buf)
+        try:
+            if nbytes is not None:
+                room = min(room, size_of(nbytes, "nbytes in readinto"))
+            if self._late_in:
+                self._raise_late_in()
+            n = self._fill(start, room) if room else self._check_open()
+            if n >= 0:
+                return n
+            if n == -EAGAIN:
+                return None
+            raise self._error(n)
+        finally:
+            del held
 
     def write(self, buf) -> Optional[int]:
         """Writes all of a buffer (str as UTF-8).
@@ -89,19 +91,22 @@ class Stream(Fields):
         Blocks as the mode has it, with one timeout for the whole. Thread-safe; of two writers the
         bytes may interleave. From: every document with streams.
         """
-        data, size = outgoing(buf)
-        if self._late_out:
-            self._raise_late_out()
-        done, code = self._drain(data, size)
-        if code == 0:
-            return done
-        if done:
-            if code != -EAGAIN:
-                self._late_out = code
-            return done
-        if code == -EAGAIN:
-            return None
-        raise error(code, self._handle)
+        start, size, held = outgoing(buf)
+        try:
+            if self._late_out:
+                self._raise_late_out()
+            done, code = self._drain(start, size)
+            if code == 0:
+                return done
+            if done:
+                if code != -EAGAIN:
+                    self._late_out = code
+                return done
+            if code == -EAGAIN:
+                return None
+            raise self._error(code)
+        finally:
+            del held
 
     def makefile(
         self,
@@ -112,11 +117,13 @@ class Stream(Fields):
         errors: None = None,
         newline: None = None,
     ):
-        """Gives the socket itself, which is a file already: closing "both" closes the socket.
+        """Gives the socket itself, which is a file already: closing one closes the other, which
+        the OSError of what is done with it afterwards says. (CPython's is a second file, and the
+        connection lives until both are closed: `usocket.install()` has that.)
 
         mode: "rb", "wb" or "rwb" (in any order of letters); all read and write. buffering is
         ignored, a socket is unbuffered. Text modes, encoding, errors and newline are a ValueError.
-        Raises OSError EBADF when closed. From: every document (CPython's makes a second file).
+        Raises OSError EBADF when closed. From: every document.
         """
         if not isinstance(mode, str):
             raise TypeError(f"mode must be str, not {type(mode).__name__}")
@@ -125,6 +132,7 @@ class Stream(Fields):
         if encoding is not None or errors is not None or newline is not None:
             raise ValueError("encoding, errors and newline are not supported: the file is binary")
         self._check_open()
+        self._filed = True
         return self
 
     def _collect(self, limit: Optional[int], line: bool = False) -> Optional[bytes]:
@@ -156,7 +164,7 @@ class Stream(Fields):
             if not parts:
                 if n == -EAGAIN:
                     return None
-                raise error(n, self._handle)
+                raise self._error(n)
             if n != -EAGAIN:
                 self._late_in = n
         return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -211,38 +219,6 @@ class Stream(Fields):
             if line and _last_is_newline(start, done):
                 break
         return done
-
-    def _drain(self, data, size: int) -> Tuple[int, int]:
-        """usocket_write, carried on over signals: how many bytes went, and why not more.
-
-        The reason is a negative number, 0 when all went.
-        """
-        handle, timeout = self._handle, self._timeout
-        deadline = monotonic() + timeout if timeout else None
-        n = _write(handle, data, size)
-        if n == size:
-            return n, 0
-        if n < 0:
-            done, code = 0, n
-        else:
-            # As in _fill: writing nothing asks for the reason; 0 is that no more fits now.
-            done, code = n, _write(handle, None, 0) or -EAGAIN
-        if code != -EINTR:
-            return done, code
-        return self._drain_within(data, size, done, deadline, 0)
-
-    def _drain_within(
-        self, data, size: int, done: int, deadline: Optional[float], flags: int
-    ) -> Tuple[int, int]:
-        """The same piece by piece until a deadline, after the first `done` bytes, with flags."""
-        start = cast(data, c_void_p).value or 0
-        while True:
-            n = resume(deadline, POLLOUT, _send, self._handle, start + done, size - done, flags)
-            if n < 0:
-                return done, n
-            done += n
-            if done >= size:
-                return done, 0
 
 
 def _last_is_newline(start: int, n: int) -> bool:

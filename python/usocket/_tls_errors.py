@@ -101,9 +101,13 @@ class SSLConfigError(SSLError, ValueError):
 
 
 class SSLEOFError(SSLError):
-    """The connection ended without the peer's close_notify, or in the middle of the handshake."""
+    """The connection ended without the peer's close_notify, or in the middle of the handshake.
+
+    `partial`: what `read`, `readall` or `readline` had read before, which may be b"".
+    """
 
     __module__ = "ussl"
+    partial: bytes = b""
 
 
 class SSLZeroReturnError(SSLError):

@@ -16,20 +16,29 @@ from operator import index
 from typing import Callable, Dict, List, Optional, Union
 from weakref import finalize
 
+from usocket._causes import (
+    CERT_INVALID,
+    CRL_INVALID,
+    KEY_ENCRYPTED,
+    KEY_INVALID,
+    KEY_MISMATCH,
+    PEM_BAD,
+    PEM_EMPTY,
+)
 from usocket._errors import check, detail, error, strerror
 from usocket._lib import lib
 from usocket._tls_errors import SSLConfigError, in_callback
 
 from ._constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, VerifyFlags, VerifyMode
-from ._load import Source, pem_or_der, the_bytes, without
+from ._load import Source, file_name, pem_or_der, the_bytes, without
 from ._settings import Settings
 from ._stats import Stats
 
 _CALLBACK = CFUNCTYPE(c_int32, c_void_p, POINTER(c_uint8), c_size_t, c_int32)
 
 # What a certificate or key is refused with, as MicroPython words it.
-_INVALID_KEY = (-10073, -10074, -10075)
-_INVALID_PEM = (-10070, -10071)
+_INVALID_KEY = (KEY_INVALID, KEY_ENCRYPTED, KEY_MISMATCH)
+_INVALID_PEM = (PEM_EMPTY, PEM_BAD)
 _CLIENT, _SERVER = 1, 2
 _LEAF_ONLY = 1
 
@@ -54,6 +63,7 @@ class SSLContext(Settings):
         "__weakref__",
         "_callback",
         "_check_hostname",
+        "_check_hostname_asked",
         "_crls",
         "_protocol",
         "_stats",
@@ -70,6 +80,7 @@ class SSLContext(Settings):
         super().__init__(check(lib.usocket_tls_context_create(_CLIENT if client else _SERVER)))
         finalize(self, lib.usocket_close, self._handle)
         self._check_hostname = client
+        self._check_hostname_asked = False
         self._verify_mode = VerifyMode.CERT_REQUIRED if client else VerifyMode.CERT_NONE
         self._verify_flags = VerifyFlags.VERIFY_DEFAULT
         self._crls: List[bytes] = []
@@ -112,9 +123,9 @@ class SSLContext(Settings):
         sentence = detail(self._handle) or strerror(code)
         if code in _INVALID_KEY or (code in _INVALID_PEM and _is_good(cert)):
             return SSLConfigError("invalid key", code, sentence)
-        if code in (*_INVALID_PEM, -10072):
+        if code in (*_INVALID_PEM, CERT_INVALID):
             return SSLConfigError("invalid cert", code, sentence)
-        if code == -10032:
+        if code == CRL_INVALID:
             return SSLConfigError("invalid crl", code, sentence)
         return error(code, self._handle)
 
@@ -127,15 +138,15 @@ class SSLContext(Settings):
         """Trusts certificates: those they issued, and they themselves (also self-signed ones that
         call themselves a CA, also with nothing but a common name).
 
-        cafile: a file with PEM or DER; capath: a directory of such; cadata: PEM as str or bytes,
-        or DER. Revocation lists among them are used as `verify_flags` has it.
+        cafile: the name of a file with PEM or DER, or bytes that are PEM or DER; capath: a
+        directory of such files; cadata: PEM as str or bytes, or DER. Revocation lists among them are used as `verify_flags` has it.
         Raises SSLConfigError (ValueError "invalid cert"), OSError for a file that cannot be read,
         TypeError when nothing is given. Blocks on the file system. From: both.
         """
         if cafile is None and capath is None and cadata is None:
             raise TypeError("cafile, capath and cadata cannot be all omitted")
         if cafile is not None:
-            self._trust(the_bytes(cafile, "cafile"))
+            self._trust(the_bytes(file_name(cafile), "cafile"))
         if capath is not None:
             self._check(lib.usocket_tls_context_add_trust_dir(self._handle, os.fsencode(capath)))
         if cadata is not None:
@@ -181,13 +192,22 @@ class SSLContext(Settings):
     def verify_mode(self) -> VerifyMode:
         """CERT_NONE, CERT_OPTIONAL or CERT_REQUIRED (a client's default; a server's is CERT_NONE).
 
-        CERT_NONE turns `check_hostname` off as well. From: both.
+        With CERT_NONE no name is checked either: that is a ValueError where somebody asked for the
+        check (`check_hostname = True`, create_default_context) and did not take it back. From: both
+        (MicroPython has no `check_hostname`).
         """
         return self._verify_mode
 
     @verify_mode.setter
     def verify_mode(self, value: int) -> None:
         mode = VerifyMode(index(value))
+        if mode == self._verify_mode:
+            return
+        if mode == VerifyMode.CERT_NONE and self._check_hostname and self._check_hostname_asked:
+            raise ValueError(
+                "Cannot set verify_mode to CERT_NONE when check_hostname is enabled: "
+                "set check_hostname to False first"
+            )
         self._check(lib.usocket_tls_context_set_verify(self._handle, mode))
         self._verify_mode = mode
         if mode == VerifyMode.CERT_NONE:
@@ -202,10 +222,12 @@ class SSLContext(Settings):
     @check_hostname.setter
     def check_hostname(self, value: bool) -> None:
         value = bool(value)
-        self._check(lib.usocket_tls_context_set_hostname_check(self._handle, value))
-        if value and self._verify_mode == VerifyMode.CERT_NONE:
-            self.verify_mode = VerifyMode.CERT_REQUIRED
-        self._check_hostname = value
+        if value != self._check_hostname:
+            self._check(lib.usocket_tls_context_set_hostname_check(self._handle, value))
+            if value and self._verify_mode == VerifyMode.CERT_NONE:
+                self.verify_mode = VerifyMode.CERT_REQUIRED
+            self._check_hostname = value
+        self._check_hostname_asked = value
 
     @property
     def verify_flags(self) -> VerifyFlags:
@@ -222,6 +244,8 @@ class SSLContext(Settings):
             raise ValueError(f"{value} has flags that do not exist here")
         flags = VerifyFlags(value)
         before = self._verify_flags
+        if flags == before:
+            return
         if before and not flags and self._crls:
             raise ValueError("revocation lists that count cannot be taken back")
         leaf_only = flags == VerifyFlags.VERIFY_CRL_CHECK_LEAF
@@ -247,6 +271,8 @@ class SSLContext(Settings):
     def verify_callback(self, callback: Optional[Callable[[bytes, int], int]]) -> None:
         if callback is not None and not callable(callback):
             raise TypeError("verify_callback must be callable or None")
+        if callback is self._callback:
+            return
         thunk = None if callback is None else _thunk(callback)
         self._check(lib.usocket_tls_context_set_verify_callback(self._handle, thunk, None))
         # The library calls it while there are connections; each of them keeps its context.

@@ -99,6 +99,7 @@ def create_default_context(
     """
     if purpose == Purpose.SERVER_AUTH:
         context = SSLContext(PROTOCOL_TLS_CLIENT)
+        context.check_hostname = True
     elif purpose == Purpose.CLIENT_AUTH:
         context = SSLContext(PROTOCOL_TLS_SERVER)
     else:

@@ -9,6 +9,7 @@ from typing import List, Optional, Tuple
 
 from usocket._address import text
 from usocket._errors import check
+from usocket._fields import part_of
 from usocket._lib import lib
 from usocket._socket import socket
 
@@ -21,6 +22,7 @@ from ._settings import read_text
 _VERSIONS = {0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
 
+@part_of("SSLSocket")
 class Info(socket):
     """A socket that can be asked about TLS. What concerns the peer is there after the handshake."""
 

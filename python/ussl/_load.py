@@ -28,6 +28,17 @@ def the_bytes(source: Source, what: str) -> bytes:
         raise TypeError(f"{what} must be bytes, or the name of a file, not {kind}") from None
 
 
+def file_name(source: Source) -> Source:
+    """The source; bytes that name a file and are neither PEM nor DER are that name."""
+    if not isinstance(source, bytes) or _PEM in source or b"\0" in source:
+        return source
+    # DER begins with a sequence whose length needs more than a byte.
+    if source[:1] == b"\x30" and source[1:2] >= b"\x80":
+        return source
+    name = os.fsdecode(source)
+    return name if os.path.exists(name) else source
+
+
 def pem_or_der(data: Source, what: str) -> bytes:
     """Bytes, or PEM as text."""
     if isinstance(data, str):

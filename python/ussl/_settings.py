@@ -8,6 +8,7 @@ from operator import index
 from typing import Iterable, List, Optional, Union
 
 from usocket._errors import check, error
+from usocket._fields import part_of
 from usocket._lib import lib
 from usocket._causes import NO_SUCH_VERSION
 from usocket._tls_errors import tls_error
@@ -15,11 +16,13 @@ from usocket._tls_errors import tls_error
 from ._constants import ALWAYS_ON, Options, TLSVersion
 
 
+@part_of("SSLContext")
 class Settings:
     """The part of SSLContext that decides how the two ends speak."""
 
-    __slots__ = ("_handle", "_keylog", "_max", "_min", "_options")
+    __slots__ = ("_alpn", "_handle", "_keylog", "_max", "_min", "_options")
 
+    _alpn: bytes
     _handle: int
     _keylog: Optional[str]
     _max: TLSVersion
@@ -28,6 +31,7 @@ class Settings:
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
+        self._alpn = b""
         self._keylog = None
         self._min, self._max = TLSVersion.MINIMUM_SUPPORTED, TLSVersion.MAXIMUM_SUPPORTED
         self._options = ALWAYS_ON
@@ -47,6 +51,8 @@ class Settings:
     @minimum_version.setter
     def minimum_version(self, value: int) -> None:
         version = TLSVersion(value)
+        if version == self._min:
+            return
         self._set_versions(version, self._max, self._options)
         self._min = version
 
@@ -58,6 +64,8 @@ class Settings:
     @maximum_version.setter
     def maximum_version(self, value: int) -> None:
         version = TLSVersion(value)
+        if version == self._max:
+            return
         self._set_versions(self._min, version, self._options)
         self._max = version
 
@@ -72,6 +80,8 @@ class Settings:
     @options.setter
     def options(self, value: int) -> None:
         options = Options(index(value)) | ALWAYS_ON
+        if options == self._options:
+            return
         self._set_versions(self._min, self._max, options)
         if (options ^ self._options) & Options.OP_NO_TICKET:
             self.set_resumption(tickets=0 if options & Options.OP_NO_TICKET else 2)
@@ -101,7 +111,10 @@ class Settings:
         for name in names:
             if not 0 < len(name) < 256 or b"," in name:
                 raise tls_error(-10053, f"{name!r} is no ALPN protocol")
-        self._check(lib.usocket_tls_context_set_alpn(self._handle, b",".join(names)))
+        text = b",".join(names)
+        if text != self._alpn:
+            self._check(lib.usocket_tls_context_set_alpn(self._handle, text))
+            self._alpn = text
 
     def set_ciphers(self, ciphers: Union[str, Iterable[str]]) -> None:
         """The cipher suites, best first: names, IANA's or OpenSSL's, in a list or separated by
@@ -145,6 +158,8 @@ class Settings:
         if path is None:
             raise ValueError("a key log cannot be taken back")
         name = os.fsencode(path)
+        if self._keylog is not None and name == os.fsencode(self._keylog):
+            return
         self._check(lib.usocket_tls_context_set_insecure_keylog(self._handle, name))
         self._keylog = os.fsdecode(name)
 

@@ -12,13 +12,13 @@ from usocket._errors import check, detail, error, strerror
 from usocket._causes import BAD_NAME, CRL_MISSING, NAME_REQUIRED, NOT_WRAPPED, TRUNCATED
 from usocket._lib import lib
 from usocket._socket import socket
-from usocket._stream import POLLIN, POLLOUT
 from usocket._tls_errors import (
     SSLConfigError,
     SSLEOFError,
     tls_error,
     want_error,
 )
+from usocket._transfer import POLLIN, POLLOUT
 from usocket._wait import check_signals, microseconds, timeout_us
 
 from ._constants import PROTOCOL_TLS_SERVER
@@ -42,7 +42,8 @@ class SSLSocket(Info):
       BlockingIOError, errno EAGAIN): what TLS needs may be the other direction than one's own.
       `read`, `readline` and `write` give None, as they do on every socket.
     - `shutdown(SHUT_WR)` and `close` say goodbye (close_notify). The end without the peer's is
-      like the proper one with `suppress_ragged_eofs`, else SSLEOFError.
+      like the proper one with `suppress_ragged_eofs`, else SSLEOFError; `read`, `readall` and
+      `readline` then raise it at once, and what they had read is its attribute `partial`.
     - `dup` is OSError EOPNOTSUPP: one session cannot be two.
     - `accept`, on a listening socket that was wrapped on the server side, gives SSLSockets.
 
@@ -86,6 +87,7 @@ class SSLSocket(Info):
             new._wrapped = True
         new._handle, sock._handle = sock._handle, 0
         new._late_in = new._late_out = 0
+        new._filed = sock._filed
         new._family, new._type, new._proto = sock._family, sock._type, sock._proto
         new._timeout = sock._timeout
         if new._wrapped:
@@ -178,9 +180,24 @@ class SSLSocket(Info):
         """Not possible: OSError EOPNOTSUPP."""
         raise error(-EOPNOTSUPP)
 
-    def _move(self, call, events: int, buf, size: int, flags: int, *rest) -> int:
+    def sendmsg(self, buffers, ancdata=(), flags: int = 0, address=None) -> int:
+        """As a socket's, of several buffers; TLS carries no ancillary data and no addresses:
+        NotImplementedError."""
+        if ancdata or address is not None:
+            raise NotImplementedError("TLS carries neither ancillary data nor addresses")
+        return self.send(b"".join(buffers), flags)
+
+    def recvmsg(self, *args):
+        """NotImplementedError: TLS carries no messages. From: CPython."""
+        raise NotImplementedError("TLS carries no messages: recv")
+
+    def recvmsg_into(self, *args):
+        """NotImplementedError: TLS carries no messages. From: CPython."""
+        raise NotImplementedError("TLS carries no messages: recv_into")
+
+    def _move(self, call, events: int, start, size: int, flags: int, *rest) -> int:
         try:
-            return super()._move(call, events, buf, size, flags, *rest)
+            return super()._move(call, events, start, size, flags, *rest)
         except BlockingIOError:
             raise self._wants(events) from None
         except SSLEOFError as e:
@@ -194,6 +211,17 @@ class SSLSocket(Info):
             super().sendall(data, flags)
         except BlockingIOError:
             raise self._wants(POLLOUT) from None
+
+    def _collect(self, limit: Optional[int], line: bool = False) -> Optional[bytes]:
+        data = super()._collect(limit, line)
+        if self._late_in == TRUNCATED:
+            # A whole stream and a piece of one look alike: whoever does not call once more has to
+            # hear of it as well.
+            self._late_in = 0
+            e = error(TRUNCATED, self._handle)
+            e.partial = data  # type: ignore[attr-defined]
+            raise e
+        return data
 
     def _fill(self, start: int, size: int, line: bool = False) -> int:
         return self._proper_end(super()._fill(start, size, line))

@@ -1,0 +1,378 @@
+"""A socket as BSD and CPython have it: every method but those of a stream."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from ctypes import byref, c_int64
+from errno import EBADF, EINTR, EISCONN, ETIMEDOUT
+from time import monotonic
+from typing import Optional, Tuple, Type, TypeVar
+
+from ._address import Address, decode, encode
+from ._buffer import give_back, incoming, outgoing, take_room
+from ._constants import CONSTANTS
+from ._errors import check, error, int32
+from ._errors import size as size_of
+from ._fields import part_of
+from ._lib import Addr, lib
+from ._message import Messages
+from ._option import Options
+from ._transfer import POLLIN, POLLOUT, Transfer
+from ._wait import check_signals, microseconds, resume, timeout_us, wait
+
+SOCK_STREAM = CONSTANTS["SOCK_STREAM"]
+SOCK_NONBLOCK = CONSTANTS.get("SOCK_NONBLOCK", 0)
+SOCK_CLOEXEC = CONSTANTS.get("SOCK_CLOEXEC", 0)
+BACKLOG = 128  # USOCKET_BACKLOG_DEFAULT
+NO_FLAGS = NO_SIZE = 0
+
+_recv, _recvfrom = lib.usocket_recv, lib.usocket_recvfrom
+_send, _sendto = lib.usocket_send, lib.usocket_sendto
+_close = lib.usocket_close
+
+_S = TypeVar("_S", bound="BSDSocket")
+
+
+@part_of("socket")
+class BSDSocket(Options, Messages, Transfer):
+    """What `usocket.socket` and the standard modules' socket (`usocket.install`) have in common."""
+
+    __slots__ = ("_family", "_proto", "_type")
+
+    # What accept and dup make.
+    _kind: Type[BSDSocket]
+
+    def _become(self: _S, handle: int) -> _S:
+        """Takes a fresh handle of the library over, or raises what it gave instead."""
+        self._handle = check(handle)
+        self._late_in = self._late_out = 0
+        self._filed = False
+        self._family = lib.usocket_family(handle)
+        self._type = lib.usocket_type(handle)
+        self._proto = lib.usocket_proto(handle)
+        timeout = c_int64()
+        check(lib.usocket_gettimeout(handle, byref(timeout)))
+        self._timeout = None if timeout.value < 0 else timeout.value / 1e6
+        return self
+
+    def _another(self, handle: int, timeout: Optional[float]):
+        """A socket like this one for another handle of the library."""
+        new = self._kind.__new__(self._kind)
+        new._handle = check(handle)
+        new._late_in = new._late_out = 0
+        new._filed = False
+        new._family, new._type, new._proto = self._family, self._type, self._proto
+        new._timeout = timeout
+        return new
+
+    def __enter__(self: _S) -> _S:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def __del__(self, _warn=warnings.warn, _close=_close) -> None:
+        handle = getattr(self, "_handle", 0)
+        if handle:
+            _warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            self._handle = 0
+            _close(handle)
+
+    def __repr__(self) -> str:
+        fd = self.fileno()
+        if fd < 0:
+            return f"<{type(self).__module__}.{type(self).__qualname__} [closed]>"
+        parts = [f"fd={fd}, family={self._family}, type={self._type}, proto={self._proto}"]
+        for what, ask in (("laddr", self.getsockname), ("raddr", self.getpeername)):
+            try:
+                parts.append(f"{what}={ask()!r}")
+            except OSError:
+                pass
+        return f"<{type(self).__module__}.{type(self).__qualname__} {', '.join(parts)}>"
+
+    def __reduce__(self):
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+    family = property(lambda self: self._family, doc="The address family, an int. From: CPython.")
+    type = property(lambda self: self._type, doc="The type, an int. From: CPython.")
+    proto = property(
+        lambda self: self._proto, doc="The protocol, an int; what 0 stood for. From: CPython."
+    )
+
+    def close(self) -> None:
+        """Closes the socket; a second time is fine. The other end sees the end of the stream.
+
+        Operations that other threads are in end with OSError EBADF. Does not block (SO_LINGER
+        aside). Thread-safe. From: every document.
+        """
+        handle, self._handle = self._handle, 0
+        if handle:
+            code = _close(handle)
+            if code not in (0, -EBADF):
+                raise error(code)
+
+    def detach(self) -> int:
+        """Gives up the descriptor, open, and becomes closed. Returns it; -1 when closed already.
+
+        Raises OSError EBUSY while another thread is in an operation. From: CPython.
+        """
+        if not self._handle:
+            return -1
+        fd = check(lib.usocket_detach(self._handle))
+        self._handle = 0
+        return fd
+
+    def dup(self):
+        """A second socket for the same connection, of the same class, in the same mode.
+
+        A class of one's own is made as CPython makes it: by its constructor, with `fileno`. From:
+        CPython.
+        """
+        if type(self) is self._kind:
+            return self._another(lib.usocket_dup(self._handle), self._timeout)
+        handle = check(lib.usocket_dup(self._handle))
+        fd = -1
+        try:
+            fd = os.dup(self.fileno())
+            new = type(self)(self._family, self._type, self._proto, fileno=fd)
+        except BaseException:
+            lib.usocket_close(handle)
+            if fd >= 0:
+                os.close(fd)
+            raise
+        # What a descriptor does not tell is known of the duplicate.
+        made, new._handle = new._handle, 0
+        lib.usocket_close(made)
+        return new._become(handle)
+
+    def fileno(self) -> int:
+        """The descriptor, 0 or more, for `select` and the like; -1 when closed. From: CPython."""
+        return max(-1, lib.usocket_fileno(self._handle))
+
+    def bind(self, address: Address) -> None:
+        """Binds the socket to an address, which `usocket._address` describes.
+
+        Raises OSError EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL (bound already, or a name for an
+        address); PortError, TypeError. Does not block. From: every document.
+        """
+        check(lib.usocket_bind(self._handle, byref(encode(self._family, address))))
+
+    def listen(self, backlog: int = BACKLOG) -> None:
+        """Lets the socket accept connections, `backlog` of them waiting (below 0 counts as 0).
+
+        Raises OSError EADDRINUSE, EOPNOTSUPP (no stream). Does not block. From: every document.
+        """
+        check(lib.usocket_listen(self._handle, int32(backlog)))
+
+    def accept(self) -> tuple:
+        """Accepts a connection: `(conn, address)`, a new socket in blocking mode, and who it is.
+
+        Raises OSError EINVAL (not listening), BlockingIOError (non-blocking), TimeoutError.
+        Blocks as the mode has it. Thread-safe. From: every document.
+        """
+        peer, handle, timeout = Addr(), self._handle, self._timeout
+        deadline = monotonic() + timeout if timeout else None
+        new = lib.usocket_accept(handle, byref(peer))
+        while new == -EINTR:
+            check_signals()
+            if deadline is not None:
+                check(wait(handle, POLLIN, deadline))
+            new = lib.usocket_accept(handle, byref(peer))
+        return self._another(new, None), decode(peer)
+
+    def connect(self, address: Address) -> None:
+        """Connects to an address, which `usocket._address` describes; of datagrams, sets the peer.
+
+        Raises ConnectionRefusedError, TimeoutError, BlockingIOError (EINPROGRESS, non-blocking),
+        OSError EINVAL (a name for an address), EISCONN; PortError, TypeError. Blocks as the mode
+        has it. From: every document.
+        """
+        check(self._connect(address))
+
+    def connect_ex(self, address: Address) -> int:
+        """Like `connect`, but gives the errno, 0 for success; a bad address still raises.
+
+        From: CPython.
+        """
+        return -self._connect(address)
+
+    def _connect(self, address: Address) -> int:
+        addr, handle, timeout = encode(self._family, address), self._handle, self._timeout
+        deadline = monotonic() + timeout if timeout else None
+        code = lib.usocket_connect(handle, byref(addr))
+        while code == -EINTR:
+            check_signals()
+            # The attempt went on in the kernel; this waits for it.
+            if deadline is None:
+                code = lib.usocket_connect(handle, byref(addr))
+            else:
+                code = self._connect_until(deadline, addr)
+            if code == -EISCONN:
+                code = 0
+        return code
+
+    def _connect_until(self, deadline: float, addr: Addr) -> int:
+        """A connect after a signal, which has the time left and not the whole timeout again."""
+        handle, left = self._handle, microseconds(deadline - monotonic())
+        if left == 0:
+            return -ETIMEDOUT
+        lib.usocket_settimeout(handle, left)
+        try:
+            return lib.usocket_connect(handle, byref(addr))
+        finally:
+            lib.usocket_settimeout(handle, timeout_us(self._timeout))
+
+    def shutdown(self, how: int) -> None:
+        """Ends one half or both: SHUT_RD, SHUT_WR, SHUT_RDWR. OSError ENOTCONN, EINVAL.
+
+        From: CPython.
+        """
+        check(lib.usocket_shutdown(self._handle, int32(how)))
+
+    def getsockname(self) -> Address:
+        """The socket's own address. From: CPython."""
+        addr = Addr()
+        check(lib.usocket_getsockname(self._handle, byref(addr)))
+        return decode(addr)
+
+    def getpeername(self) -> Address:
+        """The address of the other end. OSError ENOTCONN. From: CPython."""
+        addr = Addr()
+        check(lib.usocket_getpeername(self._handle, byref(addr)))
+        return decode(addr)
+
+    def send(self, data, flags: int = NO_FLAGS) -> int:
+        """Sends bytes (any buffer; str as UTF-8), perhaps not all. Returns how many.
+
+        Raises BlockingIOError (non-blocking), TimeoutError, BrokenPipeError, ConnectionResetError,
+        OSError ENOTCONN, SSLError (an IPPROTO_SEC socket that is not wrapped). Blocks as the mode
+        has it. Thread-safe. From: every document (flags: CPython).
+        """
+        start, size, held = outgoing(data)
+        try:
+            if self._late_out:
+                self._raise_late_out()
+            return self._move(_send, POLLOUT, start, size, flags)
+        finally:
+            del held
+
+    def sendall(self, data, flags: int = NO_FLAGS) -> None:
+        """Sends all of the bytes: one timeout for the whole, however many pieces it takes.
+
+        On an error it is not known how much went; `write` tells. A non-blocking socket that does
+        not take all is a BlockingIOError. Otherwise as `send`. From: every document.
+        """
+        start, size, held = outgoing(data)
+        try:
+            if self._late_out:
+                self._raise_late_out()
+            if size and flags is NO_FLAGS:
+                _, code = self._drain(start, size)
+            else:
+                deadline = monotonic() + self._timeout if self._timeout else None
+                _, code = self._drain_within(start, size, 0, deadline, int32(flags))
+            if code:
+                raise self._error(code)
+        finally:
+            del held
+
+    def sendto(self, data, *flags_and_address) -> int:
+        """`sendto(data[, flags], address)`: sends, usually one datagram, to an address.
+
+        Returns how many bytes went. Errors as for `send`, and those of a bad address as for
+        `connect`. From: every document (flags: CPython).
+        """
+        if not 1 <= len(flags_and_address) <= 2:
+            n = len(flags_and_address) + 1
+            raise TypeError(f"sendto() takes 2 or 3 arguments ({n} given)")
+        *flags, address = flags_and_address
+        to = byref(encode(self._family, address))
+        start, size, held = outgoing(data)
+        try:
+            if self._late_out:
+                self._raise_late_out()
+            return self._move(_sendto, POLLOUT, start, size, flags[0] if flags else NO_FLAGS, to)
+        finally:
+            del held
+
+    def recv(self, bufsize: int, flags: int = NO_FLAGS) -> bytes:
+        """Receives at most `bufsize` bytes; b"" at the end of a stream.
+
+        Raises ValueError for a negative size, BlockingIOError (non-blocking), TimeoutError,
+        ConnectionResetError, OSError ENOTCONN, SSLError (an IPPROTO_SEC socket that is not
+        wrapped), MemoryError. Blocks as the mode has it. Thread-safe. From: every document.
+        """
+        size = size_of(bufsize, "buffersize in recv")
+        if self._late_in:
+            self._raise_late_in()
+        room = take_room(size)
+        # With MSG_TRUNC the number may be more than there is room for.
+        data = room[: min(size, self._move(_recv, POLLIN, room, size, flags))]
+        give_back(room)
+        return data
+
+    def recvfrom(self, bufsize: int, flags: int = NO_FLAGS) -> Tuple[bytes, Address]:
+        """Like `recv`, and from whom: `(bytes, address)`. On a stream the address is None.
+
+        From: every document (flags: CPython).
+        """
+        size = size_of(bufsize, "buffersize in recvfrom")
+        if self._late_in:
+            self._raise_late_in()
+        room, sender = take_room(size), Addr()
+        n = self._move(_recvfrom, POLLIN, room, size, flags, byref(sender))
+        data = room[: min(size, n)]
+        give_back(room)
+        return data, decode(sender)
+
+    def recv_into(self, buffer, nbytes: int = NO_SIZE, flags: int = NO_FLAGS) -> int:
+        """Like `recv` into a writable buffer: at most `nbytes`, 0 for as much as fits.
+
+        Returns how many bytes came. Raises ValueError when nbytes is negative or does not fit,
+        TypeError for a read-only buffer, and as `recv`. From: CPython.
+        """
+        start, size, held = self._room_in(buffer, nbytes, "recv_into")
+        try:
+            return self._move(_recv, POLLIN, start, size, flags)
+        finally:
+            del held
+
+    def recvfrom_into(self, buffer, nbytes: int = NO_SIZE, flags: int = NO_FLAGS) -> Tuple[int, Address]:
+        """Like `recv_into`, and from whom: `(nbytes, address)`. From: CPython."""
+        start, size, held = self._room_in(buffer, nbytes, "recvfrom_into")
+        sender = Addr()
+        try:
+            n = self._move(_recvfrom, POLLIN, start, size, flags, byref(sender))
+        finally:
+            del held
+        return n, decode(sender)
+
+    def _room_in(self, buffer, nbytes: int, what: str):
+        """The start of a writable buffer, how much of it to use, and what holds it in place."""
+        start, room, held = incoming(buffer)
+        try:
+            if nbytes is not NO_SIZE:
+                size = size_of(nbytes, f"buffersize in {what}")
+                if size > room:
+                    raise ValueError(f"buffer too small for requested bytes in {what}")
+                room = size or room
+            if self._late_in:
+                self._raise_late_in()
+            return start, room, held
+        finally:
+            del held
+
+    def _move(self, call, events: int, start, size: int, flags: int, *rest) -> int:
+        """A send or receive of the library, carried on over signals."""
+        if flags is not NO_FLAGS:
+            flags = int32(flags)
+        timeout = self._timeout
+        deadline = monotonic() + timeout if timeout else None
+        n = call(self._handle, start, size, flags, *rest)
+        if n < 0:
+            if n == -EINTR:
+                n = resume(deadline, events, call, self._handle, start, size, flags, *rest)
+            if n < 0:
+                raise self._error(n)
+        return n

@@ -1,0 +1,54 @@
+"""Sending everything: what sendall and write have in common."""
+
+from __future__ import annotations
+
+from ctypes import c_void_p, cast
+from errno import EAGAIN, EINTR
+from time import monotonic
+from typing import Optional, Tuple
+
+from ._fields import Fields
+from ._lib import lib
+from ._wait import resume
+
+POLLIN, POLLOUT = 1, 4
+
+_send, _write = lib.usocket_send, lib.usocket_write
+
+
+class Transfer(Fields):
+    """A socket that data goes through."""
+
+    __slots__ = ()
+
+    def _drain(self, data, size: int) -> Tuple[int, int]:
+        """usocket_write, carried on over signals: how many bytes went, and why not more.
+
+        The reason is a negative number, 0 when all went.
+        """
+        handle, timeout = self._handle, self._timeout
+        deadline = monotonic() + timeout if timeout else None
+        n = _write(handle, data, size)
+        if n == size:
+            return n, 0
+        if n < 0:
+            done, code = 0, n
+        else:
+            # As in _fill: writing nothing asks for the reason; 0 is that no more fits now.
+            done, code = n, _write(handle, None, 0) or -EAGAIN
+        if code != -EINTR:
+            return done, code
+        return self._drain_within(data, size, done, deadline, 0)
+
+    def _drain_within(
+        self, data, size: int, done: int, deadline: Optional[float], flags: int
+    ) -> Tuple[int, int]:
+        """The same piece by piece until a deadline, after the first `done` bytes, with flags."""
+        start = cast(data, c_void_p).value or 0
+        while True:
+            n = resume(deadline, POLLOUT, _send, self._handle, start + done, size - done, flags)
+            if n < 0:
+                return done, n
+            done += n
+            if done >= size:
+                return done, 0
