@@ -1,6 +1,7 @@
 // Fetches a page over HTTPS: https_get URL [CA-FILE]. Without a file, whom the system trusts is
 // trusted. Says what was agreed on the standard error, and why, when it fails.
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,23 +23,57 @@ static int64_t ok(int64_t value, const char *what, usocket_t handle)
     exit(1);
 }
 
+static int usage(const char *why)
+{
+    fprintf(stderr, "%s\nusage: https_get https://HOST[:PORT][/PATH] [CA-FILE]\n", why);
+    return 2;
+}
+
+// The parts of https://HOST[:PORT][/PATH]; an IPv6 address stands in brackets. NULL, or what is
+// wrong with it.
+static const char *parse(const char *url, char host[256], char port[6], char path[1024])
+{
+    if (strncmp(url, "https://", 8) != 0)
+        return "the URL must begin with https://";
+    const char *begin = url + 8, *end;
+    bool numeric = *begin == '[';
+    if (numeric) {
+        end = strchr(++begin, ']');
+        if (!end)
+            return "a bracket is open";
+    } else {
+        end = begin + strcspn(begin, ":/?#");
+    }
+    size_t n = end - begin;
+    if (n == 0 || n > 255)
+        return "the URL has no host, or a very long one";
+    snprintf(host, 256, "%.*s", (int)n, begin);
+    end += numeric;
+    strcpy(port, "443");
+    if (*end == ':') {
+        n = strspn(++end, "0123456789");
+        if (n == 0 || n > 5 || strtol(end, NULL, 10) > 65535 || strtol(end, NULL, 10) == 0)
+            return "the port is not a number from 1 to 65535";
+        snprintf(port, 6, "%.*s", (int)n, end);
+        end += n;
+    }
+    if (*end && !strchr("/?#", *end))
+        return "there is something odd behind the host";
+    n = strcspn(end, "#");
+    if (n > 1000)
+        return "the path is very long";
+    snprintf(path, 1024, "%s%.*s", *end == '/' ? "" : "/", (int)n, end);
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
-    char host[256], port[6] = "443", path[1024] = "/";
-    if (argc < 2 || strncmp(argv[1], "https://", 8) != 0) {
-        fprintf(stderr, "usage: https_get https://HOST[:PORT][/PATH] [CA-FILE]\n");
-        return 2;
-    }
-    const char *rest = argv[1] + 8;
-    size_t n = strcspn(rest, ":/");
-    if (n == 0 || n >= sizeof host)
-        return 2;
-    memcpy(host, rest, n);
-    host[n] = 0;
-    if (rest[n] == ':')
-        sscanf(rest + n, ":%5[0-9]", port);
-    if (strchr(rest, '/'))
-        snprintf(path, sizeof path, "%s", strchr(rest, '/'));
+    char host[256], port[6], path[1024];
+    if (argc < 2 || argc > 3)
+        return usage("one URL, and perhaps a file of certificates");
+    const char *wrong = parse(argv[1], host, port, path);
+    if (wrong)
+        return usage(wrong);
 
     usocket_t context = ok(usocket_tls_context_create(USOCKET_TLS_CLIENT), "context", 0);
     if (argc > 2)
@@ -56,16 +91,19 @@ int main(int argc, char **argv)
             *group ? group : "resumed");
 
     char request[1536];
+    const char *authority = argv[1] + 8; // as it was given
     int len = snprintf(request, sizeof request,
-                       "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, host);
+                       "GET %s HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\n\r\n", path,
+                       (int)strcspn(authority, "/?#"), authority);
     ok(usocket_sendall(s, request, len, 0), "send", s);
     char buf[16384];
     int64_t got;
     while ((got = usocket_recv(s, buf, sizeof buf, 0)) > 0)
         fwrite(buf, 1, got, stdout);
-    // Some servers just hang up; whether all came is then for HTTP to say.
-    if (got != USOCKET_ETLS_TRUNCATED)
-        ok(got, "receive", s);
+    // Without the peer's goodbye there may be more that did not come: no success.
+    if (fflush(stdout) != 0)
+        perror("standard output");
+    ok(got, "receive", s);
     usocket_close(s);
     return 0;
 }

@@ -64,8 +64,10 @@ static void *serve(void *handle)
 
 int main(int argc, char **argv)
 {
-    if (argc < 4) {
-        fprintf(stderr, "usage: https_server PORT CERT KEY [CLIENT-CA]\n");
+    char *end = "";
+    long port = argc > 1 ? strtol(argv[1], &end, 10) : -1;
+    if (argc < 4 || argc > 5 || end == argv[1] || *end || port < 0 || port > 65535) {
+        fprintf(stderr, "usage: https_server PORT CERT KEY [CLIENT-CA], PORT from 0 to 65535\n");
         return 2;
     }
     context = ok(usocket_tls_context_create(USOCKET_TLS_SERVER), "context", 0);
@@ -76,7 +78,7 @@ int main(int argc, char **argv)
         ok(usocket_tls_context_set_verify(context, USOCKET_TLS_VERIFY_REQUIRED), "verify", context);
     }
     usocket_addr addr;
-    ok(usocket_addr_ip(AF_INET, "127.0.0.1", atoi(argv[1]), 0, 0, &addr), argv[1], 0);
+    ok(usocket_addr_ip(AF_INET, "127.0.0.1", (int)port, 0, 0, &addr), argv[1], 0);
     usocket_t listener = ok(usocket_create_server(&addr, USOCKET_BACKLOG_DEFAULT, 0), "listen", 0);
     ok(usocket_getsockname(listener, &addr), "listen", listener);
     printf("listening on %d\n", usocket_addr_port(&addr));
