@@ -174,3 +174,23 @@ def test_timeouts():
         assert p.poll(ms) == []
         took = time.ticks_diff(time.ticks_us(), begun)
         assert ms * 1000 <= took < ms * 1000 + 100000, (ms, took)
+
+
+def test_ipoll_asks_for_no_memory():
+    import micropython
+
+    p = select.poll()
+    socks = []
+    for n in range(16):
+        socks.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        p.register(socks[-1], select.POLLOUT)
+        micropython.heap_lock()
+        try:
+            seen = 0
+            for s, events in p.ipoll(0):
+                seen += events == select.POLLOUT
+            for s, events in p.ipoll(0, 1):
+                p.modify(s, select.POLLOUT)
+        finally:
+            micropython.heap_unlock()
+        assert seen == n + 1, (seen, n)

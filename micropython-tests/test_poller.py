@@ -321,3 +321,94 @@ def test_tls_with_a_part_of_what_came_unread():
             assert a.recv(1)[0] == c
         assert p.poll(0) == []
         p.register(crowd[0].fileno(), select.POLLIN)  # the next round has a descriptor beside
+
+
+def test_ipoll_asks_for_no_memory():
+    import micropython
+
+    for n in (17, 100, 1000):
+        p, crowd = crowded(n)
+        for s in crowd:
+            p.modify(s, select.POLLOUT)
+        micropython.heap_lock()
+        try:
+            for _ in range(3):
+                seen = 0
+                for s, events in p.ipoll(0):
+                    seen += events == select.POLLOUT
+        finally:
+            micropython.heap_unlock()
+        assert seen == n, (seen, n)
+
+
+def test_entries_of_closed_sockets_go():
+    p = select.poll()
+    stays = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    p.register(stays, select.POLLIN)
+    p.poll(0)
+    gc.collect()
+    before = gc.mem_alloc()
+    for _ in range(3):
+        crowd = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(500)]
+        for s in crowd:
+            p.register(s, select.POLLOUT)
+        for s, events in p.ipoll(0):
+            p.unregister(s)
+            s.close()
+        crowd = s = None
+        for _ in range(5):  # and what comes after
+            p.poll(0)
+            p.unregister(stays)
+            p.register(stays, select.POLLIN)
+    gc.collect()
+    assert gc.mem_alloc() - before < 8000, gc.mem_alloc() - before
+    assert p.poll(0) == []
+    p.modify(stays, select.POLLOUT)
+    assert p.poll(0) == [(stays, select.POLLOUT)]
+
+
+def test_entries_of_asyncios_closed_connections_go():
+    import asyncio
+
+    async def echo(reader, writer):
+        writer.write(await reader.readline())
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async def client(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await started.wait()
+        writer.write(b"line\n")
+        await writer.drain()
+        assert await reader.readline() == b"line\n"
+        writer.close()
+        await writer.wait_closed()
+
+    async def main():
+        l, port = listener()
+        l.close()
+        server = await asyncio.start_server(echo, "127.0.0.1", port, backlog=300)
+
+        async def many(n):
+            started.clear()
+            tasks = [asyncio.create_task(client(port)) for _ in range(n)]
+            await asyncio.sleep_ms(100)
+            started.set()
+            await asyncio.gather(*tasks)
+
+        await many(3)
+        gc.collect()
+        before = gc.mem_alloc()
+        await many(250)
+        for _ in range(3):
+            await many(1)
+        gc.collect()
+        used = gc.mem_alloc() - before
+        server.close()
+        await server.wait_closed()
+        return used
+
+    started = asyncio.Event()
+    used = asyncio.run(main())
+    assert used < 30000, used

@@ -318,3 +318,87 @@ def unlink(path):
     import ffi
 
     assert ffi.open("libc.so.6").func("i", "unlink", "s")(path) == 0
+
+
+def test_a_datagram_longer_than_the_buffer_gives_no_memory_out():
+    u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    u.bind(address())
+    to = u.getsockname()
+    for n in (10, 100, 5000, 60000):
+        for size in (4, 1024, 2000):
+            u.sendto(b"x" * n, to)
+            assert u.recv(size, socket.MSG_TRUNC | socket.MSG_PEEK) == b"x" * min(size, n)
+            assert u.recvfrom(size, socket.MSG_TRUNC) == (b"x" * min(size, n), to)
+    room = bytearray(4)
+    for receive in (lambda: u.recv_into(room, 0, socket.MSG_TRUNC), lambda: u.recvfrom_into(room, 0, socket.MSG_TRUNC)[0]):
+        u.sendto(b"y" * 60000, to)
+        assert receive() in (4, 60000) and room == b"yyyy"
+
+
+def test_what_a_stream_throws_away_gives_no_memory_out():
+    a, b = pair()
+    for size in (1000, 5000):
+        b.send(b"x" * size)
+        got = a.recv(size, socket.MSG_TRUNC)  # Linux: the bytes are thrown away, and counted
+        assert got in (bytes(len(got)), b"x" * len(got)), got[:50]
+
+
+class Sub(socket.socket):
+    """What a program makes of the class."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.name = "mine"
+
+    def recv(self, n):
+        return b"<" + super().recv(n) + b">"
+
+
+class SubSub(Sub):
+    pass
+
+
+def test_subclasses():
+    import io
+    import json
+    import select
+
+    for kind in (Sub, SubSub):
+        l, port = listener()
+        s = kind()
+        s.connect(("127.0.0.1", port))
+        b = l.accept()[0]
+        p = select.poll()
+        p.register(s, select.POLLIN)
+        assert p.poll(0) == []
+        # Functions that take a stream.
+        b.send(b'{"a": [1, 2]}\n')
+        assert p.poll(1000) == [(s, select.POLLIN)]
+        b.shutdown(socket.SHUT_WR)
+        assert json.load(s) == {"a": [1, 2]}
+        json.dump([1], s)
+        print("text", file=s)
+        assert b.recv(100) == b"[1]text\n" or b.recv(100) == b"text\n"
+        assert (s.name, s.family, s.recv(5)) == ("mine", socket.AF_INET, b"<>") and "fd=" in str(s)
+        s.close()
+        assert p.poll(0) == [(s, 32)] and s.fileno() == -1
+        raises(errno.EBADF, json.dump, [1], s)
+        # One that has not been made yet.
+        assert kind.__init__
+
+
+def test_a_subclass_before_its_init():
+    import select
+
+    class Late(socket.socket):
+        def __init__(self):
+            raises_type((TypeError, OSError), select.poll().register, self)
+            super().__init__()
+
+    assert Late().fileno() >= 0
+
+
+def test_an_option_of_any_length():
+    s = socket.socket()
+    assert len(s.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 100000)) == 8
+    raises_type(ValueError, s.getsockopt, socket.SOL_SOCKET, socket.SO_LINGER, -1)

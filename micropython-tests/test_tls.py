@@ -503,3 +503,90 @@ def test_threads_while_the_collector_runs():
         time.sleep(0.001)
     for t in threads:
         t.join()
+
+
+def test_a_subclass_of_socket_is_wrapped_as_a_socket():
+    class Sub(socket.socket):
+        pass
+
+    l, port = listener()
+    a = Sub()
+    a.connect(("127.0.0.1", port))
+    b = l.accept()[0]
+    t = Thread(lambda: server_context().wrap_socket(b, server_side=True))
+    s = client_context().wrap_socket(a, server_hostname="localhost")
+    s.write(b"x")
+    assert t.join().read(1) == b"x" and s.getpeername()[1] == port and s.fileno() >= 0
+    s.close()
+    assert a.fileno() == -1
+
+
+def rss():
+    with open("/proc/self/status") as f:
+        for line in f:
+            if line.startswith("VmRSS"):
+                return int(line.split()[1])
+
+
+def test_a_failed_handshakes_session_goes_at_once():
+    server, client = server_context(), client_context("client.pem")
+    kept = []  # the collector shall not be what ends them
+
+    def fail(handshake):
+        a, b = pair()
+        kept.append((a, b))
+
+        def serve():
+            try:
+                s = server.wrap_socket(b, server_side=True, do_handshake_on_connect=handshake)
+                kept.append(s)
+                s.read(1)
+                assert False
+            except OSError as e:
+                assert e.args == (-30592, "MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE"), e.args
+
+        t = Thread(serve)
+        try:
+            s = client.wrap_socket(a, server_hostname="localhost", do_handshake_on_connect=handshake)
+            kept.append(s)
+            s.write(b"x")
+            assert False
+        except ValueError:
+            pass
+        t.join(3)
+
+    for handshake in (True, False):
+        for _ in range(30):
+            fail(handshake)
+        gc.collect()
+        open_before, before = descriptors(), rss()
+        for _ in range(100):
+            fail(handshake)
+            gc.collect()
+        assert descriptors() == open_before and rss() - before < 600, (descriptors() - open_before, rss() - before)
+
+
+def test_an_error_of_tls_is_said_again():
+    a, b = pair()
+    b.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+    s = client_context().wrap_socket(a, server_hostname="localhost", do_handshake_on_connect=False)
+    for call in (s.read, s.write, s.do_handshake, s.recv, s.read):
+        try:
+            call() if call == s.do_handshake else call(b"x" if call == s.write else 1)
+            assert False
+        except OSError as e:
+            assert e.args == (-29184, "MBEDTLS_ERR_SSL_INVALID_RECORD"), e.args
+    p = select.poll()
+    p.register(s)
+    assert p.poll(0) == [(s, 32)]
+    s.close()
+    raises(errno.EBADF, s.read, 1)
+
+
+def test_a_handshake_of_a_socket_that_does_not_block():
+    a, b = pair()
+    a.setblocking(False)
+    t = Thread(lambda: server_context().wrap_socket(b, server_side=True))
+    a = client_context().wrap_socket(a, server_hostname="localhost")
+    a.write(b"x")
+    assert t.join().read(1) == b"x" and a.read(1) is None

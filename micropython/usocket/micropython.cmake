@@ -18,6 +18,7 @@ target_sources(usermod_usocket INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/socket_streams.c
     ${CMAKE_CURRENT_LIST_DIR}/modselect.c
     ${CMAKE_CURRENT_LIST_DIR}/select_set.c
+    ${CMAKE_CURRENT_LIST_DIR}/select_room.c
     ${CMAKE_CURRENT_LIST_DIR}/select_wait.c
     ${CMAKE_CURRENT_LIST_DIR}/tls_error.c
     ${CMAKE_CURRENT_LIST_DIR}/tls_context.c

@@ -22,7 +22,7 @@ endif
 
 SRC_USERMOD_C += $(addprefix $(USOCKET_MOD_DIR)/,\
 	runtime.c address.c modsocket.c socket.c socket_methods.c \
-	socket_options.c socket_streams.c modselect.c select_set.c select_wait.c \
+	socket_options.c socket_streams.c modselect.c select_set.c select_room.c select_wait.c \
 	tls_error.c tls_context.c tls_context_class.c tls_socket.c tls_stream.c modtls.c)
 CFLAGS_USERMOD += -I$(USOCKET_MOD_DIR)
 

@@ -40,17 +40,17 @@ static mp_obj_t poll_modify(mp_obj_t self_in, mp_obj_t obj, mp_obj_t events) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(poll_modify_obj, poll_modify);
 
-static usk_found_t *wait_for(poll_t *self, size_t n_args, const mp_obj_t *args) {
+static usk_found_t *wait_for(poll_t *self, size_t n_args, const mp_obj_t *args, bool again) {
     mp_int_t timeout_ms = -1;
     if (n_args > 1 && args[1] != mp_const_none) {
         timeout_ms = mp_obj_get_int(args[1]);
     }
-    return usk_set_wait(&self->set, timeout_ms);
+    return usk_set_wait(&self->set, timeout_ms, again);
 }
 
 // poll([timeout_ms])
 static mp_obj_t poll_poll(size_t n_args, const mp_obj_t *args) {
-    usk_found_t *ready = wait_for(MP_OBJ_TO_PTR(args[0]), n_args, args);
+    usk_found_t *ready = wait_for(MP_OBJ_TO_PTR(args[0]), n_args, args, false);
     size_t len = ready != NULL ? ready->len : 0;
     mp_obj_list_t *list = MP_OBJ_TO_PTR(mp_obj_new_list(len, NULL));
     list->len = 0;
@@ -65,15 +65,12 @@ static mp_obj_t poll_poll(size_t n_args, const mp_obj_t *args) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(poll_poll_obj, 1, 2, poll_poll);
 
-// ipoll([timeout_ms[, flags]]): an iterator that gives the same tuple each time.
+// ipoll([timeout_ms[, flags]]): an iterator that gives the same tuple each time. Asks for no memory.
 static mp_obj_t poll_ipoll(size_t n_args, const mp_obj_t *args) {
     poll_t *self = MP_OBJ_TO_PTR(args[0]);
-    if (self->tuple == MP_OBJ_NULL) {
-        self->tuple = mp_obj_new_tuple(2, NULL);
-    }
     int flags = n_args > 2 ? (int)mp_obj_get_int(args[2]) : 0;
     self->ready = NULL;
-    self->ready = wait_for(self, n_args, args);
+    self->ready = wait_for(self, n_args, args, true);
     self->oneshot = (flags & FLAG_ONESHOT) != 0;
     return args[0];
 }
@@ -82,13 +79,8 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(poll_ipoll_obj, 1, 3, poll_ipoll);
 static mp_obj_t poll_iternext(mp_obj_t self_in) {
     poll_t *self = MP_OBJ_TO_PTR(self_in);
     usk_found_t *ready = self->ready; // which another thread may replace
-    while (ready != NULL) {
-        size_t i = ready->next;
-        if (i >= ready->len) {
-            break;
-        }
-        ready->next = i + 1;
-        usk_entry_t *e = ready->entries[i];
+    usk_entry_t *e;
+    while (ready != NULL && (e = usk_set_next(&self->set, ready)) != NULL) {
         mp_obj_t obj = e->obj;
         if (obj == MP_OBJ_NULL || e->revents == 0) {
             continue; // taken out since, and perhaps put in again
@@ -137,7 +129,7 @@ static mp_obj_t mod_poll(void) {
     usk_set_init(&self->set);
     self->ready = NULL;
     self->oneshot = false;
-    self->tuple = MP_OBJ_NULL;
+    self->tuple = mp_obj_new_tuple(2, NULL);
     return MP_OBJ_FROM_PTR(self);
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(mod_poll_obj, mod_poll);

@@ -157,15 +157,9 @@ void usk_init(void) {
 
 #define IS_ERRNO(code) ((code) < 0 && (code) >= -4095)
 
-// Raises OSError(number, text).
-static MP_NORETURN void raise_number_text(mp_int_t number, const char *text, size_t len) {
-    mp_obj_t args[2] = { mp_obj_new_int(number), mp_obj_new_str(text, len) };
-    nlr_raise(mp_obj_new_exception_args(&mp_type_OSError, 2, args));
-}
-
-MP_NORETURN void usk_raise(int64_t code, usocket_t s) {
+mp_obj_t usk_error(int64_t code, usocket_t s) {
     if (usk_is_tls(code)) {
-        usk_tls_raise(code, s);
+        return usk_tls_error(code, s);
     }
     int32_t gai;
     USK_CALL(gai, usocket_gai_code(code));
@@ -176,7 +170,7 @@ MP_NORETURN void usk_raise(int64_t code, usocket_t s) {
         USK_CALL(len, usocket_error_detail(s, detail, sizeof(detail)));
     }
     if (IS_ERRNO(code) && len <= 0) {
-        mp_raise_OSError((int)-code);
+        return mp_obj_new_exception_arg1(&mp_type_OSError, MP_OBJ_NEW_SMALL_INT(-code));
     }
     const char *text = detail;
     if (len <= 0) {
@@ -185,7 +179,12 @@ MP_NORETURN void usk_raise(int64_t code, usocket_t s) {
     }
     // The resolver's numbers are negative, errno is positive.
     mp_int_t number = gai != 0 ? gai : IS_ERRNO(code) ? (mp_int_t)-code : (mp_int_t)code;
-    raise_number_text(number, text, (size_t)len);
+    mp_obj_t args[2] = { mp_obj_new_int(number), mp_obj_new_str(text, (size_t)len) };
+    return mp_obj_new_exception_args(&mp_type_OSError, 2, args);
+}
+
+MP_NORETURN void usk_raise(int64_t code, usocket_t s) {
+    nlr_raise(usk_error(code, s));
 }
 
 int usk_errno(int64_t code) {

@@ -12,9 +12,12 @@
 #define KNOWN_EVENTS (POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND | POLLRDHUP)
 
 void usk_set_init(usk_set_t *set) {
+    set->poller = 0; // first: what follows may raise, and the collector asks
     mp_map_init(&set->map, 0);
-    set->sweep_at = USK_SMALL_SET;
-    set->poller = 0;
+    set->n_registered = 0;
+    set->waits = set->swept = 0;
+    set->room = usk_room_new(0, 0);
+    set->found = usk_found_new(0);
     set->limit = USK_SMALL_SET;
     set->sockets_beside = set->n_inside = set->n_beside = 0;
     set->first = set->last = NULL;
@@ -167,12 +170,13 @@ static usk_entry_t entry_for(mp_obj_t obj) {
         }
         return e;
     }
-    const mp_stream_p_t *stream = mp_get_stream_raise(obj, MP_STREAM_OP_IOCTL);
-    e.ioctl = stream->ioctl;
     // A closed socket is one of the streams: its ioctl answers POLLNVAL.
     if (usk_handle_of(obj, &e.s)) {
+        e.ioctl = usk_socket_stream_p.ioctl;
         return e;
     }
+    const mp_stream_p_t *stream = mp_get_stream_raise(obj, MP_STREAM_OP_IOCTL);
+    e.ioctl = stream->ioctl;
     int errcode;
     mp_uint_t fd = stream->ioctl(obj, MP_STREAM_GET_FILENO, 0, &errcode);
     if (fd != MP_STREAM_ERROR && (mp_int_t)fd >= 0) {
@@ -198,19 +202,33 @@ static bool is_done(usk_entry_t *e) {
     return e->obj == MP_OBJ_NULL && e->armed == 0 && e->former == NULL;
 }
 
-// Lets go of entries that were taken out, when there may be as many as others.
+// Lets go of entries that were taken out, when there are more than others. Those that were registered during one of
+// the last two waits are kept: they may be registered again.
 static void sweep(usk_set_t *set) {
-    if (set->map.used < set->sweep_at) {
+    size_t out = set->map.used - set->n_registered;
+    if (out <= set->n_registered + USK_SMALL_SET || set->swept == set->waits) {
         return;
     }
+    set->swept = set->waits;
+    usk_call_t call;
+    usk_set_lock(set, &call);
     for (size_t i = 0; i < set->map.alloc; ++i) {
-        if (mp_map_slot_is_filled(&set->map, i)) {
-            if (is_done(MP_OBJ_TO_PTR(set->map.table[i].value))) {
-                mp_map_lookup(&set->map, set->map.table[i].key, MP_MAP_LOOKUP_REMOVE_IF_FOUND);
-            }
+        if (!mp_map_slot_is_filled(&set->map, i)) {
+            continue;
+        }
+        usk_entry_t *e = MP_OBJ_TO_PTR(set->map.table[i].value);
+        if (e->obj != MP_OBJ_NULL || set->waits - e->out_since < 2) {
+            continue;
+        }
+        if (e->armed != 0) {
+            disarm(set, e);
+        }
+        if (is_done(e)) {
+            mp_map_lookup(&set->map, set->map.table[i].key, MP_MAP_LOOKUP_REMOVE_IF_FOUND);
         }
     }
-    set->sweep_at = 2 * set->map.used + USK_SMALL_SET;
+    usk_set_unlock(set, &call);
+    usk_set_shrink(set);
 }
 
 // An entry for `obj`, which is not registered: the old one, if it was before.
@@ -237,10 +255,12 @@ void usk_set_register(usk_set_t *set, mp_obj_t obj, mp_uint_t events) {
     if (usk_set_modify(set, obj, events)) {
         return;
     }
+    usk_set_reserve(set);
     usk_entry_t *e = entry_of(set, obj);
     usk_call_t call;
     usk_set_lock(set, &call);
     e->obj = obj;
+    set->n_registered += 1;
     e->events = events;
     e->revents = 0;
     if (e->s == 0 || set->poller == 0 || !arm(set, e)) {
@@ -275,6 +295,9 @@ void usk_set_unregister(usk_set_t *set, mp_obj_t obj) {
     usk_call_t call;
     usk_set_lock(set, &call);
     e->obj = MP_OBJ_NULL;
+    e->out_since = set->waits;
+    set->n_registered -= 1;
     leave_list(set, e);
     usk_set_unlock(set, &call);
+    sweep(set);
 }

@@ -7,7 +7,7 @@
 // Whether threads run MicroPython at the same time.
 #define USK_SET_LOCKED (MICROPY_PY_THREAD && !MICROPY_PY_THREAD_GIL)
 
-// How many entries are waited for without asking for memory, and with poll(2).
+// How many entries are waited for with poll(2).
 #define USK_SMALL_SET (16)
 
 // One object, registered or not long ago.
@@ -25,6 +25,8 @@ typedef struct _usk_entry_t {
     uint32_t armed;
     // The wait of the poller that last reported it.
     uint32_t round;
+    // The wait it was taken out before.
+    uint32_t out_since;
     // It was reported once since nobody wants to know.
     bool ignored;
     // In the list of those beside the poller.
@@ -33,6 +35,23 @@ typedef struct _usk_entry_t {
     // What had this one's place in the map before, while the poller knows it.
     struct _usk_entry_t *former;
 } usk_entry_t;
+
+// What one wait writes into. It is made when something is registered: a wait asks for no memory.
+typedef struct _usk_room_t {
+    // Of entries; fds has one more, for the poller.
+    size_t n;
+    usk_entry_t **entries;
+    usocket_pollfd *fds;
+    // What the poller may report.
+    size_t n_events;
+    usocket_event *events;
+} usk_room_t;
+
+// What a wait found, and how far somebody has gone through it.
+typedef struct _usk_found_t {
+    size_t room, len, next;
+    usk_entry_t *entries[];
+} usk_found_t;
 
 // Small sets are waited for with poll(2), which needs nothing set up; a set with more sockets gets a
 // poller, so that a wait costs what is ready. Descriptors of others, and streams that can only be
@@ -44,9 +63,14 @@ typedef struct _usk_entry_t {
 // Every entry that the poller or the list knows is in the map as well, itself or as a former one: the
 // collector needs a way to it that does not move while another thread waits.
 typedef struct _usk_set_t {
-    // mp_obj_id of the object -> usk_entry_t *; those taken out go when there are `sweep_at`.
+    // mp_obj_id of the object -> usk_entry_t *, of those taken out as well, until they are swept.
     mp_map_t map;
-    size_t sweep_at;
+    size_t n_registered;
+    // Counts the waits; and before which of them was last swept.
+    uint32_t waits, swept;
+    // Both big enough for the next wait; without the room while a wait has it.
+    usk_room_t *room;
+    usk_found_t *found;
     // The poller, 0 until there are `limit` sockets beside it.
     usocket_t poller;
     size_t limit;
@@ -74,14 +98,24 @@ void usk_set_settle(usk_set_t *set, usk_entry_t *e);
 // The poller has reported that the socket is closed, and knows it no longer.
 void usk_set_closed(usk_set_t *set, usk_entry_t *e);
 
-// What a wait found, and how far somebody has gone through it.
-typedef struct _usk_found_t {
-    size_t len, next;
-    usk_entry_t *entries[];
-} usk_found_t;
+// Waits until something is ready, or `timeout_ms`, negative for ever. What it found is in `set->found` with
+// `again`, which needs no memory, else in a list of its own; NULL for nothing (select_wait.c).
+usk_found_t *usk_set_wait(usk_set_t *set, mp_int_t timeout_ms, bool again);
+// The next of what was found; NULL at the end.
+usk_entry_t *usk_set_next(usk_set_t *set, usk_found_t *found);
 
-// Waits until something is ready, or `timeout_ms`, negative for ever; NULL for nothing (select_wait.c).
-usk_found_t *usk_set_wait(usk_set_t *set, mp_int_t timeout_ms);
+// Room for a wait (select_room.c): of at least so many.
+usk_room_t *usk_room_new(size_t n, size_t n_events);
+usk_found_t *usk_found_new(size_t n);
+// How many events the poller may have to report when `more` sockets have come; 0 without a poller.
+size_t usk_set_n_events(const usk_set_t *set, size_t more);
+// Before something is registered: room for what is in the set, and for one more.
+void usk_set_reserve(usk_set_t *set);
+// Takes the room for a wait, and gives it back.
+usk_room_t *usk_set_take_room(usk_set_t *set);
+void usk_set_give_room(usk_set_t *set, usk_room_t *room);
+// Gives back what a set needs no longer that was much bigger.
+void usk_set_shrink(usk_set_t *set);
 
 // Around every use of the lists. Nothing within may raise or ask for memory: without a GIL, another
 // thread may register while one waits.

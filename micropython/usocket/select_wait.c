@@ -12,21 +12,18 @@
 
 #define FIRST_PAUSE_MS (1)
 #define LONGEST_PAUSE_MS (32)
-// How many events of the poller there is room for on the stack.
-#define FEW_EVENTS (64)
 #define UNASKED (POLLERR | POLLHUP | POLLNVAL)
 
 // The set as one wait sees it: Python code that runs meanwhile may change the registrations.
 typedef struct _snapshot_t {
     usk_set_t *set;
-    // Beside the poller: entries[0..n_waited] match fds, behind them are those asked by ioctl.
-    size_t n_waited, n_asked, len;
-    usk_entry_t **entries;
-    usocket_pollfd *fds; // one more than entries: the first is the poller, if there is one
-    // The poller, or 0, and what it has reported and somebody wants to know.
+    usk_room_t *room;
+    // Beside the poller: entries[0..n_waited] match fds (whose first is the poller, if there is one), behind them
+    // are those asked by ioctl.
+    size_t n_waited, n_asked;
+    // The poller, or 0, and how much it has reported that somebody wants to know.
     usocket_t poller;
     size_t n_events;
-    usocket_event *events;
 } snapshot_t;
 
 // ---- taking it ----
@@ -35,73 +32,62 @@ typedef struct _snapshot_t {
 // them. False when there is more than there is room for, and more must be made.
 static bool fill(snapshot_t *snap) {
     usk_set_t *set = snap->set;
-    size_t front = 0, back = snap->len;
+    usk_room_t *room = snap->room;
+    size_t front = 0, back = room->n;
     usk_call_t call;
     usk_set_lock(set, &call);
-    bool enough = set->n_beside <= snap->len;
+    bool enough = set->n_beside <= room->n && (set->poller == 0 || room->n_events > 0);
     snap->poller = set->poller;
     for (usk_entry_t *e = set->first; enough && e != NULL; e = e->next) {
         if (usk_entry_is_waited(e)) {
-            snap->entries[front++] = e;
-            snap->fds[front] = (usocket_pollfd) { .socket = e->s, .fd = e->fd, .events = (int16_t)e->events };
+            room->entries[front++] = e;
+            room->fds[front] = (usocket_pollfd) { .socket = e->s, .fd = e->fd, .events = (int16_t)e->events };
         } else {
-            snap->entries[--back] = e;
+            room->entries[--back] = e;
         }
     }
     usk_set_unlock(set, &call);
     snap->n_waited = front;
-    snap->n_asked = snap->len - back;
+    snap->n_asked = room->n - back;
     if (snap->n_asked > 0) {
-        memmove(snap->entries + front, snap->entries + back, snap->n_asked * sizeof(*snap->entries));
+        memmove(room->entries + front, room->entries + back, snap->n_asked * sizeof(*room->entries));
     }
     return enough;
 }
 
 // ---- waiting ----
 
-static size_t wait_poller_raw(snapshot_t *snap, int64_t timeout_us) {
-    int32_t r;
-    USK_WAIT(r, usocket_poller_wait(snap->poller, snap->events, FEW_EVENTS, timeout_us));
-    size_t seen = (size_t)usk_check(r, 0);
-    size_t rest = snap->set->n_inside;
-    usocket_event *all;
-    // The others, and perhaps the same again, where there may be more than there was room for.
-    if (seen < FEW_EVENTS || rest <= seen || (all = m_new_maybe(usocket_event, seen + rest)) == NULL) {
-        return seen;
-    }
-    memcpy(all, snap->events, seen * sizeof(*all));
-    snap->events = all;
-    USK_WAIT(r, usocket_poller_wait(snap->poller, all + seen, rest, 0));
-    return seen + (r > 0 ? (size_t)r : 0);
-}
-
 // What an entry has to say when the poller has reported `event`; 0 when nobody wants to know.
 static mp_uint_t take_event(usk_set_t *set, usk_entry_t *e, uint32_t event, uint32_t round) {
+    bool known = e->round == round;
     if (event & POLLNVAL) {
         usk_set_closed(set, e);
-    } else if (e->round == round) {
-        return 0; // known
+    } else if (known) {
+        return 0;
     }
     e->round = round;
     e->revents = e->obj == MP_OBJ_NULL ? 0 : event & (e->events | UNASKED);
-    return e->revents;
+    return known ? 0 : e->revents;
 }
 
 static size_t wait_poller(snapshot_t *snap, int64_t timeout_us) {
-    size_t seen = wait_poller_raw(snap, timeout_us);
+    usocket_event *events = snap->room->events;
+    int32_t r;
+    USK_WAIT(r, usocket_poller_wait(snap->poller, events, snap->room->n_events, timeout_us));
+    size_t seen = (size_t)usk_check(r, 0);
     uint32_t round = ++snap->set->round;
     snap->n_events = 0;
     for (size_t i = 0; i < seen; ++i) {
-        usocket_event event = snap->events[i];
+        usocket_event event = events[i];
         if (take_event(snap->set, (usk_entry_t *)(uintptr_t)event.data, event.events, round) != 0) {
-            snap->events[i] = snap->events[snap->n_events]; // which nobody wants, to the back
-            snap->events[snap->n_events++] = event;
+            events[i] = events[snap->n_events]; // which nobody wants, to the back
+            events[snap->n_events++] = event;
         }
     }
     // Those that nobody wants may be wanted again soon, and cost nothing while they keep nobody from sleeping.
     bool awake = snap->n_events > 0 || timeout_us == 0;
     for (size_t i = snap->n_events; i < seen; ++i) {
-        usk_entry_t *e = (usk_entry_t *)(uintptr_t)snap->events[i].data;
+        usk_entry_t *e = (usk_entry_t *)(uintptr_t)events[i].data;
         if (e->revents != 0) {
             continue; // the same again
         }
@@ -116,16 +102,17 @@ static size_t wait_poller(snapshot_t *snap, int64_t timeout_us) {
 
 // Waits for what is beside the poller, and for the poller with `and_poller`; true when that has something.
 static bool wait_beside(snapshot_t *snap, bool and_poller, int64_t timeout_us, size_t *ready) {
-    usocket_pollfd *fds = snap->fds + !and_poller;
-    snap->fds[0] = (usocket_pollfd) { .socket = snap->poller, .fd = -1, .events = POLLIN };
+    usocket_pollfd *fds = snap->room->fds;
+    fds[0] = (usocket_pollfd) { .socket = snap->poller, .fd = -1, .events = POLLIN };
     int32_t r;
-    USK_WAIT(r, usocket_poll(fds, snap->n_waited + and_poller, timeout_us));
+    USK_WAIT(r, usocket_poll(fds + !and_poller, snap->n_waited + and_poller, timeout_us));
     usk_check(r, 0);
     for (size_t i = 0; i < snap->n_waited; ++i) {
-        snap->entries[i]->revents = (uint16_t)snap->fds[1 + i].revents;
-        *ready += snap->entries[i]->revents != 0;
+        usk_entry_t *e = snap->room->entries[i];
+        e->revents = (uint16_t)fds[1 + i].revents;
+        *ready += e->revents != 0;
     }
-    return and_poller && snap->fds[0].revents != 0;
+    return and_poller && fds[0].revents != 0;
 }
 
 // One wait; it may end early with nothing.
@@ -149,7 +136,7 @@ static size_t wait_once(snapshot_t *snap, int64_t timeout_us) {
 static size_t ask_once(snapshot_t *snap) {
     size_t ready = 0;
     for (size_t i = snap->n_waited; i < snap->n_waited + snap->n_asked; ++i) {
-        usk_entry_t *e = snap->entries[i];
+        usk_entry_t *e = snap->room->entries[i];
         mp_obj_t obj = e->obj;
         e->revents = 0;
         if (obj == MP_OBJ_NULL) {
@@ -198,44 +185,56 @@ static size_t wait_all(snapshot_t *snap, mp_int_t timeout_ms) {
     }
 }
 
-static usk_found_t *found(const snapshot_t *snap, size_t n) {
-    usk_found_t *found = m_new_obj_var(usk_found_t, entries, usk_entry_t *, n);
+// Lists those that are ready, in `found` or in the set's.
+static usk_found_t *list(const snapshot_t *snap, usk_found_t *found) {
+    usk_call_t call;
+    usk_set_lock(snap->set, &call); // other threads may go through the set's, or have it shrunk
+    found = found != NULL ? found : snap->set->found;
     found->len = found->next = 0;
-    for (size_t i = 0; i < snap->n_events && found->len < n; ++i) {
-        found->entries[found->len++] = (usk_entry_t *)(uintptr_t)snap->events[i].data;
+    for (size_t i = 0; i < snap->n_events && found->len < found->room; ++i) {
+        found->entries[found->len++] = (usk_entry_t *)(uintptr_t)snap->room->events[i].data;
     }
-    for (size_t i = 0; i < snap->n_waited + snap->n_asked && found->len < n; ++i) {
-        if (snap->entries[i]->revents != 0) {
-            found->entries[found->len++] = snap->entries[i];
+    for (size_t i = 0; i < snap->n_waited + snap->n_asked && found->len < found->room; ++i) {
+        usk_entry_t *e = snap->room->entries[i];
+        if (e->revents != 0) {
+            found->entries[found->len++] = e;
         }
     }
+    usk_set_unlock(snap->set, &call);
     return found;
 }
 
-// In arrays of the caller's for a few entries.
-static void take_snapshot(snapshot_t *snap, usk_entry_t **few_entries, usocket_pollfd *few_fds) {
-    do {
-        snap->len = MAX(snap->set->n_beside, USK_SMALL_SET);
-        bool few = snap->len == USK_SMALL_SET;
-        snap->entries = few ? few_entries : m_new(usk_entry_t *, snap->len);
-        snap->fds = few ? few_fds : m_new(usocket_pollfd, 1 + snap->len);
-    } while (!fill(snap));
+static usk_found_t *wait_in_room(snapshot_t *snap, mp_int_t timeout_ms, bool again) {
+    while (!fill(snap)) {
+        snap->room = usk_room_new(snap->set->n_beside, usk_set_n_events(snap->set, 0)); // another thread was here
+    }
+    size_t n = wait_all(snap, timeout_ms);
+    if (n == 0) {
+        return NULL;
+    }
+    return list(snap, again ? NULL : usk_found_new(n));
 }
 
-usk_found_t *usk_set_wait(usk_set_t *set, mp_int_t timeout_ms) {
+usk_entry_t *usk_set_next(usk_set_t *set, usk_found_t *found) {
+    usk_call_t call;
+    usk_set_lock(set, &call);
+    usk_entry_t *e = found->next < found->len ? found->entries[found->next++] : NULL;
+    usk_set_unlock(set, &call);
+    return e;
+}
+
+usk_found_t *usk_set_wait(usk_set_t *set, mp_int_t timeout_ms, bool again) {
     mp_handle_pending(true);
     // (An eventless wait can be ended by a signal only, as stock's.)
-    snapshot_t snap = { .set = set };
-    usk_entry_t *few_entries[USK_SMALL_SET];
-    usocket_pollfd few_fds[1 + USK_SMALL_SET];
-    usocket_event few_events[FEW_EVENTS];
-    snap.events = few_events;
-    take_snapshot(&snap, few_entries, few_fds);
-    size_t n_ready = wait_all(&snap, timeout_ms);
-    usk_found_t *ready = n_ready > 0 ? found(&snap, n_ready) : NULL;
-    if (snap.entries != few_entries) {
-        m_del(usk_entry_t *, snap.entries, snap.len);
-        m_del(usocket_pollfd, snap.fds, 1 + snap.len);
+    set->waits += 1;
+    snapshot_t snap = { .set = set, .room = usk_set_take_room(set) };
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        usk_found_t *found = wait_in_room(&snap, timeout_ms, again);
+        nlr_pop();
+        usk_set_give_room(set, snap.room);
+        return found;
     }
-    return ready;
+    usk_set_give_room(set, snap.room);
+    nlr_jump(nlr.ret_val);
 }

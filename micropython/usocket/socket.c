@@ -13,15 +13,46 @@
 usk_socket_t *usk_socket_new(void) {
     usk_socket_t *self = mp_obj_malloc_with_finaliser(usk_socket_t, &usk_socket_type);
     self->s = 0;
-    self->late = 0;
+    self->late = self->failed = 0;
+    return self;
+}
+
+MP_NORETURN void usk_socket_raise(usk_socket_t *self, int64_t code) {
+    if (code == -EBADF && self->failed != 0) {
+        code = self->failed;
+    }
+    mp_obj_t error = usk_error(code, self->s);
+    if (usk_is_tls(code) && self->base.type == &usk_tls_socket_type && self->s != 0) {
+        usk_socket_close(self);
+        self->failed = code;
+    }
+    nlr_raise(error);
+}
+
+usk_socket_t *usk_socket_of(mp_obj_t obj) {
+    const mp_obj_type_t *type = mp_obj_get_type(obj);
+    if (type == &usk_socket_type || type == &usk_tls_socket_type) {
+        return MP_OBJ_TO_PTR(obj);
+    }
+    mp_obj_t native = mp_obj_cast_to_native_base(obj, MP_OBJ_FROM_PTR(&usk_socket_type));
+    bool made = native != MP_OBJ_NULL && mp_obj_is_type(native, &usk_socket_type);
+    return made ? MP_OBJ_TO_PTR(native) : NULL;
+}
+
+usk_socket_t *usk_self(mp_obj_t self_in) {
+    usk_socket_t *self = usk_socket_of(self_in);
+    if (self == NULL) {
+        mp_raise_TypeError(MP_ERROR_TEXT("socket expected"));
+    }
     return self;
 }
 
 bool usk_handle_of(mp_obj_t obj, usocket_t *s) {
-    if (!mp_obj_is_type(obj, &usk_socket_type) && !mp_obj_is_type(obj, &usk_tls_socket_type)) {
+    usk_socket_t *self = usk_socket_of(obj);
+    if (self == NULL) {
         return false;
     }
-    *s = ((usk_socket_t *)MP_OBJ_TO_PTR(obj))->s;
+    *s = self->s;
     return true;
 }
 
@@ -48,7 +79,7 @@ static mp_obj_t socket_make_new(const mp_obj_type_t *type, size_t n_args, size_t
 
 static void socket_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {
     (void)kind;
-    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
+    usk_socket_t *self = usk_self(self_in);
     int32_t fd, family, type, proto;
     USK_CALL(fd, usocket_fileno(self->s));
     if (fd < 0) {
@@ -70,7 +101,7 @@ static __attribute__((noinline)) mp_obj_t own_attr(usk_socket_t *self, qstr attr
     } else {
         USK_CALL(r, usocket_proto(self->s));
     }
-    return MP_OBJ_NEW_SMALL_INT(usk_check(r, self->s));
+    return MP_OBJ_NEW_SMALL_INT(checked(self, r));
 }
 
 // The read-only attributes family, type and proto; everything else is in the locals dict.
@@ -79,16 +110,16 @@ void usk_socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     if (dest[0] == MP_OBJ_NULL && attr != MP_QSTR_family && attr != MP_QSTR_type && attr != MP_QSTR_proto) {
         dest[1] = MP_OBJ_SENTINEL;
     } else if (dest[0] == MP_OBJ_NULL) {
-        dest[0] = own_attr(MP_OBJ_TO_PTR(self_in), attr);
+        dest[0] = own_attr(usk_self(self_in), attr);
     } // else: no attribute can be stored
 }
 
 // ---- the stream protocol ----
 
-static mp_uint_t stream_result(int64_t r, int *errcode) {
-    if (usk_is_tls(r)) {
+static mp_uint_t stream_result(usk_socket_t *self, int64_t r, int *errcode) {
+    if (usk_is_tls(r) || self->failed != 0) {
         // With its text: up to 1.27 nobody asks for that later.
-        usk_raise(r, 0);
+        usk_socket_raise(self, r);
     }
     if (r < 0) {
         *errcode = usk_errno(r);
@@ -98,39 +129,40 @@ static mp_uint_t stream_result(int64_t r, int *errcode) {
 }
 
 static mp_uint_t socket_stream_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *errcode) {
-    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
+    usk_socket_t *self = usk_self(self_in);
     int64_t r = self->late;
     self->late = 0;
     if (r == 0) {
         USK_WAIT(r, usocket_recv(self->s, buf, size, 0));
     }
-    return stream_result(usk_ended(r), errcode);
+    return stream_result(self, usk_ended(r), errcode);
 }
 
 static mp_uint_t socket_stream_write(mp_obj_t self_in, const void *buf, mp_uint_t size, int *errcode) {
-    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
+    usk_socket_t *self = usk_self(self_in);
     int64_t r;
     USK_WAIT(r, usocket_send(self->s, buf, size, 0));
-    return stream_result(r, errcode);
+    return stream_result(self, r, errcode);
 }
 
 _Static_assert(MP_STREAM_POLL_RD == POLLIN && MP_STREAM_POLL_WR == POLLOUT, "the same bits");
 _Static_assert(MP_STREAM_POLL_ERR == POLLERR && MP_STREAM_POLL_HUP == POLLHUP, "the same bits");
 _Static_assert(MP_STREAM_POLL_NVAL == POLLNVAL, "the same bits");
 
-static mp_uint_t socket_poll_now(usocket_t s, uintptr_t events, int *errcode) {
-    usocket_pollfd one = { .socket = s, .fd = -1, .events = (int16_t)events };
+static mp_uint_t socket_poll_now(usk_socket_t *self, uintptr_t events, int *errcode) {
+    usocket_pollfd one = { .socket = self->s, .fd = -1, .events = (int16_t)events };
     int32_t r;
-    if (s == 0) {
+    if (self->s == 0) {
         return MP_STREAM_POLL_NVAL;
     }
     USK_CALL(r, usocket_poll(&one, 1, 0));
-    return r < 0 ? stream_result(r, errcode) : (mp_uint_t)(uint16_t)one.revents;
+    return r < 0 ? stream_result(self, r, errcode) : (mp_uint_t)(uint16_t)one.revents;
 }
 
 void usk_socket_close(usk_socket_t *self) {
     usocket_t s = self->s;
     self->s = 0;
+    self->failed = 0;
     if (s != 0) {
         int32_t r;
         USK_WAIT(r, usocket_close(s)); // may linger; EBADF is another thread's close
@@ -139,17 +171,17 @@ void usk_socket_close(usk_socket_t *self) {
 }
 
 static mp_uint_t socket_stream_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, int *errcode) {
-    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
+    usk_socket_t *self = usk_self(self_in);
     int32_t r;
     switch (request) {
         case MP_STREAM_CLOSE:
             usk_socket_close(self);
             return 0;
         case MP_STREAM_POLL:
-            return socket_poll_now(self->s, arg, errcode);
+            return socket_poll_now(self, arg, errcode);
         case MP_STREAM_GET_FILENO:
             USK_CALL(r, usocket_fileno(self->s));
-            return stream_result(r, errcode);
+            return stream_result(self, r, errcode);
         default:
             *errcode = MP_EINVAL;
             return MP_STREAM_ERROR;

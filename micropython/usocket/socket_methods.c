@@ -13,7 +13,7 @@
 static void addr_arg(usk_socket_t *self, mp_obj_t obj, usocket_addr *addr) {
     int32_t family;
     USK_CALL(family, usocket_family(self->s));
-    usk_check(family, self->s);
+    checked(self, family);
     usk_addr_get(obj, family, addr);
 }
 
@@ -50,7 +50,7 @@ static mp_obj_t socket_accept(mp_obj_t self_in) {
     usocket_addr peer;
     usocket_t s;
     USK_OPEN(USK_WAIT, s, usocket_accept(self->s, &peer));
-    conn->s = usk_check(s, self->s);
+    conn->s = checked(self, s);
     mp_obj_t items[2] = { MP_OBJ_FROM_PTR(conn), usk_addr_new(&peer) };
     return mp_obj_new_tuple(2, items);
 }
@@ -95,7 +95,7 @@ static mp_obj_t socket_send(size_t n_args, const mp_obj_t *args) {
     mp_get_buffer_raise(args[1], &buf, MP_BUFFER_READ);
     int64_t r;
     USK_WAIT(r, usocket_send(self->s, buf.buf, buf.len, flags));
-    return MP_OBJ_NEW_SMALL_INT(usk_check(r, self->s));
+    return MP_OBJ_NEW_SMALL_INT(checked(self, r));
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_send_obj, 2, 3, socket_send);
 
@@ -121,7 +121,7 @@ static mp_obj_t socket_sendto(size_t n_args, const mp_obj_t *args) {
     mp_get_buffer_raise(args[1], &buf, MP_BUFFER_READ);
     int64_t r;
     USK_WAIT(r, usocket_sendto(self->s, buf.buf, buf.len, flags, &to));
-    return MP_OBJ_NEW_SMALL_INT(usk_check(r, self->s));
+    return MP_OBJ_NEW_SMALL_INT(checked(self, r));
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_sendto_obj, 3, 4, socket_sendto);
 
@@ -131,7 +131,7 @@ static void raise_late(usk_socket_t *self) {
     if (self->late != 0) {
         int64_t late = self->late;
         self->late = 0;
-        usk_raise(late, self->s);
+        usk_socket_raise(self, late);
     }
 }
 
@@ -143,7 +143,17 @@ static int64_t receive(usk_socket_t *self, void *buf, size_t len, int flags, uso
     } else {
         USK_WAIT(r, usocket_recvfrom(self->s, buf, len, flags, from));
     }
-    return usk_check(usk_ended(r), self->s);
+    return checked(self, usk_ended(r));
+}
+
+// The same, of what is in the buffer then. With MSG_TRUNC the number is that of a datagram's bytes, of which
+// only those were received that had room, or of a stream's, which were thrown away.
+static size_t receive_in(usk_socket_t *self, void *buf, size_t len, int flags, usocket_addr *from) {
+    if (flags & MSG_TRUNC) {
+        memset(buf, 0, len);
+    }
+    size_t n = (size_t)receive(self, buf, len, flags, from);
+    return MIN(n, len);
 }
 
 static mp_obj_t receive_bytes(size_t n_args, const mp_obj_t *args, usocket_addr *from) {
@@ -153,13 +163,13 @@ static mp_obj_t receive_bytes(size_t n_args, const mp_obj_t *args, usocket_addr 
     if (size < 0) {
         mp_raise_ValueError(MP_ERROR_TEXT("negative size"));
     }
+    byte small[SMALL];
     if (size <= SMALL) {
-        byte small[SMALL];
-        return mp_obj_new_bytes(small, (size_t)receive(self, small, (size_t)size, flags, from));
+        return mp_obj_new_bytes(small, receive_in(self, small, (size_t)size, flags, from));
     }
     vstr_t all;
     vstr_init_len(&all, (size_t)size);
-    all.len = (size_t)receive(self, all.buf, all.len, flags, from);
+    all.len = receive_in(self, all.buf, all.len, flags, from);
     return mp_obj_new_bytes_from_vstr(&all);
 }
 
@@ -195,7 +205,7 @@ static mp_obj_t receive_into(size_t n_args, const mp_obj_t *args, usocket_addr *
         mp_raise_ValueError(MP_ERROR_TEXT("nbytes out of range"));
     }
     size_t len = n == 0 ? buf.len : (size_t)n;
-    return MP_OBJ_NEW_SMALL_INT(receive(self, buf.buf, len, flags, from));
+    return mp_obj_new_int_from_ll(receive(self, buf.buf, len, flags, from));
 }
 
 // recv_into(buffer[, nbytes[, flags]])
@@ -227,7 +237,7 @@ static mp_obj_t socket_detach(mp_obj_t self_in) {
         return MP_OBJ_NEW_SMALL_INT(-1);
     }
     USK_CALL(fd, usocket_detach(self->s));
-    usk_check(fd, self->s);
+    checked(self, fd);
     self->s = 0;
     return MP_OBJ_NEW_SMALL_INT(fd);
 }

@@ -6,17 +6,26 @@
 
 extern const mp_obj_dict_t usk_socket_locals;
 
-// The attributes family, type and proto, and the stream protocol (socket.c).
+// The attributes family, type and proto (socket.c).
 void usk_socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest);
-extern const mp_stream_p_t usk_socket_stream_p;
 
 static inline usk_socket_t *self_of(mp_obj_t obj) {
-    return MP_OBJ_TO_PTR(obj);
+    return usk_self(obj);
+}
+
+// Raises an error of the socket's. One of TLS ends the connection: its session goes at once.
+MP_NORETURN void usk_socket_raise(usk_socket_t *self, int64_t code);
+
+static inline int64_t checked(usk_socket_t *self, int64_t r) {
+    if (r < 0) {
+        usk_socket_raise(self, r);
+    }
+    return r;
 }
 
 // None, unless `r` is an error of the socket's.
 static inline mp_obj_t none_checked(usk_socket_t *self, int64_t r) {
-    usk_check(r, self->s);
+    checked(self, r);
     return mp_const_none;
 }
 

@@ -6,9 +6,6 @@
 #include "socket_methods.h"
 #include "usk.h"
 
-// The longest option that is asked for.
-#define LONGEST 1024
-
 // ---- names and options ----
 
 static mp_obj_t socket_getsockname(mp_obj_t self_in) {
@@ -16,7 +13,7 @@ static mp_obj_t socket_getsockname(mp_obj_t self_in) {
     usocket_addr addr;
     int32_t r;
     USK_CALL(r, usocket_getsockname(self->s, &addr));
-    usk_check(r, self->s);
+    checked(self, r);
     return usk_addr_new(&addr);
 }
 MP_DEFINE_CONST_FUN_OBJ_1(usk_socket_getsockname_obj, socket_getsockname);
@@ -26,7 +23,7 @@ static mp_obj_t socket_getpeername(mp_obj_t self_in) {
     usocket_addr addr;
     int32_t r;
     USK_CALL(r, usocket_getpeername(self->s, &addr));
-    usk_check(r, self->s);
+    checked(self, r);
     return usk_addr_new(&addr);
 }
 MP_DEFINE_CONST_FUN_OBJ_1(usk_socket_getpeername_obj, socket_getpeername);
@@ -56,19 +53,21 @@ static mp_obj_t socket_getsockopt(size_t n_args, const mp_obj_t *args) {
     int level = (int)mp_obj_get_int(args[1]);
     int name = (int)mp_obj_get_int(args[2]);
     mp_int_t buflen = n_args > 3 ? mp_obj_get_int(args[3]) : 0;
-    if (buflen < 0 || buflen > LONGEST) {
-        mp_raise_ValueError(MP_ERROR_TEXT("buflen out of range"));
+    if (buflen < 0) {
+        mp_raise_ValueError(MP_ERROR_TEXT("negative buflen"));
     }
     if (buflen == 0) {
         int32_t value, r;
         USK_CALL(r, usocket_getsockopt_int(self->s, level, name, &value));
-        usk_check(r, self->s);
+        checked(self, r);
         return mp_obj_new_int(value);
     }
-    byte value[LONGEST];
+    vstr_t value;
+    vstr_init_len(&value, (size_t)buflen);
     int64_t r;
-    USK_CALL(r, usocket_getsockopt(self->s, level, name, value, (size_t)buflen));
-    return mp_obj_new_bytes(value, (size_t)usk_check(r, self->s));
+    USK_CALL(r, usocket_getsockopt(self->s, level, name, value.buf, value.len));
+    value.len = MIN(value.len, (size_t)checked(self, r));
+    return mp_obj_new_bytes_from_vstr(&value);
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_getsockopt_obj, 3, 4, socket_getsockopt);
 
@@ -109,7 +108,7 @@ static mp_obj_t socket_gettimeout(mp_obj_t self_in) {
     int64_t us;
     int32_t r;
     USK_CALL(r, usocket_gettimeout(self->s, &us));
-    usk_check(r, self->s);
+    checked(self, r);
     if (us < 0) {
         return mp_const_none;
     }

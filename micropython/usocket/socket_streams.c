@@ -16,7 +16,7 @@ static void raise_late(usk_socket_t *self) {
     int64_t late = self->late;
     if (late != 0) {
         self->late = 0;
-        usk_raise(late, self->s);
+        usk_socket_raise(self, late);
     }
 }
 
@@ -31,7 +31,7 @@ static mp_obj_t none_or_raise(usk_socket_t *self, int64_t r) {
     if (r == -EAGAIN) {
         return mp_const_none;
     }
-    usk_raise(r, self->s);
+    usk_socket_raise(self, r);
 }
 
 static int64_t read_some(usk_socket_t *self, void *buf, size_t len, bool line) {

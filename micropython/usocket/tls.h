@@ -34,7 +34,7 @@ void usk_tls_context_load(usk_tls_context_t *self, int kind, mp_obj_t a, mp_obj_
 
 // Wraps a socket of the library in TLS with that context, for a server of that name (NULL: none).
 // An error code, so that the caller can clean up first.
-int32_t usk_tls_wrap(usk_tls_context_t *self, usocket_t s, const char *name, bool handshake);
+int32_t usk_tls_wrap(usk_tls_context_t *self, usocket_t s, const char *name);
 usk_tls_context_t *usk_tls_context_new(bool server);
 void usk_tls_context_load_cert(usk_tls_context_t *self, mp_obj_t cert, mp_obj_t key);
 void usk_tls_context_load_trust(usk_tls_context_t *self, mp_obj_t certs);

@@ -144,12 +144,12 @@ void usk_tls_context_load(usk_tls_context_t *self, int kind, mp_obj_t a, mp_obj_
     }
 }
 
-int32_t usk_tls_wrap(usk_tls_context_t *self, usocket_t s, const char *name, bool handshake) {
+int32_t usk_tls_wrap(usk_tls_context_t *self, usocket_t s, const char *name) {
     // Without a name there is none to check: refused before where that would be a hole.
     int32_t r = usk_tls_context_made(self, self->check_hostname && name != NULL);
     if (r < 0) {
         return r;
     }
-    USK_WAIT(r, usocket_tls_wrap(s, self->context, name, handshake ? USOCKET_TLS_HANDSHAKE : 0));
+    USK_WAIT(r, usocket_tls_wrap(s, self->context, name, 0));
     return r;
 }

@@ -243,8 +243,8 @@ mp_obj_t usk_tls_context_wrap(usk_tls_context_t *self, mp_obj_t sock, mp_obj_t n
     if (name == NULL && !self->server && self->check_hostname && self->verify_mode == USOCKET_TLS_VERIFY_REQUIRED) {
         mp_raise_ValueError(MP_ERROR_TEXT("CERT_REQUIRED requires server_hostname"));
     }
-    usocket_t s;
-    if (mp_obj_is_type(sock, &usk_socket_type) && usk_handle_of(sock, &s)) {
+    usk_socket_t *inner = usk_socket_of(sock);
+    if (inner != NULL && inner->base.type == &usk_socket_type) {
         return usk_tls_socket_new(self, sock, name, handshake);
     }
     return usk_tls_stream_new(self, sock, name, handshake);

@@ -21,28 +21,27 @@ bool usk_is_tls(int64_t code) {
     return code <= -10000 && code > -20000;
 }
 
-static MP_NORETURN void raise_os(int number, const char *name) {
+static mp_obj_t os_error(int number, const char *name) {
     mp_obj_t args[2] = { MP_OBJ_NEW_SMALL_INT(number), mp_obj_new_str(name, strlen(name)) };
-    nlr_raise(mp_obj_new_exception_args(&mp_type_OSError, 2, args));
+    return mp_obj_new_exception_args(&mp_type_OSError, 2, args);
 }
 
-MP_NORETURN void usk_tls_raise(int64_t code, usocket_t s) {
+mp_obj_t usk_tls_error(int64_t code, usocket_t s) {
     for (size_t i = 0; i < MP_ARRAY_SIZE(causes); ++i) {
         if (causes[i].code != code) {
             continue;
         }
         if (causes[i].number == 0) {
-            mp_obj_t arg = mp_obj_new_str(causes[i].text, strlen(causes[i].text));
-            nlr_raise(mp_obj_new_exception_args(&mp_type_ValueError, 1, &arg));
+            return mp_obj_new_exception_arg1(&mp_type_ValueError, mp_obj_new_str(causes[i].text, strlen(causes[i].text)));
         }
-        raise_os(causes[i].number, causes[i].text);
+        return os_error(causes[i].number, causes[i].text);
     }
     if (code <= USOCKET_ETLS_ALERT && code > USOCKET_ETLS_ALERT - 256) {
-        raise_os(-0x7780, "MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE");
+        return os_error(-0x7780, "MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE");
     }
     // What mbedTLS has no word for: ours.
     char detail[192];
     int32_t len;
     USK_CALL(len, usocket_error_detail(s, detail, sizeof(detail)));
-    raise_os((int)code, len > 0 ? detail : usocket_strerror(code));
+    return os_error((int)code, len > 0 ? detail : usocket_strerror(code));
 }

@@ -1,6 +1,7 @@
 // A socket wrapped in TLS: the same handle, the whole socket API, and what was agreed.
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "socket_methods.h"
@@ -14,22 +15,73 @@ typedef struct _tls_socket_t {
     usk_tls_context_t *context;
 } tls_socket_t;
 
-mp_obj_t usk_tls_socket_new(usk_tls_context_t *context, mp_obj_t sock, const char *name, bool handshake) {
-    tls_socket_t *self = mp_obj_malloc_with_finaliser(tls_socket_t, &usk_tls_socket_type);
-    usocket_t s = 0;
-    usk_handle_of(sock, &s);
+static void close_both(tls_socket_t *self, bool wait) {
+    usk_socket_t *inner = MP_OBJ_TO_PTR(self->sock);
+    usocket_t s = self->socket.s != 0 ? self->socket.s : inner->s;
     self->socket.s = 0;
-    self->socket.late = 0;
-    self->sock = sock;
+    self->socket.failed = 0;
+    if (inner->s == s) {
+        inner->s = 0;
+    }
+    if (s != 0) {
+        int32_t r;
+        if (wait) {
+            USK_WAIT(r, usocket_close(s));
+        } else {
+            USK_CALL(r, usocket_close(s));
+        }
+        (void)r;
+    }
+}
+
+static int32_t handshake_now(usk_socket_t *self) {
+    for (;;) {
+        int32_t r;
+        USK_WAIT(r, usocket_tls_handshake(self->s));
+        if (r != -EAGAIN) {
+            return r;
+        }
+        // As stock: a socket that does not block does so for this.
+        USK_CALL(r, usocket_tls_wants(self->s));
+        usocket_pollfd one = { .socket = self->s, .fd = -1, .events = (int16_t)r };
+        USK_WAIT(r, usocket_poll(&one, 1, -1));
+        if (r < 0) {
+            return r;
+        }
+    }
+}
+
+// Does the handshake. When it fails nobody gets the session: it goes, with the connection.
+static void shake_hands(tls_socket_t *self) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        checked(&self->socket, handshake_now(&self->socket));
+        nlr_pop();
+        return;
+    }
+    close_both(self, true);
+    nlr_jump(nlr.ret_val);
+}
+
+mp_obj_t usk_tls_socket_new(usk_tls_context_t *context, mp_obj_t sock, const char *name, bool handshake) {
+    usk_socket_t *inner = usk_self(sock);
+    tls_socket_t *self = mp_obj_malloc_with_finaliser(tls_socket_t, &usk_tls_socket_type);
+    usocket_t s = inner->s;
+    self->socket.s = 0;
+    self->socket.late = self->socket.failed = 0;
+    self->sock = MP_OBJ_FROM_PTR(inner);
     self->context = context;
-    int32_t r = usk_tls_wrap(context, s, name, handshake);
+    int32_t r = usk_tls_wrap(context, s, name);
     if (r == USOCKET_ETLS_NO_CERT && !handshake) {
         // As with stock, the first use tells. It must not be plain text.
-        self->socket.late = r;
+        self->socket.failed = r;
         return MP_OBJ_FROM_PTR(self);
     }
     usk_check(r, s);
     self->socket.s = s;
+    if (handshake) {
+        shake_hands(self);
+    }
     return MP_OBJ_FROM_PTR(self);
 }
 
@@ -46,11 +98,11 @@ static mp_obj_t tls_getpeercert(size_t n_args, const mp_obj_t *args) {
     if (len == -ENODATA) {
         return mp_const_none;
     }
-    usk_check(len, self->s);
+    checked(self, len);
     vstr_t der;
     vstr_init_len(&der, (size_t)len);
     USK_CALL(len, usocket_tls_peer_cert(self->s, 0, der.buf, der.len));
-    usk_check(len, self->s);
+    der.len = MIN(der.len, (size_t)checked(self, len));
     return mp_obj_new_bytes_from_vstr(&der);
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_tls_getpeercert_obj, 1, 2, tls_getpeercert);
@@ -59,7 +111,7 @@ static mp_obj_t tls_version(mp_obj_t self_in) {
     usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
     int32_t r;
     USK_CALL(r, usocket_tls_version(self->s));
-    usk_check(r, self->s);
+    checked(self, r);
     if (r == 0) {
         return mp_const_none;
     }
@@ -74,7 +126,7 @@ static mp_obj_t tls_cipher(mp_obj_t self_in) {
     char name[96];
     int32_t len;
     USK_CALL(len, usocket_tls_cipher(self->s, name, sizeof(name)));
-    usk_check(len, self->s);
+    checked(self, len);
     usk_tls_name_to_mbedtls(name);
     mp_obj_t items[2] = { mp_obj_new_str(name, (size_t)len), tls_version(self_in) };
     return mp_obj_new_tuple(2, items);
@@ -87,7 +139,7 @@ static mp_obj_t tls_alpn(mp_obj_t self_in) {
     char name[256];
     int32_t len;
     USK_CALL(len, usocket_tls_alpn(self->s, name, sizeof(name)));
-    usk_check(len, self->s);
+    checked(self, len);
     return len == 0 ? mp_const_none : mp_obj_new_str(name, (size_t)len);
 }
 MP_DEFINE_CONST_FUN_OBJ_1(usk_tls_alpn_obj, tls_alpn);
@@ -97,30 +149,12 @@ static mp_obj_t tls_do_handshake(mp_obj_t self_in) {
     usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
     int32_t r;
     USK_WAIT(r, usocket_tls_handshake(self->s));
-    usk_check(r, self->s);
+    checked(self, r);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(tls_do_handshake_obj, tls_do_handshake);
 
-// ---- closing, which closes the socket that was wrapped ----
-
-static void close_both(tls_socket_t *self, bool wait) {
-    usk_socket_t *inner = MP_OBJ_TO_PTR(self->sock);
-    usocket_t s = self->socket.s != 0 ? self->socket.s : inner->s;
-    self->socket.s = 0;
-    if (inner->s == s) {
-        inner->s = 0;
-    }
-    if (s != 0) {
-        int32_t r;
-        if (wait) {
-            USK_WAIT(r, usocket_close(s));
-        } else {
-            USK_CALL(r, usocket_close(s));
-        }
-        (void)r;
-    }
-}
+// ---- the class ----
 
 static mp_obj_t tls_close(mp_obj_t self_in) {
     close_both(MP_OBJ_TO_PTR(self_in), true);
@@ -149,13 +183,12 @@ static mp_obj_t tls_del(mp_obj_t self_in) {
 static MP_DEFINE_CONST_FUN_OBJ_1(tls_del_obj, tls_del);
 
 static mp_uint_t tls_stream_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, int *errcode) {
-    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
     switch (request) {
         case MP_STREAM_CLOSE:
             tls_close(self_in);
             return 0;
         case MP_STREAM_POLL:
-            return self->late != 0 ? MP_STREAM_POLL_NVAL : usk_socket_stream_p.ioctl(self_in, request, arg, errcode);
+            return usk_socket_stream_p.ioctl(self_in, request, arg, errcode);
         default:
             // A descriptor to poll would tell of ciphertext, not of data.
             *errcode = MP_EINVAL;

@@ -127,7 +127,7 @@ mp_obj_t usk_tls_stream_new(usk_tls_context_t *context, mp_obj_t stream, const c
     usk_init();
     tls_stream_t *self = mp_obj_malloc_with_finaliser(tls_stream_t, &usk_tls_stream_type);
     self->near.s = 0;
-    self->near.late = 0;
+    self->near.late = self->near.failed = 0;
     self->far = 0;
     self->stream = stream;
     self->context = context;
@@ -141,7 +141,7 @@ mp_obj_t usk_tls_stream_new(usk_tls_context_t *context, mp_obj_t stream, const c
     self->far = pair[1];
     USK_CALL(r, usocket_setblocking(self->near.s, 0));
     usk_check(r, 0);
-    r = usk_tls_wrap(context, self->near.s, name, false);
+    r = usk_tls_wrap(context, self->near.s, name);
     if (r == USOCKET_ETLS_NO_CERT && !handshake) {
         self->near.late = r; // as with stock, the first use tells
         return MP_OBJ_FROM_PTR(self);

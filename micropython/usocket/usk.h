@@ -111,14 +111,16 @@ bool usk_descriptors_collected(int64_t result);
 
 // ---- errors (runtime.c) ----
 
-// Raises the OSError for a code of the library. `s` is the handle it is about, or 0.
+// The exception for a code of the library: an OSError, or a ValueError about a certificate. `s` is the handle it is
+// about, or 0.
+mp_obj_t usk_error(int64_t code, usocket_t s);
 MP_NORETURN void usk_raise(int64_t code, usocket_t s);
 // The number that goes into a stream's *errcode: errno, or the library's own where it has none.
 int usk_errno(int64_t code);
 
-// Of the library's TLS range, and raising such (tls_error.c).
+// Of the library's TLS range, and the exception for such (tls_error.c).
 bool usk_is_tls(int64_t code);
-MP_NORETURN void usk_tls_raise(int64_t code, usocket_t s);
+mp_obj_t usk_tls_error(int64_t code, usocket_t s);
 
 static inline int64_t usk_check(int64_t result, usocket_t s) {
     if (result < 0) {
@@ -146,9 +148,12 @@ typedef struct _usk_socket_t {
     usocket_t s;
     // An error that ended a read() or readline() of several calls which had bytes to hand over.
     int64_t late;
+    // The error of TLS that ended the connection: every use says it again.
+    int64_t failed;
 } usk_socket_t;
 
 extern const mp_obj_type_t usk_socket_type;
+extern const mp_stream_p_t usk_socket_stream_p;
 // The class of those that are wrapped in TLS (tls_socket.c).
 extern const mp_obj_type_t usk_tls_socket_type;
 
@@ -156,6 +161,11 @@ extern const mp_obj_type_t usk_tls_socket_type;
 usk_socket_t *usk_socket_new(void);
 // Microseconds for seconds: a number, or None for no timeout (socket_options.c).
 int64_t usk_timeout_get(mp_obj_t value);
+// The socket that an object is, or is made on: an instance of a Python subclass has one inside. NULL for
+// any other object, and for an instance whose __init__ has not called the socket's yet.
+usk_socket_t *usk_socket_of(mp_obj_t obj);
+// The same of `self`: TypeError where that is no socket.
+usk_socket_t *usk_self(mp_obj_t self_in);
 // The handle of one of our objects, 0 when closed; false for any other object.
 bool usk_handle_of(mp_obj_t obj, usocket_t *s);
 
