@@ -2,7 +2,15 @@
 
 #include "support.h"
 
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/seccomp.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 
 struct blocked {
     int64_t (*run)(struct blocked *b);
@@ -189,6 +197,111 @@ static void close_wakes_everybody_inside(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
+// Families whose shutdown(2) is EOPNOTSUPP: the kernel cannot be made to end what waits in it.
+static void close_wakes_where_the_kernel_has_no_shutdown(void **state)
+{
+    (void)state;
+    int64_t (*const runs[])(struct blocked *) = {recv_, recvfrom_, read_, poll_};
+    const struct { int family, type, proto; } kinds[] = {
+        {AF_NETLINK, SOCK_RAW, 0}, {AF_PACKET, SOCK_RAW, 0},
+    };
+    int before = open_descriptors();
+    for (int k = 0; k < 2; k++)
+        FOR_EACH_WAITING_MODE(mode)
+            for (int i = 0; i < 4; i++) {
+                usocket_t s = usocket_socket(kinds[k].family, kinds[k].type, kinds[k].proto);
+                if (s == -EPERM)
+                    continue; // packet sockets are for root
+                OK(s);
+                OK(usocket_settimeout(s, *mode));
+                close_wakes("no shutdown", s, runs[i], NULL);
+            }
+    assert_int_equal(open_descriptors(), before);
+}
+
+// In a child: makes what close needs fail, then closes a socket that a thread is blocked on.
+static void close_wakes_after(void (*spoil)(void), int64_t (*run)(struct blocked *), int family, int type,
+                              int64_t mode)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        static char buf[100];
+        usocket_addr any;
+        struct blocked b = {.run = run, .buf = buf, .len = sizeof buf};
+        b.s = usocket_socket(family, type, 0);
+        CHILD(b.s > 0);
+        CHILD(usocket_addr_ip(family, family == AF_INET ? "127.0.0.1" : "::1", 0, 0, 0, &any) == 0);
+        CHILD(usocket_bind(b.s, &any) == 0);
+        CHILD(type != SOCK_STREAM || usocket_listen(b.s, 1) == 0);
+        CHILD(usocket_settimeout(b.s, mode) == 0);
+        b.p = (usocket_pollfd){b.s, 0, POLLIN, 0};
+        pthread_t thread;
+        CHILD(pthread_create(&thread, NULL, block, &b) == 0);
+        while (!b.thread)
+            sched_yield();
+        wait_until_asleep(b.thread);
+        spoil();
+        alarm(GENEROUS / SECOND); // a hang is a death
+        CHILD(usocket_close(b.s) == 0);
+        CHILD(pthread_join(thread, NULL) == 0);
+        CHILD(b.result == -EBADF);
+        _exit(0);
+    }
+    child_ends_well(child);
+}
+
+static void no_descriptor_is_free(void)
+{
+    struct rlimit none = {0, 0};
+    CHILD(setrlimit(RLIMIT_NOFILE, &none) == 0);
+}
+
+// A seccomp filter, for all threads, with which the calls are EPERM.
+static void refuse(const int *calls, unsigned n)
+{
+    struct sock_filter code[16] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
+    unsigned at = 1;
+    for (unsigned i = 0; i < n; i++) {
+        code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i], 0, 1);
+        code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+    }
+    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {at, code};
+    CHILD(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHILD(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0);
+}
+
+static void no_file_is_opened(void)
+{
+    refuse((const int[]){
+#ifdef SYS_open
+        SYS_open,
+#endif
+        SYS_openat}, 1
+#ifdef SYS_open
+        + 1
+#endif
+    );
+}
+
+static void no_descriptor_is_replaced(void)
+{
+    refuse((const int[]){SYS_dup3}, 1);
+}
+
+static void close_wakes_with_what_it_needs_refused(void **state)
+{
+    (void)state;
+    void (*const spoils[])(void) = {no_descriptor_is_free, no_file_is_opened, no_descriptor_is_replaced};
+    for (int i = 0; i < 3; i++)
+        FOR_EACH_WAITING_MODE(mode) {
+            close_wakes_after(spoils[i], recv_, AF_INET, SOCK_DGRAM, *mode);
+            close_wakes_after(spoils[i], recvfrom_, AF_INET6, SOCK_DGRAM, *mode);
+            close_wakes_after(spoils[i], poll_, AF_INET, SOCK_DGRAM, *mode);
+            close_wakes_after(spoils[i], accept_, AF_INET, SOCK_STREAM, *mode);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +311,8 @@ int main(void)
         cmocka_unit_test(close_wakes_accept),
         cmocka_unit_test(close_wakes_connect),
         cmocka_unit_test(close_wakes_everybody_inside),
+        cmocka_unit_test(close_wakes_where_the_kernel_has_no_shutdown),
+        cmocka_unit_test(close_wakes_with_what_it_needs_refused),
     };
     return RUN(tests);
 }

@@ -255,6 +255,241 @@ static void read_and_readline_have_one_deadline(void **state)
     OK(usocket_close(pair[1]));
 }
 
+// --- what others do to the description ---
+
+// Closes `s` if that is not called off in time: a call that hangs fails, and does not hang the tests.
+struct rescue {
+    usocket_t s;
+    int off[2];
+    pthread_t thread;
+};
+
+static void *rescues(void *arg)
+{
+    struct rescue *r = arg;
+    struct pollfd p = {.fd = r->off[0], .events = POLLIN};
+    if (poll(&p, 1, 5000) == 0)
+        usocket_close(r->s);
+    return NULL;
+}
+
+static void rescue(struct rescue *r, usocket_t s)
+{
+    r->s = s;
+    assert_int_equal(pipe(r->off), 0);
+    start_thread(&r->thread, rescues, r);
+}
+
+static void rescued(struct rescue *r)
+{
+    close(r->off[1]);
+    pthread_join(r->thread, NULL);
+    close(r->off[0]);
+}
+
+static void clear_nonblock(int fd)
+{
+    CHILD(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) == 0);
+}
+
+enum { BY_A_CHILD, BY_A_DUP, BY_ITS_NUMBER, WAYS };
+
+// Makes the description of `s`, in whatever mode, block in the kernel.
+static void make_it_block(usocket_t s, int way)
+{
+    usocket_t other;
+    pid_t child;
+    switch (way) {
+    case BY_A_CHILD:
+        if ((child = fork()) == 0) {
+            CHILD(usocket_setblocking(s, 1) == 0);
+            _exit(0);
+        }
+        child_ends_well(child);
+        break;
+    case BY_A_DUP:
+        other = OK(usocket_dup(s));
+        OK(usocket_setblocking(other, 1));
+        OK(usocket_close(other));
+        break;
+    default:
+        clear_nonblock(OK(usocket_fileno(s)));
+    }
+}
+
+static void deadlines_hold_whatever_others_make_of_the_mode(void **state)
+{
+    (void)state;
+    const int families[] = {AF_INET, AF_UNIX};
+    for (int way = 0; way < WAYS; way++)
+        for (int i = 0; i < 2; i++) {
+            usocket_t full, clients[8], l = listening_socket(families[i], 1);
+            size_t n = full_listener(families[i], &full, clients, 8);
+            usocket_addr to = name_of(full);
+            operation *const runs[] = {accept_, connect_};
+            for (int o = 0; o < 2; o++)
+                for (int64_t timeout = 0; timeout <= TIMEOUT; timeout += TIMEOUT) {
+                    usocket_t s = o == 0 ? OK(usocket_dup(l)) : OK(usocket_socket(families[i], SOCK_STREAM, 0));
+                    struct rescue r;
+                    OK(usocket_settimeout(s, timeout));
+                    make_it_block(s, way);
+                    rescue(&r, s);
+                    int64_t got = runs[o](s, &to);
+                    rescued(&r);
+                    int now = o == 1 && families[i] == AF_INET ? -EINPROGRESS : -EAGAIN;
+                    assert_int_equal(got, timeout ? -ETIMEDOUT : now);
+                    OK(usocket_close(s));
+                }
+            while (n--)
+                OK(usocket_close(clients[n]));
+            OK(usocket_close(full));
+            OK(usocket_close(l));
+        }
+}
+
+struct set_mode {
+    usocket_t s;
+    int64_t us;
+    pid_t waits;
+};
+
+static void *set_mode(void *arg)
+{
+    struct set_mode *set = arg;
+    wait_until_asleep(set->waits);
+    OK(usocket_settimeout(set->s, set->us));
+    kill(getpid(), SIGALRM);
+    return NULL;
+}
+
+// The mode of the library and that of the description are one, whoever changes it meanwhile.
+static void a_blocking_unix_connect_leaves_the_mode_that_was_set_meanwhile(void **state)
+{
+    (void)state;
+    usocket_t full, clients[8], s = OK(usocket_socket(AF_UNIX, SOCK_STREAM, 0));
+    size_t n = full_listener(AF_UNIX, &full, clients, 8);
+    usocket_addr to = name_of(full);
+    const int64_t modes[] = {0, GENEROUS, -1};
+    for (int m = 0; m < 3; m++) {
+        OK(usocket_settimeout(s, -1));
+        pid_t here = this_thread();
+        pthread_t thread;
+        struct set_mode set = {s, modes[m], here};
+        OK(usocket_set_event_hook(stop, NULL));
+        alarms(0, false);
+        sigset_t alarm_only, before;
+        sigemptyset(&alarm_only);
+        sigaddset(&alarm_only, SIGALRM);
+        pthread_sigmask(SIG_BLOCK, &alarm_only, &before); // the thread's mask; this one's is put back
+        start_thread(&thread, set_mode, &set);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        GIVES(-EINTR, usocket_connect(s, &to));
+        pthread_join(thread, NULL);
+        OK(usocket_set_event_hook(NULL, NULL));
+        int flags = fcntl(OK(usocket_fileno(s)), F_GETFL);
+        assert_int_equal(!!(flags & O_NONBLOCK), modes[m] >= 0);
+        int64_t mode;
+        OK(usocket_gettimeout(s, &mode));
+        assert_int_equal(mode, modes[m]);
+    }
+    while (n--)
+        OK(usocket_close(clients[n]));
+    OK(usocket_close(full));
+    OK(usocket_close(s));
+}
+
+static int32_t take_the_error(void *arg)
+{
+    int error, fd = *(int *)arg;
+    socklen_t len = sizeof error;
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    poll(&p, 1, GENEROUS / MS);
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    return 0;
+}
+
+// A connect that waits is interrupted; meanwhile the attempt fails, and somebody else is told why.
+static void a_failed_connect_is_no_success_because_the_error_was_taken(void **state)
+{
+    (void)state;
+    const int64_t modes[] = {GENEROUS, -1};
+    for (int m = 0; m < 2; m++) {
+        usocket_t full, clients[8], s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
+        size_t n = full_listener(AF_INET, &full, clients, 8);
+        usocket_addr to = name_of(full);
+        OK(usocket_settimeout(s, 10 * MS));
+        GIVES(-ETIMEDOUT, usocket_connect(s, &to));
+        OK(usocket_close(full)); // from here on it is refused, when the kernel asks again
+        int fd = OK(usocket_fileno(s));
+        OK(usocket_settimeout(s, modes[m]));
+        OK(usocket_set_event_hook(take_the_error, &fd));
+        alarms(50 * MS, false);
+        GIVES(-ECONNABORTED, usocket_connect(s, &to));
+        OK(usocket_set_event_hook(NULL, NULL));
+        while (n--)
+            OK(usocket_close(clients[n]));
+        OK(usocket_close(s));
+    }
+}
+
+// --- EAGAIN that does not mean "wait" ---
+
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+
+static void no_port_left_is_told_at_once(void **state)
+{
+    (void)state;
+    usocket_t taken = bound_socket(AF_INET, SOCK_DGRAM);
+    usocket_addr to = name_of(taken), any;
+    OK(usocket_addr_ip(AF_INET, "", usocket_addr_port(&to), 0, 0, &any));
+    usocket_t all = OK(usocket_socket(AF_INET, SOCK_DGRAM, 0));
+    OK(usocket_close(taken));
+    OK(usocket_bind(all, &any));
+    uint32_t port = usocket_addr_port(&to), range = port << 16 | port;
+    const int64_t modes[] = {-1, GENEROUS, 0};
+    for (int m = 0; m < 3; m++) {
+        usocket_t s = OK(usocket_socket(AF_INET, SOCK_DGRAM, 0));
+        if (usocket_setsockopt(s, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof range) < 0)
+            skip(); // Linux 6.3
+        OK(usocket_settimeout(s, modes[m]));
+        struct rescue r;
+        rescue(&r, s);
+        int64_t got = usocket_sendto(s, "x", 1, 0, &to), again = usocket_sendto(s, "x", 1, 0, &to);
+        rescued(&r);
+        assert_int_equal(got, -EAGAIN);
+        assert_int_equal(again, -EAGAIN);
+        OK(usocket_close(s));
+    }
+    OK(usocket_close(all));
+}
+
+static void what_the_kernel_never_waits_for_is_not_waited_for(void **state)
+{
+    (void)state;
+    const int64_t modes[] = {-1, GENEROUS, 0};
+    for (int m = 0; m < 3; m++)
+        for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
+            usocket_t pair[2];
+            connected_pair(AF_INET, type, pair);
+            GIVES(1, usocket_send(pair[1], "x", 1, 0));
+            usocket_pollfd p = {.socket = pair[0], .events = POLLIN};
+            GIVES(1, usocket_poll(&p, 1, GENEROUS));
+            OK(usocket_settimeout(pair[0], modes[m]));
+            struct rescue r;
+            rescue(&r, pair[0]);
+            int64_t got = usocket_recv(pair[0], scratch, 9, MSG_ERRQUEUE);
+            int64_t from = usocket_recvfrom(pair[0], scratch, 9, MSG_ERRQUEUE, &(usocket_addr){0});
+            rescued(&r);
+            assert_int_equal(got, -EAGAIN);
+            assert_int_equal(from, -EAGAIN);
+            GIVES(1, usocket_recv(pair[0], scratch, 9, 0));
+            OK(usocket_close(pair[0]));
+            OK(usocket_close(pair[1]));
+        }
+}
+
 // --- signals ---
 
 static void a_timeout_survives_a_storm_of_signals(void **state)
@@ -369,6 +604,11 @@ int main(void)
         cmocka_unit_test(another_process_makes_it_block),
         cmocka_unit_test(sendall_has_one_deadline),
         cmocka_unit_test(read_and_readline_have_one_deadline),
+        cmocka_unit_test(deadlines_hold_whatever_others_make_of_the_mode),
+        cmocka_unit_test(a_blocking_unix_connect_leaves_the_mode_that_was_set_meanwhile),
+        cmocka_unit_test(a_failed_connect_is_no_success_because_the_error_was_taken),
+        cmocka_unit_test(no_port_left_is_told_at_once),
+        cmocka_unit_test(what_the_kernel_never_waits_for_is_not_waited_for),
         cmocka_unit_test(a_timeout_survives_a_storm_of_signals),
         cmocka_unit_test(the_hook_stops_what_has_done_a_part),
         cmocka_unit_test(blocking_operations_go_on_through_signals),

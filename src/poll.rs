@@ -1,10 +1,12 @@
 //! poll over handles: for small sets, without anything registered anywhere.
 
+use std::time::Duration;
+
 use crate::error::Result;
 use crate::handle::{Handle, Pin};
 use crate::object::{self, Object};
 use crate::socket::Socket;
-use crate::wait::{self, Deadline};
+use crate::wait::{self, Deadline, UNHEARD};
 
 /// Sets up to this size need no memory but the stack's.
 pub const FEW: usize = 16;
@@ -48,6 +50,12 @@ impl Held {
     /// The socket, if its readiness is not the kernel's alone to tell.
     fn layered(&self) -> Option<&Socket> {
         self.0.as_ref().and_then(|pin| pin.socket().ok()).filter(|s| !s.kernel_knows())
+    }
+
+    /// Whether nothing in the kernel tells of its closing.
+    fn closes_unheard(&self) -> bool {
+        let socket = self.0.as_ref().and_then(|pin| pin.socket().ok());
+        socket.is_some_and(|s| !s.close_wakes())
     }
 
     fn question(&self, entry: &Entry) -> libc::pollfd {
@@ -104,18 +112,23 @@ fn poll_with(
 ) -> Result<usize> {
     let mut deadline = Deadline::after_us(timeout_us);
     held.iter_mut().zip(&*entries).for_each(|(h, e)| *h = Held::new(e.source));
+    let unheard = held.iter().any(Held::closes_unheard);
     // Some answers need no asking, and must not be waited upon.
     let mut ready = answer(entries, held, |_| 0);
     loop {
         let questions = held.iter().zip(&*entries).map(|(h, e)| h.question(e));
         fds.iter_mut().zip(questions).for_each(|(fd, question)| *fd = question);
-        let mut at_once = Deadline::after_us(0);
-        let within = if ready > 0 { &mut at_once } else { &mut deadline };
-        let seen = wait::poll(fds, within)?;
+        let mut part = match (ready, unheard) {
+            (0, false) => None,
+            (0, true) => Some(wait::at_most(UNHEARD, &mut deadline)),
+            _ => Some(Deadline::after_us(0)),
+        };
+        let seen = wait::poll(fds, part.as_mut().unwrap_or(&mut deadline))?;
         held.iter().zip(&*fds).try_for_each(|(h, fd)| h.await_receiver(fd.revents))?;
         ready = answer(entries, held, |at| fds[at].revents);
         // The kernel may see what is nothing to the caller, such as half a TLS record.
-        if ready > 0 || seen == 0 {
+        let over = seen == 0 && (!unheard || deadline.remaining() == Some(Duration::ZERO));
+        if ready > 0 || over {
             return Ok(ready);
         }
     }

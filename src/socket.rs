@@ -14,7 +14,7 @@
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
 
 use once_cell::race::OnceBox;
 use socket2::{Domain, Protocol, SockRef, Type};
@@ -24,11 +24,12 @@ use crate::error::causes::USOCKET_ETLS_NOT_WRAPPED;
 use crate::error::{Error, Result};
 use crate::numbers::USOCKET_IPPROTO_SEC as IPPROTO_SEC;
 use crate::poller::Watchers;
-use crate::sys::net;
+use crate::sys::{net, process};
 use crate::tls::session::Session;
-use crate::wait;
+use crate::wait::{self, Deadline};
 
 mod carrier;
+mod mode;
 mod transfer;
 
 pub(crate) use transfer::Start;
@@ -38,8 +39,8 @@ pub struct Socket {
     fd: OwnedFd,
     family: u16,
     kind: u8,
-    /// Set for good once a transfer of data is more than its system call: see [`Socket::is_plain`].
-    special: AtomicBool,
+    /// See [`mode::state`].
+    state: AtomicU8,
     proto: i32,
     /// Microseconds; negative none, 0 non-blocking.
     timeout: AtomicI64,
@@ -91,25 +92,37 @@ impl Socket {
         let proto = net::getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)?;
         let timeout = if net::is_nonblocking(fd)? { 0 } else { -1 };
         net::set_cloexec(fd)?;
-        Ok(Socket::with(net::own_raw(fd), family, kind, proto, timeout))
+        let socket = Socket::with(net::own_raw(fd), family, kind, proto, timeout);
+        socket.share();
+        Ok(socket)
     }
 
     fn with(fd: OwnedFd, family: i32, kind: i32, proto: i32, timeout: i64) -> Socket {
-        let datagrams = family == libc::AF_UNIX && kind != libc::SOCK_STREAM;
-        let special = proto == IPPROTO_SEC || datagrams;
-        Socket {
+        // From now on forks are counted: see `keep_nonblocking`.
+        let _ = process::partings();
+        let socket = Socket {
             fd,
             // The system has taken both: they are small.
             family: family as u16,
             kind: kind as u8,
-            special: AtomicBool::new(special),
+            state: AtomicU8::new(0),
             proto,
             timeout: AtomicI64::new(timeout),
             late_in: AtomicI32::new(0),
             late_out: AtomicI32::new(0),
             watchers: Watchers::none(),
             tls: OnceBox::new(),
+        };
+        let datagrams = family == libc::AF_UNIX && kind != libc::SOCK_STREAM;
+        if proto == IPPROTO_SEC || datagrams || !socket.close_wakes() {
+            socket.make_special();
         }
+        socket
+    }
+
+    /// From here on a transfer of data is more than its system call.
+    fn make_special(&self) {
+        self.state.fetch_or(mode::state::SPECIAL, Ordering::Relaxed);
     }
 
     /// A second socket on the same open description (dup(2)), in the same mode.
@@ -121,7 +134,10 @@ impl Socket {
             return Err(Error::os(libc::EOPNOTSUPP));
         }
         let fd = self.fd.try_clone()?;
-        Ok(Socket::with(fd, self.family(), self.kind(), self.proto, self.timeout_us()))
+        let dup = Socket::with(fd, self.family(), self.kind(), self.proto, self.timeout_us());
+        self.share();
+        dup.share();
+        Ok(dup)
     }
 
     /// Gives the descriptor up, open.
@@ -148,11 +164,6 @@ impl Socket {
     /// `IPPROTO_*`, or `USOCKET_IPPROTO_SEC`.
     pub fn proto(&self) -> i32 {
         self.proto
-    }
-
-    /// Ends what other threads are doing on this socket; it is about to be closed.
-    pub fn end_operations(&self) {
-        net::end_operations(self.fd.as_fd());
     }
 
     /// The pollers it is registered with.
@@ -194,7 +205,7 @@ impl Socket {
     /// # Errors
     /// EISCONN when it is wrapped already.
     pub fn wrap(&self, session: Session) -> Result<&Session> {
-        self.special.store(true, Ordering::Relaxed);
+        self.make_special();
         self.tls.set(Box::new(session)).map_err(|_| Error::os(libc::EISCONN))?;
         self.watchers.poke();
         self.tls()
@@ -205,22 +216,6 @@ impl Socket {
         if let Some(tls) = self.session() {
             tls.farewell(self);
         }
-    }
-
-    /// The timeout in microseconds; negative none, 0 non-blocking.
-    #[inline]
-    pub fn timeout_us(&self) -> i64 {
-        self.timeout.load(Ordering::Relaxed)
-    }
-
-    /// Sets the mode: see the module documentation. One system call if blocking-ness changes.
-    pub fn settimeout(&self, us: i64) -> Result<()> {
-        let us = us.max(-1);
-        if (us < 0) != (self.timeout_us() < 0) {
-            net::set_nonblocking(self.fd.as_fd(), us >= 0)?;
-        }
-        self.timeout.store(us, Ordering::Relaxed);
-        Ok(())
     }
 
     /// bind(2)
@@ -235,28 +230,45 @@ impl Socket {
 
     /// accept(2); the new socket is in blocking mode.
     pub fn accept(&self) -> Result<(Socket, Addr)> {
-        let (fd, addr) = self.attempt(None, libc::POLLIN, 0, &mut self.deadline(), || {
+        let mut deadline = self.deadline();
+        let blocks = deadline.is_never();
+        let flags = self.flags(0, false, blocks);
+        let (fd, addr) = self.attempt(None, libc::POLLIN, flags, &mut deadline, || {
+            self.keep_nonblocking(blocks)?;
             net::accept(self.fd.as_fd())
         })?;
         Ok((Socket::with(fd, self.family(), self.kind(), self.proto, -1), addr))
     }
 
     /// connect(2). On a socket that is still connecting it waits for that, mode permitting.
+    ///
+    /// # Errors
+    /// Besides those of connect(2) and the mode: ECONNABORTED when the attempt has failed and another
+    /// thread was told why.
     pub fn connect(&self, addr: &Addr) -> Result<()> {
-        let fd = self.fd.as_fd();
-        let timeout = self.timeout_us();
-        if self.family() == libc::AF_UNIX && timeout != 0 {
-            return self.connect_unix(addr, timeout < 0);
+        let mut deadline = self.deadline();
+        let blocks = deadline.is_never();
+        self.keep_nonblocking(blocks)?;
+        if self.family() == libc::AF_UNIX && !deadline.is_now() {
+            return self.connect_unix(addr, &mut deadline);
         }
-        let Err(e) = net::connect(fd, addr) else { return Ok(()) };
+        let Err(e) = net::connect(self.fd.as_fd(), addr) else { return Ok(()) };
+        let flags = self.flags(0, true, blocks);
+        let interrupted = e.raw_os_error() == Some(libc::EINTR);
         match e.raw_os_error() {
             // A signal ended a blocking connect; the attempt goes on in the kernel.
             Some(libc::EINTR) => wait::interrupted()?,
-            Some(libc::EINPROGRESS | libc::EALREADY) if timeout != 0 => {}
+            Some(libc::EINPROGRESS | libc::EALREADY)
+                if self.waiting_helps(libc::POLLOUT, flags, &deadline, 0) => {}
             _ => return Err(e.into()),
         }
-        wait::fd(fd, libc::POLLOUT, &mut self.deadline())?;
-        self.take_error()
+        let seen = self.wait_for(libc::POLLOUT, &mut deadline)?;
+        self.take_error()?;
+        let doubtful = interrupted || seen & (libc::POLLHUP | libc::POLLERR) != 0;
+        if doubtful && self.getpeername().is_err_and(|e| e.is(libc::ENOTCONN)) {
+            return Err(Error::os(libc::ECONNABORTED));
+        }
+        Ok(())
     }
 
     /// SO_ERROR as a result, and clears it: how a connect that did not wait has ended.
@@ -269,24 +281,23 @@ impl Socket {
 
     /// A full backlog is EAGAIN here, and there is no event for room in it (unix(7)). Blocked in
     /// the kernel, nothing could end the call, since it waits on the peer: so it never blocks.
-    fn connect_unix(&self, addr: &Addr, blocking: bool) -> Result<()> {
-        let fd = self.fd.as_fd();
-        let mut deadline = self.deadline();
-        if blocking {
-            net::set_nonblocking(fd, true)?;
+    fn connect_unix(&self, addr: &Addr, deadline: &mut Deadline) -> Result<()> {
+        let blocks = deadline.is_never();
+        if blocks {
+            net::set_nonblocking(self.fd.as_fd(), true)?;
         }
         let result = loop {
-            match net::connect(fd, addr) {
+            match net::connect(self.fd.as_fd(), addr) {
                 Err(e) if e.raw_os_error() == Some(libc::EAGAIN) => {
-                    if let Err(e) = wait::moment(&mut deadline) {
+                    if let Err(e) = self.live().and_then(|()| wait::moment(deadline)) {
                         break Err(e);
                     }
                 }
                 other => break other.map_err(Error::from),
             }
         };
-        if blocking {
-            net::set_nonblocking(fd, false)?;
+        if blocks {
+            self.apply_mode()?;
         }
         result
     }
@@ -346,7 +357,11 @@ impl AsFd for Socket {
 
 /// `SOCK_NONBLOCK` and `SOCK_CLOEXEC` in a type would set a mode behind our back.
 fn check_kind(kind: i32) -> Result<()> {
-    if kind & !0xff != 0 { Err(Error::os(libc::EINVAL)) } else { Ok(()) }
+    if kind & (libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) != 0 {
+        Err(Error::os(libc::EINVAL))
+    } else {
+        Ok(())
+    }
 }
 
 /// The protocol number for the system call.

@@ -21,8 +21,9 @@ impl Socket {
     pub fn read(&self, buf: &mut [MaybeUninit<u8>]) -> Result<usize> {
         self.late(true)?;
         let mut deadline = self.deadline();
-        // In blocking mode the kernel itself can wait for all of it, in one call.
-        let flags = if self.timeout_us() < 0 { libc::MSG_WAITALL } else { 0 };
+        // In blocking mode the kernel itself can wait for all of a stream's, in one call.
+        let in_one = self.timeout_us() < 0 && self.kind() == libc::SOCK_STREAM;
+        let flags = if in_one { libc::MSG_WAITALL } else { 0 };
         self.gather(true, buf.len(), |done| {
             let mut step = |probe| {
                 self.recv_step(Start::Further, &mut buf[done..], flags | probe, &mut deadline)

@@ -31,6 +31,18 @@ impl Deadline {
         if us < 0 { Deadline::Never } else { Deadline::After(us as u64) }
     }
 
+    /// Whether the operation may wait for ever, as in blocking mode.
+    #[inline]
+    pub fn is_never(&self) -> bool {
+        matches!(self, Deadline::Never)
+    }
+
+    /// Whether the operation must not wait at all, as in non-blocking mode.
+    #[inline]
+    pub fn is_now(&self) -> bool {
+        matches!(self, Deadline::After(0))
+    }
+
     /// Starts the clock, if it has not been.
     pub fn start(&mut self) {
         if let Deadline::After(us) = *self {
@@ -81,11 +93,41 @@ pub fn poll(fds: &mut [libc::pollfd], deadline: &mut Deadline) -> Result<usize> 
 /// # Errors
 /// ETIMEDOUT at the deadline, and those of [`poll`].
 pub fn fd(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Result<()> {
+    self::events(fd, events, deadline).map(drop)
+}
+
+/// The same; gives what there is.
+pub fn events(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Result<i16> {
     let mut one = [libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }];
     match poll(&mut one, deadline)? {
         0 => Err(Error::os(libc::ETIMEDOUT)),
-        _ => Ok(()),
+        _ => Ok(one[0].revents),
     }
+}
+
+/// The same where nothing in the kernel tells of a close: `None` when it is time to look.
+pub fn events_unheard(
+    fd: BorrowedFd<'_>,
+    events: i16,
+    deadline: &mut Deadline,
+) -> Result<Option<i16>> {
+    let mut one = [libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }];
+    let mut part = at_most(UNHEARD, deadline);
+    let late = part.is_now();
+    match poll(&mut one, &mut part)? {
+        0 if late => Err(Error::os(libc::ETIMEDOUT)),
+        n => Ok((n > 0).then_some(one[0].revents)),
+    }
+}
+
+/// How late a close is noticed where nothing tells of it.
+pub const UNHEARD: Duration = Duration::from_millis(100);
+
+/// As much of the time as is left, at most `span`; none when it is over.
+pub fn at_most(span: Duration, deadline: &mut Deadline) -> Deadline {
+    let span = deadline.remaining().map_or(span, |left| left.min(span));
+    // Rounded up: what is left is not nothing.
+    Deadline::After(span.as_nanos().div_ceil(1000) as u64)
 }
 
 /// Waits until `word` is no longer `seen`, or so: it may end early.
@@ -108,12 +150,11 @@ pub fn change(word: &AtomicU32, seen: u32, deadline: &mut Deadline) -> Result<()
 pub fn moment(deadline: &mut Deadline) -> Result<()> {
     /// Short enough that a close is noticed within milliseconds.
     const MOMENT: Duration = Duration::from_millis(1);
-    let span = match deadline.remaining() {
-        Some(Duration::ZERO) => return Err(Error::os(libc::ETIMEDOUT)),
-        Some(left) => left.min(MOMENT),
-        None => MOMENT,
-    };
-    poll(&mut [], &mut Deadline::After(span.as_micros() as u64)).map(drop)
+    let mut part = at_most(MOMENT, deadline);
+    if part.is_now() {
+        return Err(Error::os(libc::ETIMEDOUT));
+    }
+    poll(&mut [], &mut part).map(drop)
 }
 
 #[cfg(test)]

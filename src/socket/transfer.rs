@@ -5,8 +5,10 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use super::Socket;
+use super::mode::{CONTRADICTIONS, Flags, state};
 use crate::addr::Addr;
 use crate::error::causes::USOCKET_ETLS_NOT_WRAPPED;
 use crate::error::{Error, Result};
@@ -46,8 +48,10 @@ impl Socket {
             return tls.recv(self, buf, flags, deadline);
         }
         self.carries_data()?;
-        let all = flags | self.mode_flags(false);
-        self.attempt(failed, libc::POLLIN, flags, deadline, || net::recv(self.fd.as_fd(), buf, all))
+        let flags = self.flags(flags, false, deadline.is_never());
+        self.attempt(failed, libc::POLLIN, flags, deadline, || {
+            net::recv(self.fd.as_fd(), buf, flags.all)
+        })
     }
 
     /// recvfrom(2), and the sender's address in `from`, of whose storage only that is written.
@@ -70,16 +74,17 @@ impl Socket {
         flags: i32,
         from: &mut MaybeUninit<Addr>,
     ) -> Result<usize> {
+        let mut deadline = self.deadline();
         let failed = self.begin(start, true)?;
         if let Some(tls) = self.session() {
-            let n = tls.recv(self, buf, flags, &mut self.deadline())?;
+            let n = tls.recv(self, buf, flags, &mut deadline)?;
             from.write(Addr::default());
             return Ok(n);
         }
         self.carries_data()?;
-        let all = flags | self.mode_flags(false);
-        self.attempt(failed, libc::POLLIN, flags, &mut self.deadline(), || {
-            net::recvfrom(self.fd.as_fd(), buf, all, from)
+        let flags = self.flags(flags, false, deadline.is_never());
+        self.attempt(failed, libc::POLLIN, flags, &mut deadline, || {
+            net::recvfrom(self.fd.as_fd(), buf, flags.all, from)
         })
     }
 
@@ -110,9 +115,9 @@ impl Socket {
             return tls.send(self, buf, flags, deadline);
         }
         self.carries_data()?;
-        let all = flags | self.mode_flags(true);
+        let flags = self.flags(flags, true, deadline.is_never());
         self.attempt(failed, libc::POLLOUT, flags, deadline, || {
-            net::send(self.fd.as_fd(), buf, all)
+            net::send(self.fd.as_fd(), buf, flags.all)
         })
     }
 
@@ -125,14 +130,15 @@ impl Socket {
 
     #[inline(never)]
     fn sendto_step(&self, start: Start, buf: &[u8], flags: i32, addr: &Addr) -> Result<usize> {
+        let mut deadline = self.deadline();
         let failed = self.begin(start, false)?;
         if self.session().is_some() {
             return Err(Error::os(libc::EISCONN));
         }
         self.carries_data()?;
-        let all = flags | self.mode_flags(true);
-        self.attempt(failed, libc::POLLOUT, flags, &mut self.deadline(), || {
-            net::sendto(self.fd.as_fd(), buf, all, addr)
+        let flags = self.flags(flags, true, deadline.is_never());
+        self.attempt(failed, libc::POLLOUT, flags, &mut deadline, || {
+            net::sendto(self.fd.as_fd(), buf, flags.all, addr)
         })
     }
 
@@ -148,18 +154,12 @@ impl Socket {
     /// error to keep. Almost every call asks this, and nothing else.
     #[inline]
     fn is_plain(&self) -> bool {
-        !self.special.load(Ordering::Relaxed) && self.timeout_us() < 0
-    }
-
-    /// A deadline for one operation begun now.
-    #[inline]
-    pub(crate) fn deadline(&self) -> Deadline {
-        Deadline::after_us(self.timeout_us())
+        self.state.load(Ordering::Relaxed) & state::SPECIAL == 0 && self.timeout_us() < 0
     }
 
     /// Keeps an error for the next call in that direction.
     pub(crate) fn keep_late(&self, incoming: bool, e: Error) {
-        self.special.store(true, Ordering::Relaxed);
+        self.make_special();
         self.late_of(incoming).store(e.code(), Ordering::Relaxed);
     }
 
@@ -195,30 +195,14 @@ impl Socket {
         if self.proto == IPPROTO_SEC { Err(Error::tls(USOCKET_ETLS_NOT_WRAPPED)) } else { Ok(()) }
     }
 
-    /// What the mode adds to a call's flags.
-    #[inline]
-    fn mode_flags(&self, out: bool) -> i32 {
-        // MSG_DONTWAIT although the descriptor has O_NONBLOCK: another thread may be changing the
-        // mode, and a process that shares the description may have changed it.
-        let mut flags = if self.timeout_us() < 0 { 0 } else { libc::MSG_DONTWAIT };
-        if out {
-            flags |= libc::MSG_NOSIGNAL;
-            // A Unix datagram socket blocks on its peer's queue, where a close could not wake it.
-            if self.family() == libc::AF_UNIX && self.kind() != libc::SOCK_STREAM {
-                flags |= libc::MSG_DONTWAIT;
-            }
-        }
-        flags
-    }
-
-    /// Tries `op`, unless it has `failed` already; while it says EAGAIN and the mode allows, waits for
-    /// `events` and tries again.
+    /// Tries `op`, unless it has `failed` already; while it says EAGAIN and waiting for `events` helps,
+    /// waits and tries again.
     #[inline]
     pub(super) fn attempt<T>(
         &self,
         failed: Option<io::Error>,
         events: i16,
-        flags: i32,
+        flags: Flags,
         deadline: &mut Deadline,
         mut op: impl FnMut() -> io::Result<T>,
     ) -> Result<T> {
@@ -233,19 +217,22 @@ impl Socket {
         &self,
         mut error: io::Error,
         events: i16,
-        flags: i32,
+        flags: Flags,
         deadline: &mut Deadline,
         mut op: impl FnMut() -> io::Result<T>,
     ) -> Result<T> {
-        /// How often "ready" may be contradicted by EAGAIN before a pause: more often than other
-        /// threads on the same listener would, and what a full Unix datagram peer always does.
-        const CONTRADICTIONS: u32 = 4;
-        let may_wait = self.timeout_us() != 0 && flags & libc::MSG_DONTWAIT == 0;
         for tries in 0u32.. {
             match error.raw_os_error() {
-                Some(libc::EINTR) => wait::interrupted()?,
-                Some(libc::EAGAIN) if may_wait => {
-                    wait::fd(self.fd.as_fd(), events, deadline)?;
+                Some(libc::EINTR) => {
+                    wait::interrupted()?;
+                    // Nothing but signals: they do not put off the end.
+                    if tries > CONTRADICTIONS && deadline.remaining() == Some(Duration::ZERO) {
+                        let late = if deadline.is_now() { libc::EAGAIN } else { libc::ETIMEDOUT };
+                        return Err(Error::os(late));
+                    }
+                }
+                Some(libc::EAGAIN) if self.waiting_helps(events, flags, deadline, tries) => {
+                    self.wait_for(events, deadline)?;
                     if tries > CONTRADICTIONS {
                         wait::moment(deadline)?;
                     }

@@ -1,0 +1,187 @@
+//! A socket's mode, what others do to it, and the waiting that it allows.
+//!
+//! `O_NONBLOCK` belongs to the open description, and so to everybody who has a descriptor of it: a
+//! dup, a forked process, whoever was told the number. What a flag of the call can say is therefore
+//! said there (`MSG_DONTWAIT`); accept and connect have no such flag, and look first when the
+//! description may be shared.
+
+use std::io;
+use std::os::fd::{AsFd, RawFd};
+use std::sync::atomic::Ordering;
+
+use super::Socket;
+use crate::error::{Error, Result};
+use crate::sys::{net, process};
+use crate::wait::{self, Deadline};
+
+/// Bits of a socket's state; each is set once, for good.
+pub(super) mod state {
+    /// A transfer of data is more than its system call: see `Socket::is_plain`.
+    pub const SPECIAL: u8 = 1;
+    /// Somebody else has, or can have, a descriptor of the same description.
+    pub const SHARED: u8 = 2;
+    /// It is being closed: no operation begins to wait.
+    pub const ENDED: u8 = 4;
+}
+
+/// How often "ready" may be contradicted by EAGAIN before that is taken seriously: more often than
+/// other threads on the same listener would, and what a full Unix datagram peer always does.
+pub(super) const CONTRADICTIONS: u32 = 4;
+
+/// The flags of an operation's system calls.
+#[derive(Clone, Copy)]
+pub(super) struct Flags {
+    /// As the caller has them.
+    pub asked: i32,
+    /// With what the mode adds.
+    pub all: i32,
+}
+
+impl Socket {
+    /// The timeout in microseconds; negative none, 0 non-blocking.
+    #[inline]
+    pub fn timeout_us(&self) -> i64 {
+        self.timeout.load(Ordering::Relaxed)
+    }
+
+    /// Sets the mode: see the module documentation. One system call if blocking-ness changes.
+    pub fn settimeout(&self, us: i64) -> Result<()> {
+        let us = us.max(-1);
+        let old = self.timeout.swap(us, Ordering::Relaxed);
+        if (us < 0) == (old < 0) {
+            return Ok(());
+        }
+        self.apply_mode().inspect_err(|_| {
+            // It stays what it was, unless another thread has set it by now.
+            let _ = self.timeout.compare_exchange(us, old, Ordering::Relaxed, Ordering::Relaxed);
+        })
+    }
+
+    /// Makes the description what the mode says; again if another thread set the mode meanwhile.
+    pub(super) fn apply_mode(&self) -> Result<()> {
+        loop {
+            let blocks = self.timeout_us() < 0;
+            net::set_nonblocking(self.fd.as_fd(), !blocks)?;
+            if (self.timeout_us() < 0) == blocks {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A deadline for one operation begun now.
+    #[inline]
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after_us(self.timeout_us())
+    }
+
+    /// The descriptor's number, for somebody outside.
+    pub fn lend(&self) -> RawFd {
+        self.share();
+        self.fileno()
+    }
+
+    /// From here on others may have a descriptor of its description.
+    pub(super) fn share(&self) {
+        self.state.fetch_or(state::SHARED, Ordering::Relaxed);
+    }
+
+    /// Before a call that only `O_NONBLOCK` keeps from waiting in the kernel, and must not wait there:
+    /// if somebody may have cleared it, looks, and sets it again.
+    pub(super) fn keep_nonblocking(&self, blocks: bool) -> io::Result<()> {
+        let shared =
+            || self.state.load(Ordering::Relaxed) & state::SHARED != 0 || process::partings() != 0;
+        let must_not_wait = if blocks { !self.close_wakes() } else { shared() };
+        if must_not_wait && !net::is_nonblocking(self.fd.as_fd())? {
+            net::set_nonblocking(self.fd.as_fd(), true)?;
+        }
+        Ok(())
+    }
+
+    /// The flags of an operation's calls: `asked` by the caller, and what the mode adds.
+    #[inline]
+    pub(super) fn flags(&self, asked: i32, out: bool, blocks: bool) -> Flags {
+        // MSG_DONTWAIT although the descriptor has O_NONBLOCK: another thread may be changing the
+        // mode, and a process that shares the description may have changed it.
+        let mut all = if blocks { asked } else { asked | libc::MSG_DONTWAIT };
+        if out {
+            all |= libc::MSG_NOSIGNAL;
+            // A Unix datagram socket blocks on its peer's queue, where a close could not wake it.
+            if self.family() == libc::AF_UNIX && self.kind() != libc::SOCK_STREAM {
+                all |= libc::MSG_DONTWAIT;
+            }
+        }
+        if !self.close_wakes() {
+            all |= libc::MSG_DONTWAIT;
+        }
+        Flags { asked, all }
+    }
+
+    /// Whether shutdown(2) ends what waits on it in the kernel. It does for the families that programs
+    /// talk over; netlink and packet sockets, for two, have none.
+    pub(crate) fn close_wakes(&self) -> bool {
+        matches!(self.family(), libc::AF_INET | libc::AF_INET6 | libc::AF_UNIX)
+    }
+
+    /// Ends what other threads are doing on this socket; it is about to be closed.
+    pub fn end_operations(&self) {
+        self.state.fetch_or(state::ENDED, Ordering::Release);
+        net::end_operations(self.fd.as_fd());
+    }
+
+    /// EBADF when it is being closed: where the kernel would go on for ever, a loop of tries ends.
+    pub(super) fn live(&self) -> Result<()> {
+        match self.state.load(Ordering::Acquire) & state::ENDED {
+            0 => Ok(()),
+            _ => Err(Error::os(libc::EBADF)),
+        }
+    }
+
+    /// Waits for one of `events`, or an error or hang-up; gives what there is.
+    ///
+    /// # Errors
+    /// EBADF when it is closed, ETIMEDOUT at the deadline, and those of [`wait::poll`].
+    pub(super) fn wait_for(&self, events: i16, deadline: &mut Deadline) -> Result<i16> {
+        loop {
+            self.live()?;
+            if self.close_wakes() {
+                return wait::events(self.fd.as_fd(), events, deadline);
+            }
+            if let Some(seen) = wait::events_unheard(self.fd.as_fd(), events, deadline)? {
+                return Ok(seen);
+            }
+        }
+    }
+
+    /// Whether a call that said EAGAIN may say something else after waiting for `events`, which has
+    /// been tried `tries` times.
+    #[cold]
+    pub(super) fn waiting_helps(
+        &self,
+        events: i16,
+        flags: Flags,
+        deadline: &Deadline,
+        tries: u32,
+    ) -> bool {
+        // The kernel never waits for the error queue or urgent data; there is other data to read.
+        let at_once = match events {
+            libc::POLLIN => libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE | libc::MSG_OOB,
+            _ => libc::MSG_DONTWAIT,
+        };
+        if deadline.is_now() || flags.asked & at_once != 0 {
+            return false;
+        }
+        // A call that blocks says it again and again, and is always told that it may go on. (Once is
+        // SO_RCVTIMEO, which ends nothing here.)
+        let blocks = deadline.is_never() && flags.all & libc::MSG_DONTWAIT == 0;
+        if blocks && tries > CONTRADICTIONS {
+            return net::is_nonblocking(self.fd.as_fd()).unwrap_or(false);
+        }
+        // Not for room, then: it has no port and can get none.
+        let portless = tries > 0
+            && events == libc::POLLOUT
+            && self.family() != libc::AF_UNIX
+            && self.kind() != libc::SOCK_STREAM
+            && self.getsockname().and_then(|a| a.port()) == Ok(0);
+        !portless
+    }
+}
