@@ -4,6 +4,7 @@
 
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 // Whether the host "both" is ::1 and 127.0.0.1: in this process, which has an /etc/hosts of its own.
 static bool has_both;
@@ -202,9 +203,280 @@ static void servers(void **state)
     GIVES(-EFAULT, usocket_create_server(NULL, 1, 0));
 }
 
+// A full listener on 127.0.0.1 and a server on 127.0.0.2 with the same port: the host "two" is both.
+static usocket_t hole, clients[64];
+static size_t n_clients;
+
+static usocket_t hole_and_server(void)
+{
+    n_clients = full_listener(AF_INET, &hole, clients, 64);
+    usocket_addr a = name_of(hole);
+    return server_on("127.0.0.2", (int)OK(usocket_addr_port(&a)), 0);
+}
+
+static void close_hole(void)
+{
+    while (n_clients > 0)
+        OK(usocket_close(clients[--n_clients]));
+    OK(usocket_close(hole));
+}
+
+static bool connected_to(usocket_t c, const char *host)
+{
+    usocket_addr peer;
+    char text[64];
+    OK(usocket_getpeername(c, &peer));
+    OK(usocket_addr_host(&peer, text, sizeof text));
+    return strcmp(text, host) == 0;
+}
+
+// The first attempt, which hangs, has the one port there is to connect from.
+static void attempts_share_the_port_of_the_source(void **state)
+{
+    (void)state;
+    need_both();
+    usocket_t server = hole_and_server();
+    usocket_addr from = local_address(AF_INET, 0);
+    usocket_t port = bound_socket(AF_INET, SOCK_STREAM);
+    from = name_of(port);
+    OK(usocket_close(port));
+    usocket_t c = OK(usocket_create_connection("two", port_of(server), GENEROUS, &from));
+    assert_true(connected_to(c, "127.0.0.2"));
+    assert_string_equal(text_of(&from), text_of((usocket_addr[]){name_of(c)}));
+    OK(usocket_close(c));
+    OK(usocket_close(server));
+    close_hole();
+}
+
+static void a_short_time_is_shared_out(void **state)
+{
+    (void)state;
+    need_both();
+    usocket_t server = hole_and_server();
+    usocket_t c = OK(usocket_create_connection("two", port_of(server), 240 * MS, NULL));
+    assert_true(connected_to(c, "127.0.0.2"));
+    OK(usocket_close(c));
+    OK(usocket_close(server));
+    close_hole();
+}
+
+// The first attempt, which hangs, has the one descriptor there is.
+static void what_an_attempt_lacks_another_one_gives(void **state)
+{
+    (void)state;
+    need_both();
+    usocket_t server = hole_and_server();
+    char port[8];
+    strcpy(port, port_of(server));
+    int fill[1024], n = 0;
+    struct rlimit was, few = {.rlim_cur = 512, .rlim_max = 512};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    few.rlim_max = was.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    while (n < 1024 && (fill[n] = open("/dev/null", O_RDONLY)) >= 0)
+        n++;
+    close(fill[--n]);
+    int64_t c = usocket_create_connection("two", port, GENEROUS, NULL);
+    while (n > 0)
+        close(fill[--n]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    assert_true(connected_to(OK(c), "127.0.0.2"));
+    OK(usocket_close(c));
+    OK(usocket_close(server));
+    close_hole();
+}
+
+static void addresses_of_another_family_than_the_source_are_left_out(void **state)
+{
+    (void)state;
+    need_both();
+    usocket_t six = server_on("::1", 0, 0);
+    usocket_addr a = name_of(six), from;
+    usocket_t four = server_on("127.0.0.1", (int)OK(usocket_addr_port(&a)), 0);
+    const char *sources[][2] = {{"127.0.0.2", "127.0.0.1"}, {"::1", "::1"}};
+    for (int i = 0; i < 2; i++) {
+        OK(usocket_addr_ip(0, sources[i][0], 0, 0, 0, &from));
+        usocket_t c = OK(usocket_create_connection("both", port_of(six), GENEROUS, &from));
+        assert_true(connected_to(c, sources[i][1]));
+        OK(usocket_close(c));
+    }
+    GIVES(-EAFNOSUPPORT, usocket_create_connection("127.0.0.1", port_of(six), GENEROUS, &from));
+    OK(usocket_addr_unix("/nowhere", 8, &from));
+    GIVES(-EAFNOSUPPORT, usocket_create_connection("127.0.0.1", port_of(six), GENEROUS, &from));
+    OK(usocket_close(four));
+    OK(usocket_close(six));
+}
+
+// One address refuses, the other swallows: at the deadline the refusal is told, and both are listed.
+static void the_end_of_the_time_tells_what_happened(void **state)
+{
+    (void)state;
+    need_both();
+    n_clients = full_listener(AF_INET, &hole, clients, 64);
+    char refused[64], late[64], detail[512];
+    sprintf(refused, "[::1]:%s: Connection refused after 0.", port_of(hole));
+    sprintf(late, "127.0.0.1:%s: Connection timed out after 0.", port_of(hole));
+    GIVES(-ECONNREFUSED, usocket_create_connection("both", port_of(hole), 400 * MS, NULL));
+    OK(usocket_error_detail(0, detail, sizeof detail));
+    assert_non_null(strstr(detail, refused));
+    assert_non_null(strstr(detail, late));
+    usocket_connection_t c = OK(usocket_connection_create("both", port_of(hole), 400 * MS, NULL));
+    GIVES(-ECONNREFUSED, usocket_connection_take(c, GENEROUS));
+    GIVES(-ECONNREFUSED, usocket_connection_take(c, 0));
+    OK(usocket_error_detail(c, detail, sizeof detail));
+    assert_non_null(strstr(detail, refused));
+    assert_non_null(strstr(detail, late));
+    usocket_addr addr;
+    int32_t error;
+    int64_t after;
+    OK(usocket_connection_failure(c, 0, &addr, &error, &after));
+    assert_int_equal(usocket_addr_family(&addr), AF_INET6);
+    assert_int_equal(error, -ECONNREFUSED);
+    assert_in_range(after, 0, 400 * MS);
+    OK(usocket_connection_failure(c, 1, &addr, &error, &after));
+    assert_int_equal(error, -ETIMEDOUT);
+    assert_true(after >= 400 * MS);
+    OK(usocket_connection_failure(c, 1, NULL, NULL, NULL));
+    GIVES(-ENOENT, usocket_connection_failure(c, 2, &addr, &error, &after));
+    OK(usocket_close(c));
+    close_hole();
+}
+
+// Twenty addresses that swallow: each is tried, at most sixteen at a time.
+static void attempts_under_way_are_few(void **state)
+{
+    (void)state;
+    need_both();
+    usocket_t all = server_on("0.0.0.0", 0, 0);
+    OK(usocket_listen(all, 0));
+    usocket_addr a = name_of(all);
+    int port = (int)OK(usocket_addr_port(&a));
+    OK(usocket_addr_ip(0, "127.0.0.1", port, 0, 0, &a));
+    n_clients = 0;
+    for (int64_t r = 0; r != -ETIMEDOUT; n_clients++) {
+        assert_true(n_clients < 64);
+        clients[n_clients] = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
+        OK(usocket_settimeout(clients[n_clients], 200 * MS));
+        r = usocket_connect(clients[n_clients], &a);
+    }
+    int before = open_descriptors(), most = 0;
+    usocket_connection_t c = OK(usocket_connection_create("twenty", port_of(all), 4 * SECOND, NULL));
+    int64_t r;
+    while ((r = usocket_connection_take(c, 20 * MS)) == -ETIMEDOUT && open_descriptors() > before + 1)
+        most = open_descriptors() > most ? open_descriptors() : most;
+    GIVES(-ETIMEDOUT, usocket_connection_take(c, GENEROUS));
+    assert_in_range(most - before, 10, 16 + 2); // the handle's own, and the thread's
+    int n = 0;
+    while (usocket_connection_failure(c, n, NULL, NULL, NULL) == 0)
+        n++;
+    assert_int_equal(n, 20);
+    OK(usocket_close(c));
+    hole = all;
+    close_hole();
+}
+
+static void a_connection_under_way_is_polled(void **state)
+{
+    (void)state;
+    usocket_t server = server_on("127.0.0.1", 0, 0);
+    const char *hosts[] = {"127.0.0.1", "localhost"};
+    for (int i = 0; i < 2; i++) {
+        usocket_connection_t c = OK(usocket_connection_create(hosts[i], port_of(server), 5 * SECOND, NULL));
+        usocket_pollfd p = {.socket = c, .events = POLLIN};
+        GIVES(1, usocket_poll(&p, 1, GENEROUS));
+        assert_int_equal(p.revents, POLLIN);
+        usocket_t s = OK(usocket_connection_take(c, 0));
+        GIVES(-EALREADY, usocket_connection_take(c, 0));
+        int64_t timeout;
+        OK(usocket_gettimeout(s, &timeout));
+        assert_int_equal(timeout, 5 * SECOND);
+        OK(usocket_close(c));
+        GIVES(-EBADF, usocket_connection_take(c, 0));
+        usocket_t peer = OK(usocket_accept(server, NULL));
+        OK(usocket_write(s, "hello", 5));
+        char buf[5];
+        GIVES(5, usocket_read(peer, buf, 5));
+        OK(usocket_close(s));
+        OK(usocket_close(peer));
+    }
+    GIVES(-EBADR, usocket_connection_take(OK(usocket_poller_create()), 0));
+    GIVES(-EINVAL, usocket_connection_create("127.0.0.1", "1", 0, NULL));
+    GIVES(-EFAULT, usocket_connection_create("127.0.0.1", NULL, GENEROUS, NULL));
+    GIVES(USOCKET_EAI_SERVICE, usocket_connection_create("127.0.0.1", "no-such", GENEROUS, NULL));
+    OK(usocket_close(server));
+}
+
+static usocket_connection_t under_way;
+static int64_t taken;
+
+static void *take_it(void *arg)
+{
+    *(pid_t *)arg = this_thread();
+    taken = usocket_connection_take(under_way, -1);
+    return NULL;
+}
+
+// Closing ends it: for who waits, and for its descriptors, at once. In a child it is nobody's.
+static void a_connection_under_way_is_given_up(void **state)
+{
+    (void)state;
+    n_clients = full_listener(AF_INET, &hole, clients, 64);
+    int before = open_descriptors();
+    under_way = OK(usocket_connection_create("127.0.0.1", port_of(hole), -1, NULL));
+    GIVES(-EAGAIN, usocket_connection_take(under_way, 0));
+    GIVES(-ETIMEDOUT, usocket_connection_take(under_way, 10 * MS));
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        CHILD(usocket_connection_take(under_way, GENEROUS) == -ECANCELED);
+        CHILD(usocket_connection_failure(under_way, 0, NULL, NULL, NULL) == -ENOENT);
+        CHILD(usocket_close(under_way) == 0);
+        _exit(0);
+    }
+    child_ends_well(child);
+    usocket_pollfd p = {.socket = under_way, .events = POLLIN};
+    GIVES(0, usocket_poll(&p, 1, 0));
+    volatile pid_t id = 0;
+    pthread_t thread;
+    start_thread(&thread, take_it, (void *)&id);
+    while (!id)
+        sched_yield();
+    wait_until_asleep(id);
+    OK(usocket_close(under_way));
+    pthread_join(thread, NULL);
+    GIVES(-EBADF, taken);
+    int64_t until = now_us() + GENEROUS;
+    while (open_descriptors() > before && now_us() < until)
+        sched_yield();
+    assert_int_equal(open_descriptors(), before); // the thread's, too
+    close_hole();
+}
+
+static void many_connections_under_way(void **state)
+{
+    (void)state;
+    usocket_t server = server_on("127.0.0.1", 0, 0);
+    OK(usocket_listen(server, 128));
+    usocket_connection_t all[100];
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++)
+            all[i] = OK(usocket_connection_create("localhost", port_of(server), GENEROUS, NULL));
+        for (int i = 0; i < 100; i++) {
+            if (i % 3)
+                OK(usocket_close(OK(usocket_connection_take(all[i], GENEROUS))));
+            OK(usocket_close(all[i]));
+            OK(usocket_close(OK(usocket_accept(server, NULL))));
+        }
+    }
+    OK(usocket_close(server));
+}
+
 int main(void)
 {
-    has_both = own_hosts("::1 both localhost\n127.0.0.1 both localhost\n");
+    char hosts[2048] = "::1 both localhost\n127.0.0.1 both localhost\n127.0.0.1 two\n127.0.0.2 two\n";
+    for (int i = 1; i <= 20; i++)
+        sprintf(hosts + strlen(hosts), "127.0.1.%d twenty\n", i);
+    has_both = own_hosts(hosts);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_name_and_by_number),
         cmocka_unit_test(the_next_address_is_tried_when_one_is_refused),
@@ -212,6 +484,15 @@ int main(void)
         cmocka_unit_test(one_deadline_for_it_all),
         cmocka_unit_test(what_cannot_be_reached),
         cmocka_unit_test(from_an_address_of_choice),
+        cmocka_unit_test(attempts_share_the_port_of_the_source),
+        cmocka_unit_test(a_short_time_is_shared_out),
+        cmocka_unit_test(what_an_attempt_lacks_another_one_gives),
+        cmocka_unit_test(addresses_of_another_family_than_the_source_are_left_out),
+        cmocka_unit_test(the_end_of_the_time_tells_what_happened),
+        cmocka_unit_test(attempts_under_way_are_few),
+        cmocka_unit_test(a_connection_under_way_is_polled),
+        cmocka_unit_test(a_connection_under_way_is_given_up),
+        cmocka_unit_test(many_connections_under_way),
         cmocka_unit_test(servers),
     };
     return RUN(tests);

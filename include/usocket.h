@@ -340,6 +340,9 @@ typedef struct usocket_addrinfo {
 // A handle of a name query: usocket_query_create.
 typedef int64_t usocket_query_t;
 
+// A handle of a connection under way: usocket_connection_create.
+typedef int64_t usocket_connection_t;
+
 // One entry of usocket_poll, as `struct pollfd` is of poll(2).
 typedef struct usocket_pollfd {
   // The handle to poll; 0 polls the descriptor `fd` instead.
@@ -1007,16 +1010,23 @@ int32_t usocket_query_result(usocket_query_t query,
                              struct usocket_addrinfo **out);
 
 // Connects to `service` (a name or decimal port) on `host` (a name or numeric text): all its
-// addresses, IPv6 and IPv4 taking turns, a new attempt every 250 ms or as soon as one fails; the
-// first to connect wins (RFC 8305, "Happy Eyeballs").
+// addresses, IPv6 and IPv4 taking turns, a new attempt as soon as one fails or else after 250 ms
+// (not less than 100 ms, when the timeout leaves no more for each); the first to connect wins (RFC
+// 8305, "Happy Eyeballs"). IPv6 and IPv4 addresses are asked for separately, and connecting begins
+// with the first answer: the other question may remain unanswered.
 //
 // `timeout_us` microseconds cover the names and the connecting, and become the socket's timeout;
-// negative is none. `source`, unless NULL, is the local address to connect from.
+// negative is none. `source`, unless NULL, is the local address to connect from; addresses of
+// another family are left out. An attempt for which there is no local port, descriptor or memory
+// is made again when another one has ended.
 //
 // Returns: a handle.
-// Errors: those of usocket_getaddrinfo, -ETIMEDOUT, -EINTR (event hook); otherwise the error of
-// the most telling attempt: that the host refused before that the way there failed, before that
-// there is none. -EINVAL for a timeout of 0 or a bad `source`, -EFAULT for a NULL `service`.
+// Errors: those of usocket_getaddrinfo, -ETIMEDOUT, -EINTR (event hook); otherwise, also at the
+// end of the timeout, the error of the most telling attempt: that the host refused before that the
+// way there failed, before that there is none; usocket_error_detail(0) has all of them, with their
+// times. -EAFNOSUPPORT when no address is of the family of `source`, -EADDRNOTAVAIL when `source`
+// is not of this machine, -EINVAL for a timeout of 0 or a bad `source`, -EFAULT for a NULL
+// `service`.
 // Blocks: up to the timeout.
 // Threads: any.
 // Ownership: the handle is the caller's; the texts and `source` are only read.
@@ -1024,6 +1034,59 @@ usocket_t usocket_create_connection(const char *host,
                                     const char *service,
                                     int64_t timeout_us,
                                     const struct usocket_addr *source);
+
+// Starts to connect, as usocket_create_connection does, and returns at once. `timeout_us`
+// microseconds (negative: no limit) are for names and connecting, and become the socket's timeout.
+//
+// The handle can be polled like a socket: POLLIN means that it has come to its end, for
+// usocket_connection_take. usocket_close ends the connecting; a handle whose socket was taken is to
+// be closed as well. Connections under way are run by one thread of the library's, in the caller's
+// network namespace, which comes with the first and ends when there has been none for a while. In
+// a forked child the handle can only be closed.
+//
+// Returns: a handle.
+// Errors: USOCKET_EAI_ for a host or service that needs no asking, USOCKET_EAI_MEMORY; -EINVAL for
+// a timeout of 0 or a bad `source`, -EAFNOSUPPORT when no address is of the family of `source`,
+// -EFAULT for a NULL `service`, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (no thread).
+// Blocks: no.
+// Threads: any.
+// Ownership: the handle is the caller's, to be given to usocket_close; the texts and `source` are
+// only read.
+usocket_connection_t usocket_connection_create(const char *host,
+                                               const char *service,
+                                               int64_t timeout_us,
+                                               const struct usocket_addr *source);
+
+// Takes the socket out of a connection of usocket_connection_create, after waiting up to `wait_us`
+// microseconds for it (negative: as long as it takes; 0: not at all).
+//
+// Returns: a handle of the socket, whose timeout is the one that the connection was created with.
+// Errors: how connecting failed, as usocket_create_connection has it; usocket_error_detail of
+// `connection` then has all attempts. -EAGAIN with a wait of 0, -ETIMEDOUT with another, while it
+// is under way; -EALREADY when the socket was taken before; -ECANCELED in a forked child; -EINTR
+// (event hook); -EBADF (also: closed meanwhile); -EBADR for a handle of another kind.
+// Blocks: up to `wait_us`.
+// Threads: any; one of them gets the socket.
+// Ownership: the socket is the caller's, to be given to usocket_close, and so is `connection` still.
+usocket_t usocket_connection_take(usocket_connection_t connection,
+                                  int64_t wait_us);
+
+// How the attempt number `n` of a connection that is under way or has failed ended: the attempts
+// that have failed are numbered from 0 in the order in which they did. Outputs may be NULL.
+//
+// `addr` is the address, `error` the code, `after_us` the microseconds from the beginning to the
+// failure.
+//
+// Returns: 0.
+// Errors: -ENOENT when no more have failed; -EBADF; -EBADR for a handle of another kind.
+// Blocks: no.
+// Threads: any.
+// Ownership: the outputs are copies.
+int32_t usocket_connection_failure(usocket_connection_t connection,
+                                   size_t n,
+                                   struct usocket_addr *addr,
+                                   int32_t *error,
+                                   int64_t *after_us);
 
 // Makes a socket that listens on an IP or Unix address, as CPython's socket.create_server does:
 // SO_REUSEADDR on IP, IPv6 only unless asked otherwise. `backlog` is usocket_listen's; `flags`

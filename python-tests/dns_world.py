@@ -5,7 +5,7 @@ starts the name server on port 53 there, makes it the only one in /etc/resolv.co
 and exits with 0 if it went well, 77 if this user may not make namespaces.
 
 What the server does depends on the name: `good` answers, `late` answers after a third of a second,
-`slow` after a tenth, `never` does not, `garbage` and `truncated` are what they say, any other name does not exist.
+`slow` after a tenth, `never` does not, `only4` and `only6` answer one of the questions, `garbage` and `truncated` are what they say, any other name does not exist.
 """
 
 import ctypes
@@ -86,7 +86,7 @@ def answer(server, address, query, client):
         server.sendto(header + question + answers, client)
 
     what = labels[0]
-    if what == "never":
+    if what == "never" or (what, kind) in (("only4", 28), ("only6", 1)):
         return
     if what == "slow":
         time.sleep(0.1)
@@ -96,7 +96,9 @@ def answer(server, address, query, client):
         server.sendto(query[:2] + random.Random(1).randbytes(40), client)
     elif what == "truncated":
         reply(0x8380)  # TC: ask again by TCP, where nobody listens.
-    elif what in ("good", "late", "slow"):
+    elif what == "only6":
+        reply(0x8180, b"\xc0\x0c" + struct.pack("!HHIH", 28, 1, 60, 16) + bytes(15) + b"\1", 1)
+    elif what in ("good", "late", "slow", "only4"):
         if kind == 1:
             reply(0x8180, b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + address, 1)
         else:
@@ -257,6 +259,27 @@ def many():
     took = time.monotonic() - begun
     # One after another it would be twenty seconds; by four threads it was five.
     assert took < 3, took
+
+
+def half_an_answer():
+    """Connecting begins with the first answer, and does not need the other."""
+    with usocket.create_server(("127.0.0.7", 0)) as four:
+        port = four.getsockname()[1]
+        with usocket.create_server(("::1", port), family=usocket.AF_INET6) as six:
+            for name, server in (("only4.test", four), ("only6.test", six), ("good.test", four)):
+                begun = time.monotonic()
+                with usocket.create_connection((name, port), GENEROUS) as s:
+                    # Left to itself, the C library asks for ten seconds.
+                    assert time.monotonic() - begun < 3, (name, time.monotonic() - begun)
+                    assert s.getpeername()[:2] == server.getsockname()[:2], name
+                server.accept()[0].close()
+    # What was answered is what the failure is about.
+    try:
+        usocket.create_connection(("only4.test", port), 0.5)
+    except ConnectionRefusedError:
+        pass
+    else:
+        raise AssertionError("refused")
 
 
 def namespace():

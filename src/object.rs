@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::connect::Connection;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, NotTaken, Pin, Table};
 use crate::poller::{Poller, Watchers};
@@ -18,6 +19,8 @@ pub enum Object {
     Poller(Arc<Poller>),
     /// See [`Resolve`].
     Resolve(Box<Resolve>),
+    /// See [`Connection`].
+    Connection(Box<Connection>),
     /// See [`Context`].
     #[cfg(feature = "tls")]
     TlsContext(Box<Context>),
@@ -36,6 +39,7 @@ impl Object {
             Object::Socket(s) if others_inside => s.end_operations(),
             Object::Poller(p) => p.end_operations(),
             Object::Resolve(r) => r.abandon(),
+            Object::Connection(c) => c.abandon(),
             _ => {}
         }
     }
@@ -46,6 +50,7 @@ impl Object {
             Object::Socket(s) => s.watchers(),
             Object::Poller(p) => p.watchers(),
             Object::Resolve(r) => r.watchers(),
+            Object::Connection(c) => c.watchers(),
             #[cfg(feature = "tls")]
             Object::TlsContext(_) | Object::TlsSession(_) => &UNWATCHED,
         }
@@ -57,6 +62,7 @@ impl Object {
             Object::Socket(s) => Some(s.fileno()),
             Object::Poller(p) => Some(p.fileno()),
             Object::Resolve(r) => r.fileno(),
+            Object::Connection(c) => c.fileno(),
             #[cfg(feature = "tls")]
             Object::TlsContext(_) | Object::TlsSession(_) => None,
         }
@@ -92,6 +98,17 @@ impl Object {
     pub fn resolve(&self) -> Result<&Resolve> {
         match self {
             Object::Resolve(r) => Ok(r),
+            _ => Err(Error::wrong_kind()),
+        }
+    }
+
+    /// As a connection under way.
+    ///
+    /// # Errors
+    /// EBADR for an object of another kind.
+    pub fn connection(&self) -> Result<&Connection> {
+        match self {
+            Object::Connection(c) => Ok(c),
             _ => Err(Error::wrong_kind()),
         }
     }
@@ -198,6 +215,7 @@ pub fn detail(handle: Handle) -> Result<String> {
     let pin = pin(handle)?;
     Ok(match &*pin {
         Object::Socket(s) => s.session().map_or_else(String::new, |tls| tls.detail()),
+        Object::Connection(c) => c.detail(),
         #[cfg(feature = "tls")]
         Object::TlsContext(c) => c.detail(),
         _ => String::new(),

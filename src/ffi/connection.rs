@@ -2,26 +2,36 @@
 
 use std::ffi::c_char;
 
-use super::library::usocket_t;
+use super::library::{usocket_connection_t, usocket_t};
 use super::socket::with_address;
-use super::{guard, text};
+use super::{guard, on_object, output, required_text, text};
 use crate::addr::Addr;
-use crate::connect::{self, Server};
-use crate::error::Error;
-use crate::numbers::*;
-use crate::{object, resolve};
+use crate::connect::{self, Connection, Server};
+use crate::error::{Error, Result};
+use crate::numbers::{USOCKET_SERVER_DUAL_STACK, USOCKET_SERVER_REUSE_PORT};
+use crate::object::{self, Object};
+use crate::resolve;
+use crate::sys::names::Query;
+use crate::wait::Deadline;
 
 /// Connects to `service` (a name or decimal port) on `host` (a name or numeric text): all its
-/// addresses, IPv6 and IPv4 taking turns, a new attempt every 250 ms or as soon as one fails; the
-/// first to connect wins (RFC 8305, "Happy Eyeballs").
+/// addresses, IPv6 and IPv4 taking turns, a new attempt as soon as one fails or else after 250 ms
+/// (not less than 100 ms, when the timeout leaves no more for each); the first to connect wins (RFC
+/// 8305, "Happy Eyeballs"). IPv6 and IPv4 addresses are asked for separately, and connecting begins
+/// with the first answer: the other question may remain unanswered.
 ///
 /// `timeout_us` microseconds cover the names and the connecting, and become the socket's timeout;
-/// negative is none. `source`, unless NULL, is the local address to connect from.
+/// negative is none. `source`, unless NULL, is the local address to connect from; addresses of
+/// another family are left out. An attempt for which there is no local port, descriptor or memory
+/// is made again when another one has ended.
 ///
 /// Returns: a handle.
-/// Errors: those of usocket_getaddrinfo, -ETIMEDOUT, -EINTR (event hook); otherwise the error of
-/// the most telling attempt: that the host refused before that the way there failed, before that
-/// there is none. -EINVAL for a timeout of 0 or a bad `source`, -EFAULT for a NULL `service`.
+/// Errors: those of usocket_getaddrinfo, -ETIMEDOUT, -EINTR (event hook); otherwise, also at the
+/// end of the timeout, the error of the most telling attempt: that the host refused before that the
+/// way there failed, before that there is none; usocket_error_detail(0) has all of them, with their
+/// times. -EAFNOSUPPORT when no address is of the family of `source`, -EADDRNOTAVAIL when `source`
+/// is not of this machine, -EINVAL for a timeout of 0 or a bad `source`, -EFAULT for a NULL
+/// `service`.
 /// Blocks: up to the timeout.
 /// Threads: any.
 /// Ownership: the handle is the caller's; the texts and `source` are only read.
@@ -34,17 +44,117 @@ pub unsafe extern "C" fn usocket_create_connection(
 ) -> usocket_t {
     guard(|| {
         // SAFETY: the caller's texts and address, as documented.
-        let (host, service) = unsafe { (text(host), text(service)) };
-        let service = service.ok_or(Error::os(libc::EFAULT))?;
-        let kind = libc::SOCK_STREAM;
-        let query = resolve::query(host.map(Into::into), Some(service.into()), 0, kind, 0, 0)?;
-        let begin = |source: Option<&_>| connect::create_connection(query, timeout_us, source);
-        object::insert(match source.is_null() {
-            true => begin(None)?,
-            // SAFETY: as above.
-            false => unsafe { with_address(source, |source| begin(Some(source))) }?,
-        })
+        let (query, source) = unsafe { (stream_to(host, service)?, optional(source)?) };
+        object::insert(connect::create_connection(query, timeout_us, source.as_ref())?)
     })
+}
+
+/// Starts to connect, as usocket_create_connection does, and returns at once. `timeout_us`
+/// microseconds (negative: no limit) are for names and connecting, and become the socket's timeout.
+///
+/// The handle can be polled like a socket: POLLIN means that it has come to its end, for
+/// usocket_connection_take. usocket_close ends the connecting; a handle whose socket was taken is to
+/// be closed as well. Connections under way are run by one thread of the library's, in the caller's
+/// network namespace, which comes with the first and ends when there has been none for a while. In
+/// a forked child the handle can only be closed.
+///
+/// Returns: a handle.
+/// Errors: USOCKET_EAI_ for a host or service that needs no asking, USOCKET_EAI_MEMORY; -EINVAL for
+/// a timeout of 0 or a bad `source`, -EAFNOSUPPORT when no address is of the family of `source`,
+/// -EFAULT for a NULL `service`, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (no thread).
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the handle is the caller's, to be given to usocket_close; the texts and `source` are
+/// only read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_connection_create(
+    host: *const c_char,
+    service: *const c_char,
+    timeout_us: i64,
+    source: *const Addr,
+) -> usocket_connection_t {
+    guard(|| {
+        // SAFETY: the caller's texts and address, as documented.
+        let (query, source) = unsafe { (stream_to(host, service)?, optional(source)?) };
+        let connection = Connection::start(query, timeout_us, source.as_ref())?;
+        object::insert(Object::Connection(Box::new(connection)))
+    })
+}
+
+/// Takes the socket out of a connection of usocket_connection_create, after waiting up to `wait_us`
+/// microseconds for it (negative: as long as it takes; 0: not at all).
+///
+/// Returns: a handle of the socket, whose timeout is the one that the connection was created with.
+/// Errors: how connecting failed, as usocket_create_connection has it; usocket_error_detail of
+/// `connection` then has all attempts. -EAGAIN with a wait of 0, -ETIMEDOUT with another, while it
+/// is under way; -EALREADY when the socket was taken before; -ECANCELED in a forked child; -EINTR
+/// (event hook); -EBADF (also: closed meanwhile); -EBADR for a handle of another kind.
+/// Blocks: up to `wait_us`.
+/// Threads: any; one of them gets the socket.
+/// Ownership: the socket is the caller's, to be given to usocket_close, and so is `connection` still.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_connection_take(
+    connection: usocket_connection_t,
+    wait_us: i64,
+) -> usocket_t {
+    on_object(connection, |object| {
+        let connection = object.connection()?;
+        let late = Error::os(if wait_us == 0 { libc::EAGAIN } else { libc::ETIMEDOUT });
+        object::insert(connection.take(&mut Deadline::after_us(wait_us), late)?)
+    })
+}
+
+/// How the attempt number `n` of a connection that is under way or has failed ended: the attempts
+/// that have failed are numbered from 0 in the order in which they did. Outputs may be NULL.
+///
+/// `addr` is the address, `error` the code, `after_us` the microseconds from the beginning to the
+/// failure.
+///
+/// Returns: 0.
+/// Errors: -ENOENT when no more have failed; -EBADF; -EBADR for a handle of another kind.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the outputs are copies.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_connection_failure(
+    connection: usocket_connection_t,
+    n: usize,
+    addr: *mut Addr,
+    error: *mut i32,
+    after_us: *mut i64,
+) -> i32 {
+    on_object(connection, |object| {
+        let failure = object.connection()?.failure(n).ok_or(Error::os(libc::ENOENT))?;
+        // SAFETY: the caller's pointers, as documented.
+        unsafe {
+            output(addr, failure.addr);
+            output(error, failure.error.code());
+            output(after_us, failure.after.as_micros() as i64);
+        }
+        Ok(0)
+    })
+}
+
+/// The query for the addresses of a stream service.
+///
+/// # Safety
+/// As [`text`].
+unsafe fn stream_to(host: *const c_char, service: *const c_char) -> Result<Query> {
+    // SAFETY: by this function's contract.
+    let (host, service) = unsafe { (text(host), required_text(service)?) };
+    resolve::query(host.map(Into::into), Some(service.into()), 0, libc::SOCK_STREAM, 0, 0)
+}
+
+/// An address that may be NULL.
+///
+/// # Safety
+/// As [`with_address`].
+unsafe fn optional(addr: *const Addr) -> Result<Option<Addr>> {
+    if addr.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: by this function's contract.
+    unsafe { with_address(addr, |addr| Ok(Some(*addr))) }
 }
 
 /// Makes a socket that listens on an IP or Unix address, as CPython's socket.create_server does:

@@ -19,6 +19,9 @@ pub type usocket_poller_t = i64;
 /// A handle of a name query: usocket_query_create.
 #[allow(non_camel_case_types)]
 pub type usocket_query_t = i64;
+/// A handle of a connection under way: usocket_connection_create.
+#[allow(non_camel_case_types)]
+pub type usocket_connection_t = i64;
 /// A handle of a TLS context: usocket_tls_context_create.
 #[allow(non_camel_case_types)]
 pub type usocket_tls_context_t = i64;

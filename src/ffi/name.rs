@@ -54,6 +54,12 @@ struct Place {
     list: AtomicPtr<List>,
 }
 
+impl Place {
+    const fn new() -> Place {
+        Place { first: AtomicUsize::new(VACANT), list: AtomicPtr::new(std::ptr::null_mut()) }
+    }
+}
+
 const VACANT: usize = 0;
 const CHANGING: usize = 1;
 
@@ -61,9 +67,7 @@ static LISTS: Lists = Lists::new();
 
 impl Lists {
     const fn new() -> Lists {
-        const PLACE: Place =
-            Place { first: AtomicUsize::new(VACANT), list: AtomicPtr::new(std::ptr::null_mut()) };
-        Lists { places: [PLACE; 64], more: OnceBox::new() }
+        Lists { places: [const { Place::new() }; 64], more: OnceBox::new() }
     }
 
     /// The place whose word was `was`; it is `CHANGING` now, and the caller's.

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::sys::names::{Answer, Query, small_file};
 
 /// The answer to a query that nobody need be asked for, or none.
-pub(super) fn answer_at_once(query: &Query) -> Option<Result<Vec<Answer>>> {
+pub fn answer_at_once(query: &Query) -> Option<Result<Vec<Answer>>> {
     let numeric = Query { flags: query.flags | libc::AI_NUMERICHOST, ..query.clone() };
     match numeric.ask() {
         // It is a name, or so it seems to a resolver that was told to look at numbers only.

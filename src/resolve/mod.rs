@@ -15,7 +15,7 @@ mod local;
 mod pool;
 mod query;
 
-use local::answer_at_once;
+pub use local::answer_at_once;
 pub use pool::{Asked, Question};
 pub use query::Resolve;
 
@@ -25,14 +25,9 @@ pub use query::Resolve;
 /// The resolver's own range (`USOCKET_EAI_*`), an errno where it reports one (`EAI_SYSTEM`),
 /// ETIMEDOUT, EINTR (event hook); EMFILE, ENFILE; EAGAIN when no thread can be started.
 pub fn getaddrinfo(query: Query, timeout_us: i64) -> Result<Vec<Answer>> {
-    getaddrinfo_within(query, &mut Deadline::after_us(timeout_us))
-}
-
-/// The same within a larger operation's deadline.
-pub fn getaddrinfo_within(query: Query, deadline: &mut Deadline) -> Result<Vec<Answer>> {
     match answer_at_once(&query) {
         Some(answer) => answer,
-        None => Asked::new(query, None)?.wait(deadline),
+        None => Asked::new(query, None)?.wait(&mut Deadline::after_us(timeout_us)),
     }
 }
 

@@ -18,8 +18,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::sys::process::{self, PerProcess};
-use crate::sys::{names, poll};
+use crate::sys::namespace::PerNamespace;
+use crate::sys::{names, poll, process};
 use crate::wait::{self, Deadline};
 
 /// Threads of a pool. They wait for the network, not for a processor, and each takes a descriptor
@@ -79,9 +79,14 @@ impl<Q: Question> Asked<Q> {
         if known {
             ring(&asked.bell);
         } else {
-            Pool::here()?.submit(asked.job.clone())?;
+            Pool::here().submit(asked.job.clone())?;
         }
         Ok(asked)
+    }
+
+    /// What was asked.
+    pub fn question(&self) -> &Q {
+        &self.job.question
     }
 
     /// The answer, if it is there.
@@ -145,9 +150,8 @@ fn ring(bell: &OwnedFd) {
 }
 
 /// See the module documentation.
+#[derive(Default)]
 struct Pool {
-    /// [`names::namespaces`] of its threads.
-    namespaces: [u64; 2],
     queue: Mutex<Queue>,
     work: Condvar,
 }
@@ -161,19 +165,9 @@ struct Queue {
 
 impl Pool {
     /// The pool of the caller's process and namespaces.
-    fn here() -> Result<&'static Pool> {
-        static POOLS: PerProcess<Mutex<Vec<&'static Pool>>> = PerProcess::new();
-        let namespaces = names::namespaces();
-        let mut pools = locked(POOLS.get(Mutex::default));
-        if let Some(pool) = pools.iter().find(|p| p.namespaces == namespaces) {
-            return Ok(pool);
-        }
-        pools.try_reserve(1).map_err(|_| Error::eai(libc::EAI_MEMORY))?;
-        // One for each pair of namespaces that this process ever asks from: never freed.
-        let pool: &'static Pool =
-            Box::leak(Box::new(Pool { namespaces, queue: Mutex::default(), work: Condvar::new() }));
-        pools.push(pool);
-        Ok(pool)
+    fn here() -> &'static Pool {
+        static POOLS: PerNamespace<Pool> = PerNamespace::new();
+        POOLS.get(Pool::default)
     }
 
     fn submit(&'static self, job: Arc<dyn Work>) -> Result<()> {

@@ -9,6 +9,7 @@ pub mod fork;
 pub mod futex;
 pub mod hook;
 pub mod names;
+pub mod namespace;
 pub mod net;
 pub mod poll;
 pub mod process;

@@ -79,18 +79,6 @@ pub fn forget_resolver_state() {
     }
 }
 
-/// The network and the mount namespace of the calling thread, as numbers to compare; zeros where
-/// there is no /proc.
-pub fn namespaces() -> [u64; 2] {
-    [c"/proc/thread-self/ns/net", c"/proc/thread-self/ns/mnt"].map(|path| {
-        // SAFETY: all zeros is a valid stat, which is writable; a constant C string.
-        unsafe {
-            let mut stat: libc::stat = std::mem::zeroed();
-            if libc::stat(path.as_ptr(), &mut stat) == 0 { stat.st_ino as u64 } else { 0 }
-        }
-    })
-}
-
 /// A file of the system's configuration. `None` when it cannot be read or is longer than such files
 /// are.
 pub fn small_file(path: &CStr) -> Option<Vec<u8>> {

@@ -1,0 +1,183 @@
+//! A connection under way as an object: started, polled, taken, given up.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+use super::background::{self, Background, Task};
+pub use super::race::Failure;
+use super::race::Race;
+use crate::addr::Addr;
+use crate::error::{Error, Result};
+use crate::poller::Watchers;
+use crate::socket::Socket;
+use crate::sys::names::Query;
+use crate::sys::{poll, process};
+use crate::wait::{self, Deadline};
+
+/// A connection under way. Its descriptor is readable when it has come to its end.
+///
+/// It belongs to the process that began it: to a forked child it is ECANCELED, and what the child
+/// does with it does not touch the parent's.
+pub struct Connection {
+    shared: Arc<Shared>,
+    runner: Option<&'static Background>,
+    forks: u32,
+    bell: Arc<OwnedFd>,
+    watchers: Watchers,
+}
+
+struct Shared {
+    state: Mutex<State>,
+}
+
+enum State {
+    Running(Race, Weak<OwnedFd>),
+    Connected(Socket),
+    Failed(Error, Race),
+    /// Taken, or given up.
+    Over(Error),
+}
+
+impl Connection {
+    /// Starts to resolve and to connect.
+    ///
+    /// # Errors
+    /// Those of [`Race::start`]; EMFILE, ENFILE; EAGAIN when no thread can be started; ENOMEM.
+    pub fn start(query: Query, timeout_us: i64, source: Option<&Addr>) -> Result<Connection> {
+        let race = Race::start(query, timeout_us, source)?;
+        let bell = Arc::new(poll::eventfd()?);
+        let running = State::Running(race, Arc::downgrade(&bell));
+        let shared = Arc::new(Shared { state: Mutex::new(running) });
+        // The first attempts begin here and now.
+        let runner = if shared.step() { Some(background::run(shared.clone())?) } else { None };
+        let forks = process::forks();
+        Ok(Connection { shared, runner, forks, bell, watchers: Watchers::none() })
+    }
+
+    /// The socket, waited for until the deadline; it can be taken once.
+    ///
+    /// # Errors
+    /// Those of [`Race::step`]; `late` at the deadline, EINTR (event hook); EALREADY when it was
+    /// taken before; EBADF when it was given up; ECANCELED in a forked child.
+    pub fn take(&self, deadline: &mut Deadline, late: Error) -> Result<Socket> {
+        loop {
+            if !self.is_ours() {
+                return Err(Error::os(libc::ECANCELED));
+            }
+            if let Some(end) = self.shared.lock().take() {
+                return end;
+            }
+            let waited = wait::fd(self.bell.as_fd(), libc::POLLIN, deadline);
+            waited.map_err(|e| if e.is(libc::ETIMEDOUT) { late } else { e })?;
+        }
+    }
+
+    /// What became of the addresses so far.
+    pub fn failure(&self, n: usize) -> Option<Failure> {
+        self.look(|race| race.failures().get(n).copied()).flatten()
+    }
+
+    /// The same as a sentence.
+    pub fn detail(&self) -> String {
+        self.look(Race::story).unwrap_or_default()
+    }
+
+    /// The pollers it is registered with.
+    pub fn watchers(&self) -> &Watchers {
+        &self.watchers
+    }
+
+    /// The descriptor to poll.
+    pub fn fileno(&self) -> Option<i32> {
+        self.is_ours().then(|| self.bell.as_raw_fd())
+    }
+
+    /// Gives it up; whoever waits for it is told.
+    pub fn abandon(&self) {
+        let over = State::Over(Error::os(libc::EBADF));
+        if self.is_ours() {
+            let was = std::mem::replace(&mut *self.shared.lock(), over);
+            drop(was);
+            // It can only fail by being readable already.
+            let _ = poll::signal(&self.bell);
+            self.runner.iter().for_each(|runner| runner.look_again());
+        } else if let Ok(mut state) = self.shared.state.try_lock() {
+            // The child's copies of its descriptors. (Locked at the fork, they stay.)
+            *state = over;
+        }
+    }
+
+    fn is_ours(&self) -> bool {
+        self.forks == process::forks()
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&Race) -> R) -> Option<R> {
+        if !self.is_ours() {
+            return None;
+        }
+        match &*self.shared.lock() {
+            State::Running(race, _) | State::Failed(_, race) => Some(look(race)),
+            State::Connected(_) | State::Over(_) => None,
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+impl State {
+    /// The end of it, if it has come to one.
+    fn take(&mut self) -> Option<Result<Socket>> {
+        match self {
+            State::Running(..) => None,
+            State::Failed(e, _) | State::Over(e) => Some(Err(*e)),
+            State::Connected(_) => {
+                let taken = State::Over(Error::os(libc::EALREADY));
+                match std::mem::replace(self, taken) {
+                    State::Connected(socket) => Some(Ok(socket)),
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Its holders leave the state whole even if they panic.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Task for Shared {
+    fn step(&self) -> bool {
+        let mut state = self.lock();
+        let State::Running(race, _) = &mut *state else { return false };
+        let Some(end) = race.step() else { return true };
+        let placeholder = State::Over(Error::os(libc::EBADF));
+        if let State::Running(race, bell) = std::mem::replace(&mut *state, placeholder) {
+            *state = match end {
+                Ok(socket) => State::Connected(socket),
+                Err(e) => State::Failed(e, race),
+            };
+            // It can only fail by being readable already.
+            bell.upgrade().iter().for_each(|bell| drop(poll::signal(bell)));
+        }
+        false
+    }
+
+    fn watch(&self, fds: &mut Vec<libc::pollfd>) -> Option<Instant> {
+        match &*self.lock() {
+            State::Running(race, _) => {
+                race.watch(fds);
+                race.until()
+            }
+            // To be looked at at once, and let go.
+            _ => Some(Instant::now()),
+        }
+    }
+}

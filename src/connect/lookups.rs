@@ -1,0 +1,152 @@
+//! The names of a race: who is asked, and what has been answered so far.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result, explain};
+use crate::resolve::{Asked, answer_at_once};
+use crate::sys::names::{Answer, Query};
+
+/// "Resolution Delay" of RFC 8305, section 3: how long IPv4 answers wait for IPv6 ones.
+const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+
+/// Addresses to try, and those still asked for. IPv6 and IPv4 are asked for separately: a name
+/// server that never answers one of the questions does not keep the other's answer back.
+#[derive(Default)]
+pub(super) struct Lookups {
+    asked: Vec<Asked<Query>>,
+    /// By family, in the resolver's order.
+    queues: Vec<(i32, VecDeque<Answer>)>,
+    /// The family that was tried last; 0 before the first.
+    last: i32,
+    /// Until when an IPv4 answer waits.
+    wait: Option<Instant>,
+    error: Option<Error>,
+}
+
+impl Lookups {
+    /// Asks, for addresses of `family` alone unless it is 0.
+    ///
+    /// # Errors
+    /// Those of the resolver; EAFNOSUPPORT when there are addresses, of other families only.
+    pub(super) fn start(mut query: Query, family: i32) -> Result<Lookups> {
+        let mut lookups = Lookups::default();
+        if let Some(answer) = answer_at_once(&query) {
+            let mut answers = answer?;
+            answers.retain(|a| family == 0 || a.family == family);
+            if answers.is_empty() {
+                let e = Error::os(libc::EAFNOSUPPORT);
+                return Err(explain(e, "no address of the source's family".into()));
+            }
+            lookups.add(answers);
+            return Ok(lookups);
+        }
+        let both = [libc::AF_INET6, libc::AF_INET];
+        for one in both.into_iter().filter(|one| family == 0 || family == *one) {
+            query.family = one;
+            lookups.asked.push(Asked::new(query.clone(), None)?);
+        }
+        Ok(lookups)
+    }
+
+    /// Takes the answers that have come.
+    pub(super) fn take(&mut self, now: Instant) {
+        let (mut at, mut six_may_come) = (0, false);
+        while at < self.asked.len() {
+            let Some(answer) = self.asked[at].answer() else {
+                six_may_come |= self.asked[at].question().family == libc::AF_INET6;
+                at += 1;
+                continue;
+            };
+            match answer.clone() {
+                Ok(answers) => {
+                    self.add(answers);
+                    self.queues.sort_by_key(|(family, _)| *family != libc::AF_INET6);
+                }
+                Err(e) => self.error = Some(self.error.map_or(e, |old| worse(old, e))),
+            }
+            self.asked.swap_remove(at);
+        }
+        let four_came = self.queues.iter().any(|(family, _)| *family == libc::AF_INET);
+        match self.wait {
+            None if four_came && six_may_come => self.wait = Some(now + RESOLUTION_DELAY),
+            Some(_) if !six_may_come => self.wait = Some(now),
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, answers: Vec<Answer>) {
+        for answer in answers {
+            match self.queues.iter_mut().find(|(family, _)| *family == answer.family) {
+                Some((_, queue)) => queue.push_back(answer),
+                None => self.queues.push((answer.family, VecDeque::from([answer]))),
+            }
+        }
+    }
+
+    /// The address to try next, the families taking turns; none yet while `until` is to be awaited.
+    pub(super) fn next(&mut self, now: Instant) -> Option<Answer> {
+        if self.until(now).is_some() {
+            return None;
+        }
+        let last = self.last;
+        let full = |q: &&mut (i32, VecDeque<Answer>)| !q.1.is_empty();
+        let queues = &mut self.queues;
+        let other = queues.iter_mut().filter(full).position(|(family, _)| *family != last);
+        let (family, queue) = queues.iter_mut().filter(full).nth(other.unwrap_or(0))?;
+        self.last = *family;
+        queue.pop_front()
+    }
+
+    /// Puts back what could not be tried.
+    pub(super) fn put_back(&mut self, answer: Answer) {
+        match self.queues.iter_mut().find(|(family, _)| *family == answer.family) {
+            Some((_, queue)) => queue.push_front(answer),
+            None => self.add(vec![answer]),
+        }
+    }
+
+    /// How many addresses wait for their turn.
+    pub(super) fn waiting(&self) -> usize {
+        self.queues.iter().map(|(_, queue)| queue.len()).sum()
+    }
+
+    /// Until when the addresses there are have to wait for better ones.
+    pub(super) fn until(&self, now: Instant) -> Option<Instant> {
+        self.wait.filter(|until| *until > now && self.last == 0 && self.waiting() > 0)
+    }
+
+    /// Whether everybody has answered.
+    pub(super) fn all_in(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    /// What the resolver failed with.
+    pub(super) fn error(&self) -> Option<Error> {
+        self.error
+    }
+
+    /// Adds what to poll for.
+    pub(super) fn watch(&self, fds: &mut Vec<libc::pollfd>) {
+        fds.extend(self.asked.iter().map(|asked| libc::pollfd {
+            fd: asked.as_fd().as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        }));
+    }
+}
+
+/// Of two failures to resolve the one that says more: that there was no answer, before that there
+/// is no address, before that there is no such name.
+fn worse(old: Error, new: Error) -> Error {
+    const EAI_NODATA: i32 = -5;
+    const EAI_ADDRFAMILY: i32 = -9;
+    let rank = |e: Error| match e {
+        _ if e == Error::eai(libc::EAI_NONAME) => 0,
+        _ if e == Error::eai(EAI_ADDRFAMILY) => 1,
+        _ if e == Error::eai(EAI_NODATA) => 2,
+        _ => 3,
+    };
+    if rank(new) > rank(old) { new } else { old }
+}

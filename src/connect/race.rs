@@ -1,0 +1,279 @@
+//! Happy Eyeballs (RFC 8305): the addresses of a host race each other, the first to connect wins.
+//!
+//! IPv6 and IPv4 take turns. A new attempt begins when one fails, or else after a quarter of a
+//! second, less when there is not that much time for each. What an attempt could not get (a local
+//! port, a descriptor, memory) another one may have: it waits for that one to end.
+//!
+//! A race never blocks and has no thread: whoever runs it waits for what [`Race::watch`] and
+//! [`Race::until`] say and calls [`Race::step`].
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+use super::lookups::Lookups;
+use crate::addr::Addr;
+use crate::error::{self, Error, Result};
+use crate::socket::Socket;
+use crate::sys;
+use crate::sys::names::{Answer, Query};
+
+/// "Connection Attempt Delay" of RFC 8305, section 5, and the least it may be.
+const STAGGER: Duration = Duration::from_millis(250);
+const LEAST_STAGGER: Duration = Duration::from_millis(100);
+/// Attempts under way at a time; the oldest makes room for one more.
+const MOST: usize = 16;
+/// How long an address waits for what an older attempt has, before it is given that one's place.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// See the module documentation.
+pub struct Race {
+    timeout_us: i64,
+    source: Option<Addr>,
+    begun: Instant,
+    deadline: Option<Instant>,
+    lookups: Lookups,
+    running: Vec<Attempt>,
+    failures: Vec<Failure>,
+    /// When the next attempt may begin although none has failed.
+    next: Option<Instant>,
+    /// Since when, and for want of what, the next address waits.
+    wanting: Option<(Instant, Error)>,
+}
+
+struct Attempt {
+    socket: Socket,
+    to: Addr,
+}
+
+/// What became of one address.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure {
+    /// The address.
+    pub addr: Addr,
+    /// How it failed.
+    pub error: Error,
+    /// When, since the race began.
+    pub after: Duration,
+}
+
+/// Why an attempt did not begin.
+enum Refused {
+    /// Another attempt may have what it lacks.
+    Wanting(Error),
+    /// It never will.
+    Failed(Error),
+}
+
+impl Race {
+    /// Starts to resolve and to connect from `source`, all within `timeout_us`.
+    ///
+    /// # Errors
+    /// EINVAL for a timeout of 0; EAFNOSUPPORT when no address is of the source's family; those of
+    /// the resolver; EMFILE, ENFILE, EAGAIN (no thread).
+    pub fn start(query: Query, timeout_us: i64, source: Option<&Addr>) -> Result<Race> {
+        if timeout_us == 0 {
+            return Err(Error::os(libc::EINVAL));
+        }
+        let begun = Instant::now();
+        let span = u64::try_from(timeout_us).ok().map(Duration::from_micros);
+        Ok(Race {
+            timeout_us,
+            source: source.copied(),
+            begun,
+            // A time too far away to be represented is never.
+            deadline: span.and_then(|span| begun.checked_add(span)),
+            lookups: Lookups::start(query, source.map_or(0, Addr::family))?,
+            running: Vec::new(),
+            failures: Vec::new(),
+            next: None,
+            wanting: None,
+        })
+    }
+
+    /// Does what can be done now. `Some` is the end of it.
+    ///
+    /// # Errors
+    /// Of the failures the one that says most about the host; ETIMEDOUT; those of the resolver.
+    pub fn step(&mut self) -> Option<Result<Socket>> {
+        let now = Instant::now();
+        self.lookups.take(now);
+        if let Some(winner) = self.connected(now) {
+            return Some(self.finish(winner));
+        }
+        if self.deadline.is_some_and(|end| end <= now) {
+            return Some(Err(self.late(now)));
+        }
+        while self.may_begin(now) {
+            let Some(to) = self.lookups.next(now) else { break };
+            if self.running.len() == MOST {
+                self.give_up_oldest(now);
+            }
+            match begin(&to, self.source.as_ref()) {
+                Ok((socket, true)) => return Some(self.finish(socket)),
+                Ok((socket, false)) => {
+                    self.wanting = None;
+                    self.running.push(Attempt { socket, to: to.addr });
+                    self.next = Some(now + self.stagger(now));
+                }
+                Err(Refused::Wanting(e)) if !self.running.is_empty() => self.want(to, e, now),
+                Err(Refused::Wanting(e) | Refused::Failed(e)) => self.fail(to.addr, e, now),
+            }
+        }
+        let over = self.running.is_empty() && self.lookups.all_in() && self.lookups.waiting() == 0;
+        over.then(|| Err(self.most_telling(self.lookups.error())))
+    }
+
+    /// Adds what to poll for.
+    pub fn watch(&self, fds: &mut Vec<libc::pollfd>) {
+        self.lookups.watch(fds);
+        fds.extend(self.running.iter().map(question));
+    }
+
+    /// When to come back although nothing has happened.
+    pub fn until(&self) -> Option<Instant> {
+        let next = self.next.filter(|_| self.lookups.waiting() > 0 && !self.running.is_empty());
+        let times = [self.deadline, next, self.lookups.until(Instant::now())];
+        times.into_iter().flatten().min()
+    }
+
+    /// What became of the addresses so far.
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// The same as a sentence.
+    pub fn story(&self) -> String {
+        let mut story = String::new();
+        for failure in &self.failures {
+            let (addr, text) = (failure.addr.to_text(), error::message(failure.error.code()));
+            let comma = if story.is_empty() { "" } else { "; " };
+            story += &format!("{comma}{addr}: {text} after {:.3} s", failure.after.as_secs_f64());
+        }
+        story
+    }
+
+    fn may_begin(&self, now: Instant) -> bool {
+        self.running.is_empty() || self.next.is_none_or(|next| next <= now)
+    }
+
+    /// How long the attempt that has just begun is alone.
+    fn stagger(&self, now: Instant) -> Duration {
+        let Some(end) = self.deadline else { return STAGGER };
+        let left = end.saturating_duration_since(now);
+        let each = left / (self.lookups.waiting() as u32 + 1);
+        let least = if left > LEAST_STAGGER { LEAST_STAGGER } else { each };
+        each.clamp(least, STAGGER.max(least))
+    }
+
+    /// The attempt that has connected; those that have failed are taken out.
+    fn connected(&mut self, now: Instant) -> Option<Socket> {
+        let mut fds: Vec<_> = self.running.iter().map(question).collect();
+        if fds.is_empty() || !matches!(sys::poll::ppoll(&mut fds, Some(Duration::ZERO)), Ok(1..)) {
+            return None;
+        }
+        // From the back, so that removing one leaves the places of those before it.
+        for at in (0..fds.len()).rev().filter(|at| fds[*at].revents != 0) {
+            let attempt = self.running.remove(at);
+            match attempt.socket.take_error() {
+                Ok(()) => return Some(attempt.socket),
+                Err(e) => self.fail(attempt.to, e, now),
+            }
+        }
+        None
+    }
+
+    /// One has failed: the next need not wait.
+    fn fail(&mut self, addr: Addr, error: Error, now: Instant) {
+        self.failures.push(Failure { addr, error, after: now - self.begun });
+        self.next = None;
+    }
+
+    fn give_up_oldest(&mut self, now: Instant) {
+        let oldest = self.running.remove(0);
+        self.fail(oldest.to, Error::os(libc::ETIMEDOUT), now);
+    }
+
+    /// An address waits for what another attempt has; not for ever.
+    fn want(&mut self, to: Answer, error: Error, now: Instant) {
+        let (since, _) = *self.wanting.get_or_insert((now, error));
+        let left = self.deadline.map(|end| end.saturating_duration_since(since) / 2);
+        let patience = left.map_or(PATIENCE, |left| left.min(PATIENCE));
+        self.lookups.put_back(to);
+        if now >= since + patience {
+            self.wanting = None;
+            self.give_up_oldest(now);
+        } else {
+            self.next = Some((now + self.stagger(now)).min(since + patience));
+        }
+    }
+
+    /// The deadline: whoever has not connected has failed.
+    fn late(&mut self, now: Instant) -> Error {
+        let late = Error::os(libc::ETIMEDOUT);
+        for attempt in std::mem::take(&mut self.running) {
+            self.fail(attempt.to, late, now);
+        }
+        self.most_telling(Some(late))
+    }
+
+    /// Of all failures the one that says most about the host: that it answered, before that the way
+    /// to it failed, before that this machine has no such way. Of two alike, the first.
+    fn most_telling(&self, last: Option<Error>) -> Error {
+        let all = self.failures.iter().map(|f| f.error).chain(last);
+        let first_of_most = |best: Option<Error>, e| match best {
+            Some(best) if telling(best) >= telling(e) => Some(best),
+            _ => Some(e),
+        };
+        all.fold(None, first_of_most).unwrap_or(Error::eai(libc::EAI_NONAME))
+    }
+
+    fn finish(&mut self, socket: Socket) -> Result<Socket> {
+        self.running.clear();
+        self.lookups = Lookups::default();
+        socket.settimeout(self.timeout_us)?;
+        Ok(socket)
+    }
+}
+
+fn telling(e: Error) -> i32 {
+    match -e.code() {
+        libc::ECONNREFUSED | libc::ECONNRESET | libc::EACCES | libc::EPERM => 4,
+        libc::ETIMEDOUT | libc::EHOSTUNREACH => 3,
+        libc::ENETUNREACH | libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT => 1,
+        // That there is no such name or address, where there was one of the other family.
+        _ if e == Error::eai(libc::EAI_NONAME) || e.code() <= error::EAI_BASE - 5 => 0,
+        _ => 2,
+    }
+}
+
+fn question(attempt: &Attempt) -> libc::pollfd {
+    libc::pollfd { fd: attempt.socket.as_fd().as_raw_fd(), events: libc::POLLOUT, revents: 0 }
+}
+
+/// Begins an attempt; true when it is connected already.
+fn begin(to: &Answer, source: Option<&Addr>) -> std::result::Result<(Socket, bool), Refused> {
+    let scarce = |more: &'static [i32]| {
+        move |e: Error| match -e.code() {
+            libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM => Refused::Wanting(e),
+            code if more.contains(&code) => Refused::Wanting(e),
+            _ => Refused::Failed(e),
+        }
+    };
+    let socket = Socket::new(to.family, to.kind, to.proto).map_err(scarce(&[]))?;
+    socket.settimeout(0).map_err(Refused::Failed)?;
+    if let Some(source) = source {
+        // One port for attempts to several addresses; or a port that is chosen by address.
+        let (level, name) = match source.port() {
+            Ok(1..) => (libc::SOL_SOCKET, libc::SO_REUSEADDR),
+            _ => (libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT),
+        };
+        // Without it there are fewer ports.
+        let _ = socket.setsockopt(level, name, &1i32.to_ne_bytes());
+        socket.bind(source).map_err(scarce(&[libc::EADDRINUSE]))?;
+    }
+    match socket.connect(&to.addr) {
+        Ok(()) => Ok((socket, true)),
+        Err(e) if e.is(libc::EINPROGRESS) => Ok((socket, false)),
+        Err(e) => Err(scarce(&[libc::EADDRNOTAVAIL, libc::EADDRINUSE, libc::EAGAIN])(e)),
+    }
+}

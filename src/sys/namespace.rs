@@ -1,0 +1,79 @@
+//! Where the calling thread is: the namespaces that decide what its network and its files are.
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::process::PerProcess;
+
+/// The network and the mount namespace of the calling thread, as numbers to compare; zeros where
+/// there is no /proc.
+pub fn here() -> [u64; 2] {
+    [c"/proc/thread-self/ns/net", c"/proc/thread-self/ns/mnt"].map(|path| {
+        // SAFETY: all zeros is a valid stat, which is writable; a constant C string.
+        unsafe {
+            let mut stat: libc::stat = std::mem::zeroed();
+            if libc::stat(path.as_ptr(), &mut stat) == 0 { stat.st_ino as u64 } else { 0 }
+        }
+    })
+}
+
+/// A value for each process and each pair of namespaces it ever asks from, made when first asked
+/// for and never freed. What has threads is one for each: they are born where the caller is.
+pub struct PerNamespace<T: 'static>(PerProcess<Chain<T>>);
+
+struct Chain<T>(AtomicPtr<Link<T>>);
+
+struct Link<T> {
+    namespaces: [u64; 2],
+    value: T,
+    next: *mut Link<T>,
+}
+
+// SAFETY: a link is published once it is complete, never changed and never freed; what threads
+// share of it is the value.
+unsafe impl<T: Sync> Sync for Chain<T> {}
+
+impl<T: Sync> Default for PerNamespace<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Sync> PerNamespace<T> {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        PerNamespace(PerProcess::new())
+    }
+
+    /// The value of this process and the caller's namespaces.
+    pub fn get(&'static self, make: impl Fn() -> T) -> &'static T {
+        let namespaces = here();
+        let chain = self.0.get(|| Chain(AtomicPtr::new(ptr::null_mut())));
+        let mut new: *mut Link<T> = ptr::null_mut();
+        loop {
+            let first = chain.0.load(Ordering::Acquire);
+            let mut at = first;
+            // SAFETY: NULL, or published below and then never changed or freed.
+            while let Some(link) = unsafe { at.as_ref() } {
+                if link.namespaces == namespaces {
+                    if !new.is_null() {
+                        // SAFETY: made below, and published nowhere.
+                        drop(unsafe { Box::from_raw(new) });
+                    }
+                    return &link.value;
+                }
+                at = link.next;
+            }
+            if new.is_null() {
+                new = Box::into_raw(Box::new(Link { namespaces, value: make(), next: first }));
+            }
+            // SAFETY: made here, and published nowhere yet.
+            unsafe { (*new).next = first };
+            // The next turn finds it, or another thread's.
+            if chain.0.compare_exchange(first, new, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                // SAFETY: published, and never freed.
+                return unsafe { &(*new).value };
+            }
+        }
+    }
+}
