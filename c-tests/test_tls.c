@@ -102,7 +102,8 @@ static void what_was_agreed_can_be_asked(void **state)
     OK(usocket_tls_context_set_ciphers(server, "TLS_CHACHA20_POLY1305_SHA256"));
     connected_pair(AF_INET, SOCK_STREAM, pair);
     GIVES(0, shake(pair, client, server, "localhost", &theirs));
-    GIVES(USOCKET_ETLS_CONTEXT_IN_USE, usocket_tls_context_set_alpn(client, "h3"));
+    // What is changed now is for later connections.
+    GIVES(0, usocket_tls_context_set_alpn(client, "h3"));
     for (int i = 0; i < 2; i++) {
         GIVES(USOCKET_TLS_1_3, usocket_tls_version(pair[i]));
         GIVES(28, usocket_tls_cipher(pair[i], text, sizeof text));

@@ -65,10 +65,16 @@ static void what_is_refused_and_why(void **state)
     GIVES(USOCKET_ETLS_NO_TRUST, usocket_tls_wrap(pair[0], c, NULL, 0));
     GIVES(1, usocket_tls_context_add_trust_file(c, in_certs("ca.pem")));
     OK(usocket_tls_wrap(pair[0], c, NULL, 0));
-    // In use, nothing changes any more.
-    GIVES(USOCKET_ETLS_CONTEXT_IN_USE, usocket_tls_context_set_verify(c, 0));
-    GIVES(USOCKET_ETLS_CONTEXT_IN_USE, usocket_tls_context_add_trust_file(c, in_certs("ca.pem")));
-    GIVES(USOCKET_ETLS_CONTEXT_IN_USE, usocket_tls_context_set_clock(c, 1));
+    // In use, it can be changed, for what is wrapped from then on.
+    GIVES(0, usocket_tls_context_set_verify(c, 0));
+    GIVES(1, usocket_tls_context_add_trust_file(c, in_certs("ca.pem")));
+    GIVES(0, usocket_tls_context_set_clock(c, 1));
+    GIVES(0, usocket_tls_context_clear_certs(c));
+    usocket_t other[2];
+    connected_pair(AF_INET, SOCK_STREAM, other);
+    GIVES(USOCKET_ETLS_NO_CERT, usocket_tls_wrap(other[0], c, NULL, 0));
+    OK(usocket_close(other[0]));
+    OK(usocket_close(other[1]));
     usocket_t client = context(USOCKET_TLS_CLIENT);
     GIVES(1, usocket_tls_context_add_trust_file(client, in_certs("ca.pem")));
     GIVES(USOCKET_ETLS_NAME_REQUIRED, usocket_tls_wrap(pair[1], client, NULL, 0));

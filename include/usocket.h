@@ -113,6 +113,9 @@
 // A certificate stapled to the handshake (OCSP) is wrong.
 #define USOCKET_ETLS_CERT_BAD_STAPLE -10037
 
+// A key or a signature of the peer's certificates is too weak: RSA below 2048 bits, SHA-1, MD5.
+#define USOCKET_ETLS_CERT_WEAK -10038
+
 // No TLS version in common.
 #define USOCKET_ETLS_NO_COMMON_VERSION -10050
 
@@ -167,7 +170,7 @@
 // The versions asked for leave none, or are not in this build.
 #define USOCKET_ETLS_NO_SUCH_VERSION -10081
 
-// The context is in use already and can no longer be changed.
+// Not given any more: a context in use can be changed, for the connections made from then on.
 #define USOCKET_ETLS_CONTEXT_IN_USE -10082
 
 // The processor lacks what this build's cryptography needs.
@@ -242,7 +245,8 @@
 #define USOCKET_TLS_1_3 772
 
 // The peer is not verified at all: anybody can be in the middle. (A server then asks for no
-// client certificate.) Pins and the verify callback, where set, still decide.
+// client certificate.) Pins and the verify callback, where set, still decide, and a server with
+// one of them requires a certificate for them.
 #define USOCKET_TLS_VERIFY_NONE_INSECURE 0
 
 // A server asks for a client certificate and verifies it if there is one. On a client as
@@ -1199,8 +1203,10 @@ int32_t usocket_poller_wait(usocket_poller_t poller,
 int32_t usocket_poller_wake(usocket_poller_t poller);
 
 // Makes a TLS context: USOCKET_TLS_CLIENT or USOCKET_TLS_SERVER. It is set up with the functions
-// that follow, then used by any number of connections (usocket_tls_wrap); from the first on it
-// can no longer be changed (USOCKET_ETLS_CONTEXT_IN_USE).
+// that follow, and used by any number of connections (usocket_tls_wrap). A connection takes the
+// settings as they are when it is wrapped; what is changed later is for those wrapped from then
+// on. A change ends the sessions a client has kept to resume; the sessions of a server's clients
+// stay, and each is judged by the new settings before it is resumed.
 //
 // A client verifies its server by default: a chain to a trusted certificate (the system's store
 // when none was given), dates, and the name. A server asks for no client certificate by default.
@@ -1216,7 +1222,8 @@ usocket_tls_context_t usocket_tls_context_create(int32_t role);
 
 // Gives the context a certificate and its private key. A server may have several and chooses by
 // the name its client asks for, and by the algorithms it knows; the first is for all others. A
-// client presents the first that suits the server.
+// client presents the first that suits the server. One for the same names and with the same kind of
+// key as an earlier one takes its place: so a certificate is renewed while the server runs.
 //
 // `cert` is PEM (the certificate first, its issuers after it) or DER (one certificate after
 // another); `key` is PEM or DER: PKCS#8, PKCS#1 or SEC1. NULL as `key` takes it from the PEM text
@@ -1224,8 +1231,7 @@ usocket_tls_context_t usocket_tls_context_create(int32_t role);
 //
 // Returns: 0.
 // Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_KEY_INVALID, USOCKET_ETLS_KEY_ENCRYPTED,
-// USOCKET_ETLS_KEY_MISMATCH, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,
-// USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP. The sentence is at
+// USOCKET_ETLS_KEY_MISMATCH, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP. The sentence is at
 // usocket_error_detail(context, ...).
 // Blocks: no.
 // Threads: any.
@@ -1247,12 +1253,23 @@ int32_t usocket_tls_context_add_cert_file(usocket_tls_context_t context,
                                           const char *cert_path,
                                           const char *key_path);
 
+// Takes all certificates with their keys out of the context, so that others can take their place:
+// connections wrapped from then on use those. A server without any cannot be used
+// (USOCKET_ETLS_NO_CERT).
+//
+// Returns: 0.
+// Errors: -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any; a connection wrapped on another thread in between finds none.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_clear_certs(usocket_tls_context_t context);
+
 // Sets whether the certificates that follow must come with their own private key: 1, as at first,
 // or 0, where it is the peer that finds out, in the handshake: it refuses what another key signs.
 // (Mbed TLS does no other check. It weakens nothing here; the error only comes late.)
 //
 // Returns: 0.
-// Errors: -EINVAL for another number, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for another number, -EBADF, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1263,8 +1280,7 @@ int32_t usocket_tls_context_set_key_check(usocket_tls_context_t context, int32_t
 // none of them; one that offers no ALPN at all is welcome.
 //
 // Returns: 0.
-// Errors: -EINVAL for a name that is empty or over 255 bytes, USOCKET_ETLS_CONTEXT_IN_USE,
-// -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for a name that is empty or over 255 bytes, -EBADF, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the text is copied.
@@ -1275,19 +1291,20 @@ int32_t usocket_tls_context_set_alpn(usocket_tls_context_t context, const char *
 //
 // Returns: 0.
 // Errors: USOCKET_ETLS_NO_SUCH_VERSION for others, for none left, or 1.2 in a build without it;
-// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// -EBADF, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
 int32_t usocket_tls_context_set_versions(usocket_tls_context_t context, int32_t min, int32_t max);
 
-// Sets the cipher suites, in the order of preference: names separated by colons or commas, IANA's
+// Sets the cipher suites, the best first: names separated by colons or commas, IANA's
 // ("TLS_AES_128_GCM_SHA256") or OpenSSL's ("ECDHE-RSA-AES128-GCM-SHA256"). NULL for the library's
-// own. The suites of a version not named here are left out, and with them the version.
+// own. The suites of a version not named here are left out, and with them the version. A server
+// that names suites takes its best that the client has, too; one that does not leaves the order to
+// its clients.
 //
 // Returns: 0.
-// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, USOCKET_ETLS_CONTEXT_IN_USE,
-// -EBADF, -EOPNOTSUPP.
+// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the text is copied.
@@ -1307,8 +1324,7 @@ int32_t usocket_tls_context_ciphers(usocket_tls_context_t context, char *buf, si
 // such as "X25519MLKEM768:X25519:secp256r1". NULL for the library's own.
 //
 // Returns: 0.
-// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, USOCKET_ETLS_CONTEXT_IN_USE,
-// -EBADF, -EOPNOTSUPP.
+// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the text is copied.
@@ -1320,7 +1336,7 @@ int32_t usocket_tls_context_set_groups(usocket_tls_context_t context, const char
 //
 // Returns: 0.
 // Errors: -EINVAL for a negative number or more than 1,000,000 sessions or 16 tickets,
-// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// -EBADF, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1328,29 +1344,48 @@ int32_t usocket_tls_context_set_resumption(usocket_tls_context_t context,
                                            int32_t sessions,
                                            int32_t tickets);
 
+// Sets the most data that goes into one record, for peers with small buffers: 64 to 16384 bytes
+// (16384 is TLS's own limit), or 0 for that. A record is up to 29 bytes longer on the wire. Also
+// what the handshake sends is cut into such records; a peer that cannot put a long message
+// together needs a short certificate chain. What the peer sends is up to the peer.
+//
+// Returns: 0.
+// Errors: -EINVAL for another number, -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_set_max_record(usocket_tls_context_t context, int32_t bytes);
+
 // Lets every connection of the context append its secrets to a file, in the format Wireshark
 // reads: whoever has the file can read the traffic. NULL takes the file's name from the
-// environment's SSLKEYLOGFILE; without that nothing is logged.
+// environment's SSLKEYLOGFILE; without that nothing is logged, nor in a program that runs with
+// more rights than who started it (setuid, capabilities). A line that cannot be written is lost,
+// and the connection goes on.
 //
 // Returns: 0, or 1 when nothing will be logged.
-// Errors: those of open(2), USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Errors: those of open(2), -EBADF, -EOPNOTSUPP.
 // Blocks: on the file system.
 // Threads: any.
 // Ownership: nothing changes hands.
 int32_t usocket_tls_context_set_insecure_keylog(usocket_tls_context_t context, const char *path);
 
-// Trusts certificates, PEM or DER, any number of them: those issued by them (CA certificates),
-// and they themselves. A self-signed certificate given here is accepted as the peer's own, also
-// if it says it is a CA, also with nothing but a common name in it. Of several, those that cannot
-// be read are left out.
+// Trusts certificates, PEM or DER, any number of them. One that may issue others (it says CA:TRUE
+// in its basic constraints, or is of version 1) is what chains may lead to, while it has not
+// expired. Each is also good as the peer's own, whole: without a chain, also if it is self-signed,
+// says it is a CA, or has nothing but a common name in it; its dates, its name, its purpose
+// (extended key usage), pins and the callback count as ever, and with revocation lists one of its
+// issuer must let it pass. It means the same given by usocket_tls_context_add_trust_file,
+// usocket_tls_context_add_trust_dir and the system's store. Of several, those that cannot be read
+// are left out.
 //
 // Returns: how many certificates were added.
-// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,
-// USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
+// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the certificates are copied.
-int32_t usocket_tls_context_add_trust(usocket_tls_context_t context, const void *certs, size_t len);
+int32_t usocket_tls_context_add_trust(usocket_tls_context_t context,
+                                      const void *certs,
+                                      size_t len);
 
 // As usocket_tls_context_add_trust, from a file.
 //
@@ -1361,11 +1396,12 @@ int32_t usocket_tls_context_add_trust(usocket_tls_context_t context, const void 
 // Ownership: nothing changes hands.
 int32_t usocket_tls_context_add_trust_file(usocket_tls_context_t context, const char *path);
 
-// As usocket_tls_context_add_trust, from all files of a directory; those that hold no certificate are
-// passed over.
+// As usocket_tls_context_add_trust, from all files of a directory, or none of them. Files that hold
+// no certificate are passed over; one that is damaged or cannot be read is an error that names it.
+// A directory without certificates leaves nobody trusted, not the system's store.
 //
 // Returns: how many certificates were added.
-// Errors: those of opendir(3); USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EFAULT, -EOPNOTSUPP.
+// Errors: those of opendir(3), open(2) and read(2), USOCKET_ETLS_PEM_BAD; -EBADF, -EFAULT, -EOPNOTSUPP.
 // Blocks: on the file system.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1373,11 +1409,12 @@ int32_t usocket_tls_context_add_trust_dir(usocket_tls_context_t context,
                                           const char *path);
 
 // Trusts what the system trusts: the environment's SSL_CERT_FILE and SSL_CERT_DIR, or the
-// distribution's store. It is read once per process and shared. A client that was given no trust
+// distribution's store (always that in a program that runs with more rights than who started it).
+// It is read once per process and shared. A client that was given no trust
 // at all does this by itself when it is first used.
 //
 // Returns: how many certificates the store has.
-// Errors: USOCKET_ETLS_NO_TRUST when it has none, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF,
+// Errors: USOCKET_ETLS_NO_TRUST when it has none, -EBADF,
 // -EOPNOTSUPP.
 // Blocks: the first time on the file system, for some milliseconds.
 // Threads: any.
@@ -1388,27 +1425,30 @@ int32_t usocket_tls_context_add_trust_system(usocket_tls_context_t context);
 //
 // Returns: how many certificates there are.
 // Errors: -EOPNOTSUPP when the build has no feature "webpki-roots" (or no TLS),
-// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF.
+// -EBADF.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
 int32_t usocket_tls_context_add_trust_mozilla(usocket_tls_context_t context);
 
-// Gives the context revocation lists, PEM or DER. With at least one, the peer's whole chain must
-// be covered by lists that are up to date; see usocket_tls_context_set_crl_flags.
+// Gives the context revocation lists, PEM or DER: all of them, or none. With at least one, the
+// peer's whole chain must be covered by lists that are up to date; see
+// usocket_tls_context_set_crl_flags. A list that could not be used in full (delta and indirect
+// lists, critical extensions that are not known) is refused here.
 //
 // Returns: how many lists were added.
-// Errors: USOCKET_ETLS_CRL_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,
-// USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
+// Errors: USOCKET_ETLS_CRL_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the lists are copied.
-int32_t usocket_tls_context_add_crl(usocket_tls_context_t context, const void *crl, size_t len);
+int32_t usocket_tls_context_add_crl(usocket_tls_context_t context,
+                                    const void *crl,
+                                    size_t len);
 
 // Sets how revocation lists are used: USOCKET_TLS_CRL_ flags, 0 at first.
 //
 // Returns: 0.
-// Errors: -EINVAL for unknown flags, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for unknown flags, -EBADF, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1416,10 +1456,12 @@ int32_t usocket_tls_context_set_crl_flags(usocket_tls_context_t context, int32_t
 
 // Sets whether the peer is verified: USOCKET_TLS_VERIFY_REQUIRED (a client's default),
 // USOCKET_TLS_VERIFY_OPTIONAL or USOCKET_TLS_VERIFY_NONE_INSECURE (a server's default: it asks
-// for no certificate, so nothing is insecure about that unless you need to know your clients).
+// for no certificate, so nothing is insecure about that unless you need to know your clients). The
+// default of a server with pins, a verify callback or revocation lists is
+// USOCKET_TLS_VERIFY_REQUIRED.
 //
 // Returns: 0.
-// Errors: -EINVAL for another mode, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for another mode, -EBADF, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1429,7 +1471,7 @@ int32_t usocket_tls_context_set_verify(usocket_tls_context_t context, int32_t mo
 // USOCKET_TLS_HOSTNAME_INSECURE_ANY.
 //
 // Returns: 0.
-// Errors: -EINVAL for another mode, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for another mode, -EBADF, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1440,7 +1482,7 @@ int32_t usocket_tls_context_set_hostname_check(usocket_tls_context_t context, in
 // SubjectPublicKeyInfo, 32 bytes. Without verification, only the peer's own key counts.
 //
 // Returns: 0.
-// Errors: -EINVAL for another length, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EFAULT, -EOPNOTSUPP.
+// Errors: -EINVAL for another length, -EBADF, -EFAULT, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the pin is copied.
@@ -1450,15 +1492,16 @@ int32_t usocket_tls_context_add_pin(usocket_tls_context_t context,
 
 // Sets what decides last about the peer: it is called for each certificate of the chain, from the
 // trusted one down to the peer's own (depth 0), once everything else has accepted them, and
-// accepts with 0. It can only refuse (USOCKET_ETLS_CERT_REFUSED). Of the system's store the
-// trusted certificate itself is not shown. Without verification only the peer's own is. NULL
-// removes it.
+// accepts with 0. It can only refuse (USOCKET_ETLS_CERT_REFUSED). Without verification only the
+// peer's own is shown. A client with a callback resumes no sessions, for a resumed connection
+// shows no certificates; a server's callback is asked again about the certificate its client had
+// shown. NULL removes it.
 //
 // The callback runs within the handshake, on the thread that drives it. It must return (no
 // longjmp), and must not use the connection it is about.
 //
 // Returns: 0.
-// Errors: USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Errors: -EBADF, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any; connections on several threads call it at once.
 // Ownership: `arg` stays the caller's and must outlive the context and its connections.
@@ -1470,7 +1513,7 @@ int32_t usocket_tls_context_set_verify_callback(usocket_tls_context_t context,
 // the time now, and it goes on from there. 0 is the system's clock.
 //
 // Returns: 0.
-// Errors: -EINVAL for a negative time, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for a negative time, -EBADF, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1664,17 +1707,19 @@ int32_t usocket_tls_channel_binding(usocket_t s, void *buf, size_t len);
 // Ownership: the handle is the caller's, to be given to usocket_close.
 usocket_tls_session_t usocket_tls_take_session(usocket_t s);
 
-// Lets a wrapped client connection resume a session taken from another of the same context. (A
-// context does this by itself for connections to the same server name.)
+// Lets a wrapped client connection resume a session taken from another of the same context to the
+// same server name. (A context does this by itself.) It is not resumed once a certificate that was
+// verified for it has expired.
 //
 // Returns: 0.
-// Errors: -EISCONN once the handshake has begun, -EINVAL for a session of another context or a
-// handle that is none, -ENODATA when it has been used already, -EOPNOTSUPP on a server,
+// Errors: -EISCONN once the handshake has begun, -EINVAL for a session of another context (or of
+// the same before its settings were changed), of another name, or a handle that is none, -ENODATA when it has been used already, -EOPNOTSUPP on a server,
 // USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
 // Blocks: no.
 // Threads: any.
 // Ownership: the session's handle stays the caller's; what it stands for is used up.
-int32_t usocket_tls_set_session(usocket_t s, usocket_tls_session_t session);
+int32_t usocket_tls_set_session(usocket_t s,
+                                usocket_tls_session_t session);
 
 #ifdef __cplusplus
 }  // extern "C"

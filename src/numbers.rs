@@ -64,7 +64,8 @@ pub const USOCKET_TLS_1_3: i32 = 0x0304;
 // --- TLS contexts: whom they trust.
 
 /// The peer is not verified at all: anybody can be in the middle. (A server then asks for no
-/// client certificate.) Pins and the verify callback, where set, still decide.
+/// client certificate.) Pins and the verify callback, where set, still decide, and a server with
+/// one of them requires a certificate for them.
 pub const USOCKET_TLS_VERIFY_NONE_INSECURE: i32 = 0;
 /// A server asks for a client certificate and verifies it if there is one. On a client as
 /// USOCKET_TLS_VERIFY_REQUIRED.

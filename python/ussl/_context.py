@@ -49,7 +49,7 @@ class SSLContext(Settings):
     A client verifies its server: a chain to a trusted certificate (the system's store when none
     was loaded), dates and name. A server asks for no certificate. `verify_mode` changes both.
 
-    The first connection fixes the context: a change after that raises SSLError (CONTEXT_IN_USE).
+    A connection takes the settings as they are when it is made; a change is for later ones.
     It may be used by any number of connections and threads, and outlives none of them by force.
     Certificates and keys are PEM or DER; errors in them are SSLConfigError (a ValueError with
     MicroPython's words, and an SSLError with the reason).

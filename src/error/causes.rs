@@ -150,6 +150,9 @@ causes! {
     /// A certificate stapled to the handshake (OCSP) is wrong.
     USOCKET_ETLS_CERT_BAD_STAPLE = -10037: Certificate, "the certificate status stapled to the handshake is wrong",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 94), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CERTIFICATE", -0x7A00);
+    /// A key or a signature of the peer's certificates is too weak: RSA below 2048 bits, SHA-1, MD5.
+    USOCKET_ETLS_CERT_WEAK = -10038: Certificate, "a key or a signature of the certificate is too weak",
+        openssl: ("CERTIFICATE_VERIFY_FAILED", 66), mbedtls: ("\nThe certificate is signed with an unacceptable key (eg bad curve, RSA too short).\n", 0);
 
     /// No TLS version in common.
     USOCKET_ETLS_NO_COMMON_VERSION = -10050: Agreement, "no TLS version in common with the peer",
@@ -206,7 +209,7 @@ causes! {
     /// The versions asked for leave none, or are not in this build.
     USOCKET_ETLS_NO_SUCH_VERSION = -10081: Setting, "no such TLS version in this build",
         openssl: ("NO_PROTOCOLS_AVAILABLE", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CONFIG", -0x5E80);
-    /// The context is in use already and can no longer be changed.
+    /// Not given any more: a context in use can be changed, for the connections made from then on.
     USOCKET_ETLS_CONTEXT_IN_USE = -10082: Setting, "the TLS context is in use and can no longer be changed",
         openssl: ("CONTEXT_IN_USE", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CONFIG", -0x5E80);
     /// The processor lacks what this build's cryptography needs.

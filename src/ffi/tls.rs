@@ -305,12 +305,13 @@ pub extern "C" fn usocket_tls_take_session(s: usocket_t) -> usocket_tls_session_
     on_socket(s, |s| tls_only!(s => crate::object::insert(s.tls()?.take_ticket()?)))
 }
 
-/// Lets a wrapped client connection resume a session taken from another of the same context. (A
-/// context does this by itself for connections to the same server name.)
+/// Lets a wrapped client connection resume a session taken from another of the same context to the
+/// same server name. (A context does this by itself.) It is not resumed once a certificate that was
+/// verified for it has expired.
 ///
 /// Returns: 0.
-/// Errors: -EISCONN once the handshake has begun, -EINVAL for a session of another context or a
-/// handle that is none, -ENODATA when it has been used already, -EOPNOTSUPP on a server,
+/// Errors: -EISCONN once the handshake has begun, -EINVAL for a session of another context (or of
+/// the same before its settings were changed), of another name, or a handle that is none, -ENODATA when it has been used already, -EOPNOTSUPP on a server,
 /// USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
 /// Blocks: no.
 /// Threads: any.

@@ -12,8 +12,10 @@ use crate::object;
 use crate::tls::context::Context;
 
 /// Makes a TLS context: USOCKET_TLS_CLIENT or USOCKET_TLS_SERVER. It is set up with the functions
-/// that follow, then used by any number of connections (usocket_tls_wrap); from the first on it
-/// can no longer be changed (USOCKET_ETLS_CONTEXT_IN_USE).
+/// that follow, and used by any number of connections (usocket_tls_wrap). A connection takes the
+/// settings as they are when it is wrapped; what is changed later is for those wrapped from then
+/// on. A change ends the sessions a client has kept to resume; the sessions of a server's clients
+/// stay, and each is judged by the new settings before it is resumed.
 ///
 /// A client verifies its server by default: a chain to a trusted certificate (the system's store
 /// when none was given), dates, and the name. A server asks for no client certificate by default.
@@ -32,7 +34,8 @@ pub extern "C" fn usocket_tls_context_create(role: i32) -> usocket_tls_context_t
 
 /// Gives the context a certificate and its private key. A server may have several and chooses by
 /// the name its client asks for, and by the algorithms it knows; the first is for all others. A
-/// client presents the first that suits the server.
+/// client presents the first that suits the server. One for the same names and with the same kind of
+/// key as an earlier one takes its place: so a certificate is renewed while the server runs.
 ///
 /// `cert` is PEM (the certificate first, its issuers after it) or DER (one certificate after
 /// another); `key` is PEM or DER: PKCS#8, PKCS#1 or SEC1. NULL as `key` takes it from the PEM text
@@ -40,8 +43,7 @@ pub extern "C" fn usocket_tls_context_create(role: i32) -> usocket_tls_context_t
 ///
 /// Returns: 0.
 /// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_KEY_INVALID, USOCKET_ETLS_KEY_ENCRYPTED,
-/// USOCKET_ETLS_KEY_MISMATCH, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,
-/// USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP. The sentence is at
+/// USOCKET_ETLS_KEY_MISMATCH, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP. The sentence is at
 /// usocket_error_detail(context, ...).
 /// Blocks: no.
 /// Threads: any.
@@ -81,12 +83,26 @@ pub unsafe extern "C" fn usocket_tls_context_add_cert_file(
     })
 }
 
+/// Takes all certificates with their keys out of the context, so that others can take their place:
+/// connections wrapped from then on use those. A server without any cannot be used
+/// (USOCKET_ETLS_NO_CERT).
+///
+/// Returns: 0.
+/// Errors: -EBADF, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any; a connection wrapped on another thread in between finds none.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_context_clear_certs(context: usocket_tls_context_t) -> i32 {
+    guard(|| tls_only!(context => on_context(context, |c| c.clear_certs())))
+}
+
 /// Sets whether the certificates that follow must come with their own private key: 1, as at first,
 /// or 0, where it is the peer that finds out, in the handshake: it refuses what another key signs.
 /// (Mbed TLS does no other check. It weakens nothing here; the error only comes late.)
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for another number, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for another number, -EBADF, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -103,8 +119,7 @@ pub extern "C" fn usocket_tls_context_set_key_check(
 /// none of them; one that offers no ALPN at all is welcome.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for a name that is empty or over 255 bytes, USOCKET_ETLS_CONTEXT_IN_USE,
-/// -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for a name that is empty or over 255 bytes, -EBADF, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the text is copied.
@@ -125,7 +140,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_alpn(
 ///
 /// Returns: 0.
 /// Errors: USOCKET_ETLS_NO_SUCH_VERSION for others, for none left, or 1.2 in a build without it;
-/// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// -EBADF, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -138,13 +153,14 @@ pub extern "C" fn usocket_tls_context_set_versions(
     guard(|| tls_only!((context, min, max) => on_context(context, |c| c.set_versions(min, max))))
 }
 
-/// Sets the cipher suites, in the order of preference: names separated by colons or commas, IANA's
+/// Sets the cipher suites, the best first: names separated by colons or commas, IANA's
 /// ("TLS_AES_128_GCM_SHA256") or OpenSSL's ("ECDHE-RSA-AES128-GCM-SHA256"). NULL for the library's
-/// own. The suites of a version not named here are left out, and with them the version.
+/// own. The suites of a version not named here are left out, and with them the version. A server
+/// that names suites takes its best that the client has, too; one that does not leaves the order to
+/// its clients.
 ///
 /// Returns: 0.
-/// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, USOCKET_ETLS_CONTEXT_IN_USE,
-/// -EBADF, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the text is copied.
@@ -186,8 +202,7 @@ pub unsafe extern "C" fn usocket_tls_context_ciphers(
 /// such as "X25519MLKEM768:X25519:secp256r1". NULL for the library's own.
 ///
 /// Returns: 0.
-/// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, USOCKET_ETLS_CONTEXT_IN_USE,
-/// -EBADF, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the text is copied.
@@ -209,7 +224,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_groups(
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for a negative number or more than 1,000,000 sessions or 16 tickets,
-/// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// -EBADF, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -224,12 +239,32 @@ pub extern "C" fn usocket_tls_context_set_resumption(
     )
 }
 
+/// Sets the most data that goes into one record, for peers with small buffers: 64 to 16384 bytes
+/// (16384 is TLS's own limit), or 0 for that. A record is up to 29 bytes longer on the wire. Also
+/// what the handshake sends is cut into such records; a peer that cannot put a long message
+/// together needs a short certificate chain. What the peer sends is up to the peer.
+///
+/// Returns: 0.
+/// Errors: -EINVAL for another number, -EBADF, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_context_set_max_record(
+    context: usocket_tls_context_t,
+    bytes: i32,
+) -> i32 {
+    guard(|| tls_only!((context, bytes) => on_context(context, |c| c.set_max_record(bytes))))
+}
+
 /// Lets every connection of the context append its secrets to a file, in the format Wireshark
 /// reads: whoever has the file can read the traffic. NULL takes the file's name from the
-/// environment's SSLKEYLOGFILE; without that nothing is logged.
+/// environment's SSLKEYLOGFILE; without that nothing is logged, nor in a program that runs with
+/// more rights than who started it (setuid, capabilities). A line that cannot be written is lost,
+/// and the connection goes on.
 ///
 /// Returns: 0, or 1 when nothing will be logged.
-/// Errors: those of open(2), USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Errors: those of open(2), -EBADF, -EOPNOTSUPP.
 /// Blocks: on the file system.
 /// Threads: any.
 /// Ownership: nothing changes hands.

@@ -7,6 +7,8 @@ use super::library::usocket_tls_context_t;
 use super::tls_context::on_context;
 use super::{bytes, guard, required_text, tls_only};
 #[cfg(feature = "tls")]
+use crate::sys::fork;
+#[cfg(feature = "tls")]
 use crate::tls::context::Callback;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
@@ -17,14 +19,17 @@ use std::sync::Arc;
 pub type usocket_tls_verify_cb =
     Option<unsafe extern "C" fn(arg: *mut c_void, der: *const u8, len: usize, depth: i32) -> i32>;
 
-/// Trusts certificates, PEM or DER, any number of them: those issued by them (CA certificates),
-/// and they themselves. A self-signed certificate given here is accepted as the peer's own, also
-/// if it says it is a CA, also with nothing but a common name in it. Of several, those that cannot
-/// be read are left out.
+/// Trusts certificates, PEM or DER, any number of them. One that may issue others (it says CA:TRUE
+/// in its basic constraints, or is of version 1) is what chains may lead to, while it has not
+/// expired. Each is also good as the peer's own, whole: without a chain, also if it is self-signed,
+/// says it is a CA, or has nothing but a common name in it; its dates, its name, its purpose
+/// (extended key usage), pins and the callback count as ever, and with revocation lists one of its
+/// issuer must let it pass. It means the same given by usocket_tls_context_add_trust_file,
+/// usocket_tls_context_add_trust_dir and the system's store. Of several, those that cannot be read
+/// are left out.
 ///
 /// Returns: how many certificates were added.
-/// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,
-/// USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the certificates are copied.
@@ -60,11 +65,12 @@ pub unsafe extern "C" fn usocket_tls_context_add_trust_file(
     })
 }
 
-/// As usocket_tls_context_add_trust, from all files of a directory; those that hold no certificate are
-/// passed over.
+/// As usocket_tls_context_add_trust, from all files of a directory, or none of them. Files that hold
+/// no certificate are passed over; one that is damaged or cannot be read is an error that names it.
+/// A directory without certificates leaves nobody trusted, not the system's store.
 ///
 /// Returns: how many certificates were added.
-/// Errors: those of opendir(3); USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EFAULT, -EOPNOTSUPP.
+/// Errors: those of opendir(3), open(2) and read(2), USOCKET_ETLS_PEM_BAD; -EBADF, -EFAULT, -EOPNOTSUPP.
 /// Blocks: on the file system.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -81,11 +87,12 @@ pub unsafe extern "C" fn usocket_tls_context_add_trust_dir(
 }
 
 /// Trusts what the system trusts: the environment's SSL_CERT_FILE and SSL_CERT_DIR, or the
-/// distribution's store. It is read once per process and shared. A client that was given no trust
+/// distribution's store (always that in a program that runs with more rights than who started it).
+/// It is read once per process and shared. A client that was given no trust
 /// at all does this by itself when it is first used.
 ///
 /// Returns: how many certificates the store has.
-/// Errors: USOCKET_ETLS_NO_TRUST when it has none, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF,
+/// Errors: USOCKET_ETLS_NO_TRUST when it has none, -EBADF,
 /// -EOPNOTSUPP.
 /// Blocks: the first time on the file system, for some milliseconds.
 /// Threads: any.
@@ -99,7 +106,7 @@ pub extern "C" fn usocket_tls_context_add_trust_system(context: usocket_tls_cont
 ///
 /// Returns: how many certificates there are.
 /// Errors: -EOPNOTSUPP when the build has no feature "webpki-roots" (or no TLS),
-/// USOCKET_ETLS_CONTEXT_IN_USE, -EBADF.
+/// -EBADF.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -108,12 +115,13 @@ pub extern "C" fn usocket_tls_context_add_trust_mozilla(context: usocket_tls_con
     guard(|| tls_only!(context => on_context(context, |c| c.trust_mozilla())))
 }
 
-/// Gives the context revocation lists, PEM or DER. With at least one, the peer's whole chain must
-/// be covered by lists that are up to date; see usocket_tls_context_set_crl_flags.
+/// Gives the context revocation lists, PEM or DER: all of them, or none. With at least one, the
+/// peer's whole chain must be covered by lists that are up to date; see
+/// usocket_tls_context_set_crl_flags. A list that could not be used in full (delta and indirect
+/// lists, critical extensions that are not known) is refused here.
 ///
 /// Returns: how many lists were added.
-/// Errors: USOCKET_ETLS_CRL_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD,
-/// USOCKET_ETLS_CONTEXT_IN_USE; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_CRL_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the lists are copied.
@@ -133,7 +141,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_crl(
 /// Sets how revocation lists are used: USOCKET_TLS_CRL_ flags, 0 at first.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for unknown flags, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for unknown flags, -EBADF, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -147,10 +155,12 @@ pub extern "C" fn usocket_tls_context_set_crl_flags(
 
 /// Sets whether the peer is verified: USOCKET_TLS_VERIFY_REQUIRED (a client's default),
 /// USOCKET_TLS_VERIFY_OPTIONAL or USOCKET_TLS_VERIFY_NONE_INSECURE (a server's default: it asks
-/// for no certificate, so nothing is insecure about that unless you need to know your clients).
+/// for no certificate, so nothing is insecure about that unless you need to know your clients). The
+/// default of a server with pins, a verify callback or revocation lists is
+/// USOCKET_TLS_VERIFY_REQUIRED.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for another mode, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for another mode, -EBADF, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -163,7 +173,7 @@ pub extern "C" fn usocket_tls_context_set_verify(context: usocket_tls_context_t,
 /// USOCKET_TLS_HOSTNAME_INSECURE_ANY.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for another mode, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for another mode, -EBADF, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -180,7 +190,7 @@ pub extern "C" fn usocket_tls_context_set_hostname_check(
 /// SubjectPublicKeyInfo, 32 bytes. Without verification, only the peer's own key counts.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for another length, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EFAULT, -EOPNOTSUPP.
+/// Errors: -EINVAL for another length, -EBADF, -EFAULT, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the pin is copied.
@@ -199,15 +209,16 @@ pub unsafe extern "C" fn usocket_tls_context_add_pin(
 
 /// Sets what decides last about the peer: it is called for each certificate of the chain, from the
 /// trusted one down to the peer's own (depth 0), once everything else has accepted them, and
-/// accepts with 0. It can only refuse (USOCKET_ETLS_CERT_REFUSED). Of the system's store the
-/// trusted certificate itself is not shown. Without verification only the peer's own is. NULL
-/// removes it.
+/// accepts with 0. It can only refuse (USOCKET_ETLS_CERT_REFUSED). Without verification only the
+/// peer's own is shown. A client with a callback resumes no sessions, for a resumed connection
+/// shows no certificates; a server's callback is asked again about the certificate its client had
+/// shown. NULL removes it.
 ///
 /// The callback runs within the handshake, on the thread that drives it. It must return (no
 /// longjmp), and must not use the connection it is about.
 ///
 /// Returns: 0.
-/// Errors: USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Errors: -EBADF, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any; connections on several threads call it at once.
 /// Ownership: `arg` stays the caller's and must outlive the context and its connections.
@@ -226,7 +237,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_verify_callback(
 /// the time now, and it goes on from there. 0 is the system's clock.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for a negative time, USOCKET_ETLS_CONTEXT_IN_USE, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for a negative time, -EBADF, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -256,7 +267,7 @@ unsafe impl Sync for Verdict {}
 impl Verdict {
     fn on(&self, der: &[u8], depth: i32) -> i32 {
         // SAFETY: the caller of the ABI vouches for both; the certificate lives until it returns.
-        unsafe { self.0(self.1, der.as_ptr(), der.len(), depth) }
+        fork::host(|| unsafe { self.0(self.1, der.as_ptr(), der.len(), depth) })
     }
 }
 

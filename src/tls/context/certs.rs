@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
+use rustls::{CipherSuite, NamedGroup, SignatureAlgorithm, SignatureScheme};
 
 use crate::error::causes::*;
 use crate::tls::Cause;
-use crate::tls::material::der::Facts;
+use crate::tls::material::algorithm::Key;
 use crate::tls::material::keylog;
 use crate::tls::material::pem;
+use crate::tls::material::provider::{group_name, suite_name};
+use crate::tls::material::x509::Facts;
 
 /// A certificate with its key, and the names it is for.
 #[derive(Clone, Debug)]
@@ -41,9 +43,16 @@ impl Identity {
             names.extend(facts.common_name.as_ref().map(|cn| cn.to_ascii_lowercase()));
         }
         let key = pem::private_key(key)?;
-        let key = provider.key_provider.load_private_key(key).map_err(|e| {
-            Cause::new(USOCKET_ETLS_KEY_INVALID, format!("the private key cannot be used: {e}"))
-        })?;
+        let problem = Key::private(key.secret_der())
+            .and_then(|k| k.problem(&provider.signature_verification_algorithms));
+        let unusable = |e| match problem {
+            Some(problem) => format!("the private key is {problem}"),
+            None => format!("the private key cannot be used: {e}"),
+        };
+        let key = provider
+            .key_provider
+            .load_private_key(key)
+            .map_err(|e| Cause::new(USOCKET_ETLS_KEY_INVALID, unusable(e)))?;
         // A key that cannot say what its public half is passes, as in rustls.
         let another =
             |key: &dyn SigningKey| key.public_key().is_some_and(|p| p.as_ref() != facts.key);
@@ -52,6 +61,11 @@ impl Identity {
         }
         let key = CertifiedKey::new(certs, key);
         Ok(Identity { key: Arc::new(key), names })
+    }
+
+    /// Whether another is for the same names with the same kind of key, so that only one is needed.
+    pub fn is_renewed_by(&self, other: &Identity) -> bool {
+        self.names == other.names && self.key.key.algorithm() == other.key.key.algorithm()
     }
 
     fn is_for(&self, name: &str) -> bool {
@@ -68,7 +82,70 @@ impl Identity {
 
 /// All of a context's.
 #[derive(Debug)]
-pub struct Identities(pub Vec<Identity>);
+pub struct Identities {
+    /// In the order they were given.
+    pub list: Vec<Identity>,
+    /// The context's suites, to say what a client lacks.
+    pub suites: Vec<CipherSuite>,
+    /// And its groups.
+    pub groups: Vec<NamedGroup>,
+}
+
+impl Identities {
+    /// Notes why there will be no handshake, where rustls would see something else first.
+    fn note_what_is_missing(&self, hello: &ClientHello<'_>) {
+        let suites = hello.cipher_suites();
+        let groups = hello.named_groups().unwrap_or_default();
+        if !suites.iter().any(|s| self.suites.contains(s)) {
+            let known = suites.iter().filter(|s| format!("{s:?}").starts_with("TLS"));
+            let names: Vec<_> = known.map(|s| suite_name(*s)).collect();
+            keylog::note_cause(missing(USOCKET_ETLS_NO_COMMON_SUITE, &names));
+        } else if !groups.iter().any(|g| self.groups.contains(g)) {
+            let names: Vec<_> = groups.iter().map(|g| group_name(*g)).collect();
+            keylog::note_cause(missing(USOCKET_ETLS_NO_COMMON_GROUP, &names));
+        }
+    }
+
+    /// A key that fits nothing: rustls refuses the client with handshake_failure for it, where it
+    /// would be silent, or say access_denied, about one that does not fit.
+    fn none(&self) -> Option<Arc<CertifiedKey>> {
+        let first = self.list.first()?;
+        let kinds: Vec<_> =
+            self.list.iter().map(|i| format!("{:?}", i.key.key.algorithm())).collect();
+        let words = format!(
+            "no signature algorithm in common with the peer: it accepts none that a certificate of ours ({}) can be used with",
+            kinds.join(", ")
+        );
+        keylog::note_cause(Cause::new(USOCKET_ETLS_NO_COMMON_SIGNATURE, words));
+        Some(Arc::new(CertifiedKey::new(first.key.cert.clone(), Arc::new(NoKey))))
+    }
+}
+
+/// The sentence for a client that offers nothing the context has.
+fn missing(code: i32, offered: &[String]) -> Cause {
+    /// A client may offer hundreds.
+    const MOST: usize = 4;
+    let more = if offered.len() > MOST { ", ..." } else { "" };
+    let list = match offered {
+        [] => "none that is known here".into(),
+        offered => format!("only {}{more}", offered[..offered.len().min(MOST)].join(", ")),
+    };
+    Cause::new(code, format!("{}: the client offers {list}", crate::error::message(code)))
+}
+
+/// See [`Identities::none`].
+#[derive(Debug)]
+struct NoKey;
+
+impl SigningKey for NoKey {
+    fn choose_scheme(&self, _: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        None
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        SignatureAlgorithm::Anonymous
+    }
+}
 
 impl ResolvesServerCert for Identities {
     /// By name, among those whose key the client knows; else the first that it knows.
@@ -77,19 +154,21 @@ impl ResolvesServerCert for Identities {
         keylog::note_server_name(name);
         let schemes = hello.signature_schemes();
         let named = name.map(str::to_ascii_lowercase);
-        let by_name = named.and_then(|n| self.0.iter().find(|i| i.is_for(&n) && i.suits(schemes)));
-        let chosen = by_name.or_else(|| self.0.iter().find(|i| i.suits(schemes)));
-        // One that does not suit lets rustls say so, better than none at all would.
-        chosen.or(self.0.first()).map(|i| i.key.clone())
+        let by_name =
+            named.and_then(|n| self.list.iter().find(|i| i.is_for(&n) && i.suits(schemes)));
+        let chosen = by_name.or_else(|| self.list.iter().find(|i| i.suits(schemes)));
+        let chosen = chosen.map(|i| i.key.clone()).or_else(|| self.none());
+        self.note_what_is_missing(&hello);
+        chosen
     }
 }
 
 impl ResolvesClientCert for Identities {
     fn resolve(&self, _hints: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.0.iter().find(|i| i.suits(schemes)).map(|i| i.key.clone())
+        self.list.iter().find(|i| i.suits(schemes)).map(|i| i.key.clone())
     }
 
     fn has_certs(&self) -> bool {
-        !self.0.is_empty()
+        !self.list.is_empty()
     }
 }

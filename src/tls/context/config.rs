@@ -1,4 +1,4 @@
-//! A context turned into what rustls uses, once, when it is first used.
+//! A context turned into what rustls uses.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::UnixTime;
-use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
+use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, DistinguishedName, ServerConfig, SupportedProtocolVersion};
 
@@ -14,10 +14,11 @@ use crate::error::causes::*;
 use crate::tls::Cause;
 use crate::tls::context::certs::Identities;
 use crate::tls::context::resume::Store;
+use crate::tls::context::tickets::Kept;
 use crate::tls::context::{Draft, Role};
 use crate::tls::material::keylog::Log;
-use crate::tls::material::provider;
 use crate::tls::material::roots;
+use crate::tls::verify::lasting::Lasting;
 use crate::tls::verify::{Mode, Verifier};
 
 /// What a session needs of its context.
@@ -30,18 +31,6 @@ pub struct Config {
     pub check_name: bool,
     /// The clock was set by the program.
     pub own_clock: bool,
-    /// The lowest and highest version.
-    pub versions: (u16, u16),
-}
-
-impl Config {
-    /// The cryptography in use.
-    pub fn provider(&self) -> &CryptoProvider {
-        match &self.side {
-            Side::Client(c, _) => c.crypto_provider(),
-            Side::Server(c) => c.crypto_provider(),
-        }
-    }
 }
 
 /// Client or server.
@@ -53,7 +42,7 @@ pub enum Side {
 }
 
 /// The time, for devices without a clock of their own.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Clock(pub Option<(u64, Instant)>);
 
 impl TimeProvider for Clock {
@@ -67,32 +56,38 @@ impl TimeProvider for Clock {
     }
 }
 
-/// Makes it.
-pub fn build(draft: &Draft, role: Role) -> Result<Config, Cause> {
+/// Makes it. What is kept of a server's clients stays from one time to the next.
+pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Config, Cause> {
     let provider = Arc::new(narrowed(draft));
     let versions = versions(draft, &provider)?;
     let verifier = Arc::new(verifier(draft, role, provider.clone())?);
     let (mode, check_name) = (verifier.mode, verifier.check_name);
-    let log = Arc::new(Log(draft.keylog.as_ref().and_then(|f| f.try_clone().ok())));
-    let clock = Arc::new(draft.clock);
-    let own_clock = clock.0.is_some();
-    let identities = Arc::new(Identities(draft.identities.clone()));
+    let log = Arc::new(Log(draft.keylog.clone()));
+    let clock = draft.clock;
+    let suites = provider.cipher_suites.iter().map(|s| s.suite()).collect();
+    let groups = provider.kx_groups.iter().map(|g| g.name()).collect();
+    let identities = Arc::new(Identities { list: draft.identities.clone(), suites, groups });
     let unusable = |e: rustls::Error| Cause::new(USOCKET_ETLS_NO_SUCH_SUITE, e.to_string());
     let sessions = draft.sessions;
+    // rustls counts a record's header, too.
+    let max_fragment_size = draft.max_record.map(|n| n + 5);
     let side = match role {
         Role::Client => {
-            let builder = ClientConfig::builder_with_details(provider, clock)
+            let builder = ClientConfig::builder_with_details(provider, Arc::new(clock))
                 .with_protocol_versions(&versions)
                 .map_err(unusable)?
                 .dangerous()
-                .with_custom_certificate_verifier(verifier);
-            let mut config = match identities.0.is_empty() {
+                .with_custom_certificate_verifier(verifier.clone());
+            let mut config = match identities.list.is_empty() {
                 true => builder.with_no_client_auth(),
                 false => builder.with_client_cert_resolver(identities),
             };
             config.alpn_protocols.clone_from(&draft.alpn);
             config.key_log = log;
-            let store = (sessions > 0).then(|| Arc::new(Store::new(sessions)));
+            config.max_fragment_size = max_fragment_size;
+            // A resumed connection shows no certificates, and a callback is to see them each time.
+            let resumes = sessions > 0 && verifier.callback.is_none();
+            let store = resumes.then(|| Arc::new(Store::new(sessions, verifier, clock)));
             config.resumption = match &store {
                 Some(store) => Resumption::store(store.clone()),
                 None => Resumption::disabled(),
@@ -100,28 +95,36 @@ pub fn build(draft: &Draft, role: Role) -> Result<Config, Cause> {
             Side::Client(Arc::new(config), store)
         }
         Role::Server => {
-            if identities.0.is_empty() {
+            if identities.list.is_empty() {
                 return Err(Cause::plain(USOCKET_ETLS_NO_CERT));
             }
-            let mut config = ServerConfig::builder_with_details(provider, clock)
+            let mut config = ServerConfig::builder_with_details(provider, Arc::new(clock))
                 .with_protocol_versions(&versions)
                 .map_err(unusable)?
-                .with_client_cert_verifier(verifier)
+                .with_client_cert_verifier(verifier.clone())
                 .with_cert_resolver(identities);
             config.alpn_protocols.clone_from(&draft.alpn);
             config.key_log = log;
+            config.max_fragment_size = max_fragment_size;
+            // Who names suites says which is best; the library's own order leaves that to clients,
+            // which know what their processors are good at.
+            config.ignore_client_order = draft.suites.is_some();
             config.send_tls13_tickets = if sessions > 0 { draft.tickets } else { 0 };
-            config.session_storage = match sessions {
-                0 => Arc::new(NoServerSessionStorage {}),
-                n => ServerSessionMemoryCache::new(n),
-            };
-            if sessions > 0 && draft.tickets > 0 {
-                config.ticketer = provider::ticketer()?;
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            if kept.as_ref().is_none_or(|k| k.sessions != sessions) {
+                *kept = if sessions > 0 { Some(Kept::new(sessions)?) } else { None };
+            }
+            if let Some(kept) = kept {
+                let (tickets, memory) = kept.guarded(&verifier, clock);
+                config.session_storage = memory;
+                if draft.tickets > 0 {
+                    config.ticketer = tickets;
+                }
             }
             Side::Server(Arc::new(config))
         }
     };
-    Ok(Config { side, mode, check_name, own_clock, versions: draft.versions })
+    Ok(Config { side, mode, check_name, own_clock: clock.0.is_some() })
 }
 
 /// The provider with the suites and groups that were asked for.
@@ -155,50 +158,50 @@ fn versions(
 }
 
 fn verifier(draft: &Draft, role: Role, provider: Arc<CryptoProvider>) -> Result<Verifier, Cause> {
-    let mut anchors = draft.anchors.clone();
-    let own: Vec<_> = draft
-        .trusted
-        .iter()
-        .filter_map(|c| webpki::anchor_from_trusted_cert(c).ok())
-        .map(|a| a.to_owned())
-        .collect();
-    if !own.is_empty() {
-        anchors.insert(0, own.into());
+    let mut trusted = draft.stores.clone();
+    if !draft.trusted.is_empty() {
+        trusted.insert(0, draft.trusted.clone());
     }
+    // Somebody who says how clients' certificates are to be looked at wants to see them.
+    let looks = draft.callback.is_some() || !draft.keys.is_empty() || !draft.lists.is_empty();
     let mode = match (draft.mode, role) {
-        (Some(Mode::Optional), Role::Client) | (None, Role::Client) => Mode::Required,
-        (None, Role::Server) => Mode::None,
         (Some(mode), _) => mode,
+        (None, Role::Server) if !looks => Mode::None,
+        (None, _) => Mode::Required,
     };
-    if mode != Mode::None && anchors.is_empty() && draft.trusted.is_empty() {
-        if role == Role::Server {
-            let words = "a server that verifies its clients needs a trusted certificate: that of who issues theirs";
-            return Err(Cause::new(USOCKET_ETLS_NO_TRUST, words));
+    if mode != Mode::None && trusted.is_empty() {
+        let missing = |words: &str| Err(Cause::new(USOCKET_ETLS_NO_TRUST, words));
+        match role {
+            Role::Server => {
+                return missing(
+                    "a server that verifies its clients needs a trusted certificate: that of who issues theirs",
+                );
+            }
+            Role::Client if draft.trust_given => {
+                return missing("no certificate is trusted: where they were to be, there is none");
+            }
+            Role::Client => trusted.push(roots::system()?),
         }
-        anchors.push(roots::system()?);
     }
     // Told to clients, so that they know which certificate to present. Not a whole store: that
     // would be kilobytes in every handshake.
     let hints = match role {
         Role::Client => Vec::new(),
-        Role::Server => (draft.trusted.iter())
-            .filter_map(|c| webpki::anchor_from_trusted_cert(c).ok())
+        Role::Server => (draft.trusted.anchors().iter())
             .map(|a| DistinguishedName::in_sequence(a.subject.as_ref()))
             .collect(),
     };
-    let crls = draft.crls.iter().filter_map(|c| {
-        webpki::OwnedCertRevocationList::from_der(c).ok().map(webpki::CertRevocationList::Owned)
-    });
     Ok(Verifier {
         mode,
         check_name: role == Role::Client && draft.check_name && mode != Mode::None,
-        pinned: draft.trusted.clone(),
-        anchors,
-        crls: crls.collect(),
+        trusted,
+        lists: draft.lists.clone(),
         crl_policy: draft.crl_policy,
         keys: draft.keys.clone(),
         callback: draft.callback.clone(),
         provider,
         hints,
+        own_clock: draft.clock.0.is_some(),
+        lasting: Lasting::default(),
     })
 }

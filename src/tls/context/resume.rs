@@ -1,14 +1,17 @@
-//! Client sessions: kept per context, taken out, given to another connection of that context.
+//! Client sessions: kept per context, taken out, given to another connection to the same server.
 
 use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rustls::NamedGroup;
-use rustls::client::{
-    ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue,
-};
-use rustls::pki_types::ServerName;
+use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
+
+use crate::sys::fork::Lock;
+use crate::tls::context::config::Clock;
+use crate::tls::verify::Verifier;
 
 /// What a server gave to resume its session with.
 enum Value {
@@ -16,15 +19,42 @@ enum Value {
     Tls13(Tls13ClientSessionValue),
 }
 
+/// A session, and until when what was verified for it holds.
+struct Session {
+    value: Value,
+    until: UnixTime,
+}
+
 /// A session outside its context's store, as the ABI hands it out. It can be used once.
 pub struct Ticket {
     store: Arc<Store>,
-    value: Mutex<Option<Value>>,
+    name: ServerName<'static>,
+    session: Lock<Option<Session>>,
+}
+
+/// What is known of one server.
+#[derive(Default)]
+struct Server {
+    group: Option<NamedGroup>,
+    tls12: Option<(Tls12ClientSessionValue, UnixTime)>,
+    /// The newest last.
+    tls13: VecDeque<(Tls13ClientSessionValue, UnixTime)>,
+}
+
+#[derive(Default)]
+struct Servers {
+    by_name: HashMap<ServerName<'static>, Server>,
+    /// The first that came is the first that goes.
+    order: VecDeque<ServerName<'static>>,
 }
 
 /// A context's sessions, by server name.
 pub struct Store {
-    kept: ClientSessionMemoryCache,
+    verifier: Arc<Verifier>,
+    clock: Clock,
+    /// How many servers there is room for.
+    most: usize,
+    servers: Lock<Servers>,
 }
 
 impl std::fmt::Debug for Store {
@@ -36,26 +66,32 @@ impl std::fmt::Debug for Store {
 thread_local! {
     /// The session the connection being made on this thread is to resume. rustls asks for it
     /// within the constructor, so it is set around that and nothing else.
-    static PREFERRED: RefCell<Option<Value>> = const { RefCell::new(None) };
+    static PREFERRED: RefCell<Option<Session>> = const { RefCell::new(None) };
 }
 
+/// How many sessions of TLS 1.3, each good for one connection, are kept of a server.
+const EACH: usize = 8;
+
 impl Store {
-    /// A store for about so many sessions.
-    pub fn new(sessions: usize) -> Self {
-        Store { kept: ClientSessionMemoryCache::new(sessions) }
+    /// A store for about so many sessions of what `verifier` accepts.
+    pub fn new(sessions: usize, verifier: Arc<Verifier>, clock: Clock) -> Self {
+        let most = sessions.div_ceil(EACH);
+        Store { verifier, clock, most, servers: Lock::default() }
     }
 
     /// Takes the newest session for a server out.
     pub fn take(self: &Arc<Self>, name: &ServerName<'static>) -> Option<Ticket> {
-        let value = match self.kept.take_tls13_ticket(name) {
-            Some(v) => Value::Tls13(v),
+        let mut servers = self.servers.lock().ok()?;
+        let server = servers.by_name.get_mut(name)?;
+        let session = match server.tls13.pop_back() {
+            Some((v, until)) => Session { value: Value::Tls13(v), until },
             None => {
-                let v = self.kept.tls12_session(name)?;
-                self.kept.remove_tls12_session(name);
-                Value::Tls12(v)
+                let (v, until) = server.tls12.take()?;
+                Session { value: Value::Tls12(v), until }
             }
         };
-        Some(Ticket { store: self.clone(), value: Mutex::new(Some(value)) })
+        let session = Lock::new(Some(session));
+        Some(Ticket { store: self.clone(), name: name.clone(), session })
     }
 
     /// Runs `make`, which makes a connection, so that it resumes what was taken from `ticket`.
@@ -66,59 +102,108 @@ impl Store {
         let _ = set(None);
         made
     }
+
+    /// Whether a time is still to come.
+    fn ahead(&self, until: UnixTime) -> bool {
+        self.clock.current_time().is_some_and(|now| now <= until)
+    }
+
+    /// Changes what is kept of a server.
+    fn edit(&self, name: ServerName<'static>, change: impl FnOnce(&mut Server)) {
+        let Ok(mut servers) = self.servers.lock() else { return };
+        if !servers.by_name.contains_key(&name) {
+            if servers.order.len() >= self.most
+                && let Some(oldest) = servers.order.pop_front()
+            {
+                servers.by_name.remove(&oldest);
+            }
+            servers.order.push_back(name.clone());
+        }
+        change(servers.by_name.entry(name).or_default());
+    }
+
+    /// The preferred session, if it is of this kind and still counts.
+    fn preferred<T>(
+        &self,
+        of_kind: impl Fn(Value) -> Option<T>,
+        is: fn(&Value) -> bool,
+    ) -> Option<T> {
+        let take = |p: &RefCell<Option<Session>>| p.borrow_mut().take_if(|s| is(&s.value));
+        let session = PREFERRED.try_with(take).ok().flatten()?;
+        self.ahead(session.until).then(|| of_kind(session.value)).flatten()
+    }
 }
 
 /// What was in a ticket.
-pub struct Taken(Value);
+pub struct Taken(Session);
 
 impl Ticket {
     /// Uses the ticket up; `None` when it was.
     pub fn redeem(&self) -> Option<Taken> {
-        self.value.lock().take().map(Taken)
+        self.session.lock().ok()?.take().map(Taken)
     }
 
-    /// Whether it came from this store.
-    pub fn is_of(&self, store: &Arc<Store>) -> bool {
-        Arc::ptr_eq(&self.store, store)
+    /// Whether it came from this store and is for this name: the server proved to be that one, and
+    /// nothing is known of it as another.
+    pub fn is_for(&self, store: &Arc<Store>, name: &ServerName<'_>) -> bool {
+        Arc::ptr_eq(&self.store, store) && self.name == *name
     }
-}
-
-fn preferred(take: impl FnOnce(&mut Option<Value>) -> Option<Value>) -> Option<Value> {
-    PREFERRED.try_with(|p| take(&mut p.borrow_mut())).ok().flatten()
 }
 
 impl ClientSessionStore for Store {
     fn set_kx_hint(&self, name: ServerName<'static>, group: NamedGroup) {
-        self.kept.set_kx_hint(name, group);
+        self.edit(name, |server| server.group = Some(group));
     }
 
     fn kx_hint(&self, name: &ServerName<'_>) -> Option<NamedGroup> {
-        self.kept.kx_hint(name)
+        self.servers.lock().ok()?.by_name.get(name)?.group
     }
 
     fn set_tls12_session(&self, name: ServerName<'static>, value: Tls12ClientSessionValue) {
-        self.kept.set_tls12_session(name, value);
+        if let Some(until) = self.verifier.lasting.until(&name) {
+            self.edit(name, |server| server.tls12 = Some((value, until)));
+        }
     }
 
     fn tls12_session(&self, name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        match preferred(|p| p.take_if(|v| matches!(v, Value::Tls12(_)))) {
-            Some(Value::Tls12(v)) => Some(v),
-            _ => self.kept.tls12_session(name),
-        }
+        let kind = |v| if let Value::Tls12(v) = v { Some(v) } else { None };
+        self.preferred(kind, |v| matches!(v, Value::Tls12(_))).or_else(|| {
+            let servers = self.servers.lock().ok()?;
+            let (value, until) = servers.by_name.get(name)?.tls12.as_ref()?;
+            self.ahead(*until).then(|| value.clone())
+        })
     }
 
     fn remove_tls12_session(&self, name: &ServerName<'static>) {
-        self.kept.remove_tls12_session(name);
+        let Ok(mut servers) = self.servers.lock() else { return };
+        if let Some(server) = servers.by_name.get_mut(name) {
+            server.tls12 = None;
+        }
     }
 
     fn insert_tls13_ticket(&self, name: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.kept.insert_tls13_ticket(name, value);
+        if let Some(until) = self.verifier.lasting.until(&name) {
+            self.edit(name, |server| {
+                if server.tls13.len() >= EACH {
+                    server.tls13.pop_front();
+                }
+                server.tls13.push_back((value, until));
+            });
+        }
     }
 
     fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        match preferred(|p| p.take_if(|v| matches!(v, Value::Tls13(_)))) {
-            Some(Value::Tls13(v)) => Some(v),
-            _ => self.kept.take_tls13_ticket(name),
-        }
+        let kind = |v| if let Value::Tls13(v) = v { Some(v) } else { None };
+        self.preferred(kind, |v| matches!(v, Value::Tls13(_))).or_else(|| {
+            let mut servers = self.servers.lock().ok()?;
+            let server = servers.by_name.get_mut(name)?;
+            // The newest that still counts; what no longer does is of no more use.
+            while let Some((value, until)) = server.tls13.pop_back() {
+                if self.ahead(until) {
+                    return Some(value);
+                }
+            }
+            None
+        })
     }
 }

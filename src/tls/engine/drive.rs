@@ -121,15 +121,21 @@ fn encode<D>(data: &mut EncodeTlsData<'_, D>, output: &mut Buffer) -> Result<Tur
 
 fn put(
     output: &mut Buffer,
-    want: usize,
-    op: impl FnOnce(&mut [u8]) -> Result<usize, EncryptError>,
+    mut want: usize,
+    mut op: impl FnMut(&mut [u8]) -> Result<usize, EncryptError>,
 ) -> Result<Turn, Tls> {
-    match op(output.large_room(want)) {
-        Ok(n) => {
-            output.fill(n);
-            Ok(Turn::Put)
+    loop {
+        match op(output.large_room(want)) {
+            Ok(n) => {
+                output.fill(n);
+                return Ok(Turn::Put);
+            }
+            // Records may be smaller than TLS allows, and then there are more of them.
+            Err(EncryptError::InsufficientSize(e)) if e.required_size > want => {
+                want = e.required_size
+            }
+            Err(EncryptError::EncryptExhausted) => return Err(Tls::EncryptError),
+            Err(e) => return Err(Tls::General(e.to_string())),
         }
-        Err(EncryptError::EncryptExhausted) => Err(Tls::EncryptError),
-        Err(e) => Err(Tls::General(e.to_string())),
     }
 }

@@ -296,10 +296,10 @@ impl Engine {
             Conn::Client(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
             Conn::Server(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
         };
-        let mut words = None;
+        let mut refusal = None;
         if !self.complete {
             let notes = keylog::take();
-            words = notes.words;
+            refusal = notes.refusal;
             self.exporter = notes.exporter.or(self.exporter.take());
             self.server_name = notes.server_name.or(self.server_name.take());
         }
@@ -308,7 +308,7 @@ impl Engine {
                 self.peer_closed |= matches!(turn, Turn::Closed);
                 Ok((turn, done))
             }
-            Err(e) => Err(self.fail(config, io, &e, words)),
+            Err(e) => Err(self.fail(config, io, &e, refusal)),
         }
     }
 
@@ -318,12 +318,15 @@ impl Engine {
         config: &Config,
         io: &dyn Transport,
         e: &rustls::Error,
-        words: Option<String>,
+        refusal: Option<keylog::Refusal>,
     ) -> Error {
         let greeted = self.common().is_some_and(|c| c.protocol_version().is_some());
         let setting = Setting { own_clock: config.own_clock, greeted };
-        let mut cause = cause::of(e, setting);
-        cause.words = words.unwrap_or(cause.words);
+        let cause = cause::of(e, setting);
+        let cause = match refusal {
+            Some(refusal) => refusal.explain(cause),
+            None => cause,
+        };
         let error = self.latch(cause);
         // What is queued, the alert last; not further, or it would meet the same input again.
         while self.common().is_some_and(CommonState::wants_write) {

@@ -1,30 +1,39 @@
-//! Just enough DER to read what webpki does not tell of a certificate: dates, names, its key.
+//! DER, element by element: as much as certificates, keys and revocation lists need.
 //!
-//! Nothing here decides about trust: chains and signatures are webpki's. It reads certificates
-//! from the network, so every step is checked and nothing allocates by what a length claims.
+//! It reads what comes from the network, so every step is checked and nothing allocates by what a
+//! length claims.
 
-use std::net::IpAddr;
-
-const INTEGER: u8 = 0x02;
-const OCTET_STRING: u8 = 0x04;
-const OID: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
+/// BOOLEAN
+pub const BOOLEAN: u8 = 0x01;
+/// INTEGER
+pub const INTEGER: u8 = 0x02;
+/// BIT STRING
+pub const BIT_STRING: u8 = 0x03;
+/// OCTET STRING
+pub const OCTET_STRING: u8 = 0x04;
+/// OBJECT IDENTIFIER
+pub const OID: u8 = 0x06;
+/// SEQUENCE
+pub const SEQUENCE: u8 = 0x30;
+/// SET
+pub const SET: u8 = 0x31;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
-const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
 /// One element, and what follows it.
-struct Element<'a> {
-    tag: u8,
-    content: &'a [u8],
+pub struct Element<'a> {
+    /// Its tag.
+    pub tag: u8,
+    /// What is in it.
+    pub content: &'a [u8],
     /// Tag, length and content.
-    whole: &'a [u8],
-    rest: &'a [u8],
+    pub whole: &'a [u8],
+    /// What follows.
+    pub rest: &'a [u8],
 }
 
-fn element(input: &[u8]) -> Option<Element<'_>> {
+/// The next element.
+pub fn element(input: &[u8]) -> Option<Element<'_>> {
     let (&tag, after) = input.split_first()?;
     let (&first, after) = after.split_first()?;
     let (len, after) = match first {
@@ -45,12 +54,12 @@ fn element(input: &[u8]) -> Option<Element<'_>> {
 }
 
 /// The content of the next element if it has this tag, and what follows it.
-fn expect(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub fn expect(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     element(input).filter(|e| e.tag == tag).map(|e| (e.content, e.rest))
 }
 
 /// The elements of a constructed value.
-fn elements(mut input: &[u8]) -> impl Iterator<Item = Element<'_>> {
+pub fn elements(mut input: &[u8]) -> impl Iterator<Item = Element<'_>> {
     std::iter::from_fn(move || {
         let next = element(input)?;
         input = next.rest;
@@ -80,107 +89,8 @@ pub fn is_encrypted_key(input: &[u8]) -> bool {
     parse().unwrap_or(false)
 }
 
-/// What a certificate says about itself.
-pub struct Facts<'a> {
-    /// Seconds since 1970.
-    pub not_before: i64,
-    /// Seconds since 1970.
-    pub not_after: i64,
-    /// Issued under its own name.
-    pub self_issued: bool,
-    /// The last common name of the subject.
-    pub common_name: Option<String>,
-    /// The last common name of the issuer.
-    pub issuer: Option<String>,
-    /// SubjectPublicKeyInfo, whole.
-    pub key: &'a [u8],
-    alt_names: Option<&'a [u8]>,
-}
-
-impl<'a> Facts<'a> {
-    /// Reads a certificate.
-    pub fn of(certificate: &'a [u8]) -> Option<Self> {
-        let (certificate, _) = expect(certificate, SEQUENCE)?;
-        let (mut tbs, _) = expect(certificate, SEQUENCE)?;
-        if let Some((_, rest)) = expect(tbs, 0xa0) {
-            tbs = rest;
-        }
-        let (_, tbs) = expect(tbs, INTEGER)?;
-        let (_, tbs) = expect(tbs, SEQUENCE)?;
-        let (issuer, tbs) = expect(tbs, SEQUENCE)?;
-        let (validity, tbs) = expect(tbs, SEQUENCE)?;
-        let (subject, tbs) = expect(tbs, SEQUENCE)?;
-        let key = element(tbs).filter(|e| e.tag == SEQUENCE)?;
-        let not_before = element(validity)?;
-        let not_after = element(not_before.rest)?;
-        Some(Facts {
-            not_before: time(&not_before)?,
-            not_after: time(&not_after)?,
-            self_issued: issuer == subject,
-            common_name: common_name(subject),
-            issuer: common_name(issuer),
-            key: key.whole,
-            alt_names: elements(key.rest)
-                .find(|e| e.tag == 0xa3)
-                .and_then(|e| alt_names(e.content)),
-        })
-    }
-
-    /// Whether it has subject alternative names: then the common name does not count.
-    pub fn has_alt_names(&self) -> bool {
-        self.alt_names.is_some()
-    }
-
-    /// The host names it is for.
-    pub fn dns_names(&self) -> impl Iterator<Item = &'a str> {
-        elements(self.alt_names.unwrap_or_default())
-            .filter(|e| e.tag == 0x82)
-            .filter_map(|e| std::str::from_utf8(e.content).ok())
-    }
-
-    /// The IP addresses it is for.
-    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        elements(self.alt_names.unwrap_or_default()).filter(|e| e.tag == 0x87).filter_map(|e| {
-            let v4 = <[u8; 4]>::try_from(e.content).map(IpAddr::from);
-            v4.or_else(|_| <[u8; 16]>::try_from(e.content).map(IpAddr::from)).ok()
-        })
-    }
-
-    /// All it is for, as a person reads it.
-    pub fn names(&self) -> Vec<String> {
-        let addresses = self.addresses().map(|a| a.to_string());
-        let mut names: Vec<_> = self.dns_names().map(String::from).chain(addresses).collect();
-        if !self.has_alt_names() {
-            names.extend(self.common_name.iter().map(|cn| format!("{cn} (a common name only)")));
-        }
-        names
-    }
-}
-
-/// The SubjectAltName of the extensions.
-fn alt_names(extensions: &[u8]) -> Option<&[u8]> {
-    let (list, _) = expect(extensions, SEQUENCE)?;
-    elements(list).find_map(|extension| {
-        let (oid, rest) = expect(extension.content, OID)?;
-        let value = elements(rest).find(|e| e.tag == OCTET_STRING)?;
-        if oid == SUBJECT_ALT_NAME { Some(expect(value.content, SEQUENCE)?.0) } else { None }
-    })
-}
-
-fn common_name(name: &[u8]) -> Option<String> {
-    elements(name)
-        .filter(|e| e.tag == SET)
-        .flat_map(|set| elements(set.content))
-        .filter_map(|attribute| {
-            let (oid, value) = expect(attribute.content, OID)?;
-            let value = element(value).filter(|_| oid == COMMON_NAME)?;
-            String::from_utf8(value.content.to_vec()).ok()
-        })
-        .last()
-}
-
 /// UTCTime or GeneralizedTime, in the forms RFC 5280 allows.
-fn time(e: &Element<'_>) -> Option<i64> {
+pub fn time(e: &Element<'_>) -> Option<i64> {
     let text = std::str::from_utf8(e.content).ok()?.strip_suffix('Z')?;
     if !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -209,6 +119,25 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     let of_era = year.rem_euclid(400);
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// An object identifier in dots.
+pub fn oid_text(oid: &[u8]) -> String {
+    let mut arcs = Vec::new();
+    let mut arc = 0u64;
+    for b in oid {
+        arc = arc << 7 & (u64::MAX >> 1) | u64::from(b & 0x7f);
+        if b & 0x80 == 0 {
+            if arcs.is_empty() {
+                let first = (arc / 40).min(2);
+                arcs.push(first.to_string());
+                arc -= first * 40;
+            }
+            arcs.push(arc.to_string());
+            arc = 0;
+        }
+    }
+    arcs.join(".")
 }
 
 /// A moment as a person reads it, UTC.
@@ -247,6 +176,16 @@ mod tests {
     }
 
     #[test]
+    fn identifiers_have_dots() {
+        assert_eq!(
+            oid_text(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5]),
+            "1.2.840.113549.1.1.5"
+        );
+        assert_eq!(oid_text(&[0x55, 0x1d, 0x11]), "2.5.29.17");
+        assert_eq!(oid_text(&[]), "");
+    }
+
+    #[test]
     fn garbage_is_none() {
         for bad in [
             &b""[..],
@@ -255,25 +194,8 @@ mod tests {
             b"\x30\x84\xff\xff\xff\xff",
             b"\x30\x02\x30",
         ] {
-            assert!(Facts::of(bad).is_none());
             assert!(split(bad).is_none_or(|s| s.is_empty()));
             assert!(!is_encrypted_key(bad));
-        }
-    }
-
-    #[test]
-    fn a_certificate_is_read() {
-        let names = ["example.com".to_string(), "*.example.org".into(), "192.0.2.7".into()];
-        let Ok(made) = rcgen::generate_simple_self_signed(names) else { panic!("rcgen") };
-        let der = made.cert.der();
-        let Some(facts) = Facts::of(der) else { panic!("not read") };
-        assert_eq!(facts.dns_names().collect::<Vec<_>>(), ["example.com", "*.example.org"]);
-        assert_eq!(facts.names(), ["example.com", "*.example.org", "192.0.2.7"]);
-        assert!(facts.self_issued && facts.has_alt_names());
-        assert_eq!(facts.common_name.as_deref(), Some("rcgen self signed cert"));
-        assert!(facts.not_before < facts.not_after);
-        for cut in 0..der.len() {
-            let _ = Facts::of(&der[..cut]);
         }
     }
 }

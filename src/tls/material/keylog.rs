@@ -7,9 +7,12 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::Write;
+use std::sync::Arc;
 
 use rustls::KeyLog;
 use zeroize::Zeroizing;
+
+use crate::tls::Cause;
 
 /// What was caught since the last [`take`].
 #[derive(Default)]
@@ -19,7 +22,20 @@ pub struct Notes {
     /// The name a client asked for.
     pub server_name: Option<Box<str>>,
     /// More about a refusal than rustls' error can carry with the alert that belongs to it.
-    pub words: Option<String>,
+    pub refusal: Option<Refusal>,
+}
+
+/// What a person should know about a refusal, and its code where rustls' error has another.
+pub struct Refusal {
+    code: Option<i32>,
+    words: String,
+}
+
+impl Refusal {
+    /// The cause that is told, for the one that rustls gave.
+    pub fn explain(self, cause: Cause) -> Cause {
+        Cause::new(self.code.unwrap_or(cause.code), self.words)
+    }
 }
 
 thread_local! {
@@ -38,14 +54,28 @@ pub fn note_server_name(name: Option<&str>) {
 
 /// Notes what a person should know about the refusal that follows.
 pub fn note_words(words: String) {
-    let _ = NOTES.try_with(|n| n.borrow_mut().words = Some(words));
+    let _ = NOTES.try_with(|n| n.borrow_mut().refusal = Some(Refusal { code: None, words }));
+}
+
+/// Notes the cause of the refusal that follows, in place of what rustls' error would become.
+pub fn note_cause(cause: Cause) {
+    let refusal = Refusal { code: Some(cause.code), words: cause.words };
+    let _ = NOTES.try_with(|n| n.borrow_mut().refusal = Some(refusal));
+}
+
+/// Runs something whose refusals, if any, nobody is told of.
+pub fn unsaid<T>(f: impl FnOnce() -> T) -> T {
+    let before = NOTES.try_with(|n| n.borrow_mut().refusal.take()).ok().flatten();
+    let result = f();
+    let _ = NOTES.try_with(|n| n.borrow_mut().refusal = before);
+    result
 }
 
 const EXPORTER: &str = "EXPORTER_SECRET";
 
 /// What a context's connections report their secrets to.
 #[derive(Debug)]
-pub struct Log(pub Option<File>);
+pub struct Log(pub Option<Arc<File>>);
 
 impl KeyLog for Log {
     fn will_log(&self, label: &str) -> bool {
@@ -57,11 +87,11 @@ impl KeyLog for Log {
             let kept = Zeroizing::new(Box::from(secret));
             let _ = NOTES.try_with(|n| n.borrow_mut().exporter = Some(kept));
         }
-        if let Some(mut file) = self.0.as_ref() {
+        if let Some(mut file) = self.0.as_deref() {
             let hex = |b: &[u8]| b.iter().map(|b| format!("{b:02x}")).collect::<String>();
             let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
             // One write, so that lines of several threads and processes do not mix. A log that
-            // cannot be written must not end the connection.
+            // cannot be written takes nothing from the connection's security, and does not end it.
             let _ = file.write_all(line.as_bytes());
         }
     }

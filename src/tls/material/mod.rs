@@ -1,7 +1,9 @@
 //! What TLS is made from, as it comes: certificates, keys, trust stores, the cryptography.
 
+pub mod algorithm;
 pub mod der;
 pub mod keylog;
 pub mod pem;
 pub mod provider;
 pub mod roots;
+pub mod x509;

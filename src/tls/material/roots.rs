@@ -1,46 +1,249 @@
-//! The trust stores of the system and of Mozilla: read once per process, shared by all contexts.
+//! Whom to trust: certificates given by the program, the system's store, Mozilla's roots.
+//!
+//! However it was given, a certificate means the same: one that may issue others (it says that it
+//! is a CA's, or is of version 1) is an anchor for chains, and each is good as a peer's own.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 
-use once_cell::sync::OnceCell;
-use rustls::pki_types::TrustAnchor;
+use rustls::pki_types::{CertificateDer, TrustAnchor};
 
 use crate::error::causes::*;
+use crate::sys::env;
+use crate::sys::fork::Lock;
 use crate::tls::Cause;
+use crate::tls::material::pem;
+use crate::tls::material::x509::Facts;
 
-/// Certificates that are trusted to issue others.
-pub type Anchors = Arc<[TrustAnchor<'static>]>;
-
-/// The system's store. It costs milliseconds, once; an empty store is asked for again.
-pub fn system() -> Result<Anchors, Cause> {
-    static SYSTEM: OnceCell<Anchors> = OnceCell::new();
-    SYSTEM.get_or_try_init(read_system).cloned()
+/// Certificates that are trusted.
+#[derive(Clone, Default)]
+pub struct Trusted {
+    /// Of those that may issue others.
+    anchors: Vec<TrustAnchor<'static>>,
+    /// The certificate of each anchor, where it is known whole.
+    roots: Vec<Option<CertificateDer<'static>>>,
+    /// Those that may not.
+    others: Vec<CertificateDer<'static>>,
 }
 
-fn read_system() -> Result<Anchors, Cause> {
-    let found = rustls_native_certs::load_native_certs();
-    // What cannot be parsed is not worth more than what is not there: stores hold odd old roots.
-    let anchors: Vec<_> = found
-        .certs
-        .iter()
-        .filter_map(|c| webpki::anchor_from_trusted_cert(c).ok())
-        .map(|a| a.to_owned())
-        .collect();
-    if anchors.is_empty() {
-        let why = found.errors.first().map(|e| format!(": {e}")).unwrap_or_default();
+impl Trusted {
+    /// Adds one; twice is as good as once.
+    ///
+    /// # Errors
+    /// `USOCKET_ETLS_CERT_INVALID`.
+    pub fn add(&mut self, cert: CertificateDer<'static>) -> Result<(), Cause> {
+        let invalid = |words: String| Cause::new(USOCKET_ETLS_CERT_INVALID, words);
+        let facts = Facts::of(&cert).ok_or_else(|| invalid("invalid certificate".into()))?;
+        let anchor = webpki::anchor_from_trusted_cert(&cert)
+            .map_err(|e| invalid(format!("invalid certificate: {e}")))?;
+        if self.holds(&cert) {
+            return Ok(());
+        }
+        if facts.may_issue() {
+            self.anchors.push(anchor.to_owned());
+            self.roots.push(Some(cert));
+        } else {
+            self.others.push(cert);
+        }
+        Ok(())
+    }
+
+    /// Adds all that are certificates, and gives how many. Odd ones among others are left out:
+    /// bundles have them, and less is trusted for it. Nothing but odd ones is a mistake.
+    pub fn add_all(&mut self, certs: Vec<CertificateDer<'static>>) -> Result<i32, Cause> {
+        let (mut n, mut odd) = (0, None);
+        for cert in certs {
+            match self.add(cert) {
+                Ok(()) => n += 1,
+                Err(e) => odd = Some(e),
+            }
+        }
+        match odd {
+            Some(e) if n == 0 => Err(e),
+            _ => Ok(n),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.anchors.is_empty() && self.others.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.anchors.len() + self.others.len()
+    }
+
+    /// What chains may lead to.
+    pub fn anchors(&self) -> &[TrustAnchor<'static>] {
+        &self.anchors
+    }
+
+    /// Whether this very certificate is among them.
+    pub fn holds(&self, cert: &CertificateDer<'_>) -> bool {
+        self.certs().any(|c| c == cert)
+    }
+
+    /// All that are known whole.
+    pub fn certs(&self) -> impl Iterator<Item = &CertificateDer<'static>> + Clone {
+        self.roots.iter().flatten().chain(&self.others)
+    }
+
+    /// The certificate that one of [`Trusted::anchors`] is from.
+    pub fn root_of(&self, anchor: &TrustAnchor<'_>) -> Option<&CertificateDer<'static>> {
+        // The very one: another may have the same name and key, and other dates.
+        let at = self.anchors.iter().position(|a| std::ptr::eq(a, anchor))?;
+        self.roots.get(at)?.as_ref()
+    }
+}
+
+/// The most that is read of one file: whoever names a huge file, or a device, made a mistake.
+const MOST: u64 = 16 << 20;
+
+/// A whole file.
+pub fn read(path: &Path) -> Result<Vec<u8>, Cause> {
+    let whole = || {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    whole().map_err(|e: std::io::Error| about(path, Cause::from(e)))
+}
+
+/// A cause that says which file it is about.
+fn about(path: &Path, mut cause: Cause) -> Cause {
+    cause.words = format!("{}: {}", path.display(), cause.words);
+    cause
+}
+
+/// The certificates in all files of a directory. A file without any is passed over; one that
+/// cannot be read, or is damaged, is an error.
+pub fn read_dir(path: &Path) -> Result<Vec<CertificateDer<'static>>, Cause> {
+    let mut found = Vec::new();
+    for certs in files_of(path)? {
+        found.extend(certs?);
+    }
+    Ok(found)
+}
+
+/// Each file of a directory that holds certificates, or should.
+fn files_of(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Vec<CertificateDer<'static>>, Cause>>, Cause> {
+    // One file often has several names here: the links of `openssl rehash`.
+    let mut seen = HashSet::new();
+    let directory = path.to_owned();
+    let entries = fs::read_dir(path).map_err(|e| about(path, e.into()))?;
+    Ok(entries.filter_map(move |entry| {
+        let path = match entry {
+            Ok(entry) => entry.path(),
+            Err(e) => return Some(Err(about(&directory, e.into()))),
+        };
+        // A link to nothing is what remains of a certificate that was taken away.
+        let meta = fs::metadata(&path).ok()?;
+        if !meta.is_file() || !seen.insert((meta.dev(), meta.ino())) {
+            return None;
+        }
+        match read(&path).map(|bytes| pem::certificates(&bytes)) {
+            Ok(Err(e)) if e.code == USOCKET_ETLS_PEM_EMPTY => None,
+            Ok(certs) => Some(certs.map_err(|e| about(&path, e))),
+            Err(e) => Some(Err(e)),
+        }
+    }))
+}
+
+/// Where distributions keep their store in one file. The first that there is.
+const FILES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/ssl/cert.pem",
+    "/opt/etc/ssl/certs/ca-certificates.crt",
+    "/data/data/com.termux/files/usr/etc/tls/cert.pem",
+];
+/// And in a directory.
+const DIRECTORIES: &[&str] = &["/etc/ssl/certs", "/etc/pki/tls/certs"];
+
+/// The system's store. It costs milliseconds, once; an empty store is asked for again.
+pub fn system() -> Result<Arc<Trusted>, Cause> {
+    static SYSTEM: Lock<Option<Arc<Trusted>>> = Lock::new(None);
+    once(&SYSTEM, read_system)
+}
+
+/// What is made once per process. Two threads may both make it; the first to be done has made it.
+fn once(
+    place: &Lock<Option<Arc<Trusted>>>,
+    make: impl FnOnce() -> Result<Trusted, Cause>,
+) -> Result<Arc<Trusted>, Cause> {
+    if let Ok(Some(made)) = place.lock().as_deref() {
+        return Ok(made.clone());
+    }
+    let made = Arc::new(make()?);
+    Ok(match place.lock() {
+        Ok(mut place) => place.get_or_insert(made).clone(),
+        Err(_) => made,
+    })
+}
+
+fn read_system() -> Result<Trusted, Cause> {
+    let (file, directories) = (env::var("SSL_CERT_FILE"), env::var("SSL_CERT_DIR"));
+    if file.is_some() || directories.is_some() {
+        return read_store(file, &directories.map_or_else(Vec::new, |d| split_paths(&d)));
+    }
+    let file = FILES.iter().find(|f| Path::new(f).exists()).map(OsString::from);
+    let there: Vec<_> = DIRECTORIES.iter().filter(|d| Path::new(d).exists()).collect();
+    read_store(file, &there.into_iter().map(OsString::from).collect::<Vec<_>>())
+}
+
+fn split_paths(list: &OsString) -> Vec<OsString> {
+    std::env::split_paths(list).map(OsString::from).filter(|p| !p.is_empty()).collect()
+}
+
+/// What cannot be read of a store is not worth more than what is not there: it is others who keep
+/// it, and it holds odd old roots. Only when nothing at all is left, it is an error.
+fn read_store(file: Option<OsString>, directories: &[OsString]) -> Result<Trusted, Cause> {
+    let mut trusted = Trusted::default();
+    let mut why = None;
+    let mut take = |certs: Result<Vec<_>, Cause>| {
+        if let Err(e) = certs.and_then(|certs| trusted.add_all(certs)) {
+            why.get_or_insert(e);
+        }
+    };
+    if let Some(file) = &file {
+        take(read(Path::new(file)).and_then(|bytes| pem::certificates(&bytes)));
+    }
+    for directory in directories {
+        match files_of(Path::new(directory)) {
+            Ok(files) => files.for_each(&mut take),
+            Err(e) => take(Err(e)),
+        }
+    }
+    if trusted.is_empty() {
+        let why = why.map(|e| format!(": {e}")).unwrap_or_default();
         let words = format!("the system's trust store has no certificate{why}");
         return Err(Cause::new(USOCKET_ETLS_NO_TRUST, words));
     }
-    Ok(anchors.into())
+    Ok(trusted)
 }
 
 /// Mozilla's roots, if they were built in.
-pub fn mozilla() -> Option<Anchors> {
+pub fn mozilla() -> Result<Arc<Trusted>, Cause> {
     #[cfg(feature = "webpki-roots")]
     {
-        static MOZILLA: OnceCell<Anchors> = OnceCell::new();
-        Some(MOZILLA.get_or_init(|| webpki_roots::TLS_SERVER_ROOTS.into()).clone())
+        static MOZILLA: Lock<Option<Arc<Trusted>>> = Lock::new(None);
+        once(&MOZILLA, || {
+            let anchors = webpki_roots::TLS_SERVER_ROOTS.to_vec();
+            let roots = vec![None; anchors.len()];
+            Ok(Trusted { anchors, roots, others: Vec::new() })
+        })
     }
     #[cfg(not(feature = "webpki-roots"))]
-    None
+    Err(crate::error::Error::os(libc::EOPNOTSUPP).into())
 }

@@ -331,7 +331,8 @@ impl Session {
         if engine.begun() {
             return Err(Error::os(libc::EISCONN));
         }
-        if !store.as_ref().is_some_and(|s| ticket.is_of(s)) {
+        let ours = store.as_ref().zip(self.name.as_ref());
+        if !ours.is_some_and(|(store, name)| ticket.is_for(store, name)) {
             return Err(Error::os(libc::EINVAL));
         }
         engine.ticket = Some(ticket.redeem().ok_or(Error::os(libc::ENODATA))?);

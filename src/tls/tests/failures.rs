@@ -65,7 +65,7 @@ fn the_servers_certificate() {
     let words = "is for one.example, two.example, not for server.example";
     expect(against(&ca, &wrong), [USOCKET_ETLS_CERT_WRONG_NAME, alert(42)], words);
     let nameless = ca.issue(params(&[], NAME));
-    let words = "server.example (a common name only), not for server.example";
+    let words = "no subject alternative name, and its common name (server.example) does not count";
     expect(against(&ca, &nameless), [USOCKET_ETLS_CERT_WRONG_NAME, alert(42)], words);
 
     let purpose = with(&|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]);
@@ -94,7 +94,7 @@ fn the_servers_certificate() {
     expect(against(&ca, &strange), [USOCKET_ETLS_CERT_UNSUPPORTED, alert(42)], "not supported");
 
     let limited = ca_with_limits(&ca);
-    expect(against(&ca, &limited), [USOCKET_ETLS_CERT_CONSTRAINT, alert(46)], "refused");
+    expect(against(&ca, &limited), [USOCKET_ETLS_CERT_CONSTRAINT, alert(46)], "may not issue");
 }
 
 /// A certificate whose issuer may only issue for another domain.

@@ -8,4 +8,5 @@ mod failures;
 mod peer;
 mod session;
 mod threads;
+mod trust;
 mod verify;

@@ -63,7 +63,7 @@ fn pins_and_the_callback() {
         outcome(&client, &server(&made), Some(NAME))
     };
     let pin_of = |der: &[u8]| {
-        let facts = crate::tls::material::der::Facts::of(der).unwrap();
+        let facts = crate::tls::material::x509::Facts::of(der).unwrap();
         let provider = crate::tls::material::provider::get().unwrap();
         crate::tls::material::provider::sha256(&provider, facts.key).unwrap()
     };
@@ -148,8 +148,6 @@ fn names_and_modes() {
     assert_eq!(of(&client, None), Some(USOCKET_ETLS_NAME_REQUIRED));
     assert_eq!(of(&client, Some("not a name")), Some(USOCKET_ETLS_BAD_NAME));
     assert_eq!(of(&client, Some("[::1]")), None);
-    assert_eq!(client.set_verify(0).unwrap_err().code(), USOCKET_ETLS_CONTEXT_IN_USE);
-    assert!(client.detail().contains("can no longer be changed"));
     drop(b);
     // Addresses, and no check of the name.
     expect(outcome(&client, &server, Some("127.0.0.1")), [0, 0], "");

@@ -1,10 +1,16 @@
 //! The one verifier, for both roles: webpki's chains, and what users of small devices need beside.
 //!
-//! In this order: the certificate is one the user gave as trusted (a "pinned" certificate: then
-//! its dates count, and its common name where it has no alternative names), or a chain leads from
-//! it to a trusted one; revocation lists; the name; pinned keys; the verify callback. What refuses
-//! says which alert the peer gets, by the kind of rustls error it gives.
+//! In this order: the certificate is among the trusted ones, whole (then it stands for itself: its
+//! dates count, its purpose, the revocation lists, and its common name where it has no alternative
+//! names), or a chain leads from it to a trusted one that may issue; revocation lists; the name;
+//! pinned keys; the verify callback. What refuses says which alert the peer gets, by the kind of
+//! rustls error it gives.
 
+pub mod lasting;
+pub mod lists;
+mod refusal;
+
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,21 +20,25 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error as Tls, ExtendedKeyPurpose,
-    OtherError, SignatureScheme,
+    SignatureScheme,
 };
 use webpki::{Error as Pki, KeyUsage};
 
 use crate::error::causes::*;
-use crate::tls::Cause;
-use crate::tls::material::der::Facts;
 use crate::tls::material::keylog::note_words;
 use crate::tls::material::provider;
-use crate::tls::material::roots::Anchors;
+use crate::tls::material::roots::Trusted;
+use crate::tls::material::x509::Facts;
+use lasting::Lasting;
+use lists::{CrlPolicy, List, Question};
+use refusal::{
+    CLIENT_AUTH, Refused, SERVER_AUTH, bad_key, refuse, unix, wrong_name, wrong_purpose,
+};
 
 /// How much is asked of the peer's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Nothing (a server does not even ask for one).
+    /// Nothing (a server does not even ask for one, unless pins or the callback are to decide).
     None,
     /// If there is one, it must verify.
     Optional,
@@ -39,32 +49,30 @@ pub enum Mode {
 /// What decides last: certificate and depth; 0 accepts.
 pub type Callback = dyn Fn(&[u8], i32) -> i32 + Send + Sync;
 
-/// How revocation lists are used.
-#[derive(Clone, Copy, Default)]
-pub struct CrlPolicy {
-    /// Only the peer's own certificate.
-    pub leaf_only: bool,
-    /// No list for an issuer: pass.
-    pub allow_unknown: bool,
-    /// Lists past their next update count.
-    pub allow_expired: bool,
-}
-
 /// See the module documentation.
 pub struct Verifier {
-    pub(super) mode: Mode,
-    pub(super) check_name: bool,
-    /// Given by the user, whole: pins, and roots.
-    pub(super) pinned: Vec<CertificateDer<'static>>,
-    /// In the order they are tried.
-    pub(super) anchors: Vec<Anchors>,
-    pub(super) crls: Vec<webpki::CertRevocationList<'static>>,
-    pub(super) crl_policy: CrlPolicy,
+    /// How much is asked.
+    pub mode: Mode,
+    /// Whether a client looks at the name.
+    pub check_name: bool,
+    /// Whom to trust, in the order they are tried.
+    pub trusted: Vec<Arc<Trusted>>,
+    /// Revocation lists.
+    pub lists: Vec<Arc<List>>,
+    /// How they are used.
+    pub crl_policy: CrlPolicy,
     /// SHA-256 of SubjectPublicKeyInfo.
-    pub(super) keys: Vec<[u8; 32]>,
-    pub(super) callback: Option<Arc<Callback>>,
-    pub(super) provider: Arc<CryptoProvider>,
-    pub(super) hints: Vec<DistinguishedName>,
+    pub keys: Vec<[u8; 32]>,
+    /// What decides last.
+    pub callback: Option<Arc<Callback>>,
+    /// The cryptography.
+    pub provider: Arc<CryptoProvider>,
+    /// Told to clients, so that they know which certificate to present.
+    pub hints: Vec<DistinguishedName>,
+    /// The clock was set by the program.
+    pub own_clock: bool,
+    /// A client's: until when what was verified holds.
+    pub lasting: Lasting,
 }
 
 impl fmt::Debug for Verifier {
@@ -75,8 +83,10 @@ impl fmt::Debug for Verifier {
 
 /// What the peer is.
 #[derive(Clone, Copy)]
-enum Usage {
+pub enum Usage {
+    /// A server.
     Server,
+    /// A client.
     Client,
 }
 
@@ -94,67 +104,103 @@ impl Usage {
             Usage::Client => ExtendedKeyPurpose::ClientAuth,
         }
     }
+
+    fn oid(self) -> &'static [u8] {
+        match self {
+            Usage::Server => SERVER_AUTH,
+            Usage::Client => CLIENT_AUTH,
+        }
+    }
 }
 
 /// A chain that was accepted: the peer's own certificate first.
 type Path = Vec<CertificateDer<'static>>;
 
-fn refuse(code: i32, words: impl Into<String>) -> Tls {
-    let cause = Cause::new(code, words);
-    Tls::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(cause))))
-}
-
 impl Verifier {
-    fn judge(
+    /// Decides; gives until when that holds, as far as dates are concerned.
+    pub fn judge(
         &self,
         leaf: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
         name: Option<&ServerName<'_>>,
         now: UnixTime,
         usage: Usage,
-    ) -> Result<(), Tls> {
+    ) -> Result<UnixTime, Tls> {
         let path = if self.mode == Mode::None {
             vec![leaf.clone().into_owned()]
-        } else if let Some(pinned) = self.pinned.iter().find(|p| **p == *leaf) {
-            self.judge_pinned(pinned, name, now, usage)?;
-            vec![pinned.clone()]
+        } else if self.trusted.iter().any(|t| t.holds(leaf)) {
+            self.judge_itself(leaf, chain, name, now, usage)?;
+            vec![leaf.clone().into_owned()]
         } else {
             self.judge_chain(leaf, chain, name, now, usage)?
         };
         self.judge_keys(&path)?;
-        self.ask(&path)
+        self.ask(&path)?;
+        Ok(self.holds_until(&path))
     }
 
-    fn judge_pinned(
+    /// Whether a client is asked for a certificate: pins and the callback want one to decide about.
+    pub fn wants_certificate(&self) -> bool {
+        self.mode != Mode::None || self.decides()
+    }
+
+    /// Whether it must present one.
+    pub fn requires_certificate(&self) -> bool {
+        self.mode == Mode::Required || self.mode == Mode::None && self.decides()
+    }
+
+    fn decides(&self) -> bool {
+        self.callback.is_some() || !self.keys.is_empty()
+    }
+
+    fn clock_words(&self) -> &'static str {
+        if self.own_clock { "the clock set by the program says" } else { "clock says" }
+    }
+
+    /// A certificate that is trusted itself.
+    fn judge_itself(
         &self,
         cert: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
         name: Option<&ServerName<'_>>,
-        time: UnixTime,
+        now: UnixTime,
         usage: Usage,
     ) -> Result<(), Tls> {
-        let bad = || Tls::InvalidCertificate(CertificateError::BadEncoding);
-        let facts = Facts::of(cert).ok_or_else(bad)?;
-        let unix = |secs: i64| {
-            UnixTime::since_unix_epoch(std::time::Duration::from_secs(secs.max(0) as u64))
-        };
+        let facts = Facts::of(cert).ok_or(CertificateError::BadEncoding)?;
         let (not_before, not_after) = (unix(facts.not_before), unix(facts.not_after));
-        if time < not_before {
-            return Err(CertificateError::NotValidYetContext { time, not_before }.into());
+        if now < not_before {
+            return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
         }
-        if time > not_after {
-            return Err(CertificateError::ExpiredContext { time, not_after }.into());
+        if now > not_after {
+            return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
         }
+        if let Some(purposes) = facts.purposes().filter(|p| !p.contains(&usage.oid())) {
+            return Err(wrong_purpose(usage, &purposes));
+        }
+        let question = Question {
+            lists: &self.lists,
+            policy: self.crl_policy,
+            algorithms: self.provider.signature_verification_algorithms.all,
+            now,
+        };
+        let trusted = self.trusted.iter().flat_map(|t| t.certs()).map(AsRef::as_ref);
+        question.ask(cert, &facts, trusted.chain(chain.iter().map(AsRef::as_ref)))?;
         let Some(name) = name.filter(|_| self.check_name) else { return Ok(()) };
         if facts.has_alt_names() {
-            let parsed =
-                webpki::EndEntityCert::try_from(cert).map_err(|e| translate(e, &facts, usage))?;
-            return parsed
-                .verify_is_valid_for_subject_name(name)
-                .map_err(|e| translate(e, &facts, usage));
+            let refused = Refused { verifier: self, leaf: cert, facts: &facts, chain, usage };
+            let parsed = webpki::EndEntityCert::try_from(cert).map_err(|e| refused.translate(e))?;
+            return parsed.verify_is_valid_for_subject_name(name).map_err(|e| match e {
+                Pki::CertNotValidForName(_) => wrong_name(name, &facts),
+                e => refused.translate(e),
+            });
         }
         match &facts.common_name {
             Some(cn) if common_name_is(cn, name) => Ok(()),
-            _ => Err(name_error(name, facts.names())),
+            _ => Err(CertificateError::NotValidForNameContext {
+                expected: name.to_owned(),
+                presented: facts.names(),
+            }
+            .into()),
         }
     }
 
@@ -167,56 +213,65 @@ impl Verifier {
         usage: Usage,
     ) -> Result<Path, Tls> {
         let facts = Facts::of(leaf).ok_or(CertificateError::BadEncoding)?;
-        let parsed =
-            webpki::EndEntityCert::try_from(leaf).map_err(|e| translate(e, &facts, usage))?;
+        let refused = Refused { verifier: self, leaf, facts: &facts, chain, usage };
+        let parsed = webpki::EndEntityCert::try_from(leaf).map_err(|e| refused.translate(e))?;
         let algorithms = self.provider.signature_verification_algorithms.all;
-        let lists: Vec<_> = self.crls.iter().collect();
-        let mut refused = Pki::UnknownIssuer;
-        for anchors in &self.anchors {
+        let lists: Vec<_> = self.lists.iter().map(|l| l.parsed()).collect();
+        let mut worst = Pki::UnknownIssuer;
+        for trusted in &self.trusted {
+            // Its one error is that there is no list.
             let revocation = webpki::RevocationOptionsBuilder::new(&lists).ok();
-            let revocation = revocation.map(|r| self.crl_policy.apply(r).build());
+            // The accepted path, with the trusted certificate where we have it whole.
+            let accepted = RefCell::new(Path::new());
+            let finish = |path: &webpki::VerifiedPath<'_>| {
+                let root = trusted.root_of(path.anchor());
+                root.map_or(Ok(()), |root| check_dates(root, now))?;
+                let mut all = vec![leaf.clone().into_owned()];
+                all.extend(path.intermediate_certificates().map(|c| c.der().into_owned()));
+                all.extend(root.cloned());
+                *accepted.borrow_mut() = all;
+                Ok(())
+            };
             match parsed.verify_for_usage(
                 algorithms,
-                anchors,
+                trusted.anchors(),
                 chain,
                 now,
                 usage.webpki(),
-                revocation,
-                None,
+                revocation.map(|r| self.crl_policy.apply(r)),
+                Some(&finish),
             ) {
-                Ok(path) => {
+                Ok(_) => {
                     if let Some(name) = name.filter(|_| self.check_name) {
                         parsed.verify_is_valid_for_subject_name(name).map_err(|e| match e {
-                            Pki::CertNotValidForName(_) => name_error(name, facts.names()),
-                            e => translate(e, &facts, usage),
+                            Pki::CertNotValidForName(_) => wrong_name(name, &facts),
+                            e => refused.translate(e),
                         })?;
                     }
-                    return Ok(self.path(leaf, &path));
+                    return Ok(accepted.into_inner());
                 }
-                Err(e) if matches!(refused, Pki::UnknownIssuer) => refused = e,
+                Err(e) if matches!(worst, Pki::UnknownIssuer) => worst = e,
                 Err(_) => {}
             }
         }
-        Err(translate(refused, &facts, usage))
+        Err(refused.translate(worst))
     }
 
-    /// The accepted chain, with the trusted certificate where we have it whole.
-    fn path(&self, leaf: &CertificateDer<'_>, path: &webpki::VerifiedPath<'_>) -> Path {
-        let mut all = vec![leaf.clone().into_owned()];
-        if self.keys.is_empty() && self.callback.is_none() {
-            return all;
+    /// The first moment at which a certificate of the path, or a list about one, no longer counts.
+    fn holds_until(&self, path: &Path) -> UnixTime {
+        let mut until = unix(i64::MAX);
+        if self.mode == Mode::None {
+            return until;
         }
-        all.extend(path.intermediate_certificates().map(|c| c.der().into_owned()));
-        let anchor = path.anchor();
-        let root = self.pinned.iter().find(|p| {
-            webpki::anchor_from_trusted_cert(p).is_ok_and(|a| {
-                a.subject == anchor.subject
-                    && a.subject_public_key_info == anchor.subject_public_key_info
-            })
-        });
-        // A certificate that is trusted itself is the whole path.
-        all.extend(root.filter(|root| *root != leaf).cloned());
-        all
+        for facts in path.iter().filter_map(|c| Facts::of(c)) {
+            until = until.min(unix(facts.not_after));
+            for list in self.lists.iter().filter(|l| l.is_by_issuer_of(&facts)) {
+                if !self.crl_policy.allow_expired {
+                    until = until.min(list.next_update());
+                }
+            }
+        }
+        until
     }
 
     fn judge_keys(&self, path: &Path) -> Result<(), Tls> {
@@ -240,30 +295,31 @@ impl Verifier {
         }
         Ok(())
     }
-}
 
-impl CrlPolicy {
-    fn apply<'a>(
-        self,
-        mut r: webpki::RevocationOptionsBuilder<'a>,
-    ) -> webpki::RevocationOptionsBuilder<'a> {
-        use webpki::{ExpirationPolicy, RevocationCheckDepth, UnknownStatusPolicy};
-        if self.leaf_only {
-            r = r.with_depth(RevocationCheckDepth::EndEntity);
+    /// Says that it is the handshake that is signed wrongly, not the certificate; or that the key is
+    /// one that is not accepted.
+    fn not_its_key(&self, e: Tls, cert: &CertificateDer<'_>) -> Tls {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        let bad = Facts::of(cert).and_then(|f| bad_key("the certificate", f.key, algorithms));
+        if let Some(bad) = bad {
+            return bad;
         }
-        if self.allow_unknown {
-            r = r.with_status_policy(UnknownStatusPolicy::Allow);
+        if e == CertificateError::BadSignature.into() {
+            note_words("the peer does not have the private key of the certificate it shows".into());
         }
-        r.with_expiration_policy(if self.allow_expired {
-            ExpirationPolicy::Ignore
-        } else {
-            ExpirationPolicy::Enforce
-        })
+        e
     }
 }
 
-fn name_error(name: &ServerName<'_>, presented: Vec<String>) -> Tls {
-    CertificateError::NotValidForNameContext { expected: name.to_owned(), presented }.into()
+/// webpki takes an anchor's dates for somebody else's business.
+fn check_dates(root: &CertificateDer<'_>, time: UnixTime) -> Result<(), Pki> {
+    let facts = Facts::of(root).ok_or(Pki::BadDer)?;
+    let (not_before, not_after) = (unix(facts.not_before), unix(facts.not_after));
+    match () {
+        () if time < not_before => Err(Pki::CertNotValidYet { time, not_before }),
+        () if time > not_after => Err(Pki::CertExpired { time, not_after }),
+        () => Ok(()),
+    }
 }
 
 /// A common name against the name that is expected: equal, or a wildcard for the first label.
@@ -285,86 +341,6 @@ fn common_name_is(cn: &str, name: &ServerName<'_>) -> bool {
     }
 }
 
-/// webpki's refusals as rustls', so that the peer gets the alert that belongs to them.
-fn translate(e: Pki, facts: &Facts<'_>, usage: Usage) -> Tls {
-    use CertificateError as C;
-    match e {
-        Pki::CertExpired { time, not_after } => C::ExpiredContext { time, not_after }.into(),
-        Pki::CertNotValidYet { time, not_before } => {
-            C::NotValidYetContext { time, not_before }.into()
-        }
-        Pki::CertNotValidForName(c) => {
-            C::NotValidForNameContext { expected: c.expected, presented: facts.names() }.into()
-        }
-        Pki::CertRevoked => C::Revoked.into(),
-        Pki::UnknownRevocationStatus => C::UnknownRevocationStatus.into(),
-        Pki::CrlExpired { time, next_update } => {
-            C::ExpiredRevocationListContext { time, next_update }.into()
-        }
-        // A certificate that is its own issuer and not among the trusted ones: that is the cause,
-        // whatever else may be wrong with it.
-        Pki::UnknownIssuer | Pki::CaUsedAsEndEntity if facts.self_issued => {
-            note_words("the certificate is self-signed, and not among the trusted ones".into());
-            C::UnknownIssuer.into()
-        }
-        Pki::UnknownIssuer => {
-            let issuer = facts.issuer.as_deref().unwrap_or("an issuer without a name");
-            note_words(format!(
-                "the certificate was issued by {issuer:?}, and no chain leads from there to a trusted one"
-            ));
-            C::UnknownIssuer.into()
-        }
-        Pki::CaUsedAsEndEntity => refuse(
-            USOCKET_ETLS_CERT_IS_CA,
-            "the peer's own certificate is a CA certificate, and not itself among the trusted ones",
-        ),
-        Pki::InvalidSignatureForPublicKey | Pki::SignatureAlgorithmMismatch => {
-            C::BadSignature.into()
-        }
-        Pki::RequiredEkuNotFoundContext(_) | Pki::EmptyEkuExtension => {
-            C::InvalidPurposeContext { required: usage.purpose(), presented: Vec::new() }.into()
-        }
-        Pki::BadDer
-        | Pki::BadDerTime
-        | Pki::TrailingData(_)
-        | Pki::ExtensionValueInvalid
-        | Pki::InvalidCertValidity
-        | Pki::InvalidSerialNumber
-        | Pki::MalformedDnsIdentifier
-        | Pki::MalformedExtensions => C::BadEncoding.into(),
-        Pki::UnsupportedCriticalExtension => C::UnhandledCriticalExtension.into(),
-        Pki::InvalidCrlSignatureForPublicKey
-        | Pki::InvalidCrlNumber
-        | Pki::IssuerNotCrlSigner
-        | Pki::UnsupportedCrlVersion
-        | Pki::UnsupportedDeltaCrl
-        | Pki::UnsupportedIndirectCrl
-        | Pki::UnsupportedCrlIssuingDistributionPoint
-        | Pki::UnsupportedRevocationReason
-        | Pki::UnsupportedRevocationReasonsPartitioning
-        | Pki::UnsupportedCrlSignatureAlgorithmContext(_)
-        | Pki::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
-            refuse(USOCKET_ETLS_CRL_INVALID, format!("a revocation list is not usable: {e}"))
-        }
-        Pki::UnsupportedSignatureAlgorithmContext(_)
-        | Pki::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
-        | Pki::UnsupportedCertVersion
-        | Pki::UnsupportedNameType => refuse(
-            USOCKET_ETLS_CERT_UNSUPPORTED,
-            format!("the certificate uses something that is not supported: {e}"),
-        ),
-        e => refuse(USOCKET_ETLS_CERT_CONSTRAINT, format!("the certificate chain is refused: {e}")),
-    }
-}
-
-/// Says that it is the handshake that is signed wrongly, not the certificate.
-fn not_its_key(e: Tls) -> Tls {
-    if e == CertificateError::BadSignature.into() {
-        note_words("the peer does not have the private key of the certificate it shows".into());
-    }
-    e
-}
-
 macro_rules! signatures {
     () => {
         fn verify_tls12_signature(
@@ -374,7 +350,8 @@ macro_rules! signatures {
             dss: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Tls> {
             let algorithms = &self.provider.signature_verification_algorithms;
-            verify_tls12_signature(message, cert, dss, algorithms).map_err(not_its_key)
+            verify_tls12_signature(message, cert, dss, algorithms)
+                .map_err(|e| self.not_its_key(e, cert))
         }
 
         fn verify_tls13_signature(
@@ -384,7 +361,8 @@ macro_rules! signatures {
             dss: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Tls> {
             let algorithms = &self.provider.signature_verification_algorithms;
-            verify_tls13_signature(message, cert, dss, algorithms).map_err(not_its_key)
+            verify_tls13_signature(message, cert, dss, algorithms)
+                .map_err(|e| self.not_its_key(e, cert))
         }
 
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -402,8 +380,9 @@ impl ServerCertVerifier for Verifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Tls> {
-        self.judge(leaf, chain, Some(name), now, Usage::Server)
-            .map(|()| ServerCertVerified::assertion())
+        let until = self.judge(leaf, chain, Some(name), now, Usage::Server)?;
+        self.lasting.verified(name, until, now);
+        Ok(ServerCertVerified::assertion())
     }
 
     signatures!();
@@ -411,11 +390,11 @@ impl ServerCertVerifier for Verifier {
 
 impl ClientCertVerifier for Verifier {
     fn offer_client_auth(&self) -> bool {
-        self.mode != Mode::None
+        self.wants_certificate()
     }
 
     fn client_auth_mandatory(&self) -> bool {
-        self.mode == Mode::Required
+        self.requires_certificate()
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
@@ -428,7 +407,7 @@ impl ClientCertVerifier for Verifier {
         chain: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Tls> {
-        self.judge(leaf, chain, None, now, Usage::Client).map(|()| ClientCertVerified::assertion())
+        self.judge(leaf, chain, None, now, Usage::Client).map(|_| ClientCertVerified::assertion())
     }
 
     signatures!();

@@ -1,0 +1,130 @@
+//! Whom a context trusts, and how it verifies.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Callback, Change, Context, Draft, Role, as_path, flag, invalid};
+use crate::error::Result;
+use crate::numbers::*;
+use crate::tls::context::config::Clock;
+use crate::tls::material::pem;
+use crate::tls::material::roots::{self, Trusted, read, read_dir};
+use crate::tls::verify::Mode;
+use crate::tls::verify::lists::{CrlPolicy, List};
+
+impl Context {
+    /// Trusts certificates, leaving out what cannot be read beside others; gives how many.
+    pub fn trust(&self, certs: &[u8]) -> Result<i32> {
+        self.change(|d| {
+            let n = Arc::make_mut(&mut d.trusted).add_all(pem::certificates(certs)?)?;
+            d.trust_given = true;
+            Ok(n)
+        })
+    }
+
+    /// [`Context::trust`] from a file.
+    pub fn trust_file(&self, path: &CStr) -> Result<i32> {
+        self.trust(&self.explained(read(as_path(path)))?)
+    }
+
+    /// [`Context::trust`] from all files of a directory that hold certificates: all, or none.
+    pub fn trust_dir(&self, path: &CStr) -> Result<i32> {
+        let certs = self.explained(read_dir(as_path(path)))?;
+        self.change(|d| {
+            let n = Arc::make_mut(&mut d.trusted).add_all(certs)?;
+            // An empty directory, too, says whom to trust: nobody, and not the system's store.
+            d.trust_given = true;
+            Ok(n)
+        })
+    }
+
+    /// Trusts what the system trusts; gives how many certificates that is.
+    pub fn trust_system(&self) -> Result<i32> {
+        let store = self.explained(roots::system())?;
+        self.change(|d| Ok(add_store(d, store)))
+    }
+
+    /// Trusts Mozilla's roots; gives how many there are.
+    pub fn trust_mozilla(&self) -> Result<i32> {
+        let store = self.explained(roots::mozilla())?;
+        self.change(|d| Ok(add_store(d, store)))
+    }
+
+    /// Adds revocation lists, all or none; gives how many.
+    pub fn add_crl(&self, lists: &[u8]) -> Result<i32> {
+        self.change(|d| {
+            let lists = pem::revocation_lists(lists)?;
+            let lists: Vec<_> =
+                lists.into_iter().map(|l| List::new(l).map(Arc::new)).collect::<Change<_>>()?;
+            let n = lists.len() as i32;
+            d.lists.extend(lists);
+            Ok(n)
+        })
+    }
+
+    /// How revocation lists are used.
+    pub fn set_crl_flags(&self, flags: i32) -> Result<i32> {
+        let on = |flag: i32| flags & flag != 0;
+        let policy = CrlPolicy {
+            leaf_only: on(USOCKET_TLS_CRL_LEAF_ONLY),
+            allow_unknown: on(USOCKET_TLS_CRL_INSECURE_ALLOW_UNKNOWN),
+            allow_expired: on(USOCKET_TLS_CRL_INSECURE_ALLOW_EXPIRED),
+        };
+        let known = !on(!(USOCKET_TLS_CRL_LEAF_ONLY
+            | USOCKET_TLS_CRL_INSECURE_ALLOW_UNKNOWN
+            | USOCKET_TLS_CRL_INSECURE_ALLOW_EXPIRED));
+        self.set(|d| &mut d.crl_policy, |_| if known { Ok(policy) } else { Err(invalid()) })
+    }
+
+    /// Whether the peer is verified.
+    pub fn set_verify(&self, mode: i32) -> Result<i32> {
+        let mode = match mode {
+            USOCKET_TLS_VERIFY_NONE_INSECURE => Ok(Mode::None),
+            USOCKET_TLS_VERIFY_OPTIONAL => Ok(Mode::Optional),
+            USOCKET_TLS_VERIFY_REQUIRED => Ok(Mode::Required),
+            _ => Err(invalid()),
+        };
+        // A server cannot be without a certificate, so that on a client both are the same.
+        let always = |m| if m == Mode::Optional { Mode::Required } else { m };
+        let client = self.role == Role::Client;
+        self.set(|d| &mut d.mode, |_| mode.map(|m| Some(if client { always(m) } else { m })))
+    }
+
+    /// Whether a client checks the name.
+    pub fn set_hostname(&self, mode: i32) -> Result<i32> {
+        self.set(|d| &mut d.check_name, |_| flag(mode))
+    }
+
+    /// Pins a key by its SHA-256.
+    pub fn add_pin(&self, sha256: &[u8]) -> Result<i32> {
+        self.change(|d| {
+            d.keys.push(sha256.try_into().map_err(|_| invalid())?);
+            Ok(0)
+        })
+    }
+
+    /// What decides last.
+    pub fn set_callback(&self, callback: Option<Arc<Callback>>) -> Result<i32> {
+        self.change(|d| {
+            d.callback = callback;
+            Ok(0)
+        })
+    }
+
+    /// The time now; 0 for the system's clock.
+    pub fn set_clock(&self, unix: i64) -> Result<i32> {
+        let unix = u64::try_from(unix).map_err(|_| invalid());
+        let clock = unix.map(|unix| Clock((unix != 0).then(|| (unix, Instant::now()))));
+        self.set(|d| &mut d.clock, |_| clock)
+    }
+}
+
+fn add_store(draft: &mut Draft, store: Arc<Trusted>) -> i32 {
+    let n = store.len() as i32;
+    if !draft.stores.iter().any(|s| Arc::ptr_eq(s, &store)) {
+        draft.stores.push(store);
+    }
+    draft.trust_given = true;
+    n
+}

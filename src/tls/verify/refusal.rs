@@ -1,0 +1,356 @@
+//! webpki's refusals as rustls', so that the peer gets the alert that belongs to them, and the
+//! sentences that say what is wrong, and with which certificate of the chain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, Error as Tls, ExtendedKeyPurpose, OtherError};
+use webpki::Error as Pki;
+
+use crate::error::causes::*;
+use crate::tls::Cause;
+use crate::tls::material::algorithm::{Key, is_weak_signature, signature_name};
+use crate::tls::material::der::{date, oid_text};
+use crate::tls::material::keylog::{note_cause, note_words};
+use crate::tls::material::x509::{Facts, Signed};
+use crate::tls::verify::{Usage, Verifier};
+
+/// A refusal with a code of its own; the peer gets the alert certificate_unknown.
+pub fn refuse(code: i32, words: impl Into<String>) -> Tls {
+    let cause = Cause::new(code, words);
+    Tls::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(cause))))
+}
+
+/// A refusal with a code of its own, and the alert of another.
+pub fn refuse_as(alert: CertificateError, code: i32, words: impl Into<String>) -> Tls {
+    note_cause(Cause::new(code, words));
+    alert.into()
+}
+
+/// Seconds since 1970.
+pub fn unix(secs: i64) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(secs.max(0) as u64))
+}
+
+fn day(t: UnixTime) -> String {
+    date(i64::try_from(t.as_secs()).unwrap_or(i64::MAX / 2))
+}
+
+/// The name is another. `certificate` says which names it has.
+pub fn wrong_name(name: &ServerName<'_>, certificate: &Facts<'_>) -> Tls {
+    let presented = certificate.names();
+    if let (false, Some(common)) = (certificate.has_alt_names(), &certificate.common_name) {
+        note_words(format!(
+            "the certificate is not for {}: it has no subject alternative name, and its common name ({common}) does not count",
+            name.to_str(),
+        ));
+    }
+    CertificateError::NotValidForNameContext { expected: name.to_owned(), presented }.into()
+}
+
+/// The purpose is another.
+pub fn wrong_purpose(usage: Usage, purposes: &[&[u8]]) -> Tls {
+    use ExtendedKeyPurpose as P;
+    let presented = purposes.iter().map(|oid| match *oid {
+        SERVER_AUTH => P::ServerAuth,
+        CLIENT_AUTH => P::ClientAuth,
+        oid => P::Other(oid_text(oid).split('.').filter_map(|arc| arc.parse().ok()).collect()),
+    });
+    let presented = presented.collect();
+    CertificateError::InvalidPurposeContext { required: usage.purpose(), presented }.into()
+}
+
+/// id-kp-serverAuth
+pub const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
+/// id-kp-clientAuth
+pub const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
+
+/// The chain that was refused.
+pub struct Refused<'a> {
+    /// Who refused it.
+    pub verifier: &'a Verifier,
+    /// The peer's own certificate.
+    pub leaf: &'a CertificateDer<'a>,
+    /// What it says.
+    pub facts: &'a Facts<'a>,
+    /// What came with it.
+    pub chain: &'a [CertificateDer<'a>],
+    /// What it was to be used for.
+    pub usage: Usage,
+}
+
+impl Refused<'_> {
+    /// rustls' error for webpki's.
+    pub fn translate(&self, e: Pki) -> Tls {
+        use CertificateError as C;
+        match e {
+            Pki::CertExpired { time, not_after } => {
+                self.note_other(|f| f.not_after, not_after, "expired", time);
+                C::ExpiredContext { time, not_after }.into()
+            }
+            Pki::CertNotValidYet { time, not_before } => {
+                self.note_other(|f| f.not_before, not_before, "is not valid before", time);
+                C::NotValidYetContext { time, not_before }.into()
+            }
+            Pki::CertNotValidForName(c) => {
+                C::NotValidForNameContext { expected: c.expected, presented: c.presented }.into()
+            }
+            Pki::CertRevoked => C::Revoked.into(),
+            Pki::UnknownRevocationStatus => C::UnknownRevocationStatus.into(),
+            Pki::CrlExpired { time, next_update } => {
+                C::ExpiredRevocationListContext { time, next_update }.into()
+            }
+            // A certificate that is its own issuer and not among the trusted ones: that is the
+            // cause, whatever else may be wrong with it.
+            Pki::UnknownIssuer | Pki::CaUsedAsEndEntity if self.facts.self_issued => {
+                note_words("the certificate is self-signed, and not among the trusted ones".into());
+                C::UnknownIssuer.into()
+            }
+            Pki::UnknownIssuer => self.unknown_issuer(),
+            Pki::CaUsedAsEndEntity => refuse(
+                USOCKET_ETLS_CERT_IS_CA,
+                "the peer's own certificate is a CA certificate, and not itself among the trusted ones",
+            ),
+            Pki::InvalidSignatureForPublicKey => self.bad_signature(),
+            Pki::RequiredEkuNotFoundContext(_) | Pki::EmptyEkuExtension => self.purpose(),
+            Pki::UnsupportedCriticalExtension => self.critical_extension(),
+            Pki::UnsupportedSignatureAlgorithmContext(c) => {
+                self.signature_algorithm(&c.signature_algorithm_id)
+            }
+            Pki::UnsupportedSignatureAlgorithmForPublicKeyContext(c) => self
+                .key_algorithm()
+                .unwrap_or_else(|| self.signature_algorithm(&c.signature_algorithm_id)),
+            Pki::UnsupportedCertVersion => refuse_as(
+                C::BadEncoding,
+                USOCKET_ETLS_CERT_UNSUPPORTED,
+                "a certificate of the chain is of X.509 version 1 or 2, and only version 3 is supported",
+            ),
+            e => limits(&e),
+        }
+    }
+
+    /// All certificates of the peer, its own first, and how to speak of each.
+    fn all(&self) -> impl Iterator<Item = (&CertificateDer<'_>, Facts<'_>, String)> {
+        let own = std::iter::once(self.leaf);
+        own.chain(self.chain).enumerate().filter_map(|(n, c)| {
+            let facts = Facts::of(c)?;
+            let words = match (n, &facts.common_name) {
+                (0, _) => "the certificate".into(),
+                (_, Some(name)) => format!("the issuer's certificate {name:?}"),
+                (_, None) => "an issuer's certificate".into(),
+            };
+            Some((c, facts, words))
+        })
+    }
+
+    /// Says which certificate has this date, when it is not the peer's own.
+    fn note_other(
+        &self,
+        of: impl Fn(&Facts<'_>) -> i64,
+        date: UnixTime,
+        verb: &str,
+        now: UnixTime,
+    ) {
+        if unix(of(self.facts)) == date {
+            return;
+        }
+        let roots = self.verifier.trusted.iter().flat_map(|t| t.certs());
+        let root = |c: &CertificateDer<'_>| {
+            let facts = Facts::of(c).filter(|f| unix(of(f)) == date)?;
+            let name = facts.common_name.unwrap_or_default();
+            Some(format!("the trusted certificate {name:?}, where the chain leads,"))
+        };
+        let sent = self.all().skip(1).find(|(_, f, _)| unix(of(f)) == date).map(|c| c.2);
+        if let Some(which) = sent.or_else(|| roots.into_iter().find_map(root)) {
+            let clock = self.verifier.clock_words();
+            note_words(format!("{which} {verb} {}, {clock} {}", day(date), day(now)));
+        }
+    }
+
+    fn unknown_issuer(&self) -> Tls {
+        let issuer = self.facts.issuer.as_deref().unwrap_or("an issuer without a name");
+        let sent = if self.chain.is_empty() {
+            ", which is not trusted, and the peer sent no issuer's certificate with it"
+        } else {
+            ", and no chain leads from there to a trusted one"
+        };
+        // A trusted certificate of that name that may not issue is what somebody took for a CA's.
+        let trusted = self.verifier.trusted.iter().flat_map(|t| t.certs());
+        let meant = trusted.into_iter().any(|c| {
+            Facts::of(c).is_some_and(|f| f.subject_name == self.facts.issuer_name && !f.may_issue())
+        });
+        let sent = if meant {
+            ", which is trusted itself, and is no CA that could issue others (basicConstraints)"
+        } else {
+            sent
+        };
+        note_words(format!("the certificate was issued by {issuer:?}{sent}"));
+        CertificateError::UnknownIssuer.into()
+    }
+
+    /// A signature in the chain: wrong, or by a key that cannot be used.
+    fn bad_signature(&self) -> Tls {
+        self.weak_issuer().unwrap_or_else(|| {
+            note_words(
+                "a signature is wrong: a certificate of the chain is not by the key of its issuer"
+                    .into(),
+            );
+            CertificateError::BadSignature.into()
+        })
+    }
+
+    /// An issuer with a key that is not accepted, if there is one.
+    fn weak_issuer(&self) -> Option<Tls> {
+        let algorithms = &self.verifier.provider.signature_verification_algorithms;
+        let sent =
+            self.all().skip(1).find_map(|(_, facts, words)| bad_key(&words, facts.key, algorithms));
+        let issuers = |name: &[u8]| self.all().any(|(_, f, _)| f.issuer_name == name);
+        sent.or_else(|| {
+            let mut roots = self.verifier.trusted.iter().flat_map(|t| t.certs());
+            roots.find_map(|c| {
+                let facts = Facts::of(c).filter(|f| issuers(f.subject_name))?;
+                let name = facts.common_name.as_deref().unwrap_or_default();
+                bad_key(&format!("the trusted certificate {name:?}"), facts.key, algorithms)
+            })
+        })
+    }
+
+    fn purpose(&self) -> Tls {
+        let wanted = self.usage.oid();
+        if let Some(mine) = self.facts.purposes().filter(|p| !p.contains(&wanted)) {
+            return wrong_purpose(self.usage, &mine);
+        }
+        let lacks = |f: &Facts<'_>| f.purposes().is_some_and(|p| !p.contains(&wanted));
+        if let Some((.., words)) = self.all().skip(1).find(|(_, f, _)| lacks(f)) {
+            note_words(format!("{words} may not issue for this purpose (extended key usage)"));
+        }
+        wrong_purpose(self.usage, &[])
+    }
+
+    fn critical_extension(&self) -> Tls {
+        let found = self.all().find_map(|(_, facts, words)| {
+            let oid = facts.critical().find(|oid| !is_known(oid))?;
+            Some(format!(
+                "{words} has a critical extension that is not supported: {}",
+                oid_text(oid)
+            ))
+        });
+        if let Some(words) = found {
+            note_words(words);
+        }
+        CertificateError::UnhandledCriticalExtension.into()
+    }
+
+    fn signature_algorithm(&self, algorithm: &[u8]) -> Tls {
+        let is = |c: &CertificateDer<'_>| Signed::of(c).is_some_and(|s| s.algorithm == algorithm);
+        let which = self.all().find(|(c, ..)| is(c));
+        let which = which.map_or_else(|| "a certificate".to_string(), |(.., words)| words);
+        let name = signature_name(algorithm);
+        let (code, why) = if is_weak_signature(algorithm) {
+            (USOCKET_ETLS_CERT_WEAK, "too weak to be accepted")
+        } else {
+            (USOCKET_ETLS_CERT_UNSUPPORTED, "which is not supported")
+        };
+        let words = format!("{which} is signed by {name}, {why}");
+        refuse_as(CertificateError::BadEncoding, code, words)
+    }
+
+    /// A key of the chain that is not accepted.
+    fn key_algorithm(&self) -> Option<Tls> {
+        self.weak_issuer()
+    }
+}
+
+/// Refuses a key that cannot be used; `whose` is the certificate it is in.
+pub fn bad_key(whose: &str, key: &[u8], algorithms: &WebPkiSupportedAlgorithms) -> Option<Tls> {
+    let key = Key::public(key)?;
+    let problem = key.problem(algorithms)?;
+    let code = if key.is_weak() { USOCKET_ETLS_CERT_WEAK } else { USOCKET_ETLS_CERT_UNSUPPORTED };
+    let words = format!("{whose} has a key that is {problem}");
+    Some(refuse_as(CertificateError::BadEncoding, code, words))
+}
+
+/// Extensions that webpki has rules for.
+fn is_known(oid: &[u8]) -> bool {
+    matches!(oid, [0x55, 0x1d, 15 | 17 | 19 | 30 | 31 | 37])
+}
+
+/// What breaks a limit, or cannot be read.
+fn limits(e: &Pki) -> Tls {
+    use CertificateError as C;
+    let constraint = |words: &str| refuse(USOCKET_ETLS_CERT_CONSTRAINT, words);
+    let no_chain = |words: &str| refuse_as(C::UnknownIssuer, USOCKET_ETLS_CERT_CONSTRAINT, words);
+    match e {
+        Pki::EndEntityUsedAsCa => no_chain(
+            "an issuer's certificate in the chain is no CA's (basicConstraints does not say CA:TRUE)",
+        ),
+        Pki::PathLenConstraintViolated => no_chain(
+            "the chain is longer than one of its issuers allows (basicConstraints, path length)",
+        ),
+        Pki::MaximumPathDepthExceeded => no_chain(
+            "the chain is too long: more than 6 issuers between the certificate and a trusted one",
+        ),
+        Pki::NameConstraintViolation => constraint(
+            "an issuer in the chain may not issue for the names in the certificate (name constraints)",
+        ),
+        Pki::MalformedNameConstraint | Pki::InvalidNetworkMaskConstraint => {
+            constraint("the name constraints of an issuer in the chain are malformed")
+        }
+        Pki::MaximumPathBuildCallsExceeded
+        | Pki::MaximumSignatureChecksExceeded
+        | Pki::MaximumNameConstraintComparisonsExceeded => constraint(
+            "the chain is too complex to check: too many certificates, signatures or name constraints",
+        ),
+        Pki::CertDistrusted => no_chain("an issuer in the chain is known not to be trustworthy"),
+        Pki::UnsupportedNameType => refuse(
+            USOCKET_ETLS_CERT_UNSUPPORTED,
+            "the name to check is of a kind that certificates are not checked for",
+        ),
+        Pki::InvalidCertValidity => encoding("its dates are the wrong way round"),
+        Pki::BadDerTime => encoding("a date is malformed"),
+        Pki::InvalidSerialNumber => encoding("the serial number is malformed"),
+        Pki::MalformedDnsIdentifier => encoding("a name in it is malformed"),
+        Pki::MalformedExtensions | Pki::ExtensionValueInvalid => {
+            encoding("an extension is malformed")
+        }
+        Pki::SignatureAlgorithmMismatch => encoding("it names two different signature algorithms"),
+        Pki::BadDer | Pki::TrailingData(_) => encoding("it is not proper DER"),
+        e => match list_words(e) {
+            Some(why) => {
+                refuse(USOCKET_ETLS_CRL_INVALID, format!("a revocation list is not usable: {why}"))
+            }
+            None => constraint(&format!("the certificate chain is refused: {e:?}")),
+        },
+    }
+}
+
+/// What is wrong with a revocation list; `None` for what is not about one.
+pub fn list_words(e: &Pki) -> Option<&'static str> {
+    Some(match e {
+        Pki::InvalidCrlSignatureForPublicKey => {
+            "its signature is not by the issuer of the certificate"
+        }
+        Pki::IssuerNotCrlSigner => "the issuer's certificate may not sign lists (key usage)",
+        Pki::InvalidCrlNumber => "its number is malformed",
+        Pki::UnsupportedCrlVersion => "it is not of version 2",
+        Pki::UnsupportedDeltaCrl => "it is a delta list: only changes to another",
+        Pki::UnsupportedIndirectCrl => "it is an indirect list: with certificates of other issuers",
+        Pki::UnsupportedCrlIssuingDistributionPoint => {
+            "it is for a distribution point that is not supported"
+        }
+        Pki::UnsupportedRevocationReason => "it has a reason that does not exist",
+        Pki::UnsupportedRevocationReasonsPartitioning => "it is only for some reasons",
+        Pki::UnsupportedCrlSignatureAlgorithmContext(_)
+        | Pki::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
+            "it is signed by an algorithm that is not supported"
+        }
+        _ => return None,
+    })
+}
+
+fn encoding(why: &str) -> Tls {
+    note_words(format!("a certificate is badly encoded: {why}"));
+    CertificateError::BadEncoding.into()
+}
