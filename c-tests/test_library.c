@@ -122,6 +122,45 @@ static void the_sentence_behind_an_error(void **state)
     GIVES(-EBADF, usocket_error_detail(s, text, sizeof text));
 }
 
+// What went wrong in one call is not said of another: failed or not, with a handle or without.
+static void a_sentence_is_about_the_last_failure(void **state)
+{
+    (void)state;
+    usocket_addr addr = {0};
+    usocket_addrinfo *list;
+    usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0)), pair[2];
+    char byte, text[64];
+    for (int i = 0; i < 16; i++) {
+        GIVES(-EINVAL, usocket_addr_ip(AF_INET, "localhost", 1, 0, 0, &addr));
+        assert_true(OK(usocket_error_detail(0, NULL, 0)) > 0);
+        switch (i) {
+        case 0: GIVES(-EFAULT, usocket_addr_ip(AF_INET, NULL, 1, 0, 0, &addr)); break;
+        case 1: GIVES(-EFAULT, usocket_addr_ip(AF_INET, "127.0.0.1", 1, 0, 0, NULL)); break;
+        case 2: GIVES(-EAFNOSUPPORT, usocket_addr_ip(77, "::1", 1, 0, 0, &addr)); break;
+        case 3: OK(usocket_addr_ip(AF_INET, "127.0.0.1", 1, 0, 0, &addr)); break;
+        case 4: GIVES(-EINVAL, usocket_inet_pton(AF_INET, "x", text, sizeof text)); break;
+        case 5: GIVES(-EAFNOSUPPORT, usocket_inet_ntop(77, text, 4, text, sizeof text)); break;
+        case 6: GIVES(-EINVAL, usocket_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)); break;
+        case 7: GIVES(-EOPNOTSUPP, usocket_socketpair(AF_INET, SOCK_STREAM, 0, pair)); break;
+        case 8: GIVES(-EBADF, usocket_from_fd(-1)); break;
+        case 9: GIVES(-ENOTCONN, usocket_recv(s, &byte, 1, 0)); break;
+        case 10: GIVES(-EBADF, usocket_close(0)); break;
+        case 11: GIVES(USOCKET_EAI_NONAME, usocket_getaddrinfo("localhost", NULL, 0, 0, 0, AI_NUMERICHOST, -1, &list)); break;
+        case 12: GIVES(-EINVAL, usocket_create_connection("127.0.0.1", "1", 0, NULL)); break;
+        case 13: GIVES(-EINVAL, usocket_create_server(&addr, 1, 1 << 20)); break;
+        case 14: GIVES(-EFAULT, usocket_addr_port(NULL)); break;
+        case 15: GIVES(-EBADF, usocket_fileno(0)); break;
+        }
+        GIVES(0, usocket_error_detail(0, text, sizeof text));
+    }
+    // What succeeds on a handle says nothing about it, and asking does not lose it.
+    GIVES(-EINVAL, usocket_addr_ip(AF_INET, "localhost", 1, 0, 0, &addr));
+    OK(usocket_close(s));
+    usocket_strerror(-EINVAL);
+    GIVES(-ENOSPC, usocket_error_detail(0, text, 1));
+    assert_true(OK(usocket_error_detail(0, NULL, 0)) > 0);
+}
+
 // --- the event hook ---
 
 static int hook_calls, hook_says;
@@ -206,6 +245,7 @@ int main(void)
         cmocka_unit_test(every_code_has_a_category),
         cmocka_unit_test(the_wrong_kind_of_handle_has_a_code),
         cmocka_unit_test(the_sentence_behind_an_error),
+        cmocka_unit_test(a_sentence_is_about_the_last_failure),
         cmocka_unit_test(the_hook_stops_an_operation),
         cmocka_unit_test(the_hook_lets_an_operation_go_on_for_the_time_left),
     };

@@ -77,6 +77,53 @@ static void same_address(const usocket_addr *a, const usocket_addr *b)
     assert_int_equal(a->reserved, 0);
 }
 
+// With MSG_TRUNC the kernel says how long a datagram is. Who reads that many bytes of its buffer reads
+// past it: the number is for who has none.
+static void the_number_is_never_more_than_the_room(void **state)
+{
+    (void)state;
+    const int families[] = {AF_INET, AF_INET6, AF_UNIX};
+    const int64_t modes[] = {-1, GENEROUS, 0};
+    const int ask = MSG_PEEK | MSG_TRUNC;
+    for (int i = 0; i < 3; i++)
+        for (int m = 0; m < 3; m++) {
+            usocket_t pair[2];
+            usocket_addr from;
+            char sent[590], buf[64];
+            connected_pair(families[i], SOCK_DGRAM, pair);
+            memset(sent, 's', sizeof sent);
+            GIVES(590, usocket_send(pair[1], sent, sizeof sent, 0));
+            usocket_pollfd p = {.socket = pair[0], .events = POLLIN};
+            GIVES(1, usocket_poll(&p, 1, GENEROUS));
+            OK(usocket_settimeout(pair[0], modes[m]));
+            GIVES(590, usocket_recv(pair[0], NULL, 0, ask));
+            GIVES(590, usocket_recvfrom(pair[0], NULL, 0, ask, &from));
+            for (size_t room = 0; room <= sizeof buf; room += 8) {
+                GIVES(room, usocket_recv(pair[0], buf, room, ask));
+                GIVES(room, usocket_recvfrom(pair[0], buf, room, ask, &from));
+            }
+            GIVES(0, usocket_recv(pair[0], NULL, 0, MSG_PEEK));
+            GIVES(8, usocket_recv(pair[0], buf, 8, MSG_TRUNC));
+            OK(usocket_close(pair[0]));
+            OK(usocket_close(pair[1]));
+        }
+    // A stream throws away what it counts.
+    for (int m = 0; m < 2; m++) {
+        usocket_t pair[2];
+        char buf[8];
+        connected_pair(AF_INET, SOCK_STREAM, pair);
+        OK(usocket_settimeout(pair[0], modes[m]));
+        OK(usocket_sendall(pair[1], "abcdefghij", 10, 0));
+        memset(buf, 'x', sizeof buf);
+        GIVES(8, usocket_recv(pair[0], buf, sizeof buf, MSG_TRUNC | MSG_WAITALL));
+        assert_memory_equal(buf, (char[8]){0}, 8);
+        GIVES(2, usocket_read(pair[0], buf, 2));
+        assert_memory_equal(buf, "ij", 2);
+        OK(usocket_close(pair[0]));
+        OK(usocket_close(pair[1]));
+    }
+}
+
 static void datagrams_say_whom_they_are_from(void **state)
 {
     (void)state;
@@ -91,8 +138,8 @@ static void datagrams_say_whom_they_are_from(void **state)
         back = name_of(a);
         same_address(&from, &back);
         GIVES(4, usocket_sendto(b, "pong", 4, 0, &from));
-        // A datagram longer than the room is cut, and says so when asked to.
-        GIVES(4, usocket_recvfrom(a, buf, 2, MSG_TRUNC, NULL));
+        // A datagram longer than the room is cut: see the_number_is_never_more_than_the_room.
+        GIVES(2, usocket_recvfrom(a, buf, 2, MSG_TRUNC, NULL));
         // An empty datagram is a datagram.
         GIVES(0, usocket_sendto(a, NULL, 0, 0, &to));
         GIVES(0, usocket_recvfrom(b, buf, sizeof buf, 0, &from));
@@ -397,6 +444,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_made_says_why),
         cmocka_unit_test(bytes_go_both_ways_over_every_kind),
         cmocka_unit_test(datagrams_say_whom_they_are_from),
+        cmocka_unit_test(the_number_is_never_more_than_the_room),
         cmocka_unit_test(an_address_may_lie_askew_and_is_written_only_when_there_is_one),
         cmocka_unit_test(both_ends_agree_on_their_names),
         cmocka_unit_test(an_accepted_socket_starts_in_blocking_mode),

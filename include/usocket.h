@@ -436,8 +436,8 @@ int32_t usocket_error_category(int64_t code);
 int32_t usocket_gai_code(int64_t code);
 
 // Copies the sentence that explains the last error, where there is more to say than
-// usocket_strerror: with a handle, the last cause on that handle; with 0, the last cause of a
-// call without a handle (addresses, names) on this thread.
+// usocket_strerror: with a handle, the last cause on that handle; with 0, the cause of the last
+// failure on this thread, if that was of a call without a handle (addresses, names).
 //
 // `len` is the room in `buf` in bytes, the closing NUL included.
 //
@@ -774,13 +774,20 @@ int64_t usocket_sendto(usocket_t s,
 // Receives at most `len` bytes into `buf` (recv(2)). `flags` are MSG_ flags; MSG_DONTWAIT makes
 // this call non-blocking.
 //
+// The number is never more than `len`, also with MSG_TRUNC. The length of the datagram that waits is
+// asked for with (NULL, 0) and MSG_PEEK | MSG_TRUNC. On a stream MSG_TRUNC throws away what it
+// counts, and `buf` has zeroes.
+//
 // Returns: how many bytes were received; 0 at the end of a stream.
 // Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -ECONNRESET, -ENOTCONN, -EINTR (event
 // hook), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED.
 // Blocks: as the socket's mode has it.
 // Threads: any; one may receive while another sends.
 // Ownership: `buf` is the caller's.
-int64_t usocket_recv(usocket_t s, void *buf, size_t len, int32_t flags);
+int64_t usocket_recv(usocket_t s,
+                     void *buf,
+                     size_t len,
+                     int32_t flags);
 
 // Receives like usocket_recv and says from whom (recvfrom(2)): `from`, unless NULL, receives the
 // sender's address (an empty one where there is none, as on a stream).

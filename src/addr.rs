@@ -5,7 +5,7 @@
 
 use std::ffi::CString;
 
-use crate::error::{Error, Result, explain, forget};
+use crate::error::{Error, Result, explain};
 use crate::sys::address::PATH;
 pub use crate::sys::address::{Addr, PATH_MAX, STORAGE};
 use crate::sys::names;
@@ -22,7 +22,6 @@ impl Addr {
     /// An empty host is the wildcard of `family` (IPv4 when 0). IPv6 text may carry a zone,
     /// `fe80::1%eth0`; it must agree with `scope_id` unless that is 0.
     pub fn ip(family: i32, host: &str, port: i64, flowinfo: u32, scope_id: u32) -> Result<Addr> {
-        forget();
         let invalid = || Error::os(libc::EINVAL);
         let Ok(port) = u16::try_from(port) else {
             return Err(explain(invalid(), format!("port {port} is not within 0-65535")));
@@ -90,7 +89,6 @@ impl Addr {
 
     /// A Unix address: a path, an abstract name (first byte NUL), or nothing (unnamed, autobind).
     pub fn unix(path: &[u8]) -> Result<Addr> {
-        forget();
         if path.len() > PATH_MAX {
             return Err(explain(
                 Error::os(libc::ENAMETOOLONG),
@@ -113,7 +111,6 @@ impl Addr {
 
     /// The bytes of a `struct sockaddr` that came from outside.
     pub fn from_bytes(bytes: &[u8]) -> Result<Addr> {
-        forget();
         let addr = Addr::from_raw(bytes);
         // One more than the address is what Linux says of a path of full length.
         let whole = bytes.len() <= STORAGE && bytes.len() - addr.len as usize <= 1;
@@ -284,13 +281,6 @@ mod tests {
         assert!(Addr::ip(0, "fe80::1%2", 1, 0, 1).is_err());
         assert!(Addr::ip(0, "fe80::1%nosuchif", 1, 0, 0).is_err());
         assert_eq!(Addr::ip(77, "::1", 1, 0, 0), Err(Error::os(libc::EAFNOSUPPORT)));
-    }
-
-    #[test]
-    fn a_sentence_is_about_the_last_call() {
-        assert!(Addr::ip(0, "localhost", 1, 0, 0).is_err() && !last_detail().is_empty());
-        assert!(Addr::ip(77, "localhost", 1, 0, 0).is_err());
-        assert_eq!(last_detail(), "");
     }
 
     #[test]

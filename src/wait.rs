@@ -80,10 +80,14 @@ pub fn interrupted() -> Result<()> {
 /// EINTR as [`interrupted`]; EINVAL for more descriptors than RLIMIT_NOFILE (poll(2)); ENOMEM.
 pub fn poll(fds: &mut [libc::pollfd], deadline: &mut Deadline) -> Result<usize> {
     loop {
-        match sys::poll::ppoll(fds, deadline.remaining()) {
+        let left = deadline.remaining();
+        match sys::poll::ppoll(fds, left) {
             Ok(n) => return Ok(n),
             Err(e) if e.raw_os_error() == Some(libc::EINTR) => interrupted()?,
             Err(e) => return Err(e.into()),
+        }
+        if left == Some(Duration::ZERO) {
+            return Ok(0); // Signals do not put the end off.
         }
     }
 }

@@ -127,6 +127,7 @@ pub fn explain(error: Error, sentence: String) -> Error {
 }
 
 /// Forgets the sentence: a call that may leave one begins, and if it fails without one there is none.
+#[cold]
 pub fn forget() {
     let _ = LAST.try_with(|last| last.borrow_mut().clear());
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_void};
 
-use super::{bytes, copy_out, copy_text, guard, input, output, required, text};
+use super::{bytes, copy_out, copy_text, input, output, required, text, without_handle};
 use crate::addr::Addr;
 use crate::error::{Error, Result, explain};
 use crate::sys::names;
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn usocket_addr_ip(
     scope_id: u32,
     out: *mut Addr,
 ) -> i32 {
-    guard(|| {
+    without_handle(|| {
         required(out)?;
         // SAFETY: the caller's text, as documented.
         let addr = Addr::ip(family, utf8(unsafe { text(host) })?, port, flowinfo, scope_id)?;
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn usocket_addr_ip(
 /// Ownership: `path` is only read; `out` is the caller's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_addr_unix(path: *const c_void, len: usize, out: *mut Addr) -> i32 {
-    guard(|| {
+    without_handle(|| {
         required(out)?;
         // SAFETY: the caller's bytes and address, as documented.
         unsafe { output(out, Addr::unix(bytes(path, len)?)?) };
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn usocket_addr_from_bytes(
     len: usize,
     out: *mut Addr,
 ) -> i32 {
-    guard(|| {
+    without_handle(|| {
         required(out)?;
         // SAFETY: the caller's bytes and address, as documented.
         unsafe { output(out, Addr::from_bytes(bytes(sockaddr, len)?)?) };
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn usocket_addr_bytes(
     len: usize,
 ) -> i32 {
     // SAFETY: the caller's address and buffer, as documented.
-    guard(|| unsafe { copy_out(input(addr)?.bytes(), buf, len) })
+    without_handle(|| unsafe { copy_out(input(addr)?.bytes(), buf, len) })
 }
 
 /// The family of an address.
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn usocket_addr_bytes(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_addr_family(addr: *const Addr) -> i32 {
     // SAFETY: the caller's address, as documented.
-    guard(|| Ok(unsafe { input(addr) }?.family()))
+    without_handle(|| Ok(unsafe { input(addr) }?.family()))
 }
 
 /// The port of an IP address.
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn usocket_addr_family(addr: *const Addr) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_addr_port(addr: *const Addr) -> i32 {
     // SAFETY: the caller's address, as documented.
-    guard(|| unsafe { input(addr) }?.port().map(i32::from))
+    without_handle(|| unsafe { input(addr) }?.port().map(i32::from))
 }
 
 /// The flow information of an IPv6 address (RFC 3493); 0 for IPv4.
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn usocket_addr_port(addr: *const Addr) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_addr_flowinfo(addr: *const Addr) -> i64 {
     // SAFETY: the caller's address, as documented.
-    guard(|| unsafe { input(addr) }?.flowinfo().map(i64::from))
+    without_handle(|| unsafe { input(addr) }?.flowinfo().map(i64::from))
 }
 
 /// The scope id of an IPv6 address: an interface index, 0 for none; 0 for IPv4.
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn usocket_addr_flowinfo(addr: *const Addr) -> i64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_addr_scope_id(addr: *const Addr) -> i64 {
     // SAFETY: the caller's address, as documented.
-    guard(|| unsafe { input(addr) }?.scope_id().map(i64::from))
+    without_handle(|| unsafe { input(addr) }?.scope_id().map(i64::from))
 }
 
 /// Copies the numeric text of an IP address, without port and zone: "127.0.0.1", "fe80::1".
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn usocket_addr_scope_id(addr: *const Addr) -> i64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_addr_host(addr: *const Addr, buf: *mut c_char, len: usize) -> i32 {
     // SAFETY: the caller's address and buffer, as documented.
-    guard(|| unsafe { copy_text(&input(addr)?.host()?, buf, len) })
+    without_handle(|| unsafe { copy_text(&input(addr)?.host()?, buf, len) })
 }
 
 /// Copies the path or abstract name of a Unix address: bytes, without a NUL behind a path.
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn usocket_addr_host(addr: *const Addr, buf: *mut c_char, 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_addr_path(addr: *const Addr, buf: *mut c_void, len: usize) -> i32 {
     // SAFETY: the caller's address and buffer, as documented.
-    guard(|| unsafe { copy_out(input(addr)?.path()?, buf, len) })
+    without_handle(|| unsafe { copy_out(input(addr)?.path()?, buf, len) })
 }
 
 /// Copies an address as a person reads it: "127.0.0.1:80", "[::1]:80", "/run/x", "@abstract".
@@ -193,7 +193,7 @@ pub unsafe extern "C" fn usocket_addr_path(addr: *const Addr, buf: *mut c_void, 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_addr_text(addr: *const Addr, buf: *mut c_char, len: usize) -> i32 {
     // SAFETY: the caller's address and buffer, as documented.
-    guard(|| unsafe { copy_text(&input(addr)?.to_text(), buf, len) })
+    without_handle(|| unsafe { copy_text(&input(addr)?.to_text(), buf, len) })
 }
 
 /// Numeric text to the bytes of an address (inet_pton(3)): 4 for AF_INET, 16 for AF_INET6.
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn usocket_inet_pton(
     buf: *mut c_void,
     len: usize,
 ) -> i32 {
-    guard(|| {
+    without_handle(|| {
         required(buf)?;
         // SAFETY: the caller's text, as documented.
         let host = unsafe { text(host) }.ok_or(Error::os(libc::EFAULT))?;
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn usocket_inet_ntop(
     buf: *mut c_char,
     len: usize,
 ) -> i32 {
-    guard(|| {
+    without_handle(|| {
         if !matches!(family, libc::AF_INET | libc::AF_INET6) {
             return Err(Error::os(libc::EAFNOSUPPORT));
         }

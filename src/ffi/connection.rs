@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use super::library::{usocket_connection_t, usocket_t};
 use super::socket::with_address;
-use super::{guard, on_object, output, required_text, text};
+use super::{on_object, output, required_text, text, without_handle};
 use crate::addr::Addr;
 use crate::connect::{self, Connection, Server};
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn usocket_create_connection(
     timeout_us: i64,
     source: *const Addr,
 ) -> usocket_t {
-    guard(|| {
+    without_handle(|| {
         // SAFETY: the caller's texts and address, as documented.
         let (query, source) = unsafe { (stream_to(host, service)?, optional(source)?) };
         object::insert(connect::create_connection(query, timeout_us, source.as_ref())?)
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn usocket_connection_create(
     timeout_us: i64,
     source: *const Addr,
 ) -> usocket_connection_t {
-    guard(|| {
+    without_handle(|| {
         // SAFETY: the caller's texts and address, as documented.
         let (query, source) = unsafe { (stream_to(host, service)?, optional(source)?) };
         let connection = Connection::start(query, timeout_us, source.as_ref())?;
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn usocket_create_server(
     backlog: i32,
     flags: i32,
 ) -> usocket_t {
-    guard(|| {
+    without_handle(|| {
         if flags & !(USOCKET_SERVER_REUSE_PORT | USOCKET_SERVER_DUAL_STACK) != 0 {
             return Err(Error::os(libc::EINVAL));
         }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
 
-use super::{copy_text, guard};
+use super::{copy_text, guard, guard_sentences};
 use crate::error;
 use crate::{object, sys};
 
@@ -121,8 +121,8 @@ pub extern "C" fn usocket_gai_code(code: i64) -> i32 {
 }
 
 /// Copies the sentence that explains the last error, where there is more to say than
-/// usocket_strerror: with a handle, the last cause on that handle; with 0, the last cause of a
-/// call without a handle (addresses, names) on this thread.
+/// usocket_strerror: with a handle, the last cause on that handle; with 0, the cause of the last
+/// failure on this thread, if that was of a call without a handle (addresses, names).
 ///
 /// `len` is the room in `buf` in bytes, the closing NUL included.
 ///
@@ -135,7 +135,7 @@ pub extern "C" fn usocket_gai_code(code: i64) -> i32 {
 /// Ownership: the text is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_error_detail(s: usocket_t, buf: *mut c_char, len: usize) -> i32 {
-    guard(|| {
+    guard_sentences(|| {
         let detail = if s == 0 { error::last_detail() } else { object::detail(s)? };
         // SAFETY: the caller's buffer, as documented.
         unsafe { copy_text(&detail, buf, len) }

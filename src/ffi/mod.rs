@@ -21,7 +21,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::handle::Handle;
 use crate::object::{self, Object};
 use crate::socket::Socket;
@@ -31,9 +31,23 @@ pub(crate) trait Number: From<i32> + PartialOrd + Copy {}
 impl Number for i32 {}
 impl Number for i64 {}
 
-/// Runs an export's body: an error becomes its number, a panic `-ENOTRECOVERABLE`.
+/// Runs an export's body: an error becomes its number, a panic `-ENOTRECOVERABLE`. A failure leaves no
+/// sentence for `usocket_error_detail(0)`, neither its own nor an earlier call's.
 #[inline]
 fn guard<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
+    guard_sentences(|| body().inspect_err(|_| error::forget()))
+}
+
+/// [`guard`] for an export without a handle: the sentence it leaves is its own.
+#[inline]
+fn without_handle<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
+    error::forget();
+    guard_sentences(body)
+}
+
+/// [`guard`] for an export about sentences, which leaves them alone.
+#[inline]
+fn guard_sentences<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
     catch_unwind(AssertUnwindSafe(|| number(body())))
         .unwrap_or_else(|_| T::from(-libc::ENOTRECOVERABLE))
 }
@@ -49,7 +63,7 @@ fn on_socket<T: Number>(handle: Handle, body: impl FnOnce(&Socket) -> Result<T>)
 fn on_object<T: Number>(handle: Handle, body: impl FnOnce(&Object) -> Result<T>) -> T {
     let run = || {
         let pin = object::pin(handle)?;
-        let value = number(body(&pin));
+        let value = number(body(&pin).inspect_err(|_| error::forget()));
         // Whatever ended empty-handed on a handle closed meanwhile, ended because of that.
         if value > T::from(0) || !pin.closing() { Ok(value) } else { Err(Error::os(libc::EBADF)) }
     };
@@ -219,7 +233,7 @@ mod tests {
                 let body = export.split_once("{\n").map(|(_, b)| b).unwrap_or_default();
                 let body = body.split_once("\n}").map(|(b, _)| b).unwrap_or(body);
                 let name = export.lines().find(|l| l.contains("fn ")).unwrap_or_default();
-                let guarded = ["guard(", "on_socket(", "on_object(", "unguarded("];
+                let guarded = ["guard", "without_handle(", "on_socket(", "on_object("];
                 assert!(guarded.iter().any(|g| body.contains(g)), "not guarded: {name}");
                 assert!(body.lines().count() <= 15, "does too much: {name}");
                 exports += 1;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use once_cell::race::OnceBox;
 
 use super::library::usocket_query_t;
-use super::{guard, on_object, output, required, text};
+use super::{guard, on_object, output, required, text, without_handle};
 use crate::addr::Addr;
 use crate::error::{Error, Result};
 use crate::object::{self, Object};
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn usocket_getaddrinfo(
     timeout_us: i64,
     out: *mut *mut usocket_addrinfo,
 ) -> i32 {
-    guard(|| {
+    without_handle(|| {
         required(out)?;
         // SAFETY: the caller's texts, as documented.
         let (host, service) = unsafe { (text(host), text(service)) };
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn usocket_query_create(
     proto: i32,
     flags: i32,
 ) -> usocket_query_t {
-    guard(|| {
+    without_handle(|| {
         // SAFETY: the caller's texts, as documented.
         let (host, service) = unsafe { (text(host), text(service)) };
         let (host, service) = (host.map(Into::into), service.map(Into::into));

@@ -1,7 +1,7 @@
 //! The poller: many handles registered once, a wait that costs what is ready.
 
 use super::library::{usocket_poller_t, usocket_t};
-use super::{guard, on_object};
+use super::{on_object, without_handle};
 use crate::error::{Error, Result};
 use crate::object::{self, Object};
 use crate::poll::Source;
@@ -52,7 +52,7 @@ fn source(s: usocket_t, fd: i32) -> Result<Source> {
 /// Ownership: the handle is the caller's, to be given to usocket_close.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_create() -> usocket_poller_t {
-    guard(|| object::insert(Object::Poller(Poller::new()?)))
+    without_handle(|| object::insert(Object::Poller(Poller::new()?)))
 }
 
 /// Registers the handle `s` with a poller, or, when `s` is 0, the descriptor `fd`, which is none

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
 use super::library::usocket_t;
-use super::{bytes, guard, input, on_socket, output, required, room};
+use super::{bytes, guard, input, on_socket, output, required, room, without_handle};
 use crate::addr::Addr;
 use crate::error::{Error, Result};
 use crate::object::{self, Object};
@@ -58,6 +58,13 @@ unsafe fn with_room<T>(
     Ok(value)
 }
 
+/// Only a caller without a buffer is told how long a datagram is that does not fit: to one with an
+/// empty buffer the number would be of bytes that are not there.
+#[inline]
+fn truncation(buf: *mut c_void, len: usize, flags: i32) -> i32 {
+    if len == 0 && !buf.is_null() { flags & !libc::MSG_TRUNC } else { flags }
+}
+
 /// Makes a socket (socket(2)): in blocking mode, close-on-exec.
 ///
 /// `family` is AF_INET, AF_INET6 or AF_UNIX (any the system has), `type` SOCK_STREAM, SOCK_DGRAM
@@ -72,7 +79,7 @@ unsafe fn with_room<T>(
 /// Ownership: the handle is the caller's, to be given to usocket_close.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_socket(family: i32, r#type: i32, proto: i32) -> usocket_t {
-    guard(|| object::insert(Socket::new(family, r#type, proto)?))
+    without_handle(|| object::insert(Socket::new(family, r#type, proto)?))
 }
 
 /// Makes two connected sockets (socketpair(2)): AF_UNIX on Linux.
@@ -89,7 +96,7 @@ pub unsafe extern "C" fn usocket_socketpair(
     proto: i32,
     out: *mut usocket_t,
 ) -> i32 {
-    guard(|| {
+    without_handle(|| {
         required(out)?;
         let (a, b) = Socket::pair(family, r#type, proto)?;
         let a = object::insert(a)?;
@@ -112,7 +119,7 @@ pub unsafe extern "C" fn usocket_socketpair(
 /// Ownership: on success the descriptor is the handle's and closed with it.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_from_fd(fd: i32) -> usocket_t {
-    guard(|| object::insert(Socket::from_fd(fd)?))
+    without_handle(|| object::insert(Socket::from_fd(fd)?))
 }
 
 /// Gives up the descriptor without closing it; the handle is stale afterwards.
@@ -322,6 +329,10 @@ pub unsafe extern "C" fn usocket_sendto(
 /// Receives at most `len` bytes into `buf` (recv(2)). `flags` are MSG_ flags; MSG_DONTWAIT makes
 /// this call non-blocking.
 ///
+/// The number is never more than `len`, also with MSG_TRUNC. The length of the datagram that waits is
+/// asked for with (NULL, 0) and MSG_PEEK | MSG_TRUNC. On a stream MSG_TRUNC throws away what it
+/// counts, and `buf` has zeroes.
+///
 /// Returns: how many bytes were received; 0 at the end of a stream.
 /// Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -ECONNRESET, -ENOTCONN, -EINTR (event
 /// hook), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED.
@@ -335,6 +346,7 @@ pub unsafe extern "C" fn usocket_recv(
     len: usize,
     flags: i32,
 ) -> i64 {
+    let flags = truncation(buf, len, flags);
     // SAFETY: the caller's buffer, as documented.
     on_socket(s, |s| s.recv(unsafe { room(buf, len) }?, flags).map(|n| n as i64))
 }
@@ -355,6 +367,7 @@ pub unsafe extern "C" fn usocket_recvfrom(
     flags: i32,
     from: *mut Addr,
 ) -> i64 {
+    let flags = truncation(buf, len, flags);
     on_socket(s, |s| {
         // SAFETY: the caller's buffer, as documented.
         let buf = unsafe { room(buf, len) }?;

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 
 use super::library::usocket_tls_context_t;
-use super::{bytes, guard, required_text, tls_only};
+use super::{bytes, guard, required_text, tls_only, without_handle};
 #[cfg(feature = "tls")]
 use crate::error::Result;
 #[cfg(feature = "tls")]
@@ -29,7 +29,7 @@ use crate::tls::context::Context;
 /// context keep it alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_context_create(role: i32) -> usocket_tls_context_t {
-    guard(|| tls_only!(role => new_context(role)))
+    without_handle(|| tls_only!(role => new_context(role)))
 }
 
 /// Gives the context a certificate and its private key. A server may have several and chooses by

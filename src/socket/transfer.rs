@@ -30,7 +30,7 @@ impl Socket {
     /// recv(2)
     #[inline]
     pub fn recv(&self, buf: &mut [MaybeUninit<u8>], flags: i32) -> Result<usize> {
-        self.plainly(|| net::recv(self.fd.as_fd(), buf, flags))
+        self.plainly_unless_truncated(flags, || net::recv(self.fd.as_fd(), buf, flags))
             .or_else(|start| self.recv_step(start, buf, flags, &mut self.deadline()))
     }
 
@@ -49,9 +49,11 @@ impl Socket {
         }
         self.carries_data()?;
         let flags = self.flags(flags, false, deadline.is_never());
-        self.attempt(failed, libc::POLLIN, flags, deadline, || {
+        self.zero_discarded(flags, buf);
+        let n = self.attempt(failed, libc::POLLIN, flags, deadline, || {
             net::recv(self.fd.as_fd(), buf, flags.all)
-        })
+        })?;
+        Ok(received(n, buf))
     }
 
     /// recvfrom(2), and the sender's address in `from`, of whose storage only that is written.
@@ -62,7 +64,7 @@ impl Socket {
         flags: i32,
         from: &mut MaybeUninit<Addr>,
     ) -> Result<usize> {
-        self.plainly(|| net::recvfrom(self.fd.as_fd(), buf, flags, from))
+        self.plainly_unless_truncated(flags, || net::recvfrom(self.fd.as_fd(), buf, flags, from))
             .or_else(|start| self.recvfrom_step(start, buf, flags, from))
     }
 
@@ -83,9 +85,11 @@ impl Socket {
         }
         self.carries_data()?;
         let flags = self.flags(flags, false, deadline.is_never());
-        self.attempt(failed, libc::POLLIN, flags, &mut deadline, || {
+        self.zero_discarded(flags, buf);
+        let n = self.attempt(failed, libc::POLLIN, flags, &mut deadline, || {
             net::recvfrom(self.fd.as_fd(), buf, flags.all, from)
-        })
+        })?;
+        Ok(received(n, buf))
     }
 
     /// send(2)
@@ -147,6 +151,24 @@ impl Socket {
     #[inline]
     fn plainly<T>(&self, op: impl FnOnce() -> io::Result<T>) -> std::result::Result<T, Start> {
         if self.is_plain() { op().map_err(Start::Failed) } else { Err(Start::Fresh) }
+    }
+
+    /// The same for a call that receives.
+    #[inline]
+    fn plainly_unless_truncated<T>(
+        &self,
+        flags: i32,
+        op: impl FnOnce() -> io::Result<T>,
+    ) -> std::result::Result<T, Start> {
+        if flags & libc::MSG_TRUNC == 0 { self.plainly(op) } else { Err(Start::Fresh) }
+    }
+
+    /// On a stream MSG_TRUNC counts what it throws away, and writes nothing: so that nobody reads what
+    /// was in the buffer before, there are zeroes.
+    fn zero_discarded(&self, flags: Flags, buf: &mut [MaybeUninit<u8>]) {
+        if flags.asked & libc::MSG_TRUNC != 0 && self.kind() == libc::SOCK_STREAM {
+            buf.fill(MaybeUninit::new(0));
+        }
     }
 
     /// Whether sending and receiving are one system call each, as far as this socket goes: it blocks
@@ -225,6 +247,7 @@ impl Socket {
             match error.raw_os_error() {
                 Some(libc::EINTR) => {
                     wait::interrupted()?;
+                    self.live()?;
                     // Nothing but signals: they do not put off the end.
                     if tries > CONTRADICTIONS && deadline.remaining() == Some(Duration::ZERO) {
                         let late = if deadline.is_now() { libc::EAGAIN } else { libc::ETIMEDOUT };
@@ -246,4 +269,10 @@ impl Socket {
         }
         Err(error.into())
     }
+}
+
+/// How many bytes a call that received `n` has put in the buffer: with MSG_TRUNC `n` is how long the
+/// datagram was, which is for callers that have no buffer.
+fn received(n: usize, buf: &[MaybeUninit<u8>]) -> usize {
+    if buf.is_empty() { n } else { n.min(buf.len()) }
 }
