@@ -59,6 +59,9 @@
 // No random bytes or no time could be had from the system.
 #define USOCKET_ETLS_SYSTEM -10010
 
+// The peer sends records without data, one after another.
+#define USOCKET_ETLS_FLOOD -10011
+
 // The peer's certificate has expired (by the clock that usocket_error_detail names).
 #define USOCKET_ETLS_CERT_EXPIRED -10020
 

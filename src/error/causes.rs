@@ -95,6 +95,9 @@ causes! {
     /// No random bytes or no time could be had from the system.
     USOCKET_ETLS_SYSTEM = -10010: Connection, "no random bytes or no time could be had from the system",
         openssl: ("SYSTEM", 0), mbedtls: ("", 0);
+    /// The peer sends records without data, one after another.
+    USOCKET_ETLS_FLOOD = -10011: Connection, "the peer sends records without data, one after another",
+        openssl: ("TOO_MANY_WARN_ALERTS", 0), mbedtls: ("", 0);
 
     /// The peer's certificate has expired (by the clock that usocket_error_detail names).
     USOCKET_ETLS_CERT_EXPIRED = -10020: Certificate, "the certificate has expired",

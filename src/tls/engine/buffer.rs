@@ -38,6 +38,12 @@ impl Buffer {
         self.start == self.end
     }
 
+    /// How many bytes are in it.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
     /// The bytes in it.
     #[inline]
     pub fn filled(&mut self) -> &mut [u8] {

@@ -30,8 +30,10 @@ pub enum Turn {
     Idle,
     /// What was to go out is encrypted.
     Put,
-    /// The peer has closed its side.
-    Closed,
+    /// The peer has closed its side; said once.
+    PeerClosed,
+    /// Nothing, and nothing ever again: both sides are closed.
+    Over,
 }
 
 /// Either role's connection.
@@ -89,7 +91,8 @@ pub fn turn<C: Drive>(
             Out::Bye => put(output, 256, |to| traffic.queue_close_notify(to)),
         },
         Ok(ConnectionState::BlockedHandshake) => Ok(Turn::Idle),
-        Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Turn::Closed),
+        Ok(ConnectionState::PeerClosed) => Ok(Turn::PeerClosed),
+        Ok(ConnectionState::Closed) => Ok(Turn::Over),
         Ok(_) => Err(Tls::General("a state that was not asked for".into())),
         Err(e) => Err(e),
     };

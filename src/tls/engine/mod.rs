@@ -33,12 +33,21 @@ use drive::{Out, Turn};
 mod traffic;
 mod wire;
 
+/// How much a peer may send without a byte of data in it, once the handshake is complete. A server's
+/// tickets, with a client's certificates in them, take some kilobytes; key updates and empty records
+/// take a few bytes, and far more time than what carries data.
+const MOST_BARREN: usize = 128 * 1024;
+/// After how many bytes it is time to look at the clock.
+const LOOK: usize = 64 * 1024;
+
 /// What became of an attempt.
 pub enum Step<T> {
     /// Done, with this.
     Done(T),
     /// Not before one of these events of the descriptor.
     Wait(i16),
+    /// Not done yet; but so much has been done that it is time to look at the clock.
+    Look,
 }
 
 /// The connection, made when the handshake begins.
@@ -69,15 +78,16 @@ pub struct Engine {
     spoken: bool,
     /// The last receiving found nothing at first: the next need not try before it waits.
     dry: bool,
+    /// How many bytes have come since the last that carried data.
+    barren: usize,
+    /// How many have been processed since the clock was looked at.
+    unlooked: usize,
     /// What the handshake waits for.
     want: i16,
     /// What pollers know.
     told: u32,
     /// Who waits to receive.
     pub receiver: Receiver,
-    /// How many threads wait, and how many of them for their turn to receive.
-    pub waiting: u32,
-    pub queue: u32,
     /// To be resumed.
     pub ticket: Option<Taken>,
     /// Of TLS 1.3.
@@ -104,11 +114,11 @@ impl Engine {
             said_bye: false,
             spoken: false,
             dry: false,
+            barren: 0,
+            unlooked: 0,
             want: if client { libc::POLLOUT } else { libc::POLLIN },
             told: 0,
             receiver: Receiver::default(),
-            waiting: 0,
-            queue: 0,
             ticket: None,
             exporter: None,
             server_name: None,
@@ -196,20 +206,26 @@ impl Engine {
         }
         self.check()?;
         loop {
-            match self.turn(config, io, Out::Nothing, &mut [])? {
-                (Turn::Idle, _) => {}
-                (Turn::Closed, _) => {
-                    return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF)));
-                }
-                _ => continue,
+            if !matches!(
+                self.turn(config, io, Out::Nothing, &mut [])?,
+                (Turn::Idle | Turn::Over, _)
+            ) {
+                continue;
             }
-            if !self.flush(config, io)? {
-                return Ok(self.wait(libc::POLLOUT));
+            // The peer's last message may have data and its goodbye behind it, and a peer that has
+            // gone cannot be answered: what it sent is to be had all the same.
+            self.complete = self.common().is_some_and(|c| !c.is_handshaking());
+            match self.flush(config, io) {
+                Err(e) if !self.complete || !self.has_news() => return Err(e),
+                Ok(false) if !self.complete => return Ok(self.wait(libc::POLLOUT)),
+                _ => {}
             }
-            if self.common().is_some_and(|c| !c.is_handshaking()) {
-                self.complete = true;
+            if self.complete {
                 self.input.settle();
                 return Ok(Step::Done(()));
+            }
+            if self.peer_closed {
+                return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF)));
             }
             match self.fill(io, ask) {
                 Ok(Some(0)) => return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF))),
@@ -218,6 +234,11 @@ impl Engine {
                 Err(e) => return Err(self.receive_failed(io, e)),
             }
         }
+    }
+
+    /// Whether a receiver would be given something: data, the end, or an error.
+    fn has_news(&self) -> bool {
+        self.pending() > 0 || self.ended() || self.fatal.is_some()
     }
 
     /// Whether nothing is waiting to go.
@@ -282,9 +303,11 @@ impl Engine {
         out: Out<'_>,
         to: &mut [MaybeUninit<u8>],
     ) -> Result<(Turn, usize)> {
-        let mut done = 0;
+        let (mut done, here) = (0, self.input.len());
+        let mut barren = true;
         let plain = &mut self.plain;
         let mut sink = |bytes: &[u8]| {
+            barren &= bytes.is_empty();
             let fits = bytes.len().min(to.len() - done);
             crate::sys::copy_into(&bytes[..fits], &mut to[done..]);
             done += fits;
@@ -305,7 +328,13 @@ impl Engine {
         }
         match turn {
             Ok(turn) => {
-                self.peer_closed |= matches!(turn, Turn::Closed);
+                self.peer_closed |= matches!(turn, Turn::PeerClosed | Turn::Over);
+                let used = here - self.input.len();
+                self.unlooked += used;
+                self.barren = if barren { self.barren + used } else { 0 };
+                if self.complete && self.barren > MOST_BARREN {
+                    return Err(self.latch(Cause::plain(USOCKET_ETLS_FLOOD)));
+                }
                 Ok((turn, done))
             }
             Err(e) => Err(self.fail(config, io, &e, refusal)),

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::{Engine, Step};
+use super::{Engine, LOOK, Step};
 use crate::error::causes::USOCKET_ETLS_TRUNCATED;
 use crate::error::{Error, Result};
 use crate::tls::context::config::Config;
@@ -30,6 +30,10 @@ impl Engine {
         }
         let mut first = true;
         loop {
+            if self.unlooked > LOOK {
+                self.unlooked = 0;
+                return Ok(Step::Look);
+            }
             if self.pending() > 0 {
                 return Ok(Step::Done(self.take(to, peek)));
             }
@@ -106,22 +110,25 @@ impl Engine {
 
     /// Whether a recv would give something (data, the end, or an error) now; reads what is there.
     pub fn readable(&mut self, config: &Config, io: &dyn Transport, receive: bool) -> bool {
+        let readable = self.read_ahead(config, io, receive);
+        self.input.settle();
+        readable
+    }
+
+    fn read_ahead(&mut self, config: &Config, io: &dyn Transport, receive: bool) -> bool {
         loop {
-            if self.pending() > 0 || self.peer_closed || self.eof || self.fatal.is_some() {
+            if self.has_news() || self.decrypt(config, io, &mut []).is_err() || self.has_news() {
                 return true;
-            }
-            if self.decrypt(config, io, &mut []).is_err() || self.pending() > 0 || self.peer_closed
-            {
-                continue;
             }
             let _ = self.output.is_empty() || self.flush(config, io).is_ok();
             match self.fill(io, receive) {
                 Ok(Some(_)) => {}
-                Ok(None) => {
-                    self.input.settle();
-                    return false;
+                Ok(None) => return false,
+                // Not each ends the connection, and then a receiver is told now and asks again.
+                Err(e) => {
+                    self.receive_failed(io, e);
+                    return true;
                 }
-                Err(e) => drop(self.receive_failed(io, e)),
             }
         }
     }
@@ -152,7 +159,7 @@ impl Engine {
         self.check()?;
         while !self.input.is_empty() && !self.peer_closed && self.pending() == 0 {
             match self.turn(config, io, Out::Nothing, &mut to[done..]) {
-                Ok((Turn::Idle, _)) => break,
+                Ok((Turn::Idle | Turn::Over, _)) => break,
                 Ok((_, n)) => done += n,
                 Err(_) if done > 0 || self.pending() > 0 => break,
                 Err(e) => return Err(e),
@@ -169,8 +176,8 @@ impl Engine {
         loop {
             match self.turn(config, io, out, &mut [])?.0 {
                 Turn::Put => return Ok(()),
-                Turn::Idle => return Err(Error::os(libc::EPIPE)),
-                Turn::Again | Turn::Closed => {}
+                Turn::Idle | Turn::Over => return Err(Error::os(libc::EPIPE)),
+                Turn::Again | Turn::PeerClosed => {}
             }
         }
     }

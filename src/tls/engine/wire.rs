@@ -1,6 +1,6 @@
 //! Ciphertext: what comes from the kernel and what goes to it.
 
-use super::Engine;
+use super::{Engine, Step};
 use crate::error::causes::USOCKET_ETLS_RECORD_OVERFLOW;
 use crate::error::{Error, Result};
 use crate::tls::Cause;
@@ -32,6 +32,11 @@ impl Engine {
         }
         self.output.settle();
         Ok(self.output.is_empty())
+    }
+
+    /// [`Engine::flush`] as an attempt.
+    pub fn flushing(&mut self, config: &Config, io: &dyn Transport) -> Result<Step<()>> {
+        Ok(if self.flush(config, io)? { Step::Done(()) } else { Step::Wait(libc::POLLOUT) })
     }
 
     /// Receives ciphertext: 0 at the end, `None` when there is none now or it is for the thread
@@ -115,9 +120,10 @@ impl Engine {
             && !self.peer_closed
             && matches!(self.fill(io, true), Ok(Some(1..)))
         {
-            while !self.input.is_empty() {
+            // What is behind the peer's goodbye stays where it is.
+            while !self.input.is_empty() && !self.peer_closed {
                 match self.turn(config, io, Out::Nothing, &mut []) {
-                    Ok((Turn::Idle, _)) | Err(_) => break,
+                    Ok((Turn::Idle | Turn::Over, _)) | Err(_) => break,
                     Ok(_) => {}
                 }
             }

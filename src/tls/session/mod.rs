@@ -5,14 +5,13 @@
 //! another from sending.
 
 mod info;
+mod lock;
 
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
-use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 
 use crate::error::causes::*;
@@ -26,6 +25,7 @@ use crate::tls::transport::Transport;
 use crate::tls::verify::Mode;
 use crate::wait::Deadline;
 use info::Info;
+use lock::Locked;
 
 mod run;
 
@@ -40,7 +40,10 @@ pub struct Session {
     name: Option<ServerName<'static>>,
     /// The name as it was given.
     given: bool,
-    engine: Mutex<Engine>,
+    engine: Locked,
+    /// How many threads wait, and how many of them for their turn to receive.
+    waiting: AtomicU32,
+    queue: AtomicU32,
     /// Changes when the thread that waits to receive comes back and others wait for that.
     turn: AtomicU32,
     /// Whether something was taken and has not left.
@@ -75,13 +78,15 @@ impl Session {
             }
             None => None,
         };
-        let engine = Mutex::new(Engine::new(client));
+        let engine = Locked::new(Engine::new(client));
         let given = name.is_some();
         Ok(Session {
             config,
             name: parsed,
             given,
             engine,
+            waiting: AtomicU32::new(0),
+            queue: AtomicU32::new(0),
             turn: AtomicU32::new(0),
             unsent: AtomicBool::new(false),
             used: AtomicU32::new(process::partings()),
@@ -90,8 +95,7 @@ impl Session {
 
     /// Does the handshake.
     pub fn handshake(&self, s: &dyn Transport) -> Result<()> {
-        let mut deadline = s.deadline();
-        self.run(s, 0, &mut deadline, |_, _, _| Ok(Step::Done(())))
+        self.run(s, 0, &mut s.deadline(), |engine, io, _| engine.flushing(&self.config, io))
     }
 
     /// Receives.
@@ -152,20 +156,16 @@ impl Session {
 
     #[cold]
     fn flush_now(&self, s: &dyn Transport, deadline: &mut Deadline) -> Result<()> {
-        self.run(s, 0, deadline, |engine, io, _| {
-            Ok(match engine.flush(&self.config, io)? {
-                true => Step::Done(()),
-                false => Step::Wait(libc::POLLOUT),
-            })
-        })
+        self.run(s, 0, deadline, |engine, io, _| engine.flushing(&self.config, io))
     }
 
     /// Sends close_notify: nothing follows it.
     pub fn close_notify(&self, s: &dyn Transport) -> Result<()> {
-        if !self.engine.lock().complete() {
+        let mut deadline = s.deadline();
+        if !self.engine.enter(&mut deadline, may_wait(s, 0))?.complete() {
             return Ok(());
         }
-        self.run(s, 0, &mut s.deadline(), |e, io, _| e.bye(&self.config, io))
+        self.run(s, 0, &mut deadline, |e, io, _| e.bye(&self.config, io))
     }
 
     /// The handle is being closed: says goodbye if that can be done at once. What was taken to be
@@ -178,16 +178,15 @@ impl Session {
         if self.used.load(Ordering::Relaxed) != process::partings() {
             return;
         }
-        /// Only a verify callback that closes its own connection ever waits this long.
-        const PATIENCE: Duration = Duration::from_millis(100);
-        let Some(mut engine) = self.engine.try_lock_for(PATIENCE) else { return };
+        // Within a callback there is nothing to say goodbye to yet.
+        let Some(mut engine) = self.engine.look() else { return };
         let said = engine.bye(&self.config, s);
-        let alone = engine.waiting == 0;
-        let ended = engine.ended();
-        drop(engine);
-        if !ended {
+        let alone = self.waiting.load(Ordering::Relaxed) == 0;
+        // What another thread waits for is its to take, up to the end.
+        if alone && !engine.ended() {
             s.discard_input();
         }
+        drop(engine);
         if matches!(said, Ok(Step::Wait(_))) && s.timeout_us() > 0 && alone {
             let _ = self.flush_now(s, &mut s.deadline());
         }
@@ -196,7 +195,7 @@ impl Session {
     /// What to ask the kernel for, to learn about `events`. In the handshake that is what the
     /// handshake needs: whatever the caller wants to do, it comes first.
     pub fn kernel_events(&self, events: i16) -> i16 {
-        let engine = self.engine.lock();
+        let Some(engine) = self.engine.look() else { return events };
         match events & BOTH {
             0 => events,
             _ if !engine.complete() => events & !BOTH | engine.wants() & BOTH,
@@ -211,8 +210,8 @@ impl Session {
         if seen & libc::POLLNVAL != 0 {
             return seen;
         }
-        let mut engine = self.engine.lock();
         let rest = seen & !BOTH;
+        let Some(mut engine) = self.engine.look() else { return rest };
         if engine.complete() {
             let flushed = engine.flushed() || engine.flush(&self.config, s).unwrap_or(true);
             let out = if flushed { events & seen & libc::POLLOUT } else { 0 };
@@ -233,24 +232,26 @@ impl Session {
 
     /// How many decrypted bytes wait.
     pub fn pending(&self) -> usize {
-        self.engine.lock().pending()
+        self.engine.look().map_or(0, |engine| engine.pending())
     }
 
     /// What it waits for; see `usocket_tls_wants`.
     pub fn wants(&self) -> i16 {
-        let engine = self.engine.lock();
+        let Some(engine) = self.engine.look() else { return libc::POLLIN };
         if engine.pending() > 0 { 0 } else { engine.wants() }
     }
 
     /// The sentence of what ended it; empty when nothing did.
     pub fn detail(&self) -> String {
-        self.engine.lock().fatal().map_or_else(String::new, |cause| cause.words.clone())
+        let engine = self.engine.look();
+        let words = engine.as_ref().and_then(|e| e.fatal()).map(|cause| cause.words.clone());
+        words.unwrap_or_default()
     }
 
     /// Asks about what was agreed.
     pub fn info<T>(&self, ask: impl FnOnce(Info<'_>) -> T) -> T {
-        let engine = self.engine.lock();
-        ask(Info(engine.common().filter(|_| engine.complete())))
+        let engine = self.engine.look();
+        ask(Info(engine.as_ref().filter(|e| e.complete()).and_then(|e| e.common())))
     }
 
     /// A client's own, or what a server was asked for.
@@ -258,13 +259,15 @@ impl Session {
         match &self.name {
             Some(name) if self.given => name.to_str().into_owned(),
             Some(_) => String::new(),
-            None => self.engine.lock().server_name.as_deref().unwrap_or_default().into(),
+            None => self.engine.look().map_or_else(String::new, |engine| {
+                engine.server_name.as_deref().unwrap_or_default().into()
+            }),
         }
     }
 
     /// Whether the peer's certificate was verified; the code it was refused with.
     pub fn verified(&self) -> Result<i32> {
-        let engine = self.engine.lock();
+        let Some(engine) = self.engine.look() else { return Ok(0) };
         match engine.fatal() {
             Some(c) if category(c.code) == Some(Category::Certificate) => Err(Error::tls(c.code)),
             _ => {
@@ -277,7 +280,8 @@ impl Session {
 
     /// The alert that ended it.
     pub fn alert(&self) -> Result<i32> {
-        self.engine.lock().alert().map(i32::from).ok_or(Error::os(libc::ENODATA))
+        let alert = self.engine.look().and_then(|engine| engine.alert());
+        alert.map(i32::from).ok_or(Error::os(libc::ENODATA))
     }
 
     /// A certificate of the peer.
@@ -291,7 +295,7 @@ impl Session {
 
     /// Bytes that only the two ends know.
     pub fn export(&self, label: &[u8], context: &[u8], to: &mut [MaybeUninit<u8>]) -> Result<()> {
-        let engine = self.engine.lock();
+        let engine = self.engine.look().ok_or(Error::os(libc::ENOTCONN))?;
         let common =
             engine.common().filter(|_| engine.complete()).ok_or(Error::os(libc::ENOTCONN))?;
         let mut bytes = vec![0; to.len().min(info::EXPORT_MOST + 1)];
@@ -302,7 +306,7 @@ impl Session {
 
     /// The channel binding "tls-exporter".
     pub fn channel_binding(&self) -> Result<[u8; 32]> {
-        let engine = self.engine.lock();
+        let engine = self.engine.look().ok_or(Error::os(libc::ENOTCONN))?;
         let common =
             engine.common().filter(|_| engine.complete()).ok_or(Error::os(libc::ENOTCONN))?;
         let mut bytes = [0; 32];
@@ -327,7 +331,7 @@ impl Session {
         let Side::Client(_, store) = &self.config.side else {
             return Err(Error::os(libc::EOPNOTSUPP));
         };
-        let mut engine = self.engine.lock();
+        let mut engine = self.engine.look().ok_or(Error::os(libc::EISCONN))?;
         if engine.begun() {
             return Err(Error::os(libc::EISCONN));
         }
@@ -342,7 +346,7 @@ impl Session {
     /// How many bytes its buffers hold, for the tests of an idle connection's memory.
     #[cfg(test)]
     pub fn buffered(&self) -> usize {
-        self.engine.lock().buffered()
+        self.engine.look().map_or(0, |engine| engine.buffered())
     }
 }
 

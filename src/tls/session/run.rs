@@ -7,6 +7,7 @@
 //! what one thread takes and leaves for others is seen by them.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use parking_lot::MutexGuard;
 
@@ -28,29 +29,34 @@ impl Session {
         deadline: &mut Deadline,
         mut op: impl FnMut(&mut Engine, &dyn Transport, bool) -> Result<Step<T>>,
     ) -> Result<T> {
-        let blocks = blocks(deadline, flags);
+        let (blocks, may_wait) = (blocks(deadline, flags), may_wait(s, flags));
         let mut ask = !blocks;
         self.used.store(process::partings(), Ordering::Relaxed);
-        let mut engine = self.engine.lock();
+        let mut engine = self.engine.enter(deadline, may_wait)?;
         loop {
             let step = match self.ready(&mut engine, s, ask) {
                 Ok(Step::Done(())) => op(&mut engine, s, ask),
                 Ok(Step::Wait(events)) => Ok(Step::Wait(events)),
+                Ok(Step::Look) => Ok(Step::Look),
                 Err(e) => Err(e),
             };
-            match step {
-                Ok(Step::Wait(events)) if may_wait(s, flags) => {
+            let step = match step {
+                Ok(Step::Wait(events)) if may_wait => {
                     engine = self.wait(s, engine, events, deadline)?;
                     ask = !blocks || events != libc::POLLIN;
+                    continue;
                 }
-                step => {
-                    self.leave(s, engine);
-                    return match step? {
-                        Step::Done(value) => Ok(value),
-                        Step::Wait(_) => Err(Error::os(libc::EAGAIN)),
-                    };
+                // What need not wait takes in no more than a peer may send in vain.
+                Ok(Step::Look) if may_wait && deadline.remaining() == Some(Duration::ZERO) => {
+                    Err(Error::os(libc::ETIMEDOUT))
                 }
-            }
+                Ok(Step::Look) => continue,
+                Ok(Step::Wait(_)) => Err(Error::os(libc::EAGAIN)),
+                Ok(Step::Done(value)) => Ok(value),
+                Err(e) => Err(e),
+            };
+            self.leave(s, engine);
+            return step;
         }
     }
 
@@ -63,6 +69,7 @@ impl Session {
     /// Begins the handshake, or goes on with it.
     #[cold]
     fn advance(&self, engine: &mut Engine, io: &dyn Transport, ask: bool) -> Result<Step<()>> {
+        let _shaking = self.engine.shake();
         if !engine.begun() && engine.fatal().is_none() {
             engine.begin(&self.config, self.name.clone())?;
         }
@@ -73,44 +80,36 @@ impl Session {
     fn wait<'a>(
         &'a self,
         s: &dyn Transport,
-        mut engine: MutexGuard<'a, Engine>,
+        engine: MutexGuard<'a, Engine>,
         events: i16,
         deadline: &mut Deadline,
     ) -> Result<MutexGuard<'a, Engine>> {
-        engine.waiting += 1;
-        let (mut engine, waited) = if events & libc::POLLIN == 0 {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let engine = if events & libc::POLLIN == 0 {
             self.leave(s, engine);
-            let waited = s.wait(events, deadline);
-            (self.engine.lock(), waited)
+            s.wait(events, deadline).and_then(|()| self.engine.enter(deadline, true))
         } else if engine.receiver.held() {
-            self.wait_for_turn(s, engine, deadline)
+            self.wait_for_turn(s, engine, deadline).and_then(|()| self.engine.enter(deadline, true))
         } else {
             self.wait_for_input(s, engine, events, deadline)
         };
-        engine.waiting -= 1;
-        match waited {
-            Ok(()) => Ok(engine),
-            Err(e) => {
-                self.leave(s, engine);
-                Err(e)
-            }
-        }
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        engine
     }
 
     /// Waits for the thread that waits to receive to come back.
-    fn wait_for_turn<'a>(
-        &'a self,
+    fn wait_for_turn(
+        &self,
         s: &dyn Transport,
-        mut engine: MutexGuard<'a, Engine>,
+        engine: MutexGuard<'_, Engine>,
         deadline: &mut Deadline,
-    ) -> (MutexGuard<'a, Engine>, Result<()>) {
-        engine.queue += 1;
+    ) -> Result<()> {
+        self.queue.fetch_add(1, Ordering::Relaxed);
         let turn = self.turn.load(Ordering::Relaxed);
         self.leave(s, engine);
         let waited = wait::change(&self.turn, turn, deadline);
-        let mut engine = self.engine.lock();
-        engine.queue -= 1;
-        (engine, waited)
+        self.queue.fetch_sub(1, Ordering::Relaxed);
+        waited
     }
 
     /// For a poll, when the kernel has seen something: lets the thread that waits to receive come
@@ -118,11 +117,11 @@ impl Session {
     pub fn await_receiver(&self, s: &dyn Transport, seen: i16) -> Result<()> {
         /// Another process may have taken it instead.
         const PATIENCE_US: i64 = 100_000;
-        let engine = self.engine.lock();
+        let Some(engine) = self.engine.look() else { return Ok(()) };
         if seen & !libc::POLLOUT == 0 || !engine.receiver.held() || engine.pending() > 0 {
             return Ok(());
         }
-        match self.wait_for_turn(s, engine, &mut Deadline::after_us(PATIENCE_US)).1 {
+        match self.wait_for_turn(s, engine, &mut Deadline::after_us(PATIENCE_US)) {
             Err(e) if !e.is(libc::ETIMEDOUT) => Err(e),
             _ => Ok(()),
         }
@@ -135,21 +134,33 @@ impl Session {
         mut engine: MutexGuard<'a, Engine>,
         events: i16,
         deadline: &mut Deadline,
-    ) -> (MutexGuard<'a, Engine>, Result<()>) {
+    ) -> Result<MutexGuard<'a, Engine>> {
         engine.receiver.take();
         let (mut engine, waited) = if blocks(deadline, 0) && events == libc::POLLIN {
             self.receive(s, engine, deadline)
         } else {
             self.leave(s, engine);
             let waited = s.wait(events, deadline);
-            (self.engine.lock(), waited)
+            (self.reenter(), waited)
         };
         engine.receiver.give_back();
-        if engine.queue > 0 {
+        if self.queue.load(Ordering::Relaxed) > 0 {
             self.turn.fetch_add(1, Ordering::Relaxed);
             futex::wake_all(&self.turn);
         }
-        (engine, waited)
+        match waited {
+            Ok(()) => Ok(engine),
+            Err(e) => {
+                self.leave(s, engine);
+                Err(e)
+            }
+        }
+    }
+
+    /// For the thread that waits to receive: while it does, no other gets input, and so none can be
+    /// in a callback.
+    fn reenter(&self) -> MutexGuard<'_, Engine> {
+        self.engine.enter_always()
     }
 
     /// Waits in recv(2).
@@ -165,7 +176,7 @@ impl Session {
         };
         self.leave(s, engine);
         let got = receive(s, &mut apart, deadline);
-        let mut engine = self.engine.lock();
+        let mut engine = self.reenter();
         let waited = match got {
             Ok(()) => {
                 engine.received(apart);

@@ -5,6 +5,8 @@ mod support;
 
 mod agreement;
 mod failures;
+mod forge;
+mod hostile;
 mod peer;
 mod session;
 mod threads;

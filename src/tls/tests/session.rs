@@ -328,6 +328,14 @@ fn an_idle_connection_holds_no_buffers() {
     assert!(idle(&b) <= 64, "{}", idle(&b));
     assert_eq!(recv(&b, 6).unwrap(), b"456789");
     assert_eq!(idle(&b), 0);
+    // A poll reads ahead, and gives back what it read into.
+    a.send(b"0123456789", 0).unwrap();
+    let h = object::insert(b).unwrap();
+    assert_eq!(polled(h, libc::POLLIN, 1_000_000), libc::POLLIN);
+    assert!(on(h, idle) <= 64, "{}", on(h, idle));
+    assert_eq!(on(h, |s| recv(s, 10)).unwrap(), b"0123456789");
+    assert_eq!(on(h, idle), 0);
+    object::close(h).unwrap();
 }
 
 #[test]

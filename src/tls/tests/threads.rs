@@ -336,3 +336,61 @@ fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
         assert_eq!(status, 0);
     });
 }
+
+#[test]
+fn a_slow_verify_callback_keeps_nobody_beyond_their_time() {
+    const SLOW: Duration = Duration::from_millis(1500);
+    static HANDLE: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
+    let ca = Ca::new("CA");
+    let (client, server) = (client(), server(&ca.server()));
+    client.trust(ca.pem().as_bytes()).unwrap();
+    let within = Arc::new(AtomicI32::new(0));
+    let inner = within.clone();
+    let callback = move |_: &[u8], _: i32| {
+        let h = HANDLE.load(SeqCst);
+        if inner.fetch_add(1, SeqCst) > 0 {
+            return 0;
+        }
+        // The connection itself: no hang, and no answer it does not have.
+        on(h, |s| {
+            let dead = Err(crate::error::Error::os(libc::EDEADLK));
+            assert_eq!(s.recv(&mut [MaybeUninit::uninit()], 0), dead);
+            assert_eq!(s.send(b"x", 0), dead);
+            assert_eq!(s.tls().unwrap().handshake(s).map(|()| 0), dead);
+            assert_eq!(s.shutdown(libc::SHUT_WR).map(|()| 0), dead);
+            assert_eq!(s.tls().unwrap().info(|i| i.version()), 0);
+            assert_eq!(s.tls().unwrap().detail(), "");
+        });
+        polled(h, IN, 0);
+        thread::sleep(SLOW);
+        0
+    };
+    client.set_callback(Some(Arc::new(callback))).unwrap();
+    let (a, b) = pair();
+    a.settimeout(10_000_000).unwrap();
+    wrap(&a, &client, Some(NAME));
+    wrap(&b, &server, None);
+    let ends = Handles(object::insert(a).unwrap(), object::insert(b).unwrap());
+    HANDLE.store(ends.0, SeqCst);
+    thread::scope(|scope| {
+        scope.spawn(|| on(ends.1, |s| s.tls().unwrap().handshake(s)));
+        let shaking = scope.spawn(|| on(ends.0, |s| s.tls().unwrap().handshake(s)));
+        while within.load(SeqCst) == 0 {
+            thread::yield_now();
+        }
+        let begun = Instant::now();
+        on(ends.0, |s| {
+            let tls = s.tls().unwrap();
+            assert_eq!((tls.pending(), tls.wants()), (0, IN));
+            assert!(s.recv(&mut [MaybeUninit::uninit()], libc::MSG_DONTWAIT).is_err());
+            s.settimeout(100_000).unwrap();
+            assert_eq!(recv(s, 1).unwrap_err().code(), -libc::ETIMEDOUT);
+            s.settimeout(10_000_000).unwrap();
+        });
+        assert_eq!(polled(ends.0, IN, 50_000), 0);
+        assert!(begun.elapsed() < SLOW - Duration::from_millis(500), "{:?}", begun.elapsed());
+        shaking.join().unwrap().unwrap();
+    });
+    on(ends.1, |s| s.send(b"on it goes", 0)).unwrap();
+    assert_eq!(on(ends.0, |s| recv(s, 20)).unwrap(), b"on it goes");
+}
