@@ -7,6 +7,7 @@ import struct
 
 import pytest
 import usocket
+from usocket._address import decode, encode
 
 # inet_pton, inet_ntop
 
@@ -342,3 +343,27 @@ def test_sockaddr_wants_bytes():
     for wrong in ("text", None, 5, ("127.0.0.1", 1)):
         with pytest.raises(TypeError):
             usocket.sockaddr(wrong)
+
+
+def test_the_tuples_of_the_kernels_own_families():
+    _, name = usocket.if_nameindex()[0]
+    made = {
+        usocket.AF_NETLINK: (7, 1),
+        usocket.AF_PACKET: (name, 0x0800, 1, 2, b"\1\2\3\4\5\6"),
+        usocket.AF_CAN: (name,),
+        usocket.AF_VSOCK: (2, 1024),
+    }
+    for family, address in made.items():
+        raw = usocket.native_address(address, family)
+        assert decode(encode(family, raw)) == decode(encode(family, address)) == address
+    with pytest.raises(TypeError):
+        encode(usocket.AF_NETLINK, (1, 2, 3))
+    with pytest.raises(OverflowError):
+        encode(usocket.AF_NETLINK, (-1, 2))
+    with pytest.raises(OSError):
+        encode(usocket.AF_PACKET, ("no such interface", 1))
+    # The system's own: bound by us, and read by CPython.
+    ours = usocket.socket(usocket.AF_NETLINK, usocket.SOCK_RAW, 0)
+    with ours, socket.socket(fileno=os.dup(ours.fileno())) as theirs:
+        ours.bind((0, 0))
+        assert ours.getsockname() == theirs.getsockname() and ours.getsockname()[0]

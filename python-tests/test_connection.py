@@ -59,13 +59,20 @@ def test_from_another_thread(server):
 
 
 LINK = """
-import subprocess, usocket
+import errno, subprocess, time, usocket
 for command in ("link set lo up", "-6 addr add fe80::1/64 dev lo nodad"):
     subprocess.run(["ip", *command.split()], check=True)
 with usocket.create_server(("fe80::1", 0, 0, 1), family=usocket.AF_INET6) as server:
     address = server.getsockname()
     assert address[3] == 1, address
-    with usocket.create_connection(address, 20) as c:
+    while True:
+        try:
+            c = usocket.create_connection(address, 20)
+            break
+        except OSError as e:  # The address's route comes a little later than the address.
+            assert e.errno == errno.ENETUNREACH, e
+            time.sleep(0.1)
+    with c:
         assert c.getpeername() == address, c
 """
 

@@ -64,6 +64,34 @@ def test_ancillary_data_that_does_not_fit_is_cut_off_and_said_to_be(pair):
         pair[1].recvmsg(1, -1)
 
 
+def test_send_fds_and_recv_fds(pair):
+    with open(os.devnull, "rb") as f:
+        assert usocket.send_fds(pair[0], [b"two"], [f.fileno(), f.fileno()]) == 3
+        data, fds, flags, _ = usocket.recv_fds(pair[1], 10, 5)
+        assert (data, len(fds), flags) == (b"two", 2, 0)
+        for fd in fds:
+            assert os.path.samestat(os.fstat(fd), os.fstat(f.fileno()))
+            os.close(fd)
+
+
+def test_sendfile(pair, tls, run, tmp_path):
+    content = os.urandom(300_000)
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    for ours, theirs in (pair, tls):
+        got = []
+        thread = run(lambda: got.append(theirs.read(200_000)))
+        with open(path, "rb") as f:
+            assert ours.sendfile(f, 1000, 200_000) == 200_000
+            assert f.tell() == 201_000
+        thread.join()
+        assert got == [content[1000:201_000]]
+        with open(path, "rb") as f, pytest.raises(ValueError):
+            ours.sendfile(f, 0, 0)
+        with open(path, encoding="latin-1") as f, pytest.raises(ValueError):
+            ours.sendfile(f)
+
+
 def test_lengths_of_ancillary_data():
     assert usocket.CMSG_LEN(4) < usocket.CMSG_SPACE(4) == usocket.CMSG_SPACE(5)
     for f in (usocket.CMSG_LEN, usocket.CMSG_SPACE):

@@ -208,3 +208,16 @@ def test_the_answers_are_freed():
     # In a process of its own, whose heap has no room that other tests have left.
     grown = int(subprocess.check_output([sys.executable, "-c", LEAK]))
     assert grown < 3_000_000  # The answers together would be four times that.
+
+
+def test_what_the_platform_says_by_name():
+    assert usocket.ntohs(usocket.htons(0x1234)) == 0x1234
+    assert usocket.ntohl(usocket.htonl(0x12345678)) == 0x12345678
+    assert usocket.inet_ntoa(usocket.inet_aton("127.1")) == "127.0.0.1"
+    assert usocket.gethostbyname("127.0.0.1") == "127.0.0.1"
+    assert usocket.gethostname() and isinstance(usocket.has_ipv6, bool)
+    assert usocket.getnameinfo(("127.0.0.1", 80), usocket.NI_NUMERICHOST)[0] == "127.0.0.1"
+    index, name = usocket.if_nameindex()[0]
+    assert (usocket.if_indextoname(index), usocket.if_nametoindex(name)) == (name, index)
+    assert usocket.getprotobyname("tcp") == usocket.IPPROTO_TCP
+    assert issubclass(usocket.herror, OSError)

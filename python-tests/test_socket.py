@@ -273,7 +273,35 @@ def test_a_socket_cannot_be_copied_or_pickled(make):
             use(s)
 
 
+def test_new_sockets_have_the_default_timeout(keep, listener):
+    assert usocket.getdefaulttimeout() is None
+    try:
+        usocket.setdefaulttimeout(7.5)
+        assert usocket.getdefaulttimeout() == 7.5
+        client = keep(usocket.socket())
+        client.connect(listener.getsockname())
+        conn, _ = listener.accept()
+        a, b = usocket.socketpair()
+        for s in (client, conn, a, b):
+            assert keep(s).gettimeout() == 7.5
+        with pytest.raises(ValueError):
+            usocket.setdefaulttimeout(-1)
+    finally:
+        usocket.setdefaulttimeout(None)
+    assert keep(usocket.socket()).gettimeout() is None
+
+
 # Descriptors
+
+
+def test_what_another_program_gets_can_be_chosen(make):
+    s = make()
+    assert not s.get_inheritable()
+    s.set_inheritable(True)
+    assert s.get_inheritable() and os.get_inheritable(s.fileno())
+    s.close()
+    with pytest.raises(OSError):
+        s.get_inheritable()
 
 
 def test_detach_gives_the_descriptor_open_and_the_socket_closed(make):

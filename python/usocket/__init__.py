@@ -14,6 +14,28 @@ EAI_, NI_, SHUT_, SOMAXCONN; and IPPROTO_SEC. `uselect.poll` waits for several s
 
 from __future__ import annotations
 
+from _socket import (  # The platform's, by way of CPython: no socket is in them.
+    gethostbyaddr,
+    gethostbyname,
+    gethostbyname_ex,
+    gethostname,
+    getnameinfo,
+    getprotobyname,
+    getservbyname,
+    getservbyport,
+    has_ipv6,
+    herror,
+    htonl,
+    htons,
+    if_indextoname,
+    if_nameindex,
+    if_nametoindex,
+    inet_aton,
+    inet_ntoa,
+    ntohl,
+    ntohs,
+    sethostname,
+)
 from typing import TYPE_CHECKING
 
 from . import _constants
@@ -23,8 +45,9 @@ from ._constants import *  # noqa: F403
 from ._errors import PortError, SSLError, gaierror, timeout
 from ._lib import features, version
 from ._lib import path as library
-from ._message import CMSG_LEN, CMSG_SPACE
+from ._message import CMSG_LEN, CMSG_SPACE, recv_fds, send_fds
 from ._names import getaddrinfo
+from ._option import getdefaulttimeout, setdefaulttimeout
 from ._socket import SocketType, from_fd, fromfd, socket, socketpair
 
 if TYPE_CHECKING:
@@ -50,11 +73,35 @@ __all__ = [
     "fromfd",
     "gaierror",
     "getaddrinfo",
+    "getdefaulttimeout",
+    "gethostbyaddr",
+    "gethostbyname",
+    "gethostbyname_ex",
+    "gethostname",
+    "getnameinfo",
+    "getprotobyname",
+    "getservbyname",
+    "getservbyport",
     "has_dualstack_ipv6",
+    "has_ipv6",
+    "herror",
+    "htonl",
+    "htons",
+    "if_indextoname",
+    "if_nameindex",
+    "if_nametoindex",
+    "inet_aton",
+    "inet_ntoa",
     "inet_ntop",
     "inet_pton",
     "library",
     "native_address",
+    "ntohl",
+    "ntohs",
+    "recv_fds",
+    "send_fds",
+    "setdefaulttimeout",
+    "sethostname",
     "sockaddr",
     "socket",
     "socketpair",

@@ -5,6 +5,7 @@ What a method takes as an address:
 - `(host, port)` for AF_INET, `(host, port[, flowinfo[, scope_id]])` for AF_INET6; the host is
   numeric text ("" is the wildcard address), names are for getaddrinfo;
 - str or bytes for AF_UNIX: a path, or a Linux abstract name (its first byte is NUL);
+- CPython's tuples for AF_NETLINK, AF_PACKET, AF_CAN, AF_VSOCK, AF_ALG, AF_QIPCRTR;
 - for every family the opaque bytes of a `struct sockaddr`, as `native_address` makes them. For
   AF_UNIX they begin with the bytes of the family, which no path can: it would have a NUL in it.
 
@@ -23,6 +24,7 @@ from typing import Tuple, Union
 
 from ._constants import CONSTANTS
 from ._errors import PortError, check, detail, error, int32
+from ._families import FORMS, pack
 from ._lib import Addr, lib
 
 AF_UNSPEC = CONSTANTS["AF_UNSPEC"]
@@ -74,6 +76,10 @@ def encode(family: int, address) -> Addr:
             raise TypeError("an AF_INET address is (host, port)")
         if family == AF_INET6 and not 2 <= len(address) <= 4:
             raise TypeError("an AF_INET6 address is (host, port[, flowinfo[, scope_id]])")
+        if family in FORMS:
+            raw = int(family).to_bytes(2, byteorder) + pack(family, address)
+            _checked(lib.usocket_addr_from_bytes(raw, len(raw), byref(out)))
+            return out
         if family not in (AF_INET, AF_INET6):
             raise TypeError(f"an address of family {family} is no tuple")
         host, port, flowinfo, scope_id = (*address, 0, 0)[:4]
@@ -117,6 +123,8 @@ def _decode(raw: bytes):
         return (name, *numbers)
     if family == AF_UNIX:
         return name if name[:1] == b"\0" else os.fsdecode(name)
+    if family in FORMS:
+        return FORMS[family][2](name)
     return parts
 
 

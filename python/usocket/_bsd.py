@@ -6,18 +6,19 @@ import os
 import warnings
 from ctypes import byref, c_int64
 from errno import EBADF, EINTR, EISCONN, ETIMEDOUT
+from operator import index
 from time import monotonic
 from typing import Optional, Tuple, Type, TypeVar
 
 from ._address import Address, decode, encode
-from ._buffer import give_back, incoming, outgoing, take_room
+from ._buffer import ROOM, give_back, incoming, outgoing_or_text, take_room
 from ._constants import CONSTANTS
 from ._errors import check, error, int32
 from ._errors import size as size_of
 from ._fields import part_of
 from ._lib import Addr, lib
 from ._message import Messages
-from ._option import Options
+from ._option import Options, default_timeout
 from ._transfer import POLLIN, POLLOUT, Transfer
 from ._wait import check_signals, microseconds, resume, timeout_us, wait
 
@@ -42,6 +43,8 @@ class BSDSocket(Options, Messages, Transfer):
 
     # What accept and dup make.
     _kind: Type[BSDSocket]
+    # What may be sent.
+    _outgoing = staticmethod(outgoing_or_text)
 
     def _become(self: _S, handle: int) -> _S:
         """Takes a fresh handle of the library over, or raises what it gave instead."""
@@ -57,14 +60,20 @@ class BSDSocket(Options, Messages, Transfer):
         return self
 
     def _another(self, handle: int, timeout: Optional[float]):
-        """A socket like this one for another handle of the library."""
+        """A socket like this one for another handle of the library, which is in blocking mode."""
         new = self._kind.__new__(self._kind)
         new._handle = check(handle)
         new._late_in = new._late_out = 0
         new._filed = False
         new._family, new._type, new._proto = self._family, self._type, self._proto
-        new._timeout = timeout
+        new._timeout = None
+        if timeout is not None:
+            new.settimeout(timeout)
         return new
+
+    def _address(self, address: Address, call: str) -> Addr:
+        """The library's address for what a caller gave to one of the methods."""
+        return encode(self._family, address)
 
     def __enter__(self: _S) -> _S:
         return self
@@ -156,30 +165,35 @@ class BSDSocket(Options, Messages, Transfer):
         Raises OSError EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL (bound already, or a name for an
         address); PortError, TypeError. Does not block. From: every document.
         """
-        check(lib.usocket_bind(self._handle, byref(encode(self._family, address))))
+        self._check(lib.usocket_bind(self._handle, byref(self._address(address, "bind"))))
 
     def listen(self, backlog: int = BACKLOG) -> None:
         """Lets the socket accept connections, `backlog` of them waiting (below 0 counts as 0).
 
         Raises OSError EADDRINUSE, EOPNOTSUPP (no stream). Does not block. From: every document.
         """
-        check(lib.usocket_listen(self._handle, int32(backlog)))
+        self._check(lib.usocket_listen(self._handle, int32(backlog)))
 
     def accept(self) -> tuple:
-        """Accepts a connection: `(conn, address)`, a new socket in blocking mode, and who it is.
+        """Accepts a connection: `(conn, address)`, a new socket with the default timeout, and who it is.
 
         Raises OSError EINVAL (not listening), BlockingIOError (non-blocking), TimeoutError.
         Blocks as the mode has it. Thread-safe. From: every document.
         """
+        handle, peer = self._accepted()
+        return self._another(handle, default_timeout()), decode(peer)
+
+    def _accepted(self) -> Tuple[int, Addr]:
+        """The handle of a connection, and who it is."""
         peer, handle, timeout = Addr(), self._handle, self._timeout
         deadline = monotonic() + timeout if timeout else None
         new = lib.usocket_accept(handle, byref(peer))
         while new == -EINTR:
             check_signals()
             if deadline is not None:
-                check(wait(handle, POLLIN, deadline))
+                self._check(wait(handle, POLLIN, deadline))
             new = lib.usocket_accept(handle, byref(peer))
-        return self._another(new, None), decode(peer)
+        return self._check(new), peer
 
     def connect(self, address: Address) -> None:
         """Connects to an address, which `usocket._address` describes; of datagrams, sets the peer.
@@ -188,17 +202,17 @@ class BSDSocket(Options, Messages, Transfer):
         OSError EINVAL (a name for an address), EISCONN; PortError, TypeError. Blocks as the mode
         has it. From: every document.
         """
-        check(self._connect(address))
+        self._check(self._connect(self._address(address, "connect")))
 
     def connect_ex(self, address: Address) -> int:
         """Like `connect`, but gives the errno, 0 for success; a bad address still raises.
 
         From: CPython.
         """
-        return -self._connect(address)
+        return -self._connect(self._address(address, "connect_ex"))
 
-    def _connect(self, address: Address) -> int:
-        addr, handle, timeout = encode(self._family, address), self._handle, self._timeout
+    def _connect(self, addr: Addr) -> int:
+        handle, timeout = self._handle, self._timeout
         deadline = monotonic() + timeout if timeout else None
         code = lib.usocket_connect(handle, byref(addr))
         while code == -EINTR:
@@ -228,18 +242,18 @@ class BSDSocket(Options, Messages, Transfer):
 
         From: CPython.
         """
-        check(lib.usocket_shutdown(self._handle, int32(how)))
+        self._check(lib.usocket_shutdown(self._handle, int32(how)))
 
     def getsockname(self) -> Address:
         """The socket's own address. From: CPython."""
         addr = Addr()
-        check(lib.usocket_getsockname(self._handle, byref(addr)))
+        self._check(lib.usocket_getsockname(self._handle, byref(addr)))
         return decode(addr)
 
     def getpeername(self) -> Address:
         """The address of the other end. OSError ENOTCONN. From: CPython."""
         addr = Addr()
-        check(lib.usocket_getpeername(self._handle, byref(addr)))
+        self._check(lib.usocket_getpeername(self._handle, byref(addr)))
         return decode(addr)
 
     def send(self, data, flags: int = NO_FLAGS) -> int:
@@ -249,7 +263,7 @@ class BSDSocket(Options, Messages, Transfer):
         OSError ENOTCONN, SSLError (an IPPROTO_SEC socket that is not wrapped). Blocks as the mode
         has it. Thread-safe. From: every document (flags: CPython).
         """
-        start, size, held = outgoing(data)
+        start, size, held = self._outgoing(data)
         try:
             if self._late_out:
                 self._raise_late_out()
@@ -263,7 +277,7 @@ class BSDSocket(Options, Messages, Transfer):
         On an error it is not known how much went; `write` tells. A non-blocking socket that does
         not take all is a BlockingIOError. Otherwise as `send`. From: every document.
         """
-        start, size, held = outgoing(data)
+        start, size, held = self._outgoing(data)
         try:
             if self._late_out:
                 self._raise_late_out()
@@ -287,14 +301,59 @@ class BSDSocket(Options, Messages, Transfer):
             n = len(flags_and_address) + 1
             raise TypeError(f"sendto() takes 2 or 3 arguments ({n} given)")
         *flags, address = flags_and_address
-        to = byref(encode(self._family, address))
-        start, size, held = outgoing(data)
+        to = byref(self._address(address, "sendto"))
+        start, size, held = self._outgoing(data)
         try:
             if self._late_out:
                 self._raise_late_out()
             return self._move(_sendto, POLLOUT, start, size, flags[0] if flags else NO_FLAGS, to)
         finally:
             del held
+
+    def sendfile(self, file, offset: int = 0, count: Optional[int] = None) -> int:
+        """Sends a file, opened in binary mode, from `offset` on: `count` bytes, or all there are.
+
+        Returns how many bytes went; the file's position is behind them, also after an error.
+        Raises ValueError for a file in text mode, a count that is not positive, a non-blocking
+        socket, and what is no stream; otherwise as `sendall`. From: CPython.
+        """
+        if "b" not in getattr(file, "mode", "b"):
+            raise ValueError("file should be opened in binary mode")
+        if self._type != SOCK_STREAM:
+            raise ValueError("only SOCK_STREAM type sockets are supported")
+        if count is not None and index(count) <= 0:
+            raise ValueError(f"count must be a positive integer (got {count!r})")
+        if self._timeout == 0:
+            raise ValueError("non-blocking sockets are not supported")
+        if offset:
+            file.seek(offset)
+        total = 0
+        try:
+            while count is None or total < count:
+                size = ROOM if count is None else min(ROOM, count - total)
+                piece = memoryview(file.read(size))
+                if not piece:
+                    break
+                while piece:
+                    n = self.send(piece)
+                    total += n
+                    piece = piece[n:]
+        finally:
+            if total and hasattr(file, "seek"):
+                file.seek(offset + total)
+        return total
+
+    def get_inheritable(self) -> bool:
+        """Whether a program that this one becomes or starts gets the descriptor: it does not,
+        unless somebody said so. From: CPython."""
+        return os.get_inheritable(self._descriptor())
+
+    def set_inheritable(self, inheritable: bool) -> None:
+        """Sets that. From: CPython."""
+        os.set_inheritable(self._descriptor(), inheritable)
+
+    def _descriptor(self) -> int:
+        return self._check(lib.usocket_fileno(self._handle))
 
     def recv(self, bufsize: int, flags: int = NO_FLAGS) -> bytes:
         """Receives at most `bufsize` bytes; b"" at the end of a stream.

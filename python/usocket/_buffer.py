@@ -80,20 +80,19 @@ Start = Union[bytes, int, None]
 
 
 def outgoing(data) -> Tuple[Start, int, object]:
-    """Bytes to send, from where they are: their start, how many, and what holds them in place.
-
-    A str goes as UTF-8.
-    """
+    """Bytes to send, from where they are: their start, how many, and what holds them in place."""
     if type(data) is bytes:
         return data, len(data), None
     if type(data) is bytearray and data:
         held = c_char.from_buffer(data)
         return addressof(held), len(data), held
-    if isinstance(data, str):
-        data = data.encode()
-        return data, len(data), None
     view = _View(data)
     return view.start, view.size, view
+
+
+def outgoing_or_text(data) -> Tuple[Start, int, object]:
+    """The same; a str goes as UTF-8."""
+    return outgoing(data.encode() if isinstance(data, str) else data)
 
 
 def incoming(buffer) -> Tuple[Start, int, object]:

@@ -1,8 +1,11 @@
-"""The platform's constants, as plain integers. They come from the system, by way of CPython."""
+"""The platform's constants, as plain integers. They come from the system, by way of CPython.
+
+`_socket` is where CPython's `socket` has them from, without the classes and all they import.
+"""
 
 from __future__ import annotations
 
-import socket as _system
+import _socket as _system
 
 # Every integer that CPython's module has: AF_, SOCK_, SO_, CAN_, TIPC_ ...
 CONSTANTS: dict[str, int] = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+from _socket import gaierror  # CPython's own, so that an `except` of either module catches it.
 from operator import index
-from socket import gaierror  # CPython's own, so that an `except` of either module catches it.
 
 from ._lib import lib
 from ._tls_errors import SSLError, tls_error  # noqa: F401

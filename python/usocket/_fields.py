@@ -48,11 +48,15 @@ class Fields:
             return OSError(EBADF, CLOSED_AS_A_FILE)
         return error(code, self._handle)
 
-    def _check_open(self) -> int:
-        """0 for an open socket; OSError EBADF for a closed one."""
-        code = lib.usocket_fileno(self._handle)
+    def _check(self, code: int) -> int:
+        """Gives a number of the library back, or raises the exception it stands for."""
         if code < 0:
             raise self._error(code)
+        return code
+
+    def _check_open(self) -> int:
+        """0 for an open socket; OSError EBADF for a closed one."""
+        self._check(lib.usocket_fileno(self._handle))
         return 0
 
     def _raise_late_in(self) -> None:

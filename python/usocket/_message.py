@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from ctypes import (
     CDLL,
     Structure,
@@ -22,18 +23,18 @@ from ctypes import (
 from errno import EAGAIN, EINTR
 from sys import byteorder
 from time import monotonic
-from typing import Iterable, List, Tuple
+from typing import Callable, Iterable, List, Tuple
 
-from ._address import Address, decode, encode
-from ._buffer import give_back, incoming, outgoing, take_room
+from ._address import Address, decode
+from ._buffer import give_back, incoming, take_room
 from ._constants import CONSTANTS
 from ._errors import int32
 from ._errors import size as size_of
-from ._fields import Fields, part_of
+from ._fields import part_of
 from ._lib import Addr, lib
+from ._transfer import POLLIN, POLLOUT, Transfer
 from ._wait import MSG_DONTWAIT, check_signals, wait
 
-POLLIN, POLLOUT = 1, 4
 IPPROTO_SEC = CONSTANTS["IPPROTO_SEC"]
 MSG_NOSIGNAL = CONSTANTS.get("MSG_NOSIGNAL", 0)
 MSG_WAITALL = CONSTANTS["MSG_WAITALL"]
@@ -123,11 +124,12 @@ def _taken_apart(control: bytes) -> List[Ancillary]:
 
 
 @part_of("socket")
-class Messages(Fields):
+class Messages(Transfer):
     """sendmsg and recvmsg."""
 
     __slots__ = ()
 
+    _address: Callable[[Address, str], Addr]
     _family: int
     _proto: int
     _type: int
@@ -145,10 +147,10 @@ class Messages(Fields):
         address: where to, of a socket that is not connected.
         Errors and waiting as for `send`. From: CPython.
         """
-        pieces = [outgoing(b) for b in buffers]
+        pieces = [self._outgoing(b) for b in buffers]
         try:
             flags, control = int32(flags), _items(ancdata)
-            to = None if address is None else encode(self._family, address)
+            to = None if address is None else self._address(address, "sendmsg")
             if self._late_out:
                 self._raise_late_out()
             if self._proto == IPPROTO_SEC:
@@ -244,3 +246,25 @@ def _header(places: list, address, control) -> _Header:
     # What the header points to lives as long as it does.
     header.held = (vector, address, control)
     return header
+
+
+def send_fds(sock, buffers: Iterable, fds: Iterable[int], flags: int = 0, address=None) -> int:
+    """Sends descriptors with bytes through a Unix socket. Returns how many bytes went.
+
+    Raises as `socket.sendmsg`. From: CPython's `socket`.
+    """
+    rights = (CONSTANTS["SOL_SOCKET"], CONSTANTS["SCM_RIGHTS"], array("i", fds))
+    return sock.sendmsg(buffers, [rights], flags, address)
+
+
+def recv_fds(sock, bufsize: int, maxfds: int, flags: int = 0) -> tuple:
+    """Receives bytes and at most `maxfds` descriptors: `(data, fds, msg_flags, address)`.
+
+    Raises as `socket.recvmsg`. From: CPython's `socket`.
+    """
+    fds = array("i")
+    data, items, flags, address = sock.recvmsg(bufsize, CMSG_LEN(maxfds * fds.itemsize), flags)
+    for level, kind, raw in items:
+        if (level, kind) == (CONSTANTS["SOL_SOCKET"], CONSTANTS["SCM_RIGHTS"]):
+            fds.frombytes(raw[: len(raw) - len(raw) % fds.itemsize])
+    return data, list(fds), flags, address

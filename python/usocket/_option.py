@@ -5,11 +5,31 @@ from __future__ import annotations
 from ctypes import byref, c_char, c_int32
 from typing import Optional
 
-from ._errors import check, int32
+from ._errors import int32
 from ._errors import size as size_of
 from ._fields import Fields, part_of
 from ._lib import lib
 from ._wait import timeout_us
+
+_default: Optional[float] = None
+
+
+def getdefaulttimeout() -> Optional[float]:
+    """The timeout in seconds that new sockets have: None, blocking, unless somebody set one.
+
+    From: CPython's `socket`.
+    """
+    return _default
+
+
+def setdefaulttimeout(timeout: Optional[float]) -> None:
+    """Sets it, as `socket.settimeout` takes it. From: CPython's `socket`."""
+    global _default
+    left = timeout_us(timeout)
+    _default = None if left < 0 else left / 1e6
+
+
+default_timeout = getdefaulttimeout
 
 
 @part_of("socket")
@@ -18,17 +38,21 @@ class Options(Fields):
 
     __slots__ = ()
 
-    def setsockopt(self, level: int, optname: int, value) -> None:
-        """Sets an option (SOL_, SO_, TCP_, IP_ ... constants) to an integer or a buffer's bytes.
+    def setsockopt(self, level: int, optname: int, value, optlen: Optional[int] = None) -> None:
+        """Sets an option (SOL_, SO_, TCP_, IP_ ... constants) to an integer or a buffer's bytes,
+        or, with None and a length, to nothing of that length.
 
         Raises OSError ENOPROTOOPT, EINVAL; OverflowError, TypeError. From: every document.
         """
         level, optname = int32(level), int32(optname)
+        if (value is None) != (optlen is not None):
+            raise TypeError("a length goes with None, and None with a length")
         if isinstance(value, int):
-            check(lib.usocket_setsockopt_int(self._handle, level, optname, int32(value)))
+            self._check(lib.usocket_setsockopt_int(self._handle, level, optname, int32(value)))
         else:
-            raw = bytes(memoryview(value))
-            check(lib.usocket_setsockopt(self._handle, level, optname, raw, len(raw)))
+            raw = None if value is None else bytes(memoryview(value))
+            size = optlen if raw is None else len(raw)
+            self._check(lib.usocket_setsockopt(self._handle, level, optname, raw, size))
 
     def getsockopt(self, level: int, optname: int, buflen: int = 0):
         """An option as an integer, or with `buflen` as at most that many bytes.
@@ -39,10 +63,10 @@ class Options(Fields):
         size = size_of(buflen, "buflen in getsockopt")
         if size == 0:
             value = c_int32()
-            check(lib.usocket_getsockopt_int(self._handle, level, optname, byref(value)))
+            self._check(lib.usocket_getsockopt_int(self._handle, level, optname, byref(value)))
             return value.value
         room = (c_char * size)()
-        return room[: check(lib.usocket_getsockopt(self._handle, level, optname, room, size))]
+        return room[: self._check(lib.usocket_getsockopt(self._handle, level, optname, room, size))]
 
     def settimeout(self, value: Optional[float]) -> None:
         """Sets how long an operation may take, in seconds: None for ever, 0 for non-blocking.
@@ -52,7 +76,7 @@ class Options(Fields):
         document.
         """
         timeout = timeout_us(value)
-        check(lib.usocket_settimeout(self._handle, timeout))
+        self._check(lib.usocket_settimeout(self._handle, timeout))
         self._timeout = None if value is None else timeout / 1e6
 
     def gettimeout(self) -> Optional[float]:

@@ -10,6 +10,7 @@ from ._address import AF_INET, AF_UNIX
 from ._bsd import BACKLOG, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, BSDSocket  # noqa: F401
 from ._errors import check, int32
 from ._lib import lib
+from ._option import default_timeout
 from ._stream import Stream
 
 
@@ -54,6 +55,8 @@ class socket(BSDSocket, Stream):
         self._become(lib.usocket_socket(af, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), proto))
         if type & SOCK_NONBLOCK:
             self.setblocking(False)
+        elif (timeout := default_timeout()) is not None:
+            self.settimeout(timeout)
 
 
 socket._kind = SocketType = socket
@@ -68,9 +71,10 @@ def socketpair(
     plain = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)
     check(lib.usocket_socketpair(family, plain, proto, pair))
     a, b = (socket.__new__(socket)._become(handle) for handle in pair)
-    if type & SOCK_NONBLOCK:
-        a.setblocking(False)
-        b.setblocking(False)
+    timeout = 0.0 if type & SOCK_NONBLOCK else default_timeout()
+    if timeout is not None:
+        a.settimeout(timeout)
+        b.settimeout(timeout)
     return a, b
 
 

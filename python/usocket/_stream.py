@@ -14,7 +14,7 @@ from operator import index
 from time import monotonic
 from typing import Optional
 
-from ._buffer import ROOM, give_back, incoming, outgoing, take_room
+from ._buffer import ROOM, give_back, incoming, take_room
 from ._constants import CONSTANTS
 from ._errors import size as size_of
 from ._fields import part_of
@@ -91,7 +91,7 @@ class Stream(Transfer):
         Blocks as the mode has it, with one timeout for the whole. Thread-safe; of two writers the
         bytes may interleave. From: every document with streams.
         """
-        start, size, held = outgoing(buf)
+        start, size, held = self._outgoing(buf)
         try:
             if self._late_out:
                 self._raise_late_out()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ctypes import c_void_p, cast
 from errno import EAGAIN, EINTR
 from time import monotonic
-from typing import Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 from ._fields import Fields
 from ._lib import lib
@@ -20,6 +20,9 @@ class Transfer(Fields):
     """A socket that data goes through."""
 
     __slots__ = ()
+
+    # What may be sent: `_buffer.outgoing`, or with text as well.
+    _outgoing: Callable
 
     def _drain(self, data, size: int) -> Tuple[int, int]:
         """usocket_write, carried on over signals: how many bytes went, and why not more.

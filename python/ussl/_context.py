@@ -13,7 +13,7 @@ from ctypes import (
     string_at,
 )
 from operator import index
-from typing import Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Union
 from weakref import finalize
 
 from usocket._causes import (
@@ -71,6 +71,9 @@ class SSLContext(Settings):
         "_verify_flags",
         "_verify_mode",
     )
+
+    # What wrap_socket makes: SSLSocket, which is set where that is. From: CPython.
+    sslsocket_class: Any
 
     def __init__(self, protocol: int) -> None:
         if protocol not in (PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
@@ -325,9 +328,7 @@ class SSLContext(Settings):
         SSLError and OSError as `do_handshake`; after that the connection is closed.
         Blocks as the socket's mode has it. From: both.
         """
-        from ._socket import SSLSocket
-
-        return SSLSocket._wrap(
+        return self.sslsocket_class._wrap(
             sock,
             self,
             bool(server_side),

@@ -330,6 +330,9 @@ class SSLSocket(Info):
         session._give_to(self._handle)
 
 
+SSLContext.sslsocket_class = SSLSocket
+
+
 def _hostname(name: Optional[Union[str, bytes]]) -> Optional[str]:
     """A server name as text, in the form it has on the wire. None and "" are none."""
     if not name:
