@@ -243,6 +243,66 @@ static void abandoned_queries_leave_nothing_behind(void **state)
     assert_true(open_descriptors() <= before);
 }
 
+static void an_address_has_names(void **state)
+{
+    (void)state;
+    const struct {
+        const char *host;
+        int port;
+        int flags;
+        const char *name, *service;
+    } rows[] = {
+        {"127.0.0.1", 80, NI_NUMERICHOST | NI_NUMERICSERV, "127.0.0.1", "80"},
+        {"2001:db8::7", 443, NI_NUMERICHOST | NI_NUMERICSERV, "2001:db8::7", "443"},
+        {"fe80::1%lo", 443, NI_NUMERICHOST | NI_NUMERICSERV, "fe80::1%lo", "443"},
+        {"127.0.0.1", 22, 0, "localhost", "ssh"},
+        {"127.0.0.1", 1, NI_NAMEREQD | NI_NUMERICSERV, "localhost", "1"},
+    };
+    char host[64], service[32];
+    usocket_addr a;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        OK(usocket_addr_ip(0, rows[i].host, rows[i].port, 0, 0, &a));
+        GIVES(0, usocket_getnameinfo(&a, host, sizeof host, service, sizeof service, rows[i].flags,
+                                     GENEROUS));
+        assert_string_equal(host, rows[i].name);
+        assert_string_equal(service, rows[i].service);
+    }
+    // One of them alone.
+    GIVES(0, usocket_getnameinfo(&a, NULL, 0, service, sizeof service, NI_NUMERICSERV, -1));
+    GIVES(0, usocket_getnameinfo(&a, host, sizeof host, NULL, 0, NI_NUMERICHOST, -1));
+    assert_string_equal(host, "127.0.0.1");
+    // Both or neither; just enough is enough.
+    strcpy(service, "?");
+    GIVES(-ENOSPC, usocket_getnameinfo(&a, host, 9, service, 32, NI_NUMERICHOST | NI_NUMERICSERV, -1));
+    assert_string_equal(service, "?");
+    GIVES(0, usocket_getnameinfo(&a, host, 10, service, 2, NI_NUMERICHOST | NI_NUMERICSERV, -1));
+    GIVES(USOCKET_EAI_NONAME, usocket_getnameinfo(&a, NULL, 0, NULL, 0, 0, -1));
+    GIVES(USOCKET_EAI_BADFLAGS, usocket_getnameinfo(&a, host, 64, NULL, 0, 1 << 30, GENEROUS));
+    GIVES(-EFAULT, usocket_getnameinfo(NULL, host, 64, NULL, 0, 0, -1));
+    GIVES(-EFAULT, usocket_getnameinfo(&a, NULL, 64, NULL, 0, 0, -1));
+    a.len = 3;
+    GIVES(-EINVAL, usocket_getnameinfo(&a, host, 64, NULL, 0, 0, -1));
+    OK(usocket_addr_from_bytes((struct sockaddr *)&(struct sockaddr){.sa_family = AF_PACKET},
+                               sizeof(struct sockaddr), &a));
+    GIVES(USOCKET_EAI_FAMILY, usocket_getnameinfo(&a, host, 64, NULL, 0, NI_NUMERICHOST, -1));
+}
+
+static void a_name_that_is_not_ascii_is_refused_with_a_sentence(void **state)
+{
+    (void)state;
+    usocket_addrinfo *list;
+    char detail[128];
+    const char *name = "b\xc3\xbc" "cher.example";
+    GIVES(USOCKET_EAI_NONAME, usocket_getaddrinfo(name, "80", 0, 0, 0, 0, GENEROUS, &list));
+    OK(usocket_error_detail(0, detail, sizeof detail));
+    assert_non_null(strstr(detail, "xn--"));
+    GIVES(USOCKET_EAI_NONAME, usocket_query_create(name, "80", 0, 0, 0, 0));
+    GIVES(USOCKET_EAI_NONAME, usocket_create_connection(name, "80", GENEROUS, NULL));
+    OK(usocket_error_detail(0, detail, sizeof detail));
+    assert_non_null(strstr(detail, "xn--"));
+    GIVES(USOCKET_EAI_NONAME, usocket_connection_create(name, "80", GENEROUS, NULL));
+}
+
 static atomic_bool stop;
 
 static void *lists_come_and_go(void *arg)
@@ -340,6 +400,8 @@ int main(void)
         cmocka_unit_test(many_threads_ask_at_once),
         cmocka_unit_test(a_query_is_polled_like_a_socket),
         cmocka_unit_test(abandoned_queries_leave_nothing_behind),
+        cmocka_unit_test(an_address_has_names),
+        cmocka_unit_test(a_name_that_is_not_ascii_is_refused_with_a_sentence),
         cmocka_unit_test(a_child_of_a_busy_process_asks),
         cmocka_unit_test(more_lists_than_there_are_places_at_first),
         cmocka_unit_test(a_result_beside_a_close_is_whole),

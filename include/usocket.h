@@ -959,7 +959,9 @@ int64_t usocket_write(usocket_t s, const void *buf, size_t len);
 
 // Asks the resolver for the addresses of a host and service (getaddrinfo(3)).
 //
-// `host` is a name or numeric text, NULL or "" the local host (with AI_PASSIVE: any address).
+// `host` is a name or numeric text, NULL or "" the local host (with AI_PASSIVE: any address). A
+// name is ASCII: one in another script is given in its xn-- form (IDNA), or with AI_IDN, where the C
+// library has that.
 // `service` is a service name or a decimal port, NULL or "" none (port 0). `family`, `type` and
 // `proto` filter the answers, 0 is any. `flags` are AI_ flags. `timeout_us` is how long it may
 // take in microseconds; negative is as long as the C library's resolver does.
@@ -978,6 +980,28 @@ int32_t usocket_getaddrinfo(const char *host,
                             int32_t flags,
                             int64_t timeout_us,
                             struct usocket_addrinfo **out);
+
+// Asks for the names of an address: of its host, and of its port (getnameinfo(3)).
+//
+// `host` has room for `host_len` bytes, `service` for `service_len`, the closing NULs included;
+// (NULL, 0) is one that is not wanted. `flags` are NI_ flags; `timeout_us` is how long it may take
+// in microseconds, negative is as long as the C library's resolver does.
+//
+// Returns: 0.
+// Errors: USOCKET_EAI_NONAME when there is no name and NI_NAMEREQD wants one, or nothing is wanted;
+// -ENOSPC when one does not fit (nothing is written); USOCKET_EAI_FAMILY for an address that is
+// neither IP nor Unix; USOCKET_EAI_BADFLAGS; the rest of USOCKET_EAI_; -ETIMEDOUT; -EINTR (event
+// hook); -EMFILE, -ENFILE, -EAGAIN (no thread); -EINVAL (bad address), -EFAULT.
+// Blocks: up to the timeout; with NI_NUMERICHOST not at all.
+// Threads: any.
+// Ownership: the texts are copies.
+int32_t usocket_getnameinfo(const struct usocket_addr *addr,
+                            char *host,
+                            size_t host_len,
+                            char *service,
+                            size_t service_len,
+                            int32_t flags,
+                            int64_t timeout_us);
 
 // Frees a list of usocket_getaddrinfo, by its first answer. NULL is allowed.
 //

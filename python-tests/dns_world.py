@@ -86,7 +86,7 @@ def answer(server, address, query, client):
         server.sendto(header + question + answers, client)
 
     what = labels[0]
-    if what == "never" or (what, kind) in (("only4", 28), ("only6", 1)):
+    if what in ("never", "9") or (what, kind) in (("only4", 28), ("only6", 1)):
         return
     if what == "slow":
         time.sleep(0.1)
@@ -96,6 +96,8 @@ def answer(server, address, query, client):
         server.sendto(query[:2] + random.Random(1).randbytes(40), client)
     elif what == "truncated":
         reply(0x8380)  # TC: ask again by TCP, where nobody listens.
+    elif kind == 12 and what == "7":
+        reply(0x8180, b"\xc0\x0c" + struct.pack("!HHIH", 12, 1, 60, 12) + b"\5seven\4test\0", 1)
     elif what == "only6":
         reply(0x8180, b"\xc0\x0c" + struct.pack("!HHIH", 28, 1, 60, 16) + bytes(15) + b"\1", 1)
     elif what in ("good", "late", "slow", "only4"):
@@ -282,6 +284,26 @@ def half_an_answer():
         raise AssertionError("refused")
 
 
+def reverse():
+    """The names of addresses: within the time, from the name server."""
+    host = ctypes.create_string_buffer(64)
+
+    def ask(address, flags, timeout):
+        addr = encode(usocket.AF_INET, (address, 80))
+        begun = time.monotonic()
+        code = lib.usocket_getnameinfo(
+            ctypes.byref(addr), host, 64, None, 0, flags, int(timeout * 1e6)
+        )
+        return code, time.monotonic() - begun
+
+    code, took = ask("192.0.2.9", 0, 0.3)
+    assert code == -errno.ETIMEDOUT and 0.3 <= took < 3, (code, took)
+    name_required = 8  # NI_NAMEREQD
+    assert ask("192.0.2.5", name_required, GENEROUS)[0] == usocket.EAI_NONAME - 20000
+    assert ask("192.0.2.5", 0, GENEROUS)[0] == 0 and host.value == b"192.0.2.5"
+    assert ask("192.0.2.7", name_required, GENEROUS)[0] == 0 and host.value == b"seven.test"
+
+
 def namespace():
     """A lookup is done in the network namespace of the thread that asks."""
     assert timed("good.test", GENEROUS)[0] == ("127.0.0.7", 80)
@@ -350,6 +372,7 @@ def fork():
 if __name__ == "__main__":
     make_world()
     import usocket
+    from usocket._address import encode
     from usocket._lib import PollFd, lib
 
     globals()[sys.argv[1]]()

@@ -12,7 +12,7 @@ WORLD = Path(__file__).with_name("dns_world.py")
 @pytest.mark.parametrize(
     "case",
     """good late never garbage truncated interrupted pollable abandoned idle many namespace fork
-    across_fork half_an_answer""".split(),
+    across_fork half_an_answer reverse""".split(),
 )
 def test_dns(case):
     ran = subprocess.run(

@@ -56,6 +56,7 @@ PROTOTYPES = {
     "usocket_readline": (c_int64, [c_int64, c_void_p, c_size_t]),
     "usocket_write": (c_int64, [c_int64, c_void_p, c_size_t]),
     "usocket_getaddrinfo": (c_int32, [c_char_p, c_char_p, c_int32, c_int32, c_int32, c_int32, c_int64, c_void_p]),
+    "usocket_getnameinfo": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_int32, c_int64]),
     "usocket_freeaddrinfo": (c_int32, [c_void_p]),
     "usocket_query_create": (c_int64, [c_char_p, c_char_p, c_int32, c_int32, c_int32, c_int32]),
     "usocket_query_result": (c_int32, [c_int64, c_int64, c_void_p]),

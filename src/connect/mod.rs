@@ -1,7 +1,7 @@
 //! create_connection and create_server: what most programs do with several calls, in one.
 
 use crate::addr::Addr;
-use crate::error::{Error, Result, explain, forget};
+use crate::error::{Error, Result, explain};
 use crate::socket::Socket;
 use crate::sys::names::Query;
 use crate::wait::{self, Deadline};
@@ -20,7 +20,6 @@ use race::Race;
 /// # Errors
 /// EINVAL for a timeout of 0; EINTR (event hook); those of [`Race::step`].
 pub fn create_connection(query: Query, timeout_us: i64, source: Option<&Addr>) -> Result<Socket> {
-    forget();
     let mut race = Race::start(query, timeout_us, source)?;
     let mut fds = Vec::new();
     loop {

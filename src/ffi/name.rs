@@ -1,17 +1,19 @@
 //! Names: getaddrinfo and its lists.
 
 use std::ffi::{CString, c_char};
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use once_cell::race::OnceBox;
 
 use super::library::usocket_query_t;
-use super::{guard, on_object, output, required, text, without_handle};
+use super::socket::with_address;
+use super::{guard, on_object, output, required, room, text, without_handle};
 use crate::addr::Addr;
 use crate::error::{Error, Result};
 use crate::object::{self, Object};
 use crate::resolve::{self, Resolve};
-use crate::sys::names::Answer;
+use crate::sys::names::{Answer, Reverse};
 use crate::wait::Deadline;
 
 /// One answer of usocket_getaddrinfo: what a socket needs to reach the service.
@@ -134,7 +136,9 @@ fn publish(answers: Vec<Answer>) -> Result<*mut usocket_addrinfo> {
 
 /// Asks the resolver for the addresses of a host and service (getaddrinfo(3)).
 ///
-/// `host` is a name or numeric text, NULL or "" the local host (with AI_PASSIVE: any address).
+/// `host` is a name or numeric text, NULL or "" the local host (with AI_PASSIVE: any address). A
+/// name is ASCII: one in another script is given in its xn-- form (IDNA), or with AI_IDN, where the C
+/// library has that.
 /// `service` is a service name or a decimal port, NULL or "" none (port 0). `family`, `type` and
 /// `proto` filter the answers, 0 is any. `flags` are AI_ flags. `timeout_us` is how long it may
 /// take in microseconds; negative is as long as the C library's resolver does.
@@ -167,6 +171,61 @@ pub unsafe extern "C" fn usocket_getaddrinfo(
         Ok(0)
     })
 }
+
+/// Asks for the names of an address: of its host, and of its port (getnameinfo(3)).
+///
+/// `host` has room for `host_len` bytes, `service` for `service_len`, the closing NULs included;
+/// (NULL, 0) is one that is not wanted. `flags` are NI_ flags; `timeout_us` is how long it may take
+/// in microseconds, negative is as long as the C library's resolver does.
+///
+/// Returns: 0.
+/// Errors: USOCKET_EAI_NONAME when there is no name and NI_NAMEREQD wants one, or nothing is wanted;
+/// -ENOSPC when one does not fit (nothing is written); USOCKET_EAI_FAMILY for an address that is
+/// neither IP nor Unix; USOCKET_EAI_BADFLAGS; the rest of USOCKET_EAI_; -ETIMEDOUT; -EINTR (event
+/// hook); -EMFILE, -ENFILE, -EAGAIN (no thread); -EINVAL (bad address), -EFAULT.
+/// Blocks: up to the timeout; with NI_NUMERICHOST not at all.
+/// Threads: any.
+/// Ownership: the texts are copies.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_getnameinfo(
+    addr: *const Addr,
+    host: *mut c_char,
+    host_len: usize,
+    service: *mut c_char,
+    service_len: usize,
+    flags: i32,
+    timeout_us: i64,
+) -> i32 {
+    without_handle(|| {
+        // SAFETY: the caller's address and buffers, as documented.
+        let (addr, places) = unsafe {
+            let places = [(host, host_len), (service, service_len)];
+            (with_address(addr, |addr| Ok(*addr))?, places.map(|(at, len)| room(at.cast(), len)))
+        };
+        let [host, service] = places;
+        let (host, service) = (host?, service?);
+        let want = (!host.is_empty(), !service.is_empty());
+        let names = resolve::getnameinfo(Reverse { addr, want, flags }, timeout_us)?;
+        put_both((host, &names.0), (service, &names.1))
+    })
+}
+
+/// Copies two texts out with their NULs, each where it is wanted: both, or neither.
+fn put_both(host: (Room<'_>, &str), service: (Room<'_>, &str)) -> Result<i32> {
+    let both = [host, service];
+    if both.iter().any(|(room, text)| !room.is_empty() && room.len() <= text.len()) {
+        return Err(Error::os(libc::ENOSPC));
+    }
+    for (room, text) in both {
+        for (place, byte) in room.iter_mut().zip(text.bytes().chain([0])) {
+            place.write(byte);
+        }
+    }
+    Ok(0)
+}
+
+/// The caller's memory, to be written.
+type Room<'a> = &'a mut [MaybeUninit<u8>];
 
 /// Frees a list of usocket_getaddrinfo, by its first answer. NULL is allowed.
 ///

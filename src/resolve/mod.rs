@@ -6,9 +6,9 @@
 
 use std::ffi::CString;
 
-use crate::error::{Error, Result, explain, forget};
+use crate::error::{Error, Result, explain};
 use crate::numbers::USOCKET_IPPROTO_SEC;
-use crate::sys::names::{self, Answer, Query};
+use crate::sys::names::{self, Answer, Query, Reverse};
 use crate::wait::Deadline;
 
 mod local;
@@ -31,21 +31,45 @@ pub fn getaddrinfo(query: Query, timeout_us: i64) -> Result<Vec<Answer>> {
     }
 }
 
+/// Asks for the names of an address; `timeout_us` negative is no limit.
+///
+/// # Errors
+/// Those of [`getaddrinfo`].
+pub fn getnameinfo(reverse: Reverse, timeout_us: i64) -> Result<(String, String)> {
+    if reverse.want == (false, false) {
+        return Err(Error::eai(libc::EAI_NONAME));
+    }
+    // Services are in a file, and a number is in the address.
+    if !reverse.want.0 || reverse.flags & libc::NI_NUMERICHOST != 0 {
+        return reverse.ask();
+    }
+    Asked::new(reverse, None)?.wait(&mut Deadline::after_us(timeout_us))
+}
+
+impl Question for Reverse {
+    type Answer = (String, String);
+
+    fn ask(&self) -> Result<(String, String)> {
+        names::getnameinfo(self)?.map_err(Error::eai)
+    }
+}
+
 impl Question for Query {
     type Answer = Vec<Answer>;
 
     fn ask(&self) -> Result<Vec<Answer>> {
-        match names::getaddrinfo(self)? {
-            Ok(answers) => Ok(answers),
-            Err(code) => Err(Error::eai(code)),
-        }
+        names::getaddrinfo(self)?.map_err(Error::eai)
     }
 }
+
+// Not in the libc crate: <netdb.h> of glibc under _GNU_SOURCE.
+const AI_IDN: i32 = 0x40;
 
 /// Checks the arguments as they come from a caller and makes a query of them.
 ///
 /// # Errors
-/// EAI_SERVICE for a numeric port that is out of range (the C library would truncate it).
+/// EAI_SERVICE for a numeric port that is out of range (the C library would truncate it);
+/// EAI_NONAME for a name that is not ASCII, unless AI_IDN asks the C library to encode it.
 pub fn query(
     host: Option<CString>,
     service: Option<CString>,
@@ -54,10 +78,15 @@ pub fn query(
     proto: i32,
     flags: i32,
 ) -> Result<Query> {
-    forget();
     // MicroPython's and CPython's empty texts are no texts.
     let host = host.filter(|h| !h.is_empty());
     let service = service.filter(|s| !s.is_empty());
+    if let Some(text) = host.as_ref().filter(|h| !h.as_bytes().is_ascii() && flags & AI_IDN == 0) {
+        // Sent as it is it would be another name than browsers mean, or none.
+        let text = text.to_string_lossy();
+        let sentence = format!("'{text}' is not ASCII: give the name's xn-- form (IDNA)");
+        return Err(explain(Error::eai(libc::EAI_NONAME), sentence));
+    }
     if let Some(text) = service.as_ref().and_then(|s| s.to_str().ok()) {
         // The C library reads it with strtoul and keeps 16 bits of that.
         let number = text.trim_start();

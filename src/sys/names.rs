@@ -15,6 +15,16 @@ unsafe extern "C" {
         dst: *mut libc::c_char,
         size: libc::socklen_t,
     ) -> *const libc::c_char;
+    #[link_name = "getnameinfo"]
+    fn c_getnameinfo(
+        addr: *const libc::sockaddr,
+        addr_len: libc::socklen_t,
+        host: *mut libc::c_char,
+        host_len: libc::socklen_t,
+        service: *mut libc::c_char,
+        service_len: libc::socklen_t,
+        flags: libc::c_int,
+    ) -> libc::c_int;
 }
 
 /// gai_strerror(3) of one of the platform's negative numbers
@@ -180,4 +190,47 @@ pub fn getaddrinfo(q: &Query) -> io::Result<Result<Vec<Answer>, i32>> {
         libc::freeaddrinfo(list);
     }
     Ok(Ok(answers))
+}
+
+/// What getnameinfo(3) is asked.
+#[derive(Clone)]
+pub struct Reverse {
+    /// The address to name.
+    pub addr: Addr,
+    /// Whether its host and its service are wanted.
+    pub want: (bool, bool),
+    /// `NI_*`
+    pub flags: i32,
+}
+
+/// getnameinfo(3): host and service, empty where they are not wanted. Blocks for as long as the C
+/// library cares to.
+///
+/// # Errors
+/// As [`getaddrinfo`].
+pub fn getnameinfo(q: &Reverse) -> io::Result<Result<(String, String), i32>> {
+    // NI_MAXHOST, which is more than any name's length, and the longest service of NI_MAXSERV.
+    let (mut host, mut service) = ([0u8; 1025], [0u8; 32]);
+    let room = |want: bool, len: usize| if want { len as libc::socklen_t } else { 0 };
+    // SAFETY: the address is valid for `len` bytes; both buffers are writable for their lengths.
+    let r = unsafe {
+        c_getnameinfo(
+            q.addr.storage_bytes().as_ptr().cast(),
+            q.addr.len,
+            host.as_mut_ptr().cast(),
+            room(q.want.0, host.len()),
+            service.as_mut_ptr().cast(),
+            room(q.want.1, service.len()),
+            q.flags,
+        )
+    };
+    let text = |bytes: &[u8]| {
+        let text = CStr::from_bytes_until_nul(bytes).unwrap_or_default();
+        text.to_string_lossy().into_owned()
+    };
+    match r {
+        0 => Ok(Ok((text(&host), text(&service)))),
+        libc::EAI_SYSTEM => Err(io::Error::last_os_error()),
+        code => Ok(Err(code)),
+    }
 }
