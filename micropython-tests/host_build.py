@@ -57,3 +57,26 @@ def test_what_stock_has_is_here():
         missing = names(STOCK, what) - names(OURS, what)
         missing = {name for name in missing if "DTLS" not in name}
         assert not missing, f"{what} lacks {missing}"
+
+
+# From the bottom up: a room includes only what is before it.
+ROOMS = ("runtime", "error", "arguments", "address", "socket", "select", "tls")
+BESIDE = {("tls", "select")}
+
+
+def test_a_room_uses_only_what_is_before_it():
+    base = f"{TOP}/micropython/usocket"
+    for folder, _, files in os.walk(base):
+        for file in files:
+            path = os.path.join(folder, file)
+            room = os.path.relpath(path, base).split("/")[0].split(".")[0]
+            if not file.endswith((".c", ".h")) or room not in ROOMS:
+                continue
+            with open(path) as f:
+                lines = f.read().splitlines()
+            assert len(lines) < 420 or file == "constants.h", f"{path}: {len(lines)} lines"
+            for line in lines:
+                if line.startswith('#include "') and "py/" not in line:
+                    used = os.path.relpath(os.path.join(folder, line.split('"')[1]), base).split("/")[0].split(".")[0]
+                    if used in ROOMS:
+                        assert ROOMS.index(used) <= ROOMS.index(room) and (room, used) not in BESIDE, f"{path}: {line}"

@@ -99,6 +99,8 @@ def test_settimeout_refuses_negative_and_nan():
     raises_type(ValueError, s.settimeout, -1)
     raises_type(ValueError, s.settimeout, float("nan"))
     raises_type(TypeError, s.settimeout, "1")
+    s.settimeout(float("inf"))
+    assert s.gettimeout() > 1e9
 
 
 def test_ten_thousand_dropped_sockets_leave_no_descriptor():
@@ -220,6 +222,7 @@ def test_methods_that_stock_lacks():
     for name in "SO_REUSEPORT TCP_KEEPIDLE IPPROTO_IPV6 IPV6_V6ONLY MSG_PEEK AI_PASSIVE EAI_NONAME SHUT_RDWR SOMAXCONN".split():
         assert isinstance(getattr(socket, name), int), name
     assert socket.error is OSError and issubclass(socket.timeout, OSError)
+    assert issubclass(socket.gaierror, OSError) and socket.SOL_UDP == 17
 
 
 def test_keyword_arguments():
@@ -228,7 +231,7 @@ def test_keyword_arguments():
     assert socket.socket(family=socket.AF_UNIX, proto=0).family == socket.AF_UNIX
     assert s.makefile(mode="rb", buffering=0) is s
     found = socket.getaddrinfo(host="127.0.0.1", port=80, type=socket.SOCK_STREAM, af=socket.AF_INET)
-    assert found == [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, None, ("127.0.0.1", 80))], found
+    assert found == [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 80))], found
 
 
 def test_none_is_no_family_type_or_proto():
@@ -402,3 +405,78 @@ def test_an_option_of_any_length():
     s = socket.socket()
     assert len(s.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 100000)) == 8
     raises_type(ValueError, s.getsockopt, socket.SOL_SOCKET, socket.SO_LINGER, -1)
+
+
+def test_the_class_of_a_timeout():
+    import json
+
+    a, b = pair()
+    a.settimeout(0.01)
+    for call in (lambda: a.recv(1), lambda: a.read(1), a.readline, lambda: json.load(a)):
+        try:
+            call()
+            assert False
+        except socket.timeout as e:
+            assert e.errno == errno.ETIMEDOUT
+    b.close()
+    a.close()
+    try:
+        a.recv(1)
+        assert False
+    except socket.timeout:
+        assert False, "every OSError is a timeout"
+    except OSError:
+        pass
+
+
+def test_keyword_arguments_of_methods():
+    l = socket.socket()
+    l.bind(("127.0.0.1", 0))
+    l.listen(backlog=3)
+    l.listen(-(10**12))
+    a = socket.socket()
+    a.connect(l.getsockname())
+    b = l.accept()[0]
+    a.settimeout(value=5)
+    a.setblocking(flag=True)
+    a.setsockopt(level=socket.SOL_SOCKET, optname=socket.SO_KEEPALIVE, value=1)
+    assert a.getsockopt(level=socket.SOL_SOCKET, optname=socket.SO_KEEPALIVE) == 1
+    assert len(a.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, buflen=8)) == 8
+    assert a.send(bytes=b"123456") == 6 and b.recv(bufsize=1) == b"1"
+    room = bytearray(2)
+    assert b.recv_into(buffer=room, nbytes=1, flags=socket.MSG_PEEK) == 1 and room[0] == 50
+    assert b.read(size=2) == b"23" and b.readinto(buf=room, nbytes=1) == 1 and room[0] == 52
+    assert b.readinto(room, None) == 2
+    a.sendall(bytes=b"line\n", flags=0)
+    assert b.readline(size=None) == b"line\n"
+    assert a.write(buf=b"xyz") == 3 and b.recvfrom(bufsize=9, flags=0)[0] == b"xyz"
+    u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    u.bind(("127.0.0.1", 0))
+    assert u.sendto(b"x", address=u.getsockname()) == 1 and u.sendto(b"x", 0, u.getsockname()) == 1
+    assert u.recvfrom_into(buffer=room)[0] == 1
+    for call in (lambda: a.recv(), lambda: a.recv(1, 0, 0), lambda: a.recv(1, bufsize=1), lambda: a.recv(size=1),
+                 lambda: a.send(), lambda: u.sendto(b"x"), lambda: a.setsockopt(1, 2)):
+        raises_type(TypeError, call)
+
+
+def test_makefile_as_cpythons():
+    a, b = pair()
+    for args in ((), ("rb",), ("wb",), ("rwb",), ("br",), ("rb", None), ("rb", 0), ("brw", -1)):
+        assert a.makefile(*args) is a
+    assert a.makefile("rb", buffering=None, encoding=None, errors=None, newline=None) is a
+    for mode in ("", "r", "b", "rbb", "rb+", "rt"):
+        raises_type(ValueError, a.makefile, mode)
+    raises_type(ValueError, a.makefile, "rb", encoding="utf-8")
+    raises_type(ValueError, a.makefile, "rb", newline="")
+    a.close()
+    raises(errno.EBADF, a.makefile)
+    assert a.connect_ex(("127.0.0.1", 1)) == errno.EBADF
+
+
+def test_integers_are_not_cut():
+    s = socket.socket()
+    for value in (1 << 31, 1 << 32, (1 << 32) + 1, -(1 << 31) - 1, 1 << 80):
+        raises_type(OverflowError, s.setsockopt, socket.SOL_SOCKET, socket.SO_KEEPALIVE, value)
+    raises_type(OverflowError, s.setsockopt, (1 << 32) + socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    raises_type(OverflowError, s.recv, 1, 1 << 32)
+    assert s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0

@@ -590,3 +590,57 @@ def test_a_handshake_of_a_socket_that_does_not_block():
     a = client_context().wrap_socket(a, server_hostname="localhost")
     a.write(b"x")
     assert t.join().read(1) == b"x" and a.read(1) is None
+
+
+def test_wipys_lines():
+    """The handshake of a socket that is wrapped first waits for the connection."""
+    for proto in (socket.IPPROTO_SEC, 0):
+        l, port = listener()
+        t = Thread(lambda: server_context().wrap_socket(l.accept()[0], server_side=True))
+        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, proto)
+        ss = ssl.wrap_socket(s)
+        ss.connect(("127.0.0.1", port))
+        assert ss.version() == "TLSv1.3"
+        b = t.join()
+        ss.write(b"x")
+        assert b.read(1) == b"x"
+
+
+def test_wrapped_then_connected():
+    # Refused: an error of the connection.
+    l, port = listener()
+    l.close()
+    s = client_context().wrap_socket(socket.socket(), server_hostname="localhost")
+    raises(errno.ECONNREFUSED, s.connect, ("127.0.0.1", port))
+    # With a certificate that will not do: one of TLS, and the connection ends.
+    l, port = listener()
+    t = Thread(lambda: raises_type(OSError, server_context().wrap_socket, l.accept()[0], server_side=True))
+    s = client_context("client.pem").wrap_socket(socket.socket(), server_hostname="localhost")
+    raises_type(ValueError, s.connect, ("127.0.0.1", port))
+    t.join()
+    assert s.fileno() == -1
+
+
+def test_wrap_socket_with_the_names_of_wipy_and_cpython():
+    for version in (None, ssl.TLSv1_2, ssl.TLSv1_3, ssl.PROTOCOL_TLS_CLIENT):
+        a, b = pair()
+        t = Thread(lambda: ssl.wrap_socket(b, server_side=True, keyfile=CERTS + "server.key", certfile=CERTS + "server.pem"))
+        s = ssl.wrap_socket(a, ca_certs=CERTS + "ca.pem", cert_reqs=ssl.CERT_REQUIRED, ssl_version=version, server_hostname="localhost")
+        b = t.join()
+        s.write(b"x")
+        assert b.read(1) == b"x" and s.version() == ("TLSv1.2" if version == ssl.TLSv1_2 else "TLSv1.3")
+    raises_type(ValueError, ssl.wrap_socket, socket.socket(), ssl_version=0x301)
+    raises_type(TypeError, ssl.wrap_socket, socket.socket(), ca_certs=CERTS + "ca.pem", cadata=load("ca.pem"))
+
+
+def test_the_classes_of_errors():
+    assert issubclass(ssl.SSLError, OSError) and issubclass(ssl.SSLCertVerificationError, ssl.SSLError)
+    refused(ssl.SSLError, "not correctly signed", client=client_context("client.pem"))
+    refused(ssl.SSLCertVerificationError, "does not match", name="other.example")
+    a, b = pair()
+    b.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+    raises_type(ssl.SSLError, client_context().wrap_socket, a, server_hostname="localhost")
+    a, b = wrapped()
+    assert isinstance(a, socket.socket)
+    a.settimeout(0.01)
+    raises_type(socket.timeout, a.read, 1)

@@ -4,7 +4,10 @@
 #include <sys/socket.h>
 
 #include "py/objstr.h"
-#include "usk.h"
+#include "py/objtuple.h"
+
+#include "address.h"
+#include "error.h"
 
 const char *usk_text_get(mp_obj_t obj) {
     if (obj == mp_const_none) {
@@ -18,11 +21,28 @@ const char *usk_text_get(mp_obj_t obj) {
     return text;
 }
 
+mp_int_t usk_port_get(mp_obj_t obj) {
+    mp_int_t port = mp_obj_get_int(obj);
+    if (port < 0 || port > 65535) {
+        mp_raise_msg(&usk_type_port_error, MP_ERROR_TEXT("port must be 0-65535"));
+    }
+    return port;
+}
+
+// A named one too.
+static bool is_tuple(mp_obj_t obj) {
+    return MP_OBJ_TYPE_GET_SLOT_OR_NULL(mp_obj_get_type(obj), iter) == mp_obj_tuple_getiter;
+}
+
 // (host, port[, flowinfo[, scope id]])
 static void from_tuple(mp_obj_t obj, int family, usocket_addr *addr) {
     size_t n;
     mp_obj_t *items;
-    mp_obj_get_array(obj, &n, &items);
+    if (is_tuple(obj)) {
+        mp_obj_tuple_get(obj, &n, &items);
+    } else {
+        mp_obj_get_array(obj, &n, &items);
+    }
     if (n < 2 || n > 4 || (family == AF_INET && n != 2)) {
         mp_raise_ValueError(MP_ERROR_TEXT("address: (host, port), and for IPv6 flowinfo and scope id"));
     }
@@ -30,7 +50,7 @@ static void from_tuple(mp_obj_t obj, int family, usocket_addr *addr) {
     if (host == NULL) {
         mp_raise_TypeError(MP_ERROR_TEXT("host: str expected"));
     }
-    mp_int_t port = mp_obj_get_int(items[1]);
+    mp_int_t port = usk_port_get(items[1]);
     mp_int_t flowinfo = n > 2 ? mp_obj_get_int(items[2]) : 0;
     mp_int_t scope_id = n > 3 ? mp_obj_get_int(items[3]) : 0;
     if (flowinfo < 0 || flowinfo > 0xfffff || scope_id < 0 || (uint64_t)scope_id > UINT32_MAX) {
@@ -43,7 +63,7 @@ static void from_tuple(mp_obj_t obj, int family, usocket_addr *addr) {
 
 void usk_addr_get(mp_obj_t obj, int family, usocket_addr *addr) {
     int32_t r;
-    if (mp_obj_is_type(obj, &mp_type_tuple) || mp_obj_is_type(obj, &mp_type_list)) {
+    if (is_tuple(obj) || mp_obj_is_type(obj, &mp_type_list)) {
         from_tuple(obj, family == AF_INET || family == AF_INET6 ? family : 0, addr);
         return;
     }

@@ -3,31 +3,37 @@
 #
 # The library is the checkout's own; where there is none, the installed one that pkg-config knows.
 
-get_filename_component(USOCKET_TOP "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
+get_filename_component(USOCKET_HERE "${CMAKE_CURRENT_LIST_DIR}" REALPATH)
+get_filename_component(USOCKET_TOP "${USOCKET_HERE}/../.." ABSOLUTE)
 set(USOCKET_LIB "${USOCKET_TOP}/target/release/libusocket.a" CACHE FILEPATH "libusocket.a")
 set(USOCKET_INC "${USOCKET_TOP}/include" CACHE PATH "where usocket.h is")
 
 add_library(usermod_usocket INTERFACE)
 target_sources(usermod_usocket INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/runtime.c
+    ${CMAKE_CURRENT_LIST_DIR}/error.c
+    ${CMAKE_CURRENT_LIST_DIR}/arguments.c
     ${CMAKE_CURRENT_LIST_DIR}/address.c
-    ${CMAKE_CURRENT_LIST_DIR}/modsocket.c
-    ${CMAKE_CURRENT_LIST_DIR}/socket.c
-    ${CMAKE_CURRENT_LIST_DIR}/socket_methods.c
-    ${CMAKE_CURRENT_LIST_DIR}/socket_options.c
-    ${CMAKE_CURRENT_LIST_DIR}/socket_streams.c
-    ${CMAKE_CURRENT_LIST_DIR}/modselect.c
-    ${CMAKE_CURRENT_LIST_DIR}/select_set.c
-    ${CMAKE_CURRENT_LIST_DIR}/select_room.c
-    ${CMAKE_CURRENT_LIST_DIR}/select_wait.c
-    ${CMAKE_CURRENT_LIST_DIR}/tls_error.c
-    ${CMAKE_CURRENT_LIST_DIR}/tls_context.c
-    ${CMAKE_CURRENT_LIST_DIR}/tls_context_class.c
-    ${CMAKE_CURRENT_LIST_DIR}/tls_socket.c
-    ${CMAKE_CURRENT_LIST_DIR}/tls_stream.c
-    ${CMAKE_CURRENT_LIST_DIR}/modtls.c
+    ${CMAKE_CURRENT_LIST_DIR}/socket/object.c
+    ${CMAKE_CURRENT_LIST_DIR}/socket/connect.c
+    ${CMAKE_CURRENT_LIST_DIR}/socket/transfer.c
+    ${CMAKE_CURRENT_LIST_DIR}/socket/stream.c
+    ${CMAKE_CURRENT_LIST_DIR}/socket/option.c
+    ${CMAKE_CURRENT_LIST_DIR}/socket/class.c
+    ${CMAKE_CURRENT_LIST_DIR}/socket/module.c
+    ${CMAKE_CURRENT_LIST_DIR}/select/set.c
+    ${CMAKE_CURRENT_LIST_DIR}/select/room.c
+    ${CMAKE_CURRENT_LIST_DIR}/select/wait.c
+    ${CMAKE_CURRENT_LIST_DIR}/select/module.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls/names.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls/context.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls/agreed.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls/socket.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls/stream.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls/wrap.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls/context_class.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls/module.c
 )
-target_include_directories(usermod_usocket INTERFACE ${CMAKE_CURRENT_LIST_DIR})
 target_compile_options(usermod_usocket INTERFACE $<$<COMPILE_LANGUAGE:C>:-include>
     $<$<COMPILE_LANGUAGE:C>:${CMAKE_CURRENT_LIST_DIR}/scheduled.h>)
 

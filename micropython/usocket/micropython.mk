@@ -6,7 +6,8 @@
 # none, the installed one that pkg-config knows. USOCKET_LIB and USOCKET_INC name another.
 
 USOCKET_MOD_DIR := $(USERMOD_DIR)
-USOCKET_TOP := $(abspath $(USOCKET_MOD_DIR)/../..)
+# (Not through a symbolic link: a path's .. is the link's.)
+USOCKET_TOP := $(abspath $(realpath $(USOCKET_MOD_DIR))/../..)
 USOCKET_LIB ?= $(USOCKET_TOP)/target/release/libusocket.a
 USOCKET_INC ?= $(USOCKET_TOP)/include
 
@@ -21,10 +22,10 @@ $(error libusocket is neither built ($(USOCKET_LIB): cargo build --release) nor 
 endif
 
 SRC_USERMOD_C += $(addprefix $(USOCKET_MOD_DIR)/,\
-	runtime.c address.c modsocket.c socket.c socket_methods.c \
-	socket_options.c socket_streams.c modselect.c select_set.c select_room.c select_wait.c \
-	tls_error.c tls_context.c tls_context_class.c tls_socket.c tls_stream.c modtls.c)
-CFLAGS_USERMOD += -I$(USOCKET_MOD_DIR)
+	runtime.c error.c arguments.c address.c \
+	$(addprefix socket/,object.c connect.c transfer.c stream.c option.c class.c module.c) \
+	$(addprefix select/,set.c room.c wait.c module.c) \
+	$(addprefix tls/,names.c context.c agreed.c socket.c stream.c wrap.c context_class.c module.c))
 
 # The port's own modules make room. (This file is read before the port looks at these.)
 override MICROPY_PY_SOCKET := 0

@@ -9,7 +9,7 @@
 
 #include "py/gc.h"
 #include "py/mphal.h"
-#include "usk.h"
+#include "runtime.h"
 
 __thread usk_call_t *volatile usk_current;
 
@@ -151,42 +151,4 @@ void usk_init(void) {
     guard_sigint();
     #endif
     usocket_set_event_hook(event_hook, NULL);
-}
-
-// ---- errors ----
-
-#define IS_ERRNO(code) ((code) < 0 && (code) >= -4095)
-
-mp_obj_t usk_error(int64_t code, usocket_t s) {
-    if (usk_is_tls(code)) {
-        return usk_tls_error(code, s);
-    }
-    int32_t gai;
-    USK_CALL(gai, usocket_gai_code(code));
-    // A sentence of the library's, where it may have one to say: about an address.
-    char detail[192];
-    int32_t len = 0;
-    if (code == -EINVAL && s == 0) {
-        USK_CALL(len, usocket_error_detail(s, detail, sizeof(detail)));
-    }
-    if (IS_ERRNO(code) && len <= 0) {
-        return mp_obj_new_exception_arg1(&mp_type_OSError, MP_OBJ_NEW_SMALL_INT(-code));
-    }
-    const char *text = detail;
-    if (len <= 0) {
-        text = usocket_strerror(code);
-        len = (int32_t)strlen(text);
-    }
-    // The resolver's numbers are negative, errno is positive.
-    mp_int_t number = gai != 0 ? gai : IS_ERRNO(code) ? (mp_int_t)-code : (mp_int_t)code;
-    mp_obj_t args[2] = { mp_obj_new_int(number), mp_obj_new_str(text, (size_t)len) };
-    return mp_obj_new_exception_args(&mp_type_OSError, 2, args);
-}
-
-MP_NORETURN void usk_raise(int64_t code, usocket_t s) {
-    nlr_raise(usk_error(code, s));
-}
-
-int usk_errno(int64_t code) {
-    return IS_ERRNO(code) ? (int)-code : (int)code;
 }

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 
 #include "py/mphal.h"
-#include "socket_methods.h"
-#include "tls.h"
+
+#include "wrap.h"
 
 // Records are at most 16 KiB and a bit; one of the handshake's is handed over whole.
 #define PIECE (17 * 1024)
@@ -23,6 +23,8 @@ typedef struct _tls_stream_t {
     uintptr_t wants;
     bool failed;
 } tls_stream_t;
+
+static const mp_obj_type_t tls_stream_type;
 
 static bool is_would_block(int64_t r) {
     return r == -EAGAIN;
@@ -125,7 +127,7 @@ static MP_NORETURN void fail(tls_stream_t *self, int64_t code) {
 mp_obj_t usk_tls_stream_new(usk_tls_context_t *context, mp_obj_t stream, const char *name, bool handshake) {
     mp_get_stream_raise(stream, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
     usk_init();
-    tls_stream_t *self = mp_obj_malloc_with_finaliser(tls_stream_t, &usk_tls_stream_type);
+    tls_stream_t *self = mp_obj_malloc_with_finaliser(tls_stream_t, &tls_stream_type);
     self->near.s = 0;
     self->near.late = self->near.failed = 0;
     self->far = 0;
@@ -141,7 +143,7 @@ mp_obj_t usk_tls_stream_new(usk_tls_context_t *context, mp_obj_t stream, const c
     self->far = pair[1];
     USK_CALL(r, usocket_setblocking(self->near.s, 0));
     usk_check(r, 0);
-    r = usk_tls_wrap(context, self->near.s, name);
+    r = usk_tls_context_wrap(context, self->near.s, name);
     if (r == USOCKET_ETLS_NO_CERT && !handshake) {
         self->near.late = r; // as with stock, the first use tells
         return MP_OBJ_FROM_PTR(self);
@@ -287,8 +289,8 @@ static const mp_rom_map_elem_t tls_stream_locals_table[] = {
 };
 static MP_DEFINE_CONST_DICT(tls_stream_locals, tls_stream_locals_table);
 
-MP_DEFINE_CONST_OBJ_TYPE(
-    usk_tls_stream_type,
+static MP_DEFINE_CONST_OBJ_TYPE(
+    tls_stream_type,
     MP_QSTR_SSLSocket,
     MP_TYPE_FLAG_NONE,
     print, tls_stream_print,

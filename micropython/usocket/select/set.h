@@ -1,8 +1,8 @@
 // What a poll object holds: the registered objects, and how each of them is waited for.
-#ifndef SELECT_SET_H
-#define SELECT_SET_H
+#ifndef USK_SELECT_SET_H
+#define USK_SELECT_SET_H
 
-#include "usk.h"
+#include "../socket/object.h"
 
 // Whether threads run MicroPython at the same time.
 #define USK_SET_LOCKED (MICROPY_PY_THREAD && !MICROPY_PY_THREAD_GIL)
@@ -99,12 +99,12 @@ void usk_set_settle(usk_set_t *set, usk_entry_t *e);
 void usk_set_closed(usk_set_t *set, usk_entry_t *e);
 
 // Waits until something is ready, or `timeout_ms`, negative for ever. What it found is in `set->found` with
-// `again`, which needs no memory, else in a list of its own; NULL for nothing (select_wait.c).
+// `again`, which needs no memory, else in a list of its own; NULL for nothing (wait.c).
 usk_found_t *usk_set_wait(usk_set_t *set, mp_int_t timeout_ms, bool again);
 // The next of what was found; NULL at the end.
 usk_entry_t *usk_set_next(usk_set_t *set, usk_found_t *found);
 
-// Room for a wait (select_room.c): of at least so many.
+// Room for a wait (room.c): of at least so many.
 usk_room_t *usk_room_new(size_t n, size_t n_events);
 usk_found_t *usk_found_new(size_t n);
 // How many events the poller may have to report when `more` sockets have come; 0 without a poller.

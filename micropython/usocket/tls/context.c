@@ -2,8 +2,12 @@
 
 #include <string.h>
 
+#include "py/builtin.h"
 #include "py/objlist.h"
-#include "tls.h"
+#include "py/objmodule.h"
+#include "py/stream.h"
+
+#include "context.h"
 
 // ---- the library's context ----
 
@@ -144,7 +148,7 @@ void usk_tls_context_load(usk_tls_context_t *self, int kind, mp_obj_t a, mp_obj_
     }
 }
 
-int32_t usk_tls_wrap(usk_tls_context_t *self, usocket_t s, const char *name) {
+int32_t usk_tls_context_wrap(usk_tls_context_t *self, usocket_t s, const char *name) {
     // Without a name there is none to check: refused before where that would be a hole.
     int32_t r = usk_tls_context_made(self, self->check_hostname && name != NULL);
     if (r < 0) {
@@ -152,4 +156,39 @@ int32_t usk_tls_wrap(usk_tls_context_t *self, usocket_t s, const char *name) {
     }
     USK_WAIT(r, usocket_tls_wrap(s, self->context, name, 0));
     return r;
+}
+
+// ---- loading ----
+
+// Certificates or a key: bytes are themselves, text is PEM if it looks like it, else the name of a file.
+static mp_obj_t contents(mp_obj_t arg) {
+    size_t len;
+    const char *text = mp_obj_str_get_data(arg, &len); // TypeError for anything else
+    if (!mp_obj_is_str(arg) || strstr(text, "-----BEGIN ") != NULL) {
+        return arg;
+    }
+    mp_obj_t open = mp_load_attr(MP_OBJ_FROM_PTR(&mp_module_builtins), MP_QSTR_open);
+    mp_obj_t file = mp_call_function_2(open, arg, MP_OBJ_NEW_QSTR(MP_QSTR_rb));
+    mp_obj_t method[2];
+    mp_load_method(file, MP_QSTR_read, method);
+    mp_obj_t bytes = mp_call_method_n_kw(0, 0, method);
+    mp_stream_close(file);
+    return bytes;
+}
+
+void usk_tls_context_load_cert(usk_tls_context_t *self, mp_obj_t cert, mp_obj_t key) {
+    if (key != mp_const_none) {
+        key = contents(key);
+        // Looked at first, as by stock; whether it is one the library says with the certificate.
+        mp_buffer_info_t bytes;
+        mp_get_buffer_raise(key, &bytes, MP_BUFFER_READ);
+        if (bytes.len == 0 || (((const char *)bytes.buf)[0] != 0x30 && strstr(bytes.buf, "-----BEGIN ") == NULL)) {
+            mp_raise_ValueError(MP_ERROR_TEXT("invalid key"));
+        }
+    }
+    usk_tls_context_load(self, LOADED_CERT, contents(cert), key);
+}
+
+void usk_tls_context_load_trust(usk_tls_context_t *self, mp_obj_t certs) {
+    usk_tls_context_load(self, LOADED_TRUST, contents(certs), mp_const_none);
 }

@@ -2,7 +2,7 @@
 
 #include <poll.h>
 
-#include "select_set.h"
+#include "set.h"
 
 #define FLAG_ONESHOT (1)
 

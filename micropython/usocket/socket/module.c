@@ -4,36 +4,45 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "usk.h"
+#include "../address.h"
+#include "../arguments.h"
+#include "object.h"
 
-// inet_pton(family, text)
-static mp_obj_t mod_inet_pton(mp_obj_t family, mp_obj_t text) {
+// inet_pton(af, txt_addr)
+static mp_obj_t mod_inet_pton(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const qstr names[] = { MP_QSTR_af, MP_QSTR_txt_addr };
+    mp_obj_t args[2];
+    usk_args(n_args, pos_args, kw_args, 2, 2, names, args);
     byte bin[16];
     int32_t len;
-    int af = (int)mp_obj_get_int(family);
-    const char *host = mp_obj_str_get_str(text);
+    int af = usk_int_get(args[0]);
+    const char *host = mp_obj_str_get_str(args[1]);
     USK_CALL(len, usocket_inet_pton(af, host, bin, sizeof(bin)));
     usk_check(len, 0);
     return mp_obj_new_bytes(bin, (size_t)len);
 }
-static MP_DEFINE_CONST_FUN_OBJ_2(mod_inet_pton_obj, mod_inet_pton);
+static MP_DEFINE_CONST_FUN_OBJ_KW(mod_inet_pton_obj, 0, mod_inet_pton);
 
-// inet_ntop(family, bytes)
-static mp_obj_t mod_inet_ntop(mp_obj_t family, mp_obj_t bin) {
+// inet_ntop(af, bin_addr)
+static mp_obj_t mod_inet_ntop(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const qstr names[] = { MP_QSTR_af, MP_QSTR_bin_addr };
+    mp_obj_t args[2];
+    usk_args(n_args, pos_args, kw_args, 2, 2, names, args);
     char text[64];
     mp_buffer_info_t bytes;
-    int af = (int)mp_obj_get_int(family);
-    mp_get_buffer_raise(bin, &bytes, MP_BUFFER_READ);
+    int af = usk_int_get(args[0]);
+    mp_get_buffer_raise(args[1], &bytes, MP_BUFFER_READ);
     int32_t len;
     USK_CALL(len, usocket_inet_ntop(af, bytes.buf, bytes.len, text, sizeof(text)));
     usk_check(len, 0);
     return mp_obj_new_str(text, (size_t)len);
 }
-static MP_DEFINE_CONST_FUN_OBJ_2(mod_inet_ntop_obj, mod_inet_ntop);
+static MP_DEFINE_CONST_FUN_OBJ_KW(mod_inet_ntop_obj, 0, mod_inet_ntop);
 
 // sockaddr(address): (family, bytes, port, ...)
 static mp_obj_t mod_sockaddr(mp_obj_t address) {
@@ -50,7 +59,7 @@ static mp_obj_t answers_to_list(const usocket_addrinfo *answers) {
             MP_OBJ_NEW_SMALL_INT(a->family),
             MP_OBJ_NEW_SMALL_INT(a->type),
             MP_OBJ_NEW_SMALL_INT(a->proto),
-            a->canonname == NULL ? mp_const_none : mp_obj_new_str(a->canonname, strlen(a->canonname)),
+            a->canonname == NULL ? MP_OBJ_NEW_QSTR(MP_QSTR_) : mp_obj_new_str(a->canonname, strlen(a->canonname)),
             usk_addr_new(&a->addr),
         };
         mp_obj_list_append(list, mp_obj_new_tuple(5, items));
@@ -63,14 +72,13 @@ static const char *service_get(mp_obj_t port, char digits[8]) {
     if (!mp_obj_is_int(port)) {
         return usk_text_get(port);
     }
-    // Out of range stays out of range. (MicroPython's snprintf knows no wider numbers.)
-    snprintf(digits, 8, "%d", (int)MIN(MAX(mp_obj_get_int(port), -1), 65536));
+    snprintf(digits, 8, "%d", (int)usk_port_get(port));
     return digits;
 }
 
-// getaddrinfo(host, port, af=0, type=0, proto=0, flags=0); af is also called family.
+// getaddrinfo(host, port, af=0, type=0, proto=0, flags=0, *, timeout=None); af is also called family.
 static mp_obj_t mod_getaddrinfo(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { HOST, PORT, AF, TYPE, PROTO, FLAGS, FAMILY };
+    enum { HOST, PORT, AF, TYPE, PROTO, FLAGS, FAMILY, TIMEOUT };
     static const mp_arg_t allowed[] = {
         { MP_QSTR_host, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_obj = MP_OBJ_NULL } },
         { MP_QSTR_port, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_obj = MP_OBJ_NULL } },
@@ -79,11 +87,13 @@ static mp_obj_t mod_getaddrinfo(size_t n_args, const mp_obj_t *pos_args, mp_map_
         { MP_QSTR_proto, MP_ARG_INT, { .u_int = 0 } },
         { MP_QSTR_flags, MP_ARG_INT, { .u_int = 0 } },
         { MP_QSTR_family, MP_ARG_KW_ONLY | MP_ARG_INT, { .u_int = 0 } },
+        { MP_QSTR_timeout, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
     mp_arg_parse_all(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed), allowed, args);
     usk_init();
 
+    int64_t timeout_us = usk_timeout_get(args[TIMEOUT].u_obj);
     const char *host = usk_text_get(args[HOST].u_obj);
     char digits[8];
     const char *service = service_get(args[PORT].u_obj, digits);
@@ -92,7 +102,7 @@ static mp_obj_t mod_getaddrinfo(size_t n_args, const mp_obj_t *pos_args, mp_map_
     usocket_addrinfo *answers;
     int32_t r;
     USK_WAIT(r, usocket_getaddrinfo(host, service, family, (int)args[TYPE].u_int,
-        (int)args[PROTO].u_int, (int)args[FLAGS].u_int, -1, &answers));
+        (int)args[PROTO].u_int, (int)args[FLAGS].u_int, timeout_us, &answers));
     usk_check(r, 0);
 
     nlr_buf_t nlr;
@@ -191,9 +201,11 @@ static const mp_rom_map_elem_t globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_socketpair), MP_ROM_PTR(&mod_socketpair_obj) },
     { MP_ROM_QSTR(MP_QSTR_create_connection), MP_ROM_PTR(&mod_create_connection_obj) },
     { MP_ROM_QSTR(MP_QSTR_create_server), MP_ROM_PTR(&mod_create_server_obj) },
-    // WiPy's names; every error is an OSError, a timeout is one with ETIMEDOUT.
+    // WiPy's names and CPython's. Every error but that of a port is an OSError.
     { MP_ROM_QSTR(MP_QSTR_error), MP_ROM_PTR(&mp_type_OSError) },
-    { MP_ROM_QSTR(MP_QSTR_timeout), MP_ROM_PTR(&mp_type_OSError) },
+    { MP_ROM_QSTR(MP_QSTR_timeout), MP_ROM_PTR(&usk_type_timeout) },
+    { MP_ROM_QSTR(MP_QSTR_gaierror), MP_ROM_PTR(&usk_type_gaierror) },
+    { MP_ROM_QSTR(MP_QSTR_PortError), MP_ROM_PTR(&usk_type_port_error) },
     { MP_ROM_QSTR(MP_QSTR_IPPROTO_SEC), MP_ROM_INT(USOCKET_IPPROTO_SEC) },
 
 #define C(name) { MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_INT(name) }

@@ -1,7 +1,7 @@
-// What the files of this MicroPython module share: calls into libusocket, errors, addresses, the
-// socket object. The modules hold no socket logic: that is usocket.h's, which they put into Python.
-#ifndef USK_H
-#define USK_H
+// Calls into libusocket, from any thread of MicroPython's. The modules hold no socket logic: that is usocket.h's, which
+// they put into Python.
+#ifndef USK_RUNTIME_H
+#define USK_RUNTIME_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -13,7 +13,6 @@
 #include "py/mpthread.h"
 #include "py/obj.h"
 #include "py/runtime.h"
-#include "py/stream.h"
 
 #include "usocket.h"
 
@@ -21,8 +20,6 @@
 #ifndef MP_NORETURN
 #define MP_NORETURN NORETURN
 #endif
-
-// ---- calls into the library (runtime.c) ----
 
 // One call into the library, on the C stack of the thread that makes it, where the collector looks.
 typedef struct _usk_call_t {
@@ -108,65 +105,5 @@ bool usk_descriptors_collected(int64_t result);
             kind(result, call); \
         } \
     } while (0)
-
-// ---- errors (runtime.c) ----
-
-// The exception for a code of the library: an OSError, or a ValueError about a certificate. `s` is the handle it is
-// about, or 0.
-mp_obj_t usk_error(int64_t code, usocket_t s);
-MP_NORETURN void usk_raise(int64_t code, usocket_t s);
-// The number that goes into a stream's *errcode: errno, or the library's own where it has none.
-int usk_errno(int64_t code);
-
-// Of the library's TLS range, and the exception for such (tls_error.c).
-bool usk_is_tls(int64_t code);
-mp_obj_t usk_tls_error(int64_t code, usocket_t s);
-
-static inline int64_t usk_check(int64_t result, usocket_t s) {
-    if (result < 0) {
-        usk_raise(result, s);
-    }
-    return result;
-}
-
-// ---- addresses (address.c) ----
-
-// From a tuple, the bytes of a struct sockaddr, or a Unix path; `family` is the socket's.
-void usk_addr_get(mp_obj_t obj, int family, usocket_addr *addr);
-// To a tuple (IP), text or bytes (Unix), bytes (others); None for an empty one.
-mp_obj_t usk_addr_new(const usocket_addr *addr);
-// MicroPython's sockaddr(): (family, bytes, port[, flowinfo, scope id]).
-mp_obj_t usk_addr_parts(const usocket_addr *addr);
-// A whole text argument, without NUL within; NULL for None.
-const char *usk_text_get(mp_obj_t obj);
-
-// ---- sockets (socket.c) ----
-
-typedef struct _usk_socket_t {
-    mp_obj_base_t base;
-    // 0 when closed.
-    usocket_t s;
-    // An error that ended a read() or readline() of several calls which had bytes to hand over.
-    int64_t late;
-    // The error of TLS that ended the connection: every use says it again.
-    int64_t failed;
-} usk_socket_t;
-
-extern const mp_obj_type_t usk_socket_type;
-extern const mp_stream_p_t usk_socket_stream_p;
-// The class of those that are wrapped in TLS (tls_socket.c).
-extern const mp_obj_type_t usk_tls_socket_type;
-
-// A socket object without a socket yet, so that what opens one cannot fail for memory afterwards.
-usk_socket_t *usk_socket_new(void);
-// Microseconds for seconds: a number, or None for no timeout (socket_options.c).
-int64_t usk_timeout_get(mp_obj_t value);
-// The socket that an object is, or is made on: an instance of a Python subclass has one inside. NULL for
-// any other object, and for an instance whose __init__ has not called the socket's yet.
-usk_socket_t *usk_socket_of(mp_obj_t obj);
-// The same of `self`: TypeError where that is no socket.
-usk_socket_t *usk_self(mp_obj_t self_in);
-// The handle of one of our objects, 0 when closed; false for any other object.
-bool usk_handle_of(mp_obj_t obj, usocket_t *s);
 
 #endif

@@ -1,60 +1,10 @@
-// The class socket: its methods, its life, and the stream protocol.
+// The class socket: what makes and ends its objects, and the stream protocol.
 
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 
-#include "py/mphal.h"
-#include "socket_methods.h"
-#include "usk.h"
-
-usk_socket_t *usk_socket_new(void) {
-    usk_socket_t *self = mp_obj_malloc_with_finaliser(usk_socket_t, &usk_socket_type);
-    self->s = 0;
-    self->late = self->failed = 0;
-    return self;
-}
-
-MP_NORETURN void usk_socket_raise(usk_socket_t *self, int64_t code) {
-    if (code == -EBADF && self->failed != 0) {
-        code = self->failed;
-    }
-    mp_obj_t error = usk_error(code, self->s);
-    if (usk_is_tls(code) && self->base.type == &usk_tls_socket_type && self->s != 0) {
-        usk_socket_close(self);
-        self->failed = code;
-    }
-    nlr_raise(error);
-}
-
-usk_socket_t *usk_socket_of(mp_obj_t obj) {
-    const mp_obj_type_t *type = mp_obj_get_type(obj);
-    if (type == &usk_socket_type || type == &usk_tls_socket_type) {
-        return MP_OBJ_TO_PTR(obj);
-    }
-    mp_obj_t native = mp_obj_cast_to_native_base(obj, MP_OBJ_FROM_PTR(&usk_socket_type));
-    bool made = native != MP_OBJ_NULL && mp_obj_is_type(native, &usk_socket_type);
-    return made ? MP_OBJ_TO_PTR(native) : NULL;
-}
-
-usk_socket_t *usk_self(mp_obj_t self_in) {
-    usk_socket_t *self = usk_socket_of(self_in);
-    if (self == NULL) {
-        mp_raise_TypeError(MP_ERROR_TEXT("socket expected"));
-    }
-    return self;
-}
-
-bool usk_handle_of(mp_obj_t obj, usocket_t *s) {
-    usk_socket_t *self = usk_socket_of(obj);
-    if (self == NULL) {
-        return false;
-    }
-    *s = self->s;
-    return true;
-}
+#include "methods.h"
 
 // socket(af=AF_INET, type=SOCK_STREAM, proto=0); af is also called family.
 static mp_obj_t socket_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *all_args) {
@@ -101,7 +51,7 @@ static __attribute__((noinline)) mp_obj_t own_attr(usk_socket_t *self, qstr attr
     } else {
         USK_CALL(r, usocket_proto(self->s));
     }
-    return MP_OBJ_NEW_SMALL_INT(checked(self, r));
+    return MP_OBJ_NEW_SMALL_INT(usk_socket_check(self, r));
 }
 
 // The read-only attributes family, type and proto; everything else is in the locals dict.
@@ -117,8 +67,8 @@ void usk_socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 // ---- the stream protocol ----
 
 static mp_uint_t stream_result(usk_socket_t *self, int64_t r, int *errcode) {
-    if (usk_is_tls(r) || self->failed != 0) {
-        // With its text: up to 1.27 nobody asks for that later.
+    if (usk_is_tls(r) || r == -ETIMEDOUT || self->failed != 0) {
+        // With its class and its text: nobody asks for those later.
         usk_socket_raise(self, r);
     }
     if (r < 0) {
@@ -159,17 +109,6 @@ static mp_uint_t socket_poll_now(usk_socket_t *self, uintptr_t events, int *errc
     return r < 0 ? stream_result(self, r, errcode) : (mp_uint_t)(uint16_t)one.revents;
 }
 
-void usk_socket_close(usk_socket_t *self) {
-    usocket_t s = self->s;
-    self->s = 0;
-    self->failed = 0;
-    if (s != 0) {
-        int32_t r;
-        USK_WAIT(r, usocket_close(s)); // may linger; EBADF is another thread's close
-        (void)r;
-    }
-}
-
 static mp_uint_t socket_stream_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, int *errcode) {
     usk_socket_t *self = usk_self(self_in);
     int32_t r;
@@ -193,6 +132,90 @@ const mp_stream_p_t usk_socket_stream_p = {
     .write = socket_stream_write,
     .ioctl = socket_stream_ioctl,
 };
+
+// ---- methods ----
+
+static mp_obj_t socket_fileno(mp_obj_t self_in) {
+    int32_t fd;
+    USK_CALL(fd, usocket_fileno(usk_self(self_in)->s));
+    return MP_OBJ_NEW_SMALL_INT(fd < 0 ? -1 : fd);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_fileno_obj, socket_fileno);
+
+// detach(): the descriptor, which is then the caller's.
+static mp_obj_t socket_detach(mp_obj_t self_in) {
+    usk_socket_t *self = usk_self(self_in);
+    int32_t fd;
+    if (self->s == 0) {
+        return MP_OBJ_NEW_SMALL_INT(-1);
+    }
+    USK_CALL(fd, usocket_detach(self->s));
+    usk_socket_check(self, fd);
+    self->s = 0;
+    return MP_OBJ_NEW_SMALL_INT(fd);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_detach_obj, socket_detach);
+
+static mp_obj_t socket_close(mp_obj_t self_in) {
+    usk_socket_close(usk_self(self_in));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_close_obj, socket_close);
+
+// __del__, by the collector: it must neither wait nor let another thread run.
+static mp_obj_t socket_del(mp_obj_t self_in) {
+    usk_socket_t *self = usk_self(self_in);
+    if (self->s != 0) {
+        int32_t r;
+        USK_CALL(r, usocket_close(self->s));
+        (void)r;
+        self->s = 0;
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_del_obj, socket_del);
+
+static mp_obj_t socket_exit(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    return socket_close(args[0]);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_exit_obj, 4, 4, socket_exit);
+
+static const mp_rom_map_elem_t locals_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_recv), MP_ROM_PTR(&usk_socket_recv_obj) },
+    { MP_ROM_QSTR(MP_QSTR_send), MP_ROM_PTR(&usk_socket_send_obj) },
+    { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&usk_socket_read_obj) },
+    { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&usk_socket_write_obj) },
+    { MP_ROM_QSTR(MP_QSTR_readline), MP_ROM_PTR(&usk_socket_readline_obj) },
+    { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&usk_socket_readinto_obj) },
+    { MP_ROM_QSTR(MP_QSTR_readall), MP_ROM_PTR(&usk_socket_readall_obj) },
+    { MP_ROM_QSTR(MP_QSTR_sendall), MP_ROM_PTR(&usk_socket_sendall_obj) },
+    { MP_ROM_QSTR(MP_QSTR_sendto), MP_ROM_PTR(&usk_socket_sendto_obj) },
+    { MP_ROM_QSTR(MP_QSTR_recvfrom), MP_ROM_PTR(&usk_socket_recvfrom_obj) },
+    { MP_ROM_QSTR(MP_QSTR_recv_into), MP_ROM_PTR(&usk_socket_recv_into_obj) },
+    { MP_ROM_QSTR(MP_QSTR_recvfrom_into), MP_ROM_PTR(&usk_socket_recvfrom_into_obj) },
+    { MP_ROM_QSTR(MP_QSTR_connect), MP_ROM_PTR(&usk_socket_connect_obj) },
+    { MP_ROM_QSTR(MP_QSTR_connect_ex), MP_ROM_PTR(&usk_socket_connect_ex_obj) },
+    { MP_ROM_QSTR(MP_QSTR_bind), MP_ROM_PTR(&usk_socket_bind_obj) },
+    { MP_ROM_QSTR(MP_QSTR_listen), MP_ROM_PTR(&usk_socket_listen_obj) },
+    { MP_ROM_QSTR(MP_QSTR_accept), MP_ROM_PTR(&usk_socket_accept_obj) },
+    { MP_ROM_QSTR(MP_QSTR_shutdown), MP_ROM_PTR(&usk_socket_shutdown_obj) },
+    { MP_ROM_QSTR(MP_QSTR_getsockname), MP_ROM_PTR(&usk_socket_getsockname_obj) },
+    { MP_ROM_QSTR(MP_QSTR_getpeername), MP_ROM_PTR(&usk_socket_getpeername_obj) },
+    { MP_ROM_QSTR(MP_QSTR_setsockopt), MP_ROM_PTR(&usk_socket_setsockopt_obj) },
+    { MP_ROM_QSTR(MP_QSTR_getsockopt), MP_ROM_PTR(&usk_socket_getsockopt_obj) },
+    { MP_ROM_QSTR(MP_QSTR_settimeout), MP_ROM_PTR(&usk_socket_settimeout_obj) },
+    { MP_ROM_QSTR(MP_QSTR_gettimeout), MP_ROM_PTR(&usk_socket_gettimeout_obj) },
+    { MP_ROM_QSTR(MP_QSTR_setblocking), MP_ROM_PTR(&usk_socket_setblocking_obj) },
+    { MP_ROM_QSTR(MP_QSTR_fileno), MP_ROM_PTR(&socket_fileno_obj) },
+    { MP_ROM_QSTR(MP_QSTR_detach), MP_ROM_PTR(&socket_detach_obj) },
+    { MP_ROM_QSTR(MP_QSTR_makefile), MP_ROM_PTR(&usk_socket_makefile_obj) },
+    { MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&socket_close_obj) },
+    { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&socket_del_obj) },
+    { MP_ROM_QSTR(MP_QSTR___enter__), MP_ROM_PTR(&mp_identity_obj) },
+    { MP_ROM_QSTR(MP_QSTR___exit__), MP_ROM_PTR(&socket_exit_obj) },
+};
+MP_DEFINE_CONST_DICT(usk_socket_locals, locals_table);
 
 MP_DEFINE_CONST_OBJ_TYPE(
     usk_socket_type,

@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "socket_methods.h"
-#include "usk.h"
+#include "methods.h"
 
 // What comes in pieces starts with this much, on the stack: most lines and messages end within.
 #define FIRST_PIECE 1024
@@ -107,21 +106,23 @@ static mp_obj_t read_pieces(usk_socket_t *self, size_t max, bool line) {
 }
 
 // A size argument: absent, None and -1 are no limit.
-static size_t size_or_all(size_t n_args, const mp_obj_t *args) {
-    if (n_args < 2 || args[1] == mp_const_none) {
+static size_t size_or_all(mp_obj_t arg) {
+    if (arg == MP_OBJ_NULL || arg == mp_const_none) {
         return SIZE_MAX;
     }
-    mp_int_t size = mp_obj_get_int(args[1]);
+    mp_int_t size = mp_obj_get_int(arg);
     if (size < -1) {
         mp_raise_ValueError(MP_ERROR_TEXT("negative size"));
     }
     return size < 0 ? SIZE_MAX : (size_t)size;
 }
 
-// read([size])
-static mp_obj_t socket_read(size_t n_args, const mp_obj_t *args) {
-    usk_socket_t *self = self_of(args[0]);
-    size_t size = size_or_all(n_args, args);
+// read(size=-1)
+static mp_obj_t socket_read(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const qstr names[] = { MP_QSTR_size };
+    mp_obj_t args[1];
+    usk_socket_t *self = usk_method(n_args, pos_args, kw_args, 0, 1, names, args);
+    size_t size = size_or_all(args[0]);
     if (size == SIZE_MAX || size <= FIRST_PIECE) {
         return read_pieces(self, size, false);
     }
@@ -136,27 +137,32 @@ static mp_obj_t socket_read(size_t n_args, const mp_obj_t *args) {
     all.len = (size_t)r;
     return mp_obj_new_bytes_from_vstr(&all);
 }
-MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_read_obj, 1, 2, socket_read);
+MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_read_obj, 1, socket_read);
 
 // readall()
 static mp_obj_t socket_readall(mp_obj_t self_in) {
-    return read_pieces(self_of(self_in), SIZE_MAX, false);
+    return read_pieces(usk_self(self_in), SIZE_MAX, false);
 }
 MP_DEFINE_CONST_FUN_OBJ_1(usk_socket_readall_obj, socket_readall);
 
-// readline([size])
-static mp_obj_t socket_readline(size_t n_args, const mp_obj_t *args) {
-    return read_pieces(self_of(args[0]), size_or_all(n_args, args), true);
+// readline(size=-1)
+static mp_obj_t socket_readline(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const qstr names[] = { MP_QSTR_size };
+    mp_obj_t args[1];
+    usk_socket_t *self = usk_method(n_args, pos_args, kw_args, 0, 1, names, args);
+    return read_pieces(self, size_or_all(args[0]), true);
 }
-MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_readline_obj, 1, 2, socket_readline);
+MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_readline_obj, 1, socket_readline);
 
-// readinto(buf[, nbytes])
-static mp_obj_t socket_readinto(size_t n_args, const mp_obj_t *args) {
-    usk_socket_t *self = self_of(args[0]);
+// readinto(buf, nbytes=None)
+static mp_obj_t socket_readinto(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const qstr names[] = { MP_QSTR_buf, MP_QSTR_nbytes };
+    mp_obj_t args[2];
+    usk_socket_t *self = usk_method(n_args, pos_args, kw_args, 1, 2, names, args);
     mp_buffer_info_t buf;
-    mp_get_buffer_raise(args[1], &buf, MP_BUFFER_WRITE);
-    if (n_args > 2) {
-        mp_int_t n = mp_obj_get_int(args[2]);
+    mp_get_buffer_raise(args[0], &buf, MP_BUFFER_WRITE);
+    if (args[1] != MP_OBJ_NULL && args[1] != mp_const_none) {
+        mp_int_t n = mp_obj_get_int(args[1]);
         if (n < 0) {
             mp_raise_ValueError(MP_ERROR_TEXT("negative size"));
         }
@@ -169,15 +175,19 @@ static mp_obj_t socket_readinto(size_t n_args, const mp_obj_t *args) {
     }
     return MP_OBJ_NEW_SMALL_INT(r);
 }
-MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_readinto_obj, 2, 3, socket_readinto);
+MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_readinto_obj, 1, socket_readinto);
 
-// write(buf[, [offset,] length])
-static mp_obj_t socket_write(size_t n_args, const mp_obj_t *args) {
-    usk_socket_t *self = self_of(args[0]);
+// write(buf), write(buf, length), write(buf, offset, length)
+static mp_obj_t socket_write(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const qstr names[] = { MP_QSTR_buf, MP_QSTR_, MP_QSTR_ };
+    mp_obj_t args[3];
+    usk_socket_t *self = usk_method(n_args, pos_args, kw_args, 1, 3, names, args);
     mp_buffer_info_t buf;
-    mp_get_buffer_raise(args[1], &buf, MP_BUFFER_READ);
-    size_t offset = n_args > 3 ? (size_t)mp_obj_get_int(args[2]) : 0;
-    size_t length = n_args > 2 ? (size_t)mp_obj_get_int(args[n_args - 1]) : SIZE_MAX;
+    mp_get_buffer_raise(args[0], &buf, MP_BUFFER_READ);
+    mp_obj_t offset_in = args[2] == MP_OBJ_NULL ? MP_OBJ_NULL : args[1];
+    mp_obj_t length_in = args[2] == MP_OBJ_NULL ? args[1] : args[2];
+    size_t offset = offset_in == MP_OBJ_NULL ? 0 : (size_t)mp_obj_get_int(offset_in);
+    size_t length = length_in == MP_OBJ_NULL ? SIZE_MAX : (size_t)mp_obj_get_int(length_in);
     offset = MIN(offset, buf.len);
     length = MIN(length, buf.len - offset);
     int64_t r;
@@ -187,4 +197,46 @@ static mp_obj_t socket_write(size_t n_args, const mp_obj_t *args) {
     }
     return MP_OBJ_NEW_SMALL_INT(r);
 }
-MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_socket_write_obj, 2, 4, socket_write);
+MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_write_obj, 1, socket_write);
+
+// Whether it is "rb", "wb" or "rwb", with its letters in any order.
+static bool is_binary(const char *mode) {
+    size_t b = 0, r = 0, w = 0, len = strlen(mode);
+    for (size_t i = 0; i < len; ++i) {
+        b += mode[i] == 'b';
+        r += mode[i] == 'r';
+        w += mode[i] == 'w';
+    }
+    return b == 1 && r <= 1 && w <= 1 && r + w > 0 && b + r + w == len;
+}
+
+// makefile(mode='rb', buffering=0, *, encoding=None, errors=None, newline=None): the socket itself, which is a stream
+// already.
+static mp_obj_t socket_makefile(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const mp_arg_t allowed[] = {
+        { MP_QSTR_mode, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_QSTR(MP_QSTR_rb) } },
+        { MP_QSTR_buffering, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_encoding, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_errors, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_newline, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed), allowed, args);
+    usk_socket_t *self = usk_self(pos_args[0]);
+    if (!is_binary(mp_obj_str_get_str(args[0].u_obj))) {
+        mp_raise_ValueError(MP_ERROR_TEXT("mode: rb, wb or rwb"));
+    }
+    for (size_t i = 2; i < MP_ARRAY_SIZE(allowed); ++i) {
+        if (args[i].u_obj != mp_const_none) {
+            mp_raise_ValueError(MP_ERROR_TEXT("encoding, errors, newline: the file is binary"));
+        }
+    }
+    if (args[1].u_obj != mp_const_none) {
+        (void)mp_obj_get_int(args[1].u_obj);
+    }
+    int32_t fd;
+    USK_CALL(fd, usocket_fileno(self->s));
+    usk_socket_check(self, fd);
+    return pos_args[0];
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_makefile_obj, 1, socket_makefile);

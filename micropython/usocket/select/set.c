@@ -1,9 +1,9 @@
-// The registrations of a poll object, and what its poller has been told of them (select_set.h).
+// The registrations of a poll object, and what its poller has been told of them (set.h).
 
 #include <errno.h>
 #include <poll.h>
 
-#include "select_set.h"
+#include "set.h"
 
 #ifndef POLLRDHUP
 #define POLLRDHUP 0

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "py/mphal.h"
-#include "select_set.h"
+#include "set.h"
 
 #define FIRST_PAUSE_MS (1)
 #define LONGEST_PAUSE_MS (32)

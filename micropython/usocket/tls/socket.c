@@ -4,19 +4,29 @@
 #include <poll.h>
 #include <string.h>
 
-#include "socket_methods.h"
-#include "tls.h"
+#include "wrap.h"
 
 typedef struct _tls_socket_t {
     // First, so that the methods of a socket are this one's too.
     usk_socket_t socket;
     // Kept alive: the socket that was wrapped, and the context (whose callback the library calls).
-    mp_obj_t sock;
+    usk_socket_t *inner;
     usk_tls_context_t *context;
+    // Whether the handshake is to be done as soon as there is a connection.
+    bool handshake;
 } tls_socket_t;
 
+static const mp_obj_type_t tls_socket_type;
+
+static bool is_connected(usk_socket_t *self) {
+    usocket_addr peer;
+    int32_t r;
+    USK_CALL(r, usocket_getpeername(self->s, &peer));
+    return r != -ENOTCONN;
+}
+
 static void close_both(tls_socket_t *self, bool wait) {
-    usk_socket_t *inner = MP_OBJ_TO_PTR(self->sock);
+    usk_socket_t *inner = self->inner;
     usocket_t s = self->socket.s != 0 ? self->socket.s : inner->s;
     self->socket.s = 0;
     self->socket.failed = 0;
@@ -55,7 +65,7 @@ static int32_t handshake_now(usk_socket_t *self) {
 static void shake_hands(tls_socket_t *self) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
-        checked(&self->socket, handshake_now(&self->socket));
+        usk_socket_check(&self->socket, handshake_now(&self->socket));
         nlr_pop();
         return;
     }
@@ -63,93 +73,44 @@ static void shake_hands(tls_socket_t *self) {
     nlr_jump(nlr.ret_val);
 }
 
-mp_obj_t usk_tls_socket_new(usk_tls_context_t *context, mp_obj_t sock, const char *name, bool handshake) {
-    usk_socket_t *inner = usk_self(sock);
-    tls_socket_t *self = mp_obj_malloc_with_finaliser(tls_socket_t, &usk_tls_socket_type);
-    usocket_t s = inner->s;
+mp_obj_t usk_tls_socket_new(usk_tls_context_t *context, usk_socket_t *inner, const char *name, bool handshake) {
+    tls_socket_t *self = mp_obj_malloc_with_finaliser(tls_socket_t, &tls_socket_type);
     self->socket.s = 0;
     self->socket.late = self->socket.failed = 0;
-    self->sock = MP_OBJ_FROM_PTR(inner);
+    self->inner = inner;
     self->context = context;
-    int32_t r = usk_tls_wrap(context, s, name);
+    self->handshake = handshake;
+    int32_t r = usk_tls_context_wrap(context, inner->s, name);
     if (r == USOCKET_ETLS_NO_CERT && !handshake) {
         // As with stock, the first use tells. It must not be plain text.
         self->socket.failed = r;
         return MP_OBJ_FROM_PTR(self);
     }
-    usk_check(r, s);
-    self->socket.s = s;
-    if (handshake) {
+    usk_check(r, inner->s);
+    self->socket.s = inner->s;
+    if (handshake && is_connected(&self->socket)) {
         shake_hands(self);
     }
     return MP_OBJ_FROM_PTR(self);
 }
 
-// ---- what was agreed ----
-
-// getpeercert(binary_form): DER, or None.
-static mp_obj_t tls_getpeercert(size_t n_args, const mp_obj_t *args) {
-    usk_socket_t *self = MP_OBJ_TO_PTR(args[0]);
-    if (n_args < 2 || !mp_obj_is_true(args[1])) {
-        mp_raise_NotImplementedError(MP_ERROR_TEXT("getpeercert(True)"));
+// connect(address), and then the handshake, if wrap_socket was asked for it
+static mp_obj_t tls_connect(mp_obj_t self_in, mp_obj_t address) {
+    tls_socket_t *self = MP_OBJ_TO_PTR(self_in);
+    usk_socket_check(&self->socket, usk_socket_connect(&self->socket, address));
+    if (self->handshake) {
+        shake_hands(self);
     }
-    int32_t len;
-    USK_CALL(len, usocket_tls_peer_cert(self->s, 0, NULL, 0));
-    if (len == -ENODATA) {
-        return mp_const_none;
-    }
-    checked(self, len);
-    vstr_t der;
-    vstr_init_len(&der, (size_t)len);
-    USK_CALL(len, usocket_tls_peer_cert(self->s, 0, der.buf, der.len));
-    der.len = MIN(der.len, (size_t)checked(self, len));
-    return mp_obj_new_bytes_from_vstr(&der);
+    return mp_const_none;
 }
-MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(usk_tls_getpeercert_obj, 1, 2, tls_getpeercert);
-
-static mp_obj_t tls_version(mp_obj_t self_in) {
-    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
-    int32_t r;
-    USK_CALL(r, usocket_tls_version(self->s));
-    checked(self, r);
-    if (r == 0) {
-        return mp_const_none;
-    }
-    const char *name = r == USOCKET_TLS_1_3 ? "TLSv1.3" : "TLSv1.2";
-    return mp_obj_new_str(name, strlen(name));
-}
-MP_DEFINE_CONST_FUN_OBJ_1(usk_tls_version_obj, tls_version);
-
-// cipher(): (name as mbedTLS has it, version)
-static mp_obj_t tls_cipher(mp_obj_t self_in) {
-    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
-    char name[96];
-    int32_t len;
-    USK_CALL(len, usocket_tls_cipher(self->s, name, sizeof(name)));
-    checked(self, len);
-    usk_tls_name_to_mbedtls(name);
-    mp_obj_t items[2] = { mp_obj_new_str(name, (size_t)len), tls_version(self_in) };
-    return mp_obj_new_tuple(2, items);
-}
-MP_DEFINE_CONST_FUN_OBJ_1(usk_tls_cipher_obj, tls_cipher);
-
-// selected_alpn_protocol(): text, or None.
-static mp_obj_t tls_alpn(mp_obj_t self_in) {
-    usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
-    char name[256];
-    int32_t len;
-    USK_CALL(len, usocket_tls_alpn(self->s, name, sizeof(name)));
-    checked(self, len);
-    return len == 0 ? mp_const_none : mp_obj_new_str(name, (size_t)len);
-}
-MP_DEFINE_CONST_FUN_OBJ_1(usk_tls_alpn_obj, tls_alpn);
+static MP_DEFINE_CONST_FUN_OBJ_2(tls_connect_obj, tls_connect);
 
 // do_handshake()
 static mp_obj_t tls_do_handshake(mp_obj_t self_in) {
     usk_socket_t *self = MP_OBJ_TO_PTR(self_in);
     int32_t r;
     USK_WAIT(r, usocket_tls_handshake(self->s));
-    checked(self, r);
+    usk_socket_check(self, r);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(tls_do_handshake_obj, tls_do_handshake);
@@ -217,6 +178,7 @@ static void tls_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t
 }
 
 static const mp_rom_map_elem_t tls_locals_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_connect), MP_ROM_PTR(&tls_connect_obj) },
     { MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&tls_close_obj) },
     { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&tls_del_obj) },
     { MP_ROM_QSTR(MP_QSTR___exit__), MP_ROM_PTR(&tls_exit_obj) },
@@ -245,12 +207,14 @@ static void tls_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     usk_socket_attr(self_in, attr, dest);
 }
 
-MP_DEFINE_CONST_OBJ_TYPE(
-    usk_tls_socket_type,
+// A socket, as the parent says, in Python's eyes and in the socket methods' own.
+static MP_DEFINE_CONST_OBJ_TYPE(
+    tls_socket_type,
     MP_QSTR_SSLSocket,
     MP_TYPE_FLAG_NONE,
     print, tls_print,
     attr, tls_attr,
     protocol, &tls_stream_p,
+    parent, &usk_socket_type,
     locals_dict, &tls_locals
     );

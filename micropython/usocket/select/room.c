@@ -1,8 +1,8 @@
-// The room that the waits of a poll object need (select_set.h).
+// The room that the waits of a poll object need (set.h).
 
 #include <string.h>
 
-#include "select_set.h"
+#include "set.h"
 
 #define LEAST (4)
 

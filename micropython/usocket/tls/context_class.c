@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "py/objlist.h"
-#include "py/objmodule.h"
-#include "tls.h"
+
+#include "names.h"
+#include "wrap.h"
 
 usk_tls_context_t *usk_tls_context_new(bool server) {
     usk_tls_context_t *self = mp_obj_malloc_with_finaliser(usk_tls_context_t, &usk_tls_context_type);
@@ -85,39 +86,6 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     dest[0] = MP_OBJ_NULL;
 }
 
-// Certificates or a key: bytes are themselves, text is PEM if it looks like it, else the name of a file.
-static mp_obj_t contents(mp_obj_t arg) {
-    size_t len;
-    const char *text = mp_obj_str_get_data(arg, &len); // TypeError for anything else
-    if (!mp_obj_is_str(arg) || strstr(text, "-----BEGIN ") != NULL) {
-        return arg;
-    }
-    mp_obj_t open = mp_load_attr(MP_OBJ_FROM_PTR(&mp_module_builtins), MP_QSTR_open);
-    mp_obj_t file = mp_call_function_2(open, arg, MP_OBJ_NEW_QSTR(MP_QSTR_rb));
-    mp_obj_t method[2];
-    mp_load_method(file, MP_QSTR_read, method);
-    mp_obj_t bytes = mp_call_method_n_kw(0, 0, method);
-    mp_stream_close(file);
-    return bytes;
-}
-
-void usk_tls_context_load_cert(usk_tls_context_t *self, mp_obj_t cert, mp_obj_t key) {
-    if (key != mp_const_none) {
-        key = contents(key);
-        // Looked at first, as by stock; whether it is one the library says with the certificate.
-        mp_buffer_info_t bytes;
-        mp_get_buffer_raise(key, &bytes, MP_BUFFER_READ);
-        if (bytes.len == 0 || (((const char *)bytes.buf)[0] != 0x30 && strstr(bytes.buf, "-----BEGIN ") == NULL)) {
-            mp_raise_ValueError(MP_ERROR_TEXT("invalid key"));
-        }
-    }
-    usk_tls_context_load(self, LOADED_CERT, contents(cert), key);
-}
-
-void usk_tls_context_load_trust(usk_tls_context_t *self, mp_obj_t certs) {
-    usk_tls_context_load(self, LOADED_TRUST, contents(certs), mp_const_none);
-}
-
 // load_cert_chain(certfile, keyfile=None)
 static mp_obj_t context_load_cert_chain(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     static const mp_arg_t allowed[] = {
@@ -156,20 +124,6 @@ static mp_obj_t context_load_default_certs(mp_obj_t self_in) {
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(context_load_default_certs_obj, context_load_default_certs);
-
-void usk_tls_name_to_mbedtls(char *name) {
-    for (char *p = name; *p != 0; ++p) {
-        *p = *p == '_' ? '-' : *p;
-    }
-}
-
-void usk_tls_name_to_iana(char *name) {
-    if (strncmp(name, "TLS-", 4) == 0) {
-        for (char *p = name; *p != 0; ++p) {
-            *p = *p == '-' ? '_' : *p;
-        }
-    }
-}
 
 // get_ciphers(): names, as mbedTLS has them.
 static mp_obj_t context_get_ciphers(mp_obj_t self_in) {
@@ -235,21 +189,6 @@ static mp_obj_t context_set_alpn(mp_obj_t self_in, mp_obj_t names) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_alpn_obj, context_set_alpn);
 
-mp_obj_t usk_tls_context_wrap(usk_tls_context_t *self, mp_obj_t sock, mp_obj_t name_in, bool handshake) {
-    const char *name = name_in == mp_const_none ? NULL : mp_obj_str_get_str(name_in);
-    if (name != NULL && *name == 0) {
-        name = NULL;
-    }
-    if (name == NULL && !self->server && self->check_hostname && self->verify_mode == USOCKET_TLS_VERIFY_REQUIRED) {
-        mp_raise_ValueError(MP_ERROR_TEXT("CERT_REQUIRED requires server_hostname"));
-    }
-    usk_socket_t *inner = usk_socket_of(sock);
-    if (inner != NULL && inner->base.type == &usk_socket_type) {
-        return usk_tls_socket_new(self, sock, name, handshake);
-    }
-    return usk_tls_stream_new(self, sock, name, handshake);
-}
-
 // wrap_socket(sock, *, server_side=False, do_handshake_on_connect=True, server_hostname=None)
 static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { SERVER_SIDE, HANDSHAKE, NAME };
@@ -260,7 +199,7 @@ static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
     mp_arg_parse_all(n_args - 2, pos_args + 2, kw_args, MP_ARRAY_SIZE(allowed), allowed, args);
-    return usk_tls_context_wrap(MP_OBJ_TO_PTR(pos_args[0]), pos_args[1], args[NAME].u_obj, args[HANDSHAKE].u_bool);
+    return usk_tls_wrap(MP_OBJ_TO_PTR(pos_args[0]), pos_args[1], args[NAME].u_obj, args[HANDSHAKE].u_bool);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_wrap_socket_obj, 2, context_wrap_socket);
 

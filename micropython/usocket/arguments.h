@@ -1,0 +1,22 @@
+// What functions are called with.
+#ifndef USK_ARGUMENTS_H
+#define USK_ARGUMENTS_H
+
+#include "runtime.h"
+
+// Sorts what a function was called with, by position or by name, into args[0..n): MP_OBJ_NULL for what was left
+// out. TypeError for one too many, and for a missing one of the first `required`. (mp_arg_parse_all for functions that are called often.)
+void usk_args(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args, size_t required, size_t n, const qstr *names,
+    mp_obj_t *args);
+
+// An int of C; OverflowError for one that does not fit.
+int usk_int_get(mp_obj_t obj);
+
+static inline int usk_int_or(mp_obj_t arg, int otherwise) {
+    return arg == MP_OBJ_NULL ? otherwise : usk_int_get(arg);
+}
+
+// Microseconds for seconds: a number, or None (or nothing) for no timeout.
+int64_t usk_timeout_get(mp_obj_t value);
+
+#endif
