@@ -36,8 +36,13 @@ mod sync {
     pub use loom::cell::UnsafeCell;
     #[cfg(loom)]
     pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+    // A few 32-bit processors (MIPS, some PowerPC) have no atomics of 64 bits.
+    #[cfg(all(not(loom), not(target_has_atomic = "64")))]
+    pub use portable_atomic::AtomicU64;
+    #[cfg(all(not(loom), target_has_atomic = "64"))]
+    pub use std::sync::atomic::AtomicU64;
     #[cfg(not(loom))]
-    pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+    pub use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
     /// `std`'s cell with loom's interface.
     #[cfg(not(loom))]

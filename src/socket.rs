@@ -14,9 +14,13 @@
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
+#[cfg(target_has_atomic = "64")]
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 
 use once_cell::race::OnceBox;
+#[cfg(not(target_has_atomic = "64"))]
+use portable_atomic::AtomicI64;
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::addr::Addr;

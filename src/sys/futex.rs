@@ -5,14 +5,13 @@ use std::ptr;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use super::time::Long;
+
 /// Sleeps while `word` is `seen`, at most for `timeout`; may end for no reason.
 ///
 /// Like a blocking recv it ends with EINTR, unless the signal's handler has SA_RESTART (signal(7)).
 pub fn wait(word: &AtomicU32, seen: u32, timeout: Option<Duration>) -> io::Result<()> {
-    let time = timeout.map(|t| libc::timespec {
-        tv_sec: t.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-        tv_nsec: t.subsec_nanos().into(),
-    });
+    let time = timeout.map(Long::from);
     let time = time.as_ref().map_or(ptr::null(), |t| &raw const *t);
     let op = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
     // SAFETY: the word outlives the call; the time is NULL or lives above.

@@ -14,6 +14,7 @@ pub mod namespace;
 pub mod net;
 pub mod poll;
 pub mod process;
+pub mod time;
 
 use std::ffi::CStr;
 use std::io;

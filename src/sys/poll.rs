@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
+use super::time::{self, timespec};
 use super::{cvt, cvt_len};
 
 /// ppoll(2); `None` waits for ever.
@@ -11,10 +12,7 @@ use super::{cvt, cvt_len};
 /// Unlike a blocking recv, it ends with EINTR on every signal that has a handler, also with
 /// SA_RESTART (signal(7)).
 pub fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<usize> {
-    let time = timeout.map(|t| libc::timespec {
-        tv_sec: t.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-        tv_nsec: t.subsec_nanos().into(),
-    });
+    let time = timeout.map(timespec);
     let time = time.as_ref().map_or(std::ptr::null(), |t| &raw const *t);
     // SAFETY: the slice is writable for its length; the time is NULL or lives above.
     cvt(unsafe { libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, time, std::ptr::null()) })
@@ -67,10 +65,7 @@ pub fn epoll_wait(
     static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
     let max = events.len().min(i32::MAX as usize) as libc::c_int;
     if !NO_PWAIT2.load(Ordering::Relaxed) {
-        let time = timeout.map(|t| libc::timespec {
-            tv_sec: t.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-            tv_nsec: t.subsec_nanos().into(),
-        });
+        let time = timeout.map(time::Kernel::from);
         let time = time.as_ref().map_or(std::ptr::null(), |t| &raw const *t);
         // SAFETY: events are writable for `max`; time is NULL or lives above; no signal mask.
         let r = unsafe {

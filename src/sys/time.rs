@@ -1,0 +1,40 @@
+//! A span of time as the system reads it: three layouts, which are one on 64 bits.
+
+use std::ffi::c_long;
+use std::time::Duration;
+
+/// Of the system calls that came with 64-bit times or after them, made by number.
+#[repr(C)]
+pub struct Kernel {
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+/// Of the older ones, made by number: two machine words, whatever the C library's time is.
+#[repr(C)]
+pub struct Long {
+    seconds: c_long,
+    nanoseconds: c_long,
+}
+
+/// Sixty-eight years, which every layout can say, are for ever.
+fn seconds(span: Duration) -> i32 {
+    span.as_secs().try_into().unwrap_or(i32::MAX)
+}
+
+impl From<Duration> for Kernel {
+    fn from(span: Duration) -> Self {
+        Kernel { seconds: seconds(span).into(), nanoseconds: span.subsec_nanos().into() }
+    }
+}
+
+impl From<Duration> for Long {
+    fn from(span: Duration) -> Self {
+        Long { seconds: seconds(span).into(), nanoseconds: span.subsec_nanos() as c_long }
+    }
+}
+
+/// The C library's, for its own functions.
+pub fn timespec(span: Duration) -> libc::timespec {
+    libc::timespec { tv_sec: seconds(span).into(), tv_nsec: span.subsec_nanos() as _ }
+}
