@@ -1755,6 +1755,59 @@ usocket_tls_session_t usocket_tls_take_session(usocket_t s);
 int32_t usocket_tls_set_session(usocket_t s,
                                 usocket_tls_session_t session);
 
+// Makes a TLS connection that is on no socket: the caller carries its bytes, over whatever there is
+// (an event loop's transport, a serial line, another TLS connection). What the peer sends goes in by
+// usocket_tls_feed, what is to go to the peer comes out by usocket_tls_drain, and in between the
+// handle is used as a wrapped socket in non-blocking mode is: usocket_send, sendall, recv, read,
+// readline, write, shutdown (close_notify), usocket_tls_handshake and the other usocket_tls_ calls.
+// -EAGAIN means: drain, feed, and try again. No other call takes such a handle.
+//
+// `server_name` is as of usocket_tls_wrap; `flags` are 0.
+//
+// Returns: a handle.
+// Errors: as usocket_tls_wrap without USOCKET_TLS_HANDSHAKE; -EBADF or -EBADR for what is no context.
+// Blocks: no; the first use of a client context may read the system's store.
+// Threads: any.
+// Ownership: the handle is the caller's, to be given to usocket_close, which throws away what has
+// not been drained. The context stays the caller's, who may close its handle at once.
+usocket_t usocket_tls_create(usocket_tls_context_t context,
+                             const char *server_name,
+                             int32_t flags);
+
+// Puts in bytes that the peer has sent. They are looked at by the calls that receive.
+//
+// Returns: how many of them were taken; fewer than `len` when too much is waiting already.
+// Errors: -EAGAIN when nothing can be taken before something is received, -EPIPE after
+// usocket_tls_feed_end, -ENOMEM, -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP in a build without TLS.
+// Blocks: no.
+// Threads: any.
+// Ownership: the bytes are copied.
+int64_t usocket_tls_feed(usocket_t s,
+                         const void *buf,
+                         size_t len);
+
+// Says that nothing more will be fed: the connection beneath has ended. Without the peer's
+// close_notify before it, that is USOCKET_ETLS_TRUNCATED to who receives.
+//
+// Returns: 0.
+// Errors: -EBADF, -EBADR, -EOPNOTSUPP in a build without TLS.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_feed_end(usocket_t s);
+
+// Takes out bytes that are to go to the peer, in order: after every call that may have made some,
+// which are the handshake, sending, receiving (answers, alerts) and shutdown.
+//
+// Returns: how many bytes are in `buf`; 0 when there are none now. With (NULL, 0) how many there are.
+// Errors: -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP in a build without TLS.
+// Blocks: no.
+// Threads: any; the order is that of the calls.
+// Ownership: the bytes are copied.
+int64_t usocket_tls_drain(usocket_t s,
+                          void *buf,
+                          size_t len);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

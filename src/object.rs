@@ -9,7 +9,14 @@ use crate::poller::{Poller, Watchers};
 use crate::resolve::Resolve;
 use crate::socket::Socket;
 #[cfg(feature = "tls")]
-use crate::tls::context::{Context, resume::Ticket};
+use crate::tls::{
+    buffered::Buffered,
+    context::{Context, resume::Ticket},
+};
+
+mod stream;
+
+pub use stream::Stream;
 
 /// Whatever has a handle. It lies in the table: with its slot's word, a socket fills one cache line.
 pub enum Object {
@@ -27,6 +34,9 @@ pub enum Object {
     /// See [`Ticket`].
     #[cfg(feature = "tls")]
     TlsSession(Box<Ticket>),
+    /// See [`Buffered`].
+    #[cfg(feature = "tls")]
+    TlsBuffered(Box<Buffered>),
 }
 
 const _: () = assert!(size_of::<Object>() <= 56);
@@ -52,7 +62,7 @@ impl Object {
             Object::Resolve(r) => r.watchers(),
             Object::Connection(c) => c.watchers(),
             #[cfg(feature = "tls")]
-            Object::TlsContext(_) | Object::TlsSession(_) => &UNWATCHED,
+            Object::TlsContext(_) | Object::TlsSession(_) | Object::TlsBuffered(_) => &UNWATCHED,
         }
     }
 
@@ -64,7 +74,7 @@ impl Object {
             Object::Resolve(r) => r.fileno(),
             Object::Connection(c) => c.fileno(),
             #[cfg(feature = "tls")]
-            Object::TlsContext(_) | Object::TlsSession(_) => None,
+            Object::TlsContext(_) | Object::TlsSession(_) | Object::TlsBuffered(_) => None,
         }
     }
 
@@ -136,6 +146,24 @@ impl Object {
             Object::TlsSession(t) => Ok(t),
             _ => Err(Error::wrong_kind()),
         }
+    }
+
+    /// As TLS over buffers.
+    ///
+    /// # Errors
+    /// EBADR for an object of another kind.
+    pub fn tls_buffered(&self) -> Result<&Buffered> {
+        match self {
+            Object::TlsBuffered(b) => Ok(b),
+            _ => Err(Error::wrong_kind()),
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<Buffered> for Object {
+    fn from(b: Buffered) -> Self {
+        Object::TlsBuffered(Box::new(b))
     }
 }
 
@@ -216,6 +244,8 @@ pub fn detail(handle: Handle) -> Result<String> {
     Ok(match &*pin {
         Object::Socket(s) => s.session().map_or_else(String::new, |tls| tls.detail()),
         Object::Connection(c) => c.detail(),
+        #[cfg(feature = "tls")]
+        Object::TlsBuffered(b) => b.session().detail(),
         #[cfg(feature = "tls")]
         Object::TlsContext(c) => c.detail(),
         _ => String::new(),

@@ -114,4 +114,8 @@ PROTOTYPES = {
     "usocket_tls_channel_binding": (c_int32, [c_int64, c_void_p, c_size_t]),
     "usocket_tls_take_session": (c_int64, [c_int64]),
     "usocket_tls_set_session": (c_int32, [c_int64, c_int64]),
+    "usocket_tls_create": (c_int64, [c_int64, c_char_p, c_int32]),
+    "usocket_tls_feed": (c_int64, [c_int64, c_void_p, c_size_t]),
+    "usocket_tls_feed_end": (c_int32, [c_int64]),
+    "usocket_tls_drain": (c_int64, [c_int64, c_void_p, c_size_t]),
 }

@@ -14,6 +14,7 @@ pub mod poller;
 pub mod socket;
 pub mod stream;
 pub mod tls;
+pub mod tls_buffers;
 pub mod tls_context;
 pub mod tls_trust;
 
@@ -23,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{self, Error, Result};
 use crate::handle::Handle;
-use crate::object::{self, Object};
+use crate::object::{self, Object, Stream};
 use crate::socket::Socket;
 
 /// What an export can return: a number that has room for a negative error.
@@ -56,6 +57,12 @@ fn guard_sentences<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
 #[inline]
 fn on_socket<T: Number>(handle: Handle, body: impl FnOnce(&Socket) -> Result<T>) -> T {
     on_object(handle, |object| body(object.socket()?))
+}
+
+/// [`guard`] for an export about what can send and receive.
+#[inline]
+fn on_stream<T: Number>(handle: Handle, body: impl FnOnce(Stream<'_>) -> Result<T>) -> T {
+    on_object(handle, |object| body(object.stream()?))
 }
 
 /// [`guard`] for an export about one object: pins it, and closes it if the body panics.
@@ -233,7 +240,8 @@ mod tests {
                 let body = export.split_once("{\n").map(|(_, b)| b).unwrap_or_default();
                 let body = body.split_once("\n}").map(|(b, _)| b).unwrap_or(body);
                 let name = export.lines().find(|l| l.contains("fn ")).unwrap_or_default();
-                let guarded = ["guard", "without_handle(", "on_socket(", "on_object("];
+                let guarded =
+                    ["guard", "without_handle(", "on_socket(", "on_stream(", "on_object("];
                 assert!(guarded.iter().any(|g| body.contains(g)), "not guarded: {name}");
                 assert!(body.lines().count() <= 15, "does too much: {name}");
                 exports += 1;

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
 use super::library::usocket_t;
-use super::{bytes, guard, input, on_socket, output, required, room, without_handle};
+use super::{bytes, guard, input, on_socket, on_stream, output, required, room, without_handle};
 use crate::addr::Addr;
 use crate::error::{Error, Result};
 use crate::object::{self, Object};
@@ -261,7 +261,7 @@ pub unsafe extern "C" fn usocket_connect(s: usocket_t, addr: *const Addr) -> i32
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_shutdown(s: usocket_t, how: i32) -> i32 {
-    on_socket(s, |s| s.shutdown(how).map(|()| 0))
+    on_stream(s, |s| s.shutdown(how).map(|()| 0))
 }
 
 /// Sends from `buf`, perhaps less than `len` bytes (send(2)). `flags` are MSG_ flags;
@@ -282,7 +282,7 @@ pub unsafe extern "C" fn usocket_send(
     flags: i32,
 ) -> i64 {
     // SAFETY: the caller's buffer, as documented.
-    on_socket(s, |s| s.send(unsafe { bytes(buf, len) }?, flags).map(|n| n as i64))
+    on_stream(s, |s| s.send(unsafe { bytes(buf, len) }?, flags).map(|n| n as i64))
 }
 
 /// Sends all of `buf`: one deadline for the whole, however many pieces it takes.
@@ -300,7 +300,7 @@ pub unsafe extern "C" fn usocket_sendall(
     flags: i32,
 ) -> i32 {
     // SAFETY: the caller's buffer, as documented.
-    on_socket(s, |s| s.sendall(unsafe { bytes(buf, len) }?, flags).map(|()| 0))
+    on_stream(s, |s| s.sendall(unsafe { bytes(buf, len) }?, flags).map(|()| 0))
 }
 
 /// Sends to an address (sendto(2)), usually one datagram.
@@ -348,7 +348,7 @@ pub unsafe extern "C" fn usocket_recv(
 ) -> i64 {
     let flags = truncation(buf, len, flags);
     // SAFETY: the caller's buffer, as documented.
-    on_socket(s, |s| s.recv(unsafe { room(buf, len) }?, flags).map(|n| n as i64))
+    on_stream(s, |s| s.recv(unsafe { room(buf, len) }?, flags).map(|n| n as i64))
 }
 
 /// Receives like usocket_recv and says from whom (recvfrom(2)): `from`, unless NULL, receives the

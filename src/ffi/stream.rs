@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use super::library::usocket_t;
-use super::{bytes, on_socket, room};
+use super::{bytes, on_stream, room};
 
 /// Reads `len` bytes into `buf`: MicroPython's read(n) and readinto. It goes on until it has them
 /// all ("no short reads"); readall is this function with more room each time until it gives less.
@@ -20,7 +20,7 @@ use super::{bytes, on_socket, room};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_read(s: usocket_t, buf: *mut c_void, len: usize) -> i64 {
     // SAFETY: the caller's buffer, as documented.
-    on_socket(s, |s| s.read(unsafe { room(buf, len) }?).map(|n| n as i64))
+    on_stream(s, |s| s.read(unsafe { room(buf, len) }?).map(|n| n as i64))
 }
 
 /// Reads a line with its newline into `buf`, at most `len` bytes.
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn usocket_read(s: usocket_t, buf: *mut c_void, len: usize
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_readline(s: usocket_t, buf: *mut c_void, len: usize) -> i64 {
     // SAFETY: the caller's buffer, as documented.
-    on_socket(s, |s| s.readline(unsafe { room(buf, len) }?).map(|n| n as i64))
+    on_stream(s, |s| s.readline(unsafe { room(buf, len) }?).map(|n| n as i64))
 }
 
 /// Writes all of `buf` ("no short writes").
@@ -54,5 +54,5 @@ pub unsafe extern "C" fn usocket_readline(s: usocket_t, buf: *mut c_void, len: u
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_write(s: usocket_t, buf: *const c_void, len: usize) -> i64 {
     // SAFETY: the caller's buffer, as documented.
-    on_socket(s, |s| s.write(unsafe { bytes(buf, len) }?).map(|n| n as i64))
+    on_stream(s, |s| s.write(unsafe { bytes(buf, len) }?).map(|n| n as i64))
 }

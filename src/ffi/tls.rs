@@ -3,13 +3,15 @@
 use std::ffi::{c_char, c_void};
 
 use super::library::{usocket_t, usocket_tls_context_t, usocket_tls_session_t};
-use super::{bytes, on_socket, required_text, room, tls_only};
+use super::{bytes, on_socket, on_stream, required_text, room, tls_only};
 #[cfg(feature = "tls")]
 use crate::error::{Error, Result};
 #[cfg(feature = "tls")]
 use crate::numbers::USOCKET_TLS_HANDSHAKE;
 #[cfg(feature = "tls")]
-use crate::{object, socket::Socket, tls::session::Session};
+use crate::object::{self, Stream};
+#[cfg(feature = "tls")]
+use crate::{socket::Socket, tls::buffered::Buffered, tls::session::Session};
 #[cfg(feature = "tls")]
 use std::ffi::CStr;
 
@@ -64,7 +66,7 @@ pub unsafe extern "C" fn usocket_tls_wrap(
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_handshake(s: usocket_t) -> i32 {
-    on_socket(s, |s| tls_only!(s => s.tls()?.handshake(s).map(|()| 0)))
+    on_stream(s, |s| tls_only!(s => s.tls().and_then(|(tls, io)| tls.handshake(io)).map(|()| 0)))
 }
 
 /// How many received bytes are decrypted and can be had without a system call.
@@ -76,7 +78,7 @@ pub extern "C" fn usocket_tls_handshake(s: usocket_t) -> i32 {
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_pending(s: usocket_t) -> i64 {
-    on_socket(s, |s| tls_only!(s => Ok(s.tls()?.pending() as i64)))
+    on_stream(s, |s| tls_only!(s => Ok(s.tls()?.0.pending() as i64)))
 }
 
 /// What the session waits for: POLLIN or POLLOUT or both, to be polled on the descriptor
@@ -90,7 +92,7 @@ pub extern "C" fn usocket_tls_pending(s: usocket_t) -> i64 {
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_wants(s: usocket_t) -> i32 {
-    on_socket(s, |s| tls_only!(s => Ok(i32::from(s.tls()?.wants()))))
+    on_stream(s, |s| tls_only!(s => Ok(i32::from(s.tls()?.0.wants()))))
 }
 
 /// The agreed version: USOCKET_TLS_1_2 or USOCKET_TLS_1_3.
@@ -102,7 +104,7 @@ pub extern "C" fn usocket_tls_wants(s: usocket_t) -> i32 {
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_version(s: usocket_t) -> i32 {
-    on_socket(s, |s| tls_only!(s => Ok(s.tls()?.info(|i| i.version()))))
+    on_stream(s, |s| tls_only!(s => Ok(s.tls()?.0.info(|i| i.version()))))
 }
 
 /// Copies the name of the agreed cipher suite, IANA's, such as "TLS_AES_256_GCM_SHA384".
@@ -116,10 +118,10 @@ pub extern "C" fn usocket_tls_version(s: usocket_t) -> i32 {
 /// Ownership: the text is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_cipher(s: usocket_t, buf: *mut c_char, len: usize) -> i32 {
-    on_socket(s, |s| {
+    on_stream(s, |s| {
         tls_only!((s, buf, len) => {
             // SAFETY: the caller's buffer, as documented.
-            unsafe { super::copy_text(&s.tls()?.info(|i| i.cipher()), buf, len) }
+            unsafe { super::copy_text(&s.tls()?.0.info(|i| i.cipher()), buf, len) }
         })
     })
 }
@@ -133,10 +135,10 @@ pub unsafe extern "C" fn usocket_tls_cipher(s: usocket_t, buf: *mut c_char, len:
 /// Ownership: the text is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_group(s: usocket_t, buf: *mut c_char, len: usize) -> i32 {
-    on_socket(s, |s| {
+    on_stream(s, |s| {
         tls_only!((s, buf, len) => {
             // SAFETY: the caller's buffer, as documented.
-            unsafe { super::copy_text(&s.tls()?.info(|i| i.group()), buf, len) }
+            unsafe { super::copy_text(&s.tls()?.0.info(|i| i.group()), buf, len) }
         })
     })
 }
@@ -150,10 +152,10 @@ pub unsafe extern "C" fn usocket_tls_group(s: usocket_t, buf: *mut c_char, len: 
 /// Ownership: the text is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_alpn(s: usocket_t, buf: *mut c_char, len: usize) -> i32 {
-    on_socket(s, |s| {
+    on_stream(s, |s| {
         tls_only!((s, buf, len) => {
             // SAFETY: the caller's buffer, as documented.
-            unsafe { super::copy_text(&s.tls()?.info(|i| i.alpn()), buf, len) }
+            unsafe { super::copy_text(&s.tls()?.0.info(|i| i.alpn()), buf, len) }
         })
     })
 }
@@ -172,10 +174,10 @@ pub unsafe extern "C" fn usocket_tls_server_name(
     buf: *mut c_char,
     len: usize,
 ) -> i32 {
-    on_socket(s, |s| {
+    on_stream(s, |s| {
         tls_only!((s, buf, len) => {
             // SAFETY: the caller's buffer, as documented.
-            unsafe { super::copy_text(&s.tls()?.server_name(), buf, len) }
+            unsafe { super::copy_text(&s.tls()?.0.server_name(), buf, len) }
         })
     })
 }
@@ -189,7 +191,7 @@ pub unsafe extern "C" fn usocket_tls_server_name(
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_resumed(s: usocket_t) -> i32 {
-    on_socket(s, |s| tls_only!(s => Ok(s.tls()?.info(|i| i.resumed()))))
+    on_stream(s, |s| tls_only!(s => Ok(s.tls()?.0.info(|i| i.resumed()))))
 }
 
 /// What became of the peer's certificate.
@@ -203,7 +205,7 @@ pub extern "C" fn usocket_tls_resumed(s: usocket_t) -> i32 {
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_verified(s: usocket_t) -> i32 {
-    on_socket(s, |s| tls_only!(s => s.tls()?.verified()))
+    on_stream(s, |s| tls_only!(s => s.tls()?.0.verified()))
 }
 
 /// The alert the peer ended the connection with.
@@ -215,7 +217,7 @@ pub extern "C" fn usocket_tls_verified(s: usocket_t) -> i32 {
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_alert(s: usocket_t) -> i32 {
-    on_socket(s, |s| tls_only!(s => s.tls()?.alert()))
+    on_stream(s, |s| tls_only!(s => s.tls()?.0.alert()))
 }
 
 /// Copies a certificate the peer presented, DER: `index` 0 is its own, then its issuers, as sent.
@@ -234,10 +236,10 @@ pub unsafe extern "C" fn usocket_tls_peer_cert(
     buf: *mut c_void,
     len: usize,
 ) -> i32 {
-    on_socket(s, |s| {
+    on_stream(s, |s| {
         tls_only!((s, index, buf, len) => {
             // SAFETY: the caller's buffer, as documented.
-            unsafe { super::copy_out(&s.tls()?.peer_cert(index)?, buf, len) }
+            unsafe { super::copy_out(&s.tls()?.0.peer_cert(index)?, buf, len) }
         })
     })
 }
@@ -260,11 +262,11 @@ pub unsafe extern "C" fn usocket_tls_export(
     buf: *mut c_void,
     len: usize,
 ) -> i32 {
-    on_socket(s, |s| {
+    on_stream(s, |s| {
         // SAFETY: the caller's text and buffers, as documented.
         let (label, of, to) =
             unsafe { (required_text(label)?, bytes(context, context_len)?, room(buf, len)?) };
-        tls_only!((s, label, of, to) => s.tls()?.export(label.to_bytes(), of, to).map(|()| 0))
+        tls_only!((s, label, of, to) => s.tls()?.0.export(label.to_bytes(), of, to).map(|()| 0))
     })
 }
 
@@ -282,10 +284,10 @@ pub unsafe extern "C" fn usocket_tls_channel_binding(
     buf: *mut c_void,
     len: usize,
 ) -> i32 {
-    on_socket(s, |s| {
+    on_stream(s, |s| {
         tls_only!((s, buf, len) => {
             // SAFETY: the caller's buffer, as documented.
-            unsafe { super::copy_out(&s.tls()?.channel_binding()?, buf, len) }
+            unsafe { super::copy_out(&s.tls()?.0.channel_binding()?, buf, len) }
         })
     })
 }
@@ -302,7 +304,7 @@ pub unsafe extern "C" fn usocket_tls_channel_binding(
 /// Ownership: the handle is the caller's, to be given to usocket_close.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_take_session(s: usocket_t) -> usocket_tls_session_t {
-    on_socket(s, |s| tls_only!(s => crate::object::insert(s.tls()?.take_ticket()?)))
+    on_stream(s, |s| tls_only!(s => crate::object::insert(s.tls()?.0.take_ticket()?)))
 }
 
 /// Lets a wrapped client connection resume a session taken from another of the same context to the
@@ -318,7 +320,7 @@ pub extern "C" fn usocket_tls_take_session(s: usocket_t) -> usocket_tls_session_
 /// Ownership: the session's handle stays the caller's; what it stands for is used up.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_set_session(s: usocket_t, session: usocket_tls_session_t) -> i32 {
-    on_socket(s, |s| tls_only!((s, session) => set_session(s, session)))
+    on_stream(s, |s| tls_only!((s, session) => set_session(s, session)))
 }
 
 #[cfg(feature = "tls")]
@@ -332,15 +334,32 @@ fn wrap(s: &Socket, context: usocket_tls_context_t, name: Option<&CStr>, flags: 
     if s.tls().is_ok() {
         return Err(Error::os(libc::EISCONN));
     }
-    let bad_name = |_| Error::tls(crate::error::causes::USOCKET_ETLS_BAD_NAME);
-    let name = name.map(CStr::to_str).transpose().map_err(bad_name)?;
     let pin = object::pin(context)?;
-    let session = s.wrap(Session::new(pin.tls_context()?, s, name)?)?;
+    let session = s.wrap(Session::new(pin.tls_context()?, s, utf8(name)?)?)?;
     if flags & USOCKET_TLS_HANDSHAKE != 0 { session.handshake(s) } else { Ok(()) }
 }
 
 #[cfg(feature = "tls")]
-fn set_session(s: &Socket, session: usocket_tls_session_t) -> Result<i32> {
+fn set_session(s: Stream<'_>, session: usocket_tls_session_t) -> Result<i32> {
     let pin = object::pin(session)?;
-    s.tls()?.resume(pin.tls_session()?).map(|()| 0)
+    s.tls()?.0.resume(pin.tls_session()?).map(|()| 0)
+}
+
+#[cfg(feature = "tls")]
+pub(super) fn create(
+    context: usocket_tls_context_t,
+    name: Option<&CStr>,
+    flags: i32,
+) -> Result<usocket_t> {
+    if flags != 0 {
+        return Err(Error::os(libc::EINVAL));
+    }
+    let pin = object::pin(context)?;
+    object::insert(Buffered::new(pin.tls_context()?, utf8(name)?)?)
+}
+
+#[cfg(feature = "tls")]
+fn utf8(name: Option<&CStr>) -> Result<Option<&str>> {
+    let bad_name = |_| Error::tls(crate::error::causes::USOCKET_ETLS_BAD_NAME);
+    name.map(CStr::to_str).transpose().map_err(bad_name)
 }

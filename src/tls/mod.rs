@@ -11,11 +11,14 @@
 //! | [`transport`] | what carries a session's records, as far as the session knows it |
 //! | `engine` | one connection: bytes in, bytes out, no waiting |
 //! | [`session`] | an engine behind its lock, and the waiting |
+//! | [`buffered`] | a session without a socket |
 //!
 //! Locking: a session has one mutex, held only for work and system calls that do not wait. Beside
 //! it there is the place of the one thread that waits to receive (`receiver`); the others wait for
 //! it to come back. A context has one mutex, held while it is set up.
 
+#[cfg(feature = "tls")]
+pub mod buffered;
 #[cfg(feature = "tls")]
 mod cause;
 #[cfg(feature = "tls")]

@@ -28,6 +28,7 @@ const SECTIONS: &[&str] = &[
     "tls_context",
     "tls_trust",
     "tls",
+    "tls_buffers",
 ];
 
 fn main() -> ExitCode {

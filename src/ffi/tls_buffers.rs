@@ -1,0 +1,89 @@
+//! TLS without a socket: the caller moves the bytes.
+
+use std::ffi::{c_char, c_void};
+
+use super::library::{usocket_t, usocket_tls_context_t};
+use super::{bytes, on_object, room, tls_only, without_handle};
+
+/// Makes a TLS connection that is on no socket: the caller carries its bytes, over whatever there is
+/// (an event loop's transport, a serial line, another TLS connection). What the peer sends goes in by
+/// usocket_tls_feed, what is to go to the peer comes out by usocket_tls_drain, and in between the
+/// handle is used as a wrapped socket in non-blocking mode is: usocket_send, sendall, recv, read,
+/// readline, write, shutdown (close_notify), usocket_tls_handshake and the other usocket_tls_ calls.
+/// -EAGAIN means: drain, feed, and try again. No other call takes such a handle.
+///
+/// `server_name` is as of usocket_tls_wrap; `flags` are 0.
+///
+/// Returns: a handle.
+/// Errors: as usocket_tls_wrap without USOCKET_TLS_HANDSHAKE; -EBADF or -EBADR for what is no context.
+/// Blocks: no; the first use of a client context may read the system's store.
+/// Threads: any.
+/// Ownership: the handle is the caller's, to be given to usocket_close, which throws away what has
+/// not been drained. The context stays the caller's, who may close its handle at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_create(
+    context: usocket_tls_context_t,
+    server_name: *const c_char,
+    flags: i32,
+) -> usocket_t {
+    without_handle(|| {
+        // SAFETY: the caller's text, as documented.
+        let name = unsafe { super::text(server_name) };
+        tls_only!((context, name, flags) => super::tls::create(context, name, flags))
+    })
+}
+
+/// Puts in bytes that the peer has sent. They are looked at by the calls that receive.
+///
+/// Returns: how many of them were taken; fewer than `len` when too much is waiting already.
+/// Errors: -EAGAIN when nothing can be taken before something is received, -EPIPE after
+/// usocket_tls_feed_end, -ENOMEM, -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP in a build without TLS.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the bytes are copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_feed(s: usocket_t, buf: *const c_void, len: usize) -> i64 {
+    on_object(s, |object| {
+        // SAFETY: the caller's bytes, as documented.
+        let from = unsafe { bytes(buf, len) }?;
+        tls_only!((object, from) => object.tls_buffered()?.feed(from).map(|n| n as i64))
+    })
+}
+
+/// Says that nothing more will be fed: the connection beneath has ended. Without the peer's
+/// close_notify before it, that is USOCKET_ETLS_TRUNCATED to who receives.
+///
+/// Returns: 0.
+/// Errors: -EBADF, -EBADR, -EOPNOTSUPP in a build without TLS.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_feed_end(s: usocket_t) -> i32 {
+    on_object(s, |object| {
+        tls_only!(object => {
+            object.tls_buffered()?.feed_end();
+            Ok(0)
+        })
+    })
+}
+
+/// Takes out bytes that are to go to the peer, in order: after every call that may have made some,
+/// which are the handshake, sending, receiving (answers, alerts) and shutdown.
+///
+/// Returns: how many bytes are in `buf`; 0 when there are none now. With (NULL, 0) how many there are.
+/// Errors: -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP in a build without TLS.
+/// Blocks: no.
+/// Threads: any; the order is that of the calls.
+/// Ownership: the bytes are copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_drain(s: usocket_t, buf: *mut c_void, len: usize) -> i64 {
+    on_object(s, |object| {
+        // SAFETY: the caller's buffer, as documented.
+        let to = unsafe { room(buf, len) }?;
+        tls_only!((object, to) => {
+            let wire = object.tls_buffered()?;
+            if buf.is_null() { wire.drainable() } else { wire.drain(to) }.map(|n| n as i64)
+        })
+    })
+}
