@@ -2,6 +2,9 @@
 
 #include "tls_support.h"
 
+#include <sys/auxv.h>
+#include <sys/wait.h>
+
 static void trust_comes_from_everywhere(void **state)
 {
     (void)state;
@@ -129,9 +132,89 @@ static void clients_are_verified(void **state)
     }
 }
 
-int main(void)
+// What a program of its own finds: the store and the key log of the environment, which are read once
+// per process. Gives the status of `role`.
+static int in_a_program(const char *path, const char *role)
 {
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        setenv("SSL_CERT_FILE", in_certs("self-signed.pem"), 1);
+        unsetenv("SSL_CERT_DIR");
+        setenv("SSLKEYLOGFILE", "/dev/null", 1);
+        execl(path, path, role, NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static char self[PATH_MAX];
+
+// SSL_CERT_FILE with a server's own certificate means what it means in add_trust_file.
+static int a_program_that_trusts_the_environment(void)
+{
+    usocket_t pair[2], client = context(USOCKET_TLS_CLIENT), server = context(USOCKET_TLS_SERVER);
+    pthread_t thread;
+    OK(usocket_tls_context_add_cert_file(server, in_certs("self-signed.pem"), in_certs("self-signed-key.pem")));
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+    start_thread(&thread, server_handshake, &pair[1]);
+    GIVES(0, usocket_tls_handshake(pair[0]));
+    pthread_join(thread, NULL);
+    GIVES(1, usocket_tls_verified(pair[0]));
+    GIVES(0, usocket_tls_context_set_insecure_keylog(client, NULL));
+    return 0;
+}
+
+static void the_environment_is_a_store_like_any(void **state)
+{
+    (void)state;
+    assert_int_equal(in_a_program(self, "trusting"), 0);
+}
+
+// One that runs with more rights than who started it: the environment is not its own.
+static int a_privileged_program(void)
+{
+    if (!getauxval(AT_SECURE))
+        return 77;
+    usocket_t client = context(USOCKET_TLS_CLIENT);
+    // Nothing is logged, and the store is not the one certificate.
+    GIVES(1, usocket_tls_context_set_insecure_keylog(client, NULL));
+    int32_t n = usocket_tls_context_add_trust_system(client);
+    assert_true(n == USOCKET_ETLS_NO_TRUST || n > 1);
+    return 0;
+}
+
+static void the_environment_is_not_a_privileged_programs(void **state)
+{
+    (void)state;
+    static char copy[PATH_MAX + 16], command[6 * PATH_MAX];
+    if (geteuid() != 0)
+        skip(); // It takes root to make a program with other rights.
+    snprintf(copy, sizeof copy, "%s.setuid", self);
+    snprintf(command, sizeof command, "cp '%s' '%s' && chown 65534 '%s' && chmod 4755 '%s'", self, copy, copy, copy);
+    assert_int_equal(system(command), 0);
+    int status = in_a_program(copy, "privileged");
+    unlink(copy);
+    if (status == 77)
+        skip(); // The file system is mounted nosuid.
+    assert_int_equal(status, 0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2)
+        return strcmp(argv[1], "trusting") ? a_privileged_program() : a_program_that_trusts_the_environment();
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (len < 0)
+        return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_environment_is_a_store_like_any),
+        cmocka_unit_test(the_environment_is_not_a_privileged_programs),
         cmocka_unit_test(trust_comes_from_everywhere),
         cmocka_unit_test(the_callback_decides_last),
         cmocka_unit_test(clients_are_verified),

@@ -4,7 +4,7 @@
 //!
 //! | room | what it is for |
 //! |---|---|
-//! | `cause` | rustls' errors as codes and sentences |
+//! | `cause` | why TLS failed: a code and a sentence |
 //! | [`material`] | certificates, keys, trust stores and the cryptography itself, as they come |
 //! | `verify` | the one verifier, for both roles |
 //! | [`context`] | what the caller sets up, and what rustls uses of it |

@@ -12,9 +12,9 @@ use crate::error::causes::*;
 use crate::tls::Cause;
 use crate::tls::material::algorithm::Key;
 use crate::tls::material::keylog;
-use crate::tls::material::pem;
 use crate::tls::material::provider::{group_name, suite_name};
 use crate::tls::material::x509::Facts;
+use crate::tls::material::{pem, provider};
 
 /// A certificate with its key, and the names it is for.
 #[derive(Clone, Debug)]
@@ -43,15 +43,14 @@ impl Identity {
             names.extend(facts.common_name.as_ref().map(|cn| cn.to_ascii_lowercase()));
         }
         let key = pem::private_key(key)?;
+        let key = key.der()?;
         let problem = Key::private(key.secret_der())
             .and_then(|k| k.problem(&provider.signature_verification_algorithms));
         let unusable = |e| match problem {
             Some(problem) => format!("the private key is {problem}"),
             None => format!("the private key cannot be used: {e}"),
         };
-        let key = provider
-            .key_provider
-            .load_private_key(key)
+        let key = provider::signing_key(provider, &key)
             .map_err(|e| Cause::new(USOCKET_ETLS_KEY_INVALID, unusable(e)))?;
         // A key that cannot say what its public half is passes, as in rustls.
         let another =
@@ -97,8 +96,8 @@ impl Identities {
         let suites = hello.cipher_suites();
         let groups = hello.named_groups().unwrap_or_default();
         if !suites.iter().any(|s| self.suites.contains(s)) {
-            let known = suites.iter().filter(|s| format!("{s:?}").starts_with("TLS"));
-            let names: Vec<_> = known.map(|s| suite_name(*s)).collect();
+            let real = suites.iter().filter(|s| **s != SIGNAL);
+            let names: Vec<_> = real.map(|s| suite_name(*s)).collect();
             keylog::note_cause(missing(USOCKET_ETLS_NO_COMMON_SUITE, &names));
         } else if !groups.iter().any(|g| self.groups.contains(g)) {
             let names: Vec<_> = groups.iter().map(|g| group_name(*g)).collect();
@@ -120,6 +119,9 @@ impl Identities {
         Some(Arc::new(CertifiedKey::new(first.key.cert.clone(), Arc::new(NoKey))))
     }
 }
+
+/// No suite, but a signal in the list of them.
+const SIGNAL: CipherSuite = CipherSuite::TLS_EMPTY_RENEGOTIATION_INFO_SCSV;
 
 /// The sentence for a client that offers nothing the context has.
 fn missing(code: i32, offered: &[String]) -> Cause {

@@ -222,7 +222,7 @@ impl Context {
     pub fn use_cert_file(&self, cert: &CStr, key: Option<&CStr>) -> Result<()> {
         let cert = self.explained(read(as_path(cert)))?;
         let key = key.map(|k| self.explained(read(as_path(k)))).transpose()?;
-        self.use_cert(&cert, key.as_deref().unwrap_or_default())
+        self.use_cert(&cert, key.as_ref().map_or(&[][..], |k| &k[..]))
     }
 
     /// Takes all certificates of its own out, so that others take their place.

@@ -21,7 +21,6 @@ use zeroize::Zeroizing;
 use crate::error::causes::*;
 use crate::error::{Error, Result};
 use crate::tls::Cause;
-use crate::tls::cause::{self, Setting};
 use crate::tls::context::config::{Config, Side};
 use crate::tls::context::resume::{Store, Taken};
 use crate::tls::engine::buffer::Buffer;
@@ -29,7 +28,9 @@ use crate::tls::engine::receiver::Receiver;
 use crate::tls::material::keylog;
 use crate::tls::transport::Transport;
 use drive::{Out, Turn};
+use failure::Setting;
 
+pub mod failure;
 mod traffic;
 mod wire;
 
@@ -178,7 +179,7 @@ impl Engine {
                 let make = || UnbufferedClientConnection::new(config.clone(), name);
                 let made = Store::resuming(ticket, make);
                 Conn::Client(Box::new(
-                    made.map_err(|e| self.latch(cause::of(&e, Setting::default())))?,
+                    made.map_err(|e| self.latch(failure::of(&e, Setting::default())))?,
                 ))
             }
             (Side::Client(..), None) => {
@@ -187,7 +188,7 @@ impl Engine {
             (Side::Server(config), _) => {
                 let made = UnbufferedServerConnection::new(Arc::clone(config));
                 Conn::Server(Box::new(
-                    made.map_err(|e| self.latch(cause::of(&e, Setting::default())))?,
+                    made.map_err(|e| self.latch(failure::of(&e, Setting::default())))?,
                 ))
             }
         };
@@ -314,6 +315,7 @@ impl Engine {
             plain.extend_from_slice(&bytes[fits..]);
         };
         let (input, output) = (&mut self.input, &mut self.output);
+        let hello = if self.complete { None } else { failure::hello_version(input.filled()) };
         let turn = match &mut self.conn {
             Conn::Not => Ok(Turn::Idle),
             Conn::Client(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
@@ -337,7 +339,7 @@ impl Engine {
                 }
                 Ok((turn, done))
             }
-            Err(e) => Err(self.fail(config, io, &e, refusal)),
+            Err(e) => Err(self.fail(config, io, (&e, hello), refusal)),
         }
     }
 
@@ -346,17 +348,17 @@ impl Engine {
         &mut self,
         config: &Config,
         io: &dyn Transport,
-        e: &rustls::Error,
+        (e, hello): (&rustls::Error, Option<u16>),
         refusal: Option<keylog::Refusal>,
     ) -> Error {
         let greeted = self.common().is_some_and(|c| c.protocol_version().is_some());
-        let setting = Setting { own_clock: config.own_clock, greeted };
-        let cause = cause::of(e, setting);
+        let setting = Setting { own_clock: config.own_clock, greeted, hello };
+        let cause = failure::of(e, setting);
         let cause = match refusal {
             Some(refusal) => refusal.explain(cause),
             None => cause,
         };
-        let error = self.latch(cause);
+        let error = self.latch(cause.clone());
         // What is queued, the alert last; not further, or it would meet the same input again.
         while self.common().is_some_and(CommonState::wants_write) {
             let (input, output) = (&mut self.input, &mut self.output);
@@ -369,6 +371,7 @@ impl Engine {
                 break;
             }
         }
+        failure::mend_alert(&cause, self.output.filled());
         if !self.output.is_empty() {
             let _ = io.send_now(self.output.filled());
         }

@@ -2,6 +2,8 @@
 
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
+use zeroize::Zeroizing;
+
 use crate::error::causes::*;
 use crate::tls::Cause;
 use crate::tls::material::der;
@@ -9,7 +11,7 @@ use crate::tls::material::der;
 /// One item of a PEM text.
 struct Item<'a> {
     label: &'a str,
-    der: Vec<u8>,
+    der: Zeroizing<Vec<u8>>,
     encrypted: bool,
 }
 
@@ -20,20 +22,21 @@ fn damaged(words: &str) -> Cause {
 /// All items of a PEM text; what is between them is passed over.
 fn items(text: &[u8]) -> Result<Vec<Item<'_>>, Cause> {
     let mut items = Vec::new();
-    let mut open: Option<(&str, Vec<u8>, bool)> = None;
+    // Any of them may be a key: nothing of it stays behind, nor where a buffer has grown.
+    let mut open: Option<(&str, Zeroizing<Vec<u8>>, bool)> = None;
     for line in text.split(|b| *b == b'\n') {
         let line = line.trim_ascii();
         if let Some(label) = marker(line, b"-----BEGIN ") {
             if open.is_some() {
                 return Err(damaged("a BEGIN line comes before the END line of the item before"));
             }
-            open = Some((label, Vec::new(), false));
+            open = Some((label, Zeroizing::new(Vec::with_capacity(room_for(text, line))), false));
         } else if let Some(label) = marker(line, b"-----END ") {
             let Some((begun, base64, encrypted)) = open.take().filter(|o| o.0 == label) else {
                 return Err(damaged("an END line does not match its BEGIN line"));
             };
             // What an encrypted key's text holds is of no use, and may not even be base64 here.
-            let der = if encrypted { Vec::new() } else { decode(&base64)? };
+            let der = if encrypted { Zeroizing::default() } else { decode(&base64)? };
             items.push(Item { label: begun, der, encrypted });
         } else if let Some((_, base64, encrypted)) = &mut open {
             if line.contains(&b':') {
@@ -49,17 +52,23 @@ fn items(text: &[u8]) -> Result<Vec<Item<'_>>, Cause> {
     }
 }
 
+/// How long the item that begins with this line can be.
+fn room_for(text: &[u8], line: &[u8]) -> usize {
+    let rest = &text[line.as_ptr() as usize - text.as_ptr() as usize..];
+    rest.windows(9).position(|w| w == b"-----END ").unwrap_or(rest.len())
+}
+
 fn marker<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a str> {
     std::str::from_utf8(line.strip_prefix(start)?.strip_suffix(b"-----")?).ok()
 }
 
-fn decode(base64: &[u8]) -> Result<Vec<u8>, Cause> {
+fn decode(base64: &[u8]) -> Result<Zeroizing<Vec<u8>>, Cause> {
     let bad = || damaged("bad base64");
     let body = base64.strip_suffix(b"==").or(base64.strip_suffix(b"=")).unwrap_or(base64);
     if base64.len() % 4 != 0 || body.is_empty() {
         return Err(bad());
     }
-    let mut out = Vec::with_capacity(base64.len() / 4 * 3);
+    let mut out = Zeroizing::new(Vec::with_capacity(base64.len() / 4 * 3));
     let (mut bits, mut have) = (0u32, 0);
     for b in body {
         let six = match b {
@@ -88,7 +97,7 @@ fn is_pem(input: &[u8]) -> bool {
 fn collect(input: &[u8], labels: &[&str], what: &str, bad: i32) -> Result<Vec<Vec<u8>>, Cause> {
     let found: Vec<_> = if is_pem(input) {
         let wanted = |i: &Item<'_>| labels.contains(&i.label);
-        items(input)?.into_iter().filter(wanted).map(|i| i.der).collect()
+        items(input)?.into_iter().filter(wanted).map(|i| i.der.to_vec()).collect()
     } else if input.first() == Some(&0x30) {
         let split =
             der::split(input).ok_or_else(|| Cause::new(bad, format!("the {what} is not DER")))?;
@@ -115,12 +124,22 @@ pub fn revocation_lists(input: &[u8]) -> Result<Vec<CertificateRevocationListDer
     Ok(all.into_iter().map(CertificateRevocationListDer::from).collect())
 }
 
+/// A private key's DER, which is wiped when it goes.
+pub struct PrivateKey(Zeroizing<Vec<u8>>);
+
+impl PrivateKey {
+    /// As rustls knows it.
+    pub fn der(&self) -> Result<PrivateKeyDer<'_>, Cause> {
+        let words = "the private key is not PKCS#8, PKCS#1 or SEC1";
+        PrivateKeyDer::try_from(&self.0[..])
+            .map_err(|_| Cause::new(USOCKET_ETLS_KEY_INVALID, words))
+    }
+}
+
 /// The first private key: PKCS#8, PKCS#1 or SEC1.
-pub fn private_key(input: &[u8]) -> Result<PrivateKeyDer<'static>, Cause> {
+pub fn private_key(input: &[u8]) -> Result<PrivateKey, Cause> {
     const ENCRYPTED: &str =
         "the private key is encrypted; decrypt it first, as with `openssl pkey`";
-    let invalid =
-        || Cause::new(USOCKET_ETLS_KEY_INVALID, "the private key is not PKCS#8, PKCS#1 or SEC1");
     let encrypted = || Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, ENCRYPTED);
     let der = if is_pem(input) {
         let is_key = |i: &Item<'_>| i.label.ends_with("PRIVATE KEY");
@@ -132,14 +151,16 @@ pub fn private_key(input: &[u8]) -> Result<PrivateKeyDer<'static>, Cause> {
         }
         key.der
     } else if input.first() == Some(&0x30) {
-        input.to_vec()
+        Zeroizing::new(input.to_vec())
     } else {
         return Err(Cause::new(USOCKET_ETLS_PEM_EMPTY, "no private key: neither PEM nor DER"));
     };
     if der::is_encrypted_key(&der) {
         return Err(encrypted());
     }
-    PrivateKeyDer::try_from(der).map_err(|_| invalid())
+    let key = PrivateKey(der);
+    key.der()?;
+    Ok(key)
 }
 
 #[cfg(test)]
@@ -152,8 +173,8 @@ mod tests {
 
     #[test]
     fn base64_is_strict() {
-        assert_eq!(decode(b"aGVsbG8=").unwrap_or_default(), b"hello");
-        assert_eq!(decode(b"aGVsbG8h").unwrap_or_default(), b"hello!");
+        assert_eq!(decode(b"aGVsbG8=").unwrap_or_default()[..], *b"hello");
+        assert_eq!(decode(b"aGVsbG8h").unwrap_or_default()[..], *b"hello!");
         for bad in [&b""[..], b"a", b"aGVsbG8", b"aGVs!G8=", b"===="] {
             assert_eq!(code(decode(bad)), USOCKET_ETLS_PEM_BAD);
         }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use rustls::NamedGroup;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::server::ProducesTickets;
+use rustls::sign::SigningKey;
 use rustls::{CipherSuite, SupportedCipherSuite};
 
 use crate::error::causes::*;
@@ -50,6 +52,20 @@ fn has(feature: &str) -> bool {
     }
 }
 
+/// A private key made ready to sign. It is read where it is: the bytes stay with who wipes them.
+pub fn signing_key(
+    provider: &CryptoProvider,
+    key: &PrivateKeyDer<'_>,
+) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+    #[cfg(feature = "graviola")]
+    return provider.key_provider.load_private_key(key.clone_key());
+    #[cfg(not(feature = "graviola"))]
+    {
+        let _ = provider;
+        chosen::sign::any_supported_type(key)
+    }
+}
+
 /// What seals a server's tickets.
 pub fn ticketer() -> Result<Arc<dyn ProducesTickets>, Cause> {
     chosen::Ticketer::new().map_err(|e| Cause::new(USOCKET_ETLS_SYSTEM, e.to_string()))
@@ -71,9 +87,36 @@ pub fn sha256(provider: &CryptoProvider, data: &[u8]) -> Option<[u8; 32]> {
 
 /// IANA's name of a suite.
 pub fn suite_name(suite: CipherSuite) -> String {
+    if let Some((_, name)) = OLD.iter().find(|(number, _)| *number == u16::from(suite)) {
+        return format!("TLS_{name}");
+    }
     // rustls writes TLS13_ where IANA, and everybody else, has TLS_.
     format!("{suite:?}").replacen("TLS13_", "TLS_", 1)
 }
+
+/// Suites nobody here has, and old peers offer.
+#[rustfmt::skip] // A table.
+const OLD: &[(u16, &str)] = &[
+    (0x000a, "RSA_WITH_3DES_EDE_CBC_SHA"),
+    (0x002f, "RSA_WITH_AES_128_CBC_SHA"),
+    (0x0033, "DHE_RSA_WITH_AES_128_CBC_SHA"),
+    (0x0035, "RSA_WITH_AES_256_CBC_SHA"),
+    (0x0039, "DHE_RSA_WITH_AES_256_CBC_SHA"),
+    (0x003c, "RSA_WITH_AES_128_CBC_SHA256"),
+    (0x003d, "RSA_WITH_AES_256_CBC_SHA256"),
+    (0x009c, "RSA_WITH_AES_128_GCM_SHA256"),
+    (0x009d, "RSA_WITH_AES_256_GCM_SHA384"),
+    (0x009e, "DHE_RSA_WITH_AES_128_GCM_SHA256"),
+    (0x009f, "DHE_RSA_WITH_AES_256_GCM_SHA384"),
+    (0xc009, "ECDHE_ECDSA_WITH_AES_128_CBC_SHA"),
+    (0xc00a, "ECDHE_ECDSA_WITH_AES_256_CBC_SHA"),
+    (0xc013, "ECDHE_RSA_WITH_AES_128_CBC_SHA"),
+    (0xc014, "ECDHE_RSA_WITH_AES_256_CBC_SHA"),
+    (0xc023, "ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"),
+    (0xc024, "ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"),
+    (0xc027, "ECDHE_RSA_WITH_AES_128_CBC_SHA256"),
+    (0xc028, "ECDHE_RSA_WITH_AES_256_CBC_SHA384"),
+];
 
 /// OpenSSL's name of a TLS 1.2 suite, from IANA's.
 fn openssl_name(iana: &str) -> String {

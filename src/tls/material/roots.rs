@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, TrustAnchor};
+use zeroize::Zeroizing;
 
 use crate::error::causes::*;
 use crate::sys::env;
@@ -105,11 +106,14 @@ impl Trusted {
 /// The most that is read of one file: whoever names a huge file, or a device, made a mistake.
 const MOST: u64 = 16 << 20;
 
-/// A whole file.
-pub fn read(path: &Path) -> Result<Vec<u8>, Cause> {
+/// A whole file. It may be a key's: it is wiped when it goes.
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Cause> {
     let whole = || {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
+        let file = File::open(path)?;
+        // Room for all of it, and for finding its end: a buffer that grows leaves a copy behind.
+        let len = file.metadata()?.len().min(MOST);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(len as usize + 64));
+        file.take(MOST).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     whole().map_err(|e: std::io::Error| about(path, Cause::from(e)))

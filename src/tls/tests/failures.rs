@@ -361,7 +361,7 @@ fn damaged_and_oversized_records() {
 
 #[test]
 fn rustls_errors_are_all_known() {
-    use super::super::cause::{Setting, of};
+    use crate::tls::engine::failure::{Setting, of};
     use rustls::{
         AlertDescription, CertificateError as C, Error as T, InvalidMessage, PeerIncompatible as P,
         PeerMisbehaved,
@@ -371,7 +371,10 @@ fn rustls_errors_are_all_known() {
     const AUDITED: &str = "0.23.46";
     let lock = include_str!("../../../Cargo.lock");
     let at = lock.find("name = \"rustls\"\n").unwrap();
-    assert!(lock[at..].lines().nth(1).unwrap().contains(AUDITED), "a new rustls: audit cause.rs");
+    assert!(
+        lock[at..].lines().nth(1).unwrap().contains(AUDITED),
+        "a new rustls: audit engine/failure.rs"
+    );
 
     let code = |e: T| of(&e, Setting::default()).code;
     let cert = |e: C| code(T::InvalidCertificate(e));

@@ -4,6 +4,7 @@
 mod support;
 
 mod agreement;
+mod causes;
 mod failures;
 mod forge;
 mod hostile;

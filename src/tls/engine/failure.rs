@@ -1,0 +1,248 @@
+//! rustls' errors as our codes, each with the sentence a person needs.
+
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{
+    CertRevocationListError, CertificateError, Error as Tls, ExtendedKeyPurpose, InvalidMessage,
+    PeerIncompatible, PeerMisbehaved,
+};
+
+use crate::error::causes::*;
+use crate::tls::Cause;
+use crate::tls::material::der;
+
+/// What the sentence may need to know beside the error.
+#[derive(Clone, Copy, Default)]
+pub struct Setting {
+    /// The clock was set by the program.
+    pub own_clock: bool,
+    /// Something of the peer was understood already.
+    pub greeted: bool,
+    /// The version in the ClientHello that was being read.
+    pub hello: Option<u16>,
+}
+
+/// The version a ClientHello at the beginning of the input is of, where it says no more than that.
+pub fn hello_version(input: &[u8]) -> Option<u16> {
+    match input {
+        // A handshake record, its version and length; the message, its length, its version.
+        [22, 3, _, _, _, 1, _, _, _, major, minor, ..] => {
+            Some(u16::from_be_bytes([*major, *minor]))
+        }
+        _ => None,
+    }
+}
+
+/// The alert that belongs to a cause where rustls queues another: it looks at a client's signature
+/// algorithms, which TLS 1.1 has not, before its version.
+pub fn mend_alert(cause: &Cause, output: &mut [u8]) {
+    const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
+    const PROTOCOL_VERSION: u8 = 70;
+    if cause.code == USOCKET_ETLS_NO_COMMON_VERSION
+        && output.ends_with(&HANDSHAKE_FAILURE)
+        && let Some(alert) = output.last_mut()
+    {
+        *alert = PROTOCOL_VERSION;
+    }
+}
+
+/// The cause for an error of rustls.
+pub fn of(error: &Tls, setting: Setting) -> Cause {
+    let with = |code| Cause::new(code, error.to_string());
+    match error {
+        Tls::InvalidCertificate(e) => certificate(e, setting),
+        Tls::InvalidCertRevocationList(e) => list(e),
+        Tls::AlertReceived(alert) => Cause::plain(USOCKET_ETLS_ALERT - i32::from(u8::from(*alert))),
+        Tls::InvalidMessage(e) => message(e, setting.greeted, with),
+        Tls::PeerIncompatible(e) => incompatible(e, setting),
+        Tls::PeerMisbehaved(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme) => {
+            Cause::new(
+                USOCKET_ETLS_PROTOCOL,
+                "the peer signed with an algorithm it was not offered",
+            )
+        }
+        Tls::PeerMisbehaved(_)
+        | Tls::InappropriateMessage { .. }
+        | Tls::InappropriateHandshakeMessage { .. } => with(USOCKET_ETLS_PROTOCOL),
+        Tls::NoCertificatesPresented => Cause::plain(USOCKET_ETLS_CERT_REQUIRED),
+        Tls::NoApplicationProtocol => Cause::plain(USOCKET_ETLS_NO_COMMON_ALPN),
+        Tls::DecryptError => Cause::plain(USOCKET_ETLS_DECRYPT),
+        Tls::PeerSentOversizedRecord => Cause::plain(USOCKET_ETLS_RECORD_OVERFLOW),
+        Tls::EncryptError => Cause::plain(USOCKET_ETLS_EXHAUSTED),
+        Tls::UnsupportedNameType => Cause::plain(USOCKET_ETLS_BAD_NAME),
+        Tls::FailedToGetCurrentTime | Tls::FailedToGetRandomBytes => with(USOCKET_ETLS_SYSTEM),
+        Tls::InconsistentKeys(_) => Cause::plain(USOCKET_ETLS_KEY_MISMATCH),
+        Tls::InvalidEncryptedClientHello(_) => with(USOCKET_ETLS_PEER_INCOMPATIBLE),
+        Tls::Other(e) => match e.0.downcast_ref::<Cause>() {
+            Some(cause) => cause.clone(),
+            None => with(USOCKET_ETLS_OTHER),
+        },
+        Tls::General(_) | Tls::HandshakeNotComplete | Tls::BadMaxFragmentSize => {
+            with(USOCKET_ETLS_OTHER)
+        }
+        // rustls may add to its errors; `AUDITED` in the tests sees to it that we notice.
+        _ => with(USOCKET_ETLS_OTHER),
+    }
+}
+
+fn message(e: &InvalidMessage, greeted: bool, with: impl Fn(i32) -> Cause) -> Cause {
+    match e {
+        // What is not a record at all: plain HTTP, SSH, a mail server's greeting.
+        InvalidMessage::InvalidContentType
+        | InvalidMessage::UnknownProtocolVersion
+        | InvalidMessage::InvalidEmptyPayload
+        | InvalidMessage::MessageTooLarge
+            if !greeted =>
+        {
+            Cause::new(
+                USOCKET_ETLS_NOT_TLS,
+                "the peer does not speak TLS: what it sent is no TLS record",
+            )
+        }
+        InvalidMessage::MessageTooLarge
+        | InvalidMessage::HandshakePayloadTooLarge
+        | InvalidMessage::CertificatePayloadTooLarge => with(USOCKET_ETLS_RECORD_OVERFLOW),
+        _ => with(USOCKET_ETLS_PROTOCOL),
+    }
+}
+
+fn incompatible(e: &PeerIncompatible, setting: Setting) -> Cause {
+    use PeerIncompatible as P;
+    let code = match e {
+        P::SignatureAlgorithmsExtensionRequired if setting.hello.is_some_and(|v| v < 0x0303) => {
+            let version = match setting.hello {
+                Some(0x0302) => "TLS 1.1",
+                Some(0x0301) => "TLS 1.0",
+                _ => "SSL",
+            };
+            return Cause::new(
+                USOCKET_ETLS_NO_COMMON_VERSION,
+                format!(
+                    "no TLS version in common with the peer: the client offers {version} at the most"
+                ),
+            );
+        }
+        P::ServerDoesNotSupportTls12Or13
+        | P::ServerTlsVersionIsDisabledByOurConfig
+        | P::SupportedVersionsExtensionRequired
+        | P::Tls12NotOffered
+        | P::Tls12NotOfferedOrEnabled
+        | P::Tls13RequiredForQuic => USOCKET_ETLS_NO_COMMON_VERSION,
+        P::NoCipherSuitesInCommon => USOCKET_ETLS_NO_COMMON_SUITE,
+        P::NoKxGroupsInCommon | P::NamedGroupsExtensionRequired | P::KeyShareExtensionRequired => {
+            USOCKET_ETLS_NO_COMMON_GROUP
+        }
+        P::NoSignatureSchemesInCommon
+        | P::NoCertificateRequestSignatureSchemesInCommon
+        | P::SignatureAlgorithmsExtensionRequired => USOCKET_ETLS_NO_COMMON_SIGNATURE,
+        _ => USOCKET_ETLS_PEER_INCOMPATIBLE,
+    };
+    let why = match e {
+        P::ServerDoesNotSupportTls12Or13 => "the server offers neither TLS 1.2 nor 1.3",
+        P::ServerTlsVersionIsDisabledByOurConfig => "the server's is switched off here",
+        P::Tls12NotOffered
+        | P::Tls12NotOfferedOrEnabled
+        | P::SupportedVersionsExtensionRequired => {
+            "none that the client offers is switched on here"
+        }
+        P::SignatureAlgorithmsExtensionRequired => "the client names none",
+        P::ExtendedMasterSecretExtensionRequired => "it lacks the extended master secret",
+        P::KeyShareExtensionRequired | P::NamedGroupsExtensionRequired => "the client names none",
+        P::NullCompressionRequired => "it insists on compression",
+        P::EcPointsExtensionRequired | P::UncompressedEcPointsRequired => {
+            "it does not take uncompressed points"
+        }
+        P::IncorrectCertificateTypeExtension | P::UnsolicitedCertificateTypeExtension => {
+            "it wants another kind of certificate"
+        }
+        _ => return Cause::plain(code),
+    };
+    Cause::new(code, format!("{}: {why}", crate::error::message(code)))
+}
+
+fn list(e: &CertRevocationListError) -> Cause {
+    Cause::new(USOCKET_ETLS_CRL_INVALID, format!("a revocation list is not usable: {e:?}"))
+}
+
+fn certificate(e: &CertificateError, setting: Setting) -> Cause {
+    use CertificateError as C;
+    let clock = if setting.own_clock { "the clock set by the program says" } else { "clock says" };
+    let day = |t: &UnixTime| der::date(i64::try_from(t.as_secs()).unwrap_or(i64::MAX / 2));
+    let code = match e {
+        C::ExpiredContext { time, not_after } => {
+            let words = format!("certificate expired {}, {clock} {}", day(not_after), day(time));
+            return Cause::new(USOCKET_ETLS_CERT_EXPIRED, words);
+        }
+        C::NotValidYetContext { time, not_before } => {
+            let words =
+                format!("certificate not valid before {}, {clock} {}", day(not_before), day(time));
+            return Cause::new(USOCKET_ETLS_CERT_NOT_YET_VALID, words);
+        }
+        C::ExpiredRevocationListContext { time, next_update } => {
+            let words = format!(
+                "revocation list out of date since {}, {clock} {}",
+                day(next_update),
+                day(time)
+            );
+            return Cause::new(USOCKET_ETLS_CRL_EXPIRED, words);
+        }
+        C::NotValidForNameContext { expected, presented } => {
+            return wrong_name(expected, presented);
+        }
+        C::InvalidPurposeContext { required, presented } => {
+            let list: Vec<_> = presented.iter().map(purpose).collect();
+            let only = if list.is_empty() {
+                String::new()
+            } else {
+                format!(", only for {}", list.join(", "))
+            };
+            let words = format!("the certificate is not for {required} (extended key usage){only}");
+            return Cause::new(USOCKET_ETLS_CERT_WRONG_PURPOSE, words);
+        }
+        C::Other(e) => match e.0.downcast_ref::<Cause>() {
+            Some(cause) => return cause.clone(),
+            None => {
+                return Cause::new(
+                    USOCKET_ETLS_CERT_CONSTRAINT,
+                    format!("the certificate is refused: {}", e.0),
+                );
+            }
+        },
+        C::Expired => USOCKET_ETLS_CERT_EXPIRED,
+        C::NotValidYet => USOCKET_ETLS_CERT_NOT_YET_VALID,
+        C::Revoked => USOCKET_ETLS_CERT_REVOKED,
+        C::UnknownIssuer => USOCKET_ETLS_CERT_UNKNOWN_ISSUER,
+        C::UnknownRevocationStatus => USOCKET_ETLS_CRL_MISSING,
+        C::ExpiredRevocationList => USOCKET_ETLS_CRL_EXPIRED,
+        C::BadEncoding => USOCKET_ETLS_CERT_BAD_ENCODING,
+        C::BadSignature => USOCKET_ETLS_CERT_BAD_SIGNATURE,
+        C::NotValidForName => USOCKET_ETLS_CERT_WRONG_NAME,
+        C::InvalidPurpose => USOCKET_ETLS_CERT_WRONG_PURPOSE,
+        C::InvalidOcspResponse => USOCKET_ETLS_CERT_BAD_STAPLE,
+        C::ApplicationVerificationFailure => USOCKET_ETLS_CERT_REFUSED,
+        C::UnhandledCriticalExtension
+        | C::UnsupportedSignatureAlgorithmContext { .. }
+        | C::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            USOCKET_ETLS_CERT_UNSUPPORTED
+        }
+        #[allow(deprecated)]
+        C::UnsupportedSignatureAlgorithm => USOCKET_ETLS_CERT_UNSUPPORTED,
+        _ => USOCKET_ETLS_OTHER,
+    };
+    Cause::plain(code)
+}
+
+fn purpose(purpose: &ExtendedKeyPurpose) -> String {
+    match purpose {
+        ExtendedKeyPurpose::Other(arcs) => {
+            arcs.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")
+        }
+        known => known.to_string(),
+    }
+}
+
+/// The sentence for a certificate that is for others.
+fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> Cause {
+    let list = if presented.is_empty() { "no name at all".into() } else { presented.join(", ") };
+    let words = format!("the certificate is for {list}, not for {}", expected.to_str());
+    Cause::new(USOCKET_ETLS_CERT_WRONG_NAME, words)
+}
