@@ -151,3 +151,4 @@ clean: ## remove everything built
 
 -include scripts/bench.mk
 -include scripts/micropython.mk
+-include scripts/stress.mk

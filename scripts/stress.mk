@@ -1,0 +1,40 @@
+# stress.mk - the machine that looks for what breaks us: `make stress` for STRESS_MINUTES (15),
+# `make stress-short` the share that `make test` runs, `make stress TOOL=fork,forged` a part.
+# Included by the Makefile.
+
+.PHONY: stress stress-short stress-report stress-programs
+
+STRESS_SOURCES  := $(wildcard stress/attacks/*.c stress/faults/scenario.c stress/model/*.c stress/parsers/*.c stress/life/*.c stress/load/*.c stress/peer/*.c)
+STRESS_PROGRAMS := $(patsubst %.c,target/stress/%,$(notdir $(STRESS_SOURCES))) \
+	target/stress/random target/stress/faults.so
+STRESS_CFLAGS   := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -pthread -Iinclude -Istress -Itarget/stress
+vpath %.c stress/attacks stress/faults stress/model stress/parsers stress/life stress/load stress/peer
+
+target/stress/stress.o: stress/stress.c stress/stress.h include/usocket.h
+	@mkdir -p $(@D)
+	$(CC) $(STRESS_CFLAGS) -c -o $@ $<
+
+target/stress/%: %.c target/stress/stress.o $(RELEASE)/libusocket.so.0
+	$(CC) $(STRESS_CFLAGS) -o $@ $< target/stress/stress.o $(LIBS_HERE) -ldl
+
+target/stress/calls.h: include/usocket.h stress/random/generate.py stress/usocket.py
+	@mkdir -p $(@D)
+	python3 stress/random/generate.py > $@
+
+target/stress/random: stress/random/random.c target/stress/calls.h target/stress/stress.o $(RELEASE)/libusocket.so.0
+	$(CC) $(STRESS_CFLAGS) -o $@ $< target/stress/stress.o $(LIBS_HERE)
+
+target/stress/faults.so: stress/faults/faults.c
+	@mkdir -p $(@D)
+	$(CC) $(STRESS_CFLAGS) -shared -fPIC -o $@ $< -ldl
+
+stress-programs: $(STRESS_PROGRAMS) certs
+
+stress: stress-programs ## everything that breaks libraries, done to this one; STRESS_MINUTES, STRESS_SEED, TOOL
+	python3 stress/run.py --minutes $(or $(STRESS_MINUTES),15) $(if $(TOOL),--tool $(TOOL))
+
+stress-short: stress-programs ## the share of it that `make test` runs
+	python3 stress/run.py --short $(if $(TOOL),--tool $(TOOL))
+
+stress-report: ## docs/reliability.md from the last run's results
+	python3 stress/report.py
