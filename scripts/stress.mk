@@ -7,7 +7,7 @@
 STRESS_SOURCES  := $(wildcard stress/attacks/*.c stress/faults/scenario.c stress/model/*.c stress/parsers/*.c stress/life/*.c stress/load/*.c stress/peer/*.c)
 STRESS_PROGRAMS := $(patsubst %.c,target/stress/%,$(notdir $(STRESS_SOURCES))) \
 	target/stress/random target/stress/faults.so
-STRESS_CFLAGS   := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -pthread -Iinclude -Istress -Itarget/stress
+STRESS_CFLAGS   := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -pthread -Iinclude -Istress -Istress/faults -Itarget/stress
 vpath %.c stress/attacks stress/faults stress/model stress/parsers stress/life stress/load stress/peer
 
 target/stress/stress.o: stress/stress.c stress/stress.h include/usocket.h
@@ -23,6 +23,12 @@ target/stress/calls.h: include/usocket.h stress/random/generate.py stress/usocke
 
 target/stress/random: stress/random/random.c target/stress/calls.h target/stress/stress.o $(RELEASE)/libusocket.so.0
 	$(CC) $(STRESS_CFLAGS) -o $@ $< target/stress/stress.o $(LIBS_HERE)
+
+target/stress/documented.h: include/usocket.h stress/faults/documented.py stress/usocket.py
+	@mkdir -p $(@D)
+	python3 stress/faults/documented.py > $@
+
+target/stress/scenario: target/stress/documented.h stress/faults/faults.h
 
 target/stress/faults.so: stress/faults/faults.c
 	@mkdir -p $(@D)
