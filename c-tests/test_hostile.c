@@ -26,6 +26,9 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_bind(h, &addr));
     STALE(usocket_listen(h, 1));
     STALE(usocket_accept(h, &addr));
+    STALE(usocket_accept4(h, 0, &addr));
+    STALE(usocket_sendmsg(h, &(usocket_msg){0}, 0));
+    STALE(usocket_recvmsg(h, &(usocket_msg){0}, 0));
     STALE(usocket_connect(h, &addr));
     STALE(usocket_shutdown(h, SHUT_RDWR));
     STALE(usocket_send(h, buf, 1, 0));
@@ -186,6 +189,10 @@ static void sockets(usocket_t s)
     BAD(-EINVAL, usocket_connect(s, &lies));
     BAD(-EOPNOTSUPP, usocket_listen(s, INT32_MIN));
     BAD(-EOPNOTSUPP, usocket_accept(s, NULL));
+    BAD(-EINVAL, usocket_accept4(s, ~SOCK_NONBLOCK, NULL));
+    BAD(-EINVAL, usocket_accept4(s, 1, NULL));
+    BAD(-EFAULT, usocket_sendmsg(s, NULL, 0));
+    BAD(-EFAULT, usocket_recvmsg(s, NULL, 0));
     BAD(-EINVAL, usocket_shutdown(s, INT32_MAX));
     BAD(-EINVAL, usocket_shutdown(s, INT32_MIN));
     BAD(-EFAULT, usocket_send(s, NULL, 1, 0));

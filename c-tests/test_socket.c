@@ -206,21 +206,33 @@ static void both_ends_agree_on_their_names(void **state)
     }
 }
 
-static void an_accepted_socket_starts_in_blocking_mode(void **state)
+static void an_accepted_socket_has_the_mode_that_was_asked_for(void **state)
 {
     (void)state;
-    usocket_t listener = listening_socket(AF_INET, 1);
-    OK(usocket_settimeout(listener, GENEROUS));
-    usocket_t client = client_of(listener);
-    usocket_t served = OK(usocket_accept(listener, NULL));
-    int64_t timeout;
-    OK(usocket_gettimeout(served, &timeout));
-    assert_int_equal(timeout, -1);
-    assert_false(fcntl(usocket_fileno(served), F_GETFL) & O_NONBLOCK);
-    assert_true(fcntl(usocket_fileno(served), F_GETFD) & FD_CLOEXEC);
-    OK(usocket_close(served));
-    OK(usocket_close(client));
-    OK(usocket_close(listener));
+    const int families[] = {AF_INET, AF_INET6, AF_UNIX};
+    for (int i = 0; i < 3; i++) {
+        usocket_t listener = listening_socket(families[i], 9);
+        OK(usocket_settimeout(listener, GENEROUS));
+        GIVES(-EINVAL, usocket_accept4(listener, SOCK_STREAM, NULL));
+        for (int how = 0; how < 4; how++) {
+            usocket_t client = client_of(listener), served;
+            usocket_addr peer = {.len = 99};
+            int flags = how == 3 ? SOCK_NONBLOCK | SOCK_CLOEXEC : how == 2 ? SOCK_NONBLOCK : 0;
+            served = OK(how == 0 ? usocket_accept(listener, &peer) : usocket_accept4(listener, flags, &peer));
+            int64_t timeout;
+            OK(usocket_gettimeout(served, &timeout));
+            assert_int_equal(timeout, flags ? 0 : -1);
+            assert_int_equal(!!(fcntl(usocket_fileno(served), F_GETFL) & O_NONBLOCK), !!flags);
+            assert_true(fcntl(usocket_fileno(served), F_GETFD) & FD_CLOEXEC);
+            if (flags)
+                GIVES(-EAGAIN, usocket_recv(served, &(char){0}, 1, 0));
+            usocket_addr name = name_of(client);
+            assert_string_equal(text_of(&peer), text_of(&name));
+            OK(usocket_close(served));
+            OK(usocket_close(client));
+        }
+        OK(usocket_close(listener));
+    }
 }
 
 static void the_end_of_a_stream(void **state)
@@ -447,7 +459,7 @@ int main(void)
         cmocka_unit_test(the_number_is_never_more_than_the_room),
         cmocka_unit_test(an_address_may_lie_askew_and_is_written_only_when_there_is_one),
         cmocka_unit_test(both_ends_agree_on_their_names),
-        cmocka_unit_test(an_accepted_socket_starts_in_blocking_mode),
+        cmocka_unit_test(an_accepted_socket_has_the_mode_that_was_asked_for),
         cmocka_unit_test(the_end_of_a_stream),
         cmocka_unit_test(writing_to_a_closed_peer_is_a_code_and_no_signal),
         cmocka_unit_test(addresses_that_do_not_work),

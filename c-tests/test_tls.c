@@ -422,6 +422,36 @@ static void closing_with_tickets_unread(void **state)
     OK(usocket_close(pair[1]));
 }
 
+// A head and a body are one record; nothing goes beside a record.
+static void messages_over_tls(void **state)
+{
+    (void)state;
+    static char body[40000], in[sizeof body];
+    usocket_t pair[2];
+    tls_pair(AF_INET, pair);
+    usocket_iovec out[] = {{"head ", 5}, {NULL, 0}, {body, 11}};
+    usocket_msg msg = {.data = out, .count = 3};
+    memset(body, 'b', sizeof body);
+    GIVES(16, usocket_sendmsg(pair[0], &msg, 0));
+    usocket_iovec room[] = {{NULL, 0}, {in, sizeof in}};
+    usocket_addr from = {.len = 99};
+    usocket_msg got = {.data = room, .count = 2, .addr = &from, .control = body, .control_len = 9, .flags = 9};
+    GIVES(16, usocket_recvmsg(pair[1], &got, 0)); // all at once: a record is what comes
+    assert_memory_equal(in, "head bbbbbbbbbbb", 16);
+    assert_int_equal(got.control_len + got.flags + usocket_addr_family(&from), 0);
+    out[2].len = sizeof body;
+    GIVES(16384, usocket_sendmsg(pair[0], &msg, 0));
+    GIVES(16384, usocket_read(pair[1], in, 16384));
+    assert_memory_equal(in, "head bbb", 8);
+    msg.addr = &from;
+    GIVES(-EINVAL, usocket_sendmsg(pair[0], &msg, 0));
+    from = name_of(pair[1]);
+    GIVES(-EISCONN, usocket_sendmsg(pair[0], &msg, 0));
+    msg = (usocket_msg){.data = out, .count = 3, .control = body, .control_len = 16};
+    GIVES(-EOPNOTSUPP, usocket_sendmsg(pair[0], &msg, 0));
+    close_pair(pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +468,7 @@ int main(void)
         cmocka_unit_test(no_byte_in_clear_on_ipproto_sec),
         cmocka_unit_test(wrapped_before_it_is_connected),
         cmocka_unit_test(closing_with_tickets_unread),
+        cmocka_unit_test(messages_over_tls),
     };
     return RUN(tests);
 }

@@ -26,6 +26,17 @@ int main(void)
     MEMBER(usocket_addrinfo, addr);
     MEMBER(usocket_addrinfo, canonname);
     MEMBER(usocket_addrinfo, next);
+    STRUCT(usocket_iovec);
+    MEMBER(usocket_iovec, base);
+    MEMBER(usocket_iovec, len);
+    STRUCT(usocket_msg);
+    MEMBER(usocket_msg, addr);
+    MEMBER(usocket_msg, data);
+    MEMBER(usocket_msg, count);
+    MEMBER(usocket_msg, control);
+    MEMBER(usocket_msg, control_len);
+    MEMBER(usocket_msg, flags);
+    MEMBER(usocket_msg, reserved);
     STRUCT(usocket_event);
     MEMBER(usocket_event, socket);
     MEMBER(usocket_event, data);

@@ -326,6 +326,33 @@ typedef struct usocket_addr {
   uint32_t reserved;
 } usocket_addr;
 
+// A piece of a message's data: laid out as `struct iovec`.
+typedef struct usocket_iovec {
+  // Its bytes, or the room for them.
+  void *base;
+  // How many.
+  size_t len;
+} usocket_iovec;
+
+// A message of usocket_sendmsg and usocket_recvmsg, as `struct msghdr` is of sendmsg(2).
+typedef struct usocket_msg {
+  // Whom it is for, or, received, whom it is from; NULL: nobody in particular.
+  struct usocket_addr *addr;
+  // The pieces of its data, sent or filled in this order.
+  const struct usocket_iovec *data;
+  // How many pieces.
+  size_t count;
+  // Ancillary data, in the form that the macros of cmsg(3) write and read.
+  void *control;
+  // How many bytes of it; to receive, how much room, and then how many bytes came.
+  size_t control_len;
+  // Of a received message: MSG_TRUNC (the data did not fit), MSG_CTRUNC (the ancillary data did
+  // not fit), MSG_EOR, MSG_OOB, MSG_ERRQUEUE. To send: 0.
+  int32_t flags;
+  // Zero.
+  int32_t reserved;
+} usocket_msg;
+
 // One answer of usocket_getaddrinfo: what a socket needs to reach the service.
 typedef struct usocket_addrinfo {
   // AF_INET, AF_INET6, ...
@@ -633,7 +660,7 @@ int32_t usocket_socketpair(int32_t family, int32_t type, int32_t proto, usocket_
 // type and protocol are asked of the system; O_NONBLOCK means non-blocking mode.
 //
 // Returns: a handle.
-// Errors: -EBADF, -ENOTSOCK: the descriptor then stays the caller's, untouched.
+// Errors: -EBADF, -ENOTSOCK, -ENFILE (no handle left): the descriptor then stays the caller's, open.
 // Blocks: no.
 // Threads: any.
 // Ownership: on success the descriptor is the handle's and closed with it.
@@ -714,6 +741,16 @@ int32_t usocket_listen(usocket_t s, int32_t backlog);
 // Threads: any; many may accept on one listener.
 // Ownership: the new handle is the caller's.
 usocket_t usocket_accept(usocket_t s, struct usocket_addr *peer);
+
+// Accepts a connection (accept4(2)): SOCK_NONBLOCK in `flags` makes the new socket non-blocking, in
+// the same system call. SOCK_CLOEXEC may be there too; it is always so. Otherwise usocket_accept.
+//
+// Returns: a handle.
+// Errors: those of usocket_accept; -EINVAL for another flag.
+// Blocks: as the listener's mode has it.
+// Threads: any; many may accept on one listener.
+// Ownership: the new handle is the caller's.
+usocket_t usocket_accept4(usocket_t s, int32_t flags, struct usocket_addr *peer);
 
 // Connects a socket (connect(2)); a datagram socket gets its default peer.
 //
@@ -823,6 +860,44 @@ int32_t usocket_getsockname(usocket_t s, struct usocket_addr *out);
 // Threads: any.
 // Ownership: `out` is the caller's.
 int32_t usocket_getpeername(usocket_t s, struct usocket_addr *out);
+
+// Sends a message: `data` in one go, to `addr` unless that is NULL, with ancillary data beside it
+// unless `control_len` is 0 (sendmsg(2)). `flags` are those of usocket_send.
+//
+// On a wrapped socket (TLS) the pieces become one record, as far as they fit in one.
+//
+// Returns: how many bytes were sent.
+// Errors: as usocket_send; -EMSGSIZE for more than 1024 pieces; -EINVAL, -EPERM, -EBADF,
+// -ETOOMANYREFS, -ENOBUFS for ancillary data that is not well formed, not allowed, names a
+// descriptor that is not open, or is too much; -EISCONN for an address on a connected Unix stream
+// or a wrapped socket; -EOPNOTSUPP for ancillary data on a wrapped socket; -EFAULT, -EINVAL, also of
+// a piece.
+// Blocks: as the socket's mode has it.
+// Threads: any.
+// Ownership: everything is only read; descriptors that are sent stay open here.
+int64_t usocket_sendmsg(usocket_t s,
+                        const struct usocket_msg *msg,
+                        int32_t flags);
+
+// Receives a message: its data into `data`, whom it is from into `addr` unless that is NULL, and
+// ancillary data into `control` (recvmsg(2)). `flags` are those of usocket_recv.
+//
+// Descriptors that come with it (SCM_RIGHTS) are close-on-exec, and the caller's: all that the
+// process got are in `control`, also when MSG_CTRUNC says that not everything fitted. Without room
+// for any, none comes.
+//
+// The number is never more than the pieces hold; MSG_TRUNC in `flags` of the message says that there
+// was more.
+//
+// Returns: how many bytes were received; 0 at the end of a stream. `control_len` and `flags` of the
+// message say what came.
+// Errors: as usocket_recv; -EMSGSIZE for more than 1024 pieces; -EFAULT, -EINVAL, also of a piece.
+// Blocks: as the socket's mode has it.
+// Threads: any; a message belongs to one call.
+// Ownership: everything is the caller's, also the descriptors that came.
+int64_t usocket_recvmsg(usocket_t s,
+                        struct usocket_msg *msg,
+                        int32_t flags);
 
 // Sets the mode by a timeout in microseconds: negative is blocking, 0 non-blocking, more is how
 // long each later operation may take as a whole before it fails with -ETIMEDOUT.

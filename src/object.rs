@@ -198,7 +198,15 @@ static TABLE: Table<Object> = Table::new();
 /// # Errors
 /// ENFILE when the table is full (four million).
 pub fn insert(object: impl Into<Object>) -> Result<Handle> {
-    TABLE.insert(object.into()).map_err(|_| Error::os(libc::ENFILE))
+    insert_or(object, drop)
+}
+
+/// The same; an object for which there is no handle goes to `refused`.
+pub fn insert_or(object: impl Into<Object>, refused: impl FnOnce(Object)) -> Result<Handle> {
+    TABLE.insert(object.into()).map_err(|object| {
+        refused(object);
+        Error::os(libc::ENFILE)
+    })
 }
 
 /// Keeps what `handle` stands for alive.

@@ -33,6 +33,7 @@ use crate::tls::session::Session;
 use crate::wait::{self, Deadline};
 
 mod carrier;
+mod message;
 mod mode;
 mod transfer;
 
@@ -232,16 +233,17 @@ impl Socket {
         Ok(SockRef::from(self).listen(backlog.max(0))?)
     }
 
-    /// accept(2); the new socket is in blocking mode.
-    pub fn accept(&self) -> Result<(Socket, Addr)> {
+    /// accept(2); the new socket is in blocking or non-blocking mode.
+    pub fn accept(&self, nonblocking: bool) -> Result<(Socket, Addr)> {
         let mut deadline = self.deadline();
         let blocks = deadline.is_never();
         let flags = self.flags(0, false, blocks);
         let (fd, addr) = self.attempt(None, libc::POLLIN, flags, &mut deadline, || {
             self.keep_nonblocking(blocks)?;
-            net::accept(self.fd.as_fd())
+            net::accept(self.fd.as_fd(), nonblocking)
         })?;
-        Ok((Socket::with(fd, self.family(), self.kind(), self.proto, -1), addr))
+        let mode = if nonblocking { 0 } else { -1 };
+        Ok((Socket::with(fd, self.family(), self.kind(), self.proto, mode), addr))
     }
 
     /// connect(2). On a socket that is still connecting it waits for that, mode permitting.

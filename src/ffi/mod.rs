@@ -7,6 +7,7 @@
 pub mod address;
 pub mod connection;
 pub mod library;
+pub mod message;
 pub mod name;
 pub mod option;
 pub mod poll;
@@ -23,7 +24,7 @@ use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{self, Error, Result};
-use crate::handle::Handle;
+use crate::handle::{Handle, Pin};
 use crate::object::{self, Object, Stream};
 use crate::socket::Socket;
 
@@ -68,12 +69,18 @@ fn on_stream<T: Number>(handle: Handle, body: impl FnOnce(Stream<'_>) -> Result<
 /// [`guard`] for an export about one object: pins it, and closes it if the body panics.
 #[inline]
 fn on_object<T: Number>(handle: Handle, body: impl FnOnce(&Object) -> Result<T>) -> T {
-    let run = || {
-        let pin = object::pin(handle)?;
-        let value = number(body(&pin).inspect_err(|_| error::forget()));
+    on_pin(handle, |pin| {
+        let result = body(pin);
         // Whatever ended empty-handed on a handle closed meanwhile, ended because of that.
-        if value > T::from(0) || !pin.closing() { Ok(value) } else { Err(Error::os(libc::EBADF)) }
-    };
+        let full = result.is_ok_and(|value| value > T::from(0));
+        if full || !pin.closing() { result } else { Err(Error::os(libc::EBADF)) }
+    })
+}
+
+/// The same for a body that sees to a close of the handle meanwhile itself.
+#[inline]
+fn on_pin<T: Number>(handle: Handle, body: impl FnOnce(&Pin<'_, Object>) -> Result<T>) -> T {
+    let run = || body(&object::pin(handle)?).inspect_err(|_| error::forget());
     catch_unwind(AssertUnwindSafe(|| number(run()))).unwrap_or_else(|_| {
         let _ = object::close(handle);
         T::from(-libc::ENOTRECOVERABLE)
@@ -240,8 +247,7 @@ mod tests {
                 let body = export.split_once("{\n").map(|(_, b)| b).unwrap_or_default();
                 let body = body.split_once("\n}").map(|(b, _)| b).unwrap_or(body);
                 let name = export.lines().find(|l| l.contains("fn ")).unwrap_or_default();
-                let guarded =
-                    ["guard", "without_handle(", "on_socket(", "on_stream(", "on_object("];
+                let guarded = ["guard", "without_handle(", "on_"];
                 assert!(guarded.iter().any(|g| body.contains(g)), "not guarded: {name}");
                 assert!(body.lines().count() <= 15, "does too much: {name}");
                 exports += 1;

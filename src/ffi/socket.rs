@@ -37,7 +37,7 @@ pub(super) unsafe fn with_address<T>(
 /// # Safety
 /// The pointer points to a writable address, until the export returns.
 #[inline]
-unsafe fn with_room<T>(
+pub(super) unsafe fn with_room<T>(
     ptr: *mut Addr,
     body: impl FnOnce(&mut MaybeUninit<Addr>) -> Result<T>,
 ) -> Result<T> {
@@ -113,13 +113,19 @@ pub unsafe extern "C" fn usocket_socketpair(
 /// type and protocol are asked of the system; O_NONBLOCK means non-blocking mode.
 ///
 /// Returns: a handle.
-/// Errors: -EBADF, -ENOTSOCK: the descriptor then stays the caller's, untouched.
+/// Errors: -EBADF, -ENOTSOCK, -ENFILE (no handle left): the descriptor then stays the caller's, open.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: on success the descriptor is the handle's and closed with it.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_from_fd(fd: i32) -> usocket_t {
-    without_handle(|| object::insert(Socket::from_fd(fd)?))
+    without_handle(|| {
+        object::insert_or(Socket::from_fd(fd)?, |refused| {
+            if let Object::Socket(socket) = refused {
+                socket.into_fd();
+            }
+        })
+    })
 }
 
 /// Gives up the descriptor without closing it; the handle is stale afterwards.
@@ -223,13 +229,39 @@ pub extern "C" fn usocket_listen(s: usocket_t, backlog: i32) -> i32 {
 /// Ownership: the new handle is the caller's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_accept(s: usocket_t, peer: *mut Addr) -> usocket_t {
+    // SAFETY: the caller's address, as documented.
+    on_socket(s, |s| unsafe { accepted(s, false, peer) })
+}
+
+/// Accepts a connection (accept4(2)): SOCK_NONBLOCK in `flags` makes the new socket non-blocking, in
+/// the same system call. SOCK_CLOEXEC may be there too; it is always so. Otherwise usocket_accept.
+///
+/// Returns: a handle.
+/// Errors: those of usocket_accept; -EINVAL for another flag.
+/// Blocks: as the listener's mode has it.
+/// Threads: any; many may accept on one listener.
+/// Ownership: the new handle is the caller's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_accept4(s: usocket_t, flags: i32, peer: *mut Addr) -> usocket_t {
     on_socket(s, |s| {
-        let (socket, addr) = s.accept()?;
-        let handle = object::insert(socket)?;
+        if flags & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) != 0 {
+            return Err(Error::os(libc::EINVAL));
+        }
         // SAFETY: the caller's address, as documented.
-        unsafe { output(peer, addr) };
-        Ok(handle)
+        unsafe { accepted(s, flags & libc::SOCK_NONBLOCK != 0, peer) }
     })
+}
+
+/// Accepts, and gives the new socket a handle.
+///
+/// # Safety
+/// `peer` is NULL or the caller's address.
+unsafe fn accepted(listener: &Socket, nonblocking: bool, peer: *mut Addr) -> Result<usocket_t> {
+    let (socket, addr) = listener.accept(nonblocking)?;
+    let handle = object::insert(socket)?;
+    // SAFETY: by this function's contract.
+    unsafe { output(peer, addr) };
+    Ok(handle)
 }
 
 /// Connects a socket (connect(2)); a datagram socket gets its default peer.

@@ -149,13 +149,16 @@ impl Socket {
     /// Makes a plain socket's system call. If that is all there is to it, it is done; otherwise the
     /// operation goes the long way, which takes over from how this call failed.
     #[inline]
-    fn plainly<T>(&self, op: impl FnOnce() -> io::Result<T>) -> std::result::Result<T, Start> {
+    pub(super) fn plainly<T>(
+        &self,
+        op: impl FnOnce() -> io::Result<T>,
+    ) -> std::result::Result<T, Start> {
         if self.is_plain() { op().map_err(Start::Failed) } else { Err(Start::Fresh) }
     }
 
     /// The same for a call that receives.
     #[inline]
-    fn plainly_unless_truncated<T>(
+    pub(super) fn plainly_unless_truncated<T>(
         &self,
         flags: i32,
         op: impl FnOnce() -> io::Result<T>,
@@ -165,7 +168,7 @@ impl Socket {
 
     /// On a stream MSG_TRUNC counts what it throws away, and writes nothing: so that nobody reads what
     /// was in the buffer before, there are zeroes.
-    fn zero_discarded(&self, flags: Flags, buf: &mut [MaybeUninit<u8>]) {
+    pub(super) fn zero_discarded(&self, flags: Flags, buf: &mut [MaybeUninit<u8>]) {
         if flags.asked & libc::MSG_TRUNC != 0 && self.kind() == libc::SOCK_STREAM {
             buf.fill(MaybeUninit::new(0));
         }
@@ -199,7 +202,7 @@ impl Socket {
     /// # Errors
     /// The error kept for that direction, at the start of an operation.
     #[inline]
-    fn begin(&self, start: Start, incoming: bool) -> Result<Option<io::Error>> {
+    pub(super) fn begin(&self, start: Start, incoming: bool) -> Result<Option<io::Error>> {
         match start {
             Start::Fresh => self.late(incoming).map(|()| None),
             Start::Failed(e) => Ok(Some(e)),
@@ -213,7 +216,7 @@ impl Socket {
 
     /// An `IPPROTO_SEC` socket carries nothing before it is wrapped.
     #[inline]
-    fn carries_data(&self) -> Result<()> {
+    pub(super) fn carries_data(&self) -> Result<()> {
         if self.proto == IPPROTO_SEC { Err(Error::tls(USOCKET_ETLS_NOT_WRAPPED)) } else { Ok(()) }
     }
 

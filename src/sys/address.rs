@@ -73,6 +73,21 @@ impl Addr {
         Ok((r, addr))
     }
 
+    /// Completes an address into whose storage the system has written, and said `len`.
+    ///
+    /// # Safety
+    /// `at` is writable; of the storage as many bytes are written as `len` says, or all.
+    #[inline]
+    pub(super) unsafe fn settle(at: *mut Addr, len: libc::socklen_t) {
+        // SAFETY: by this function's contract; the family is there when there are bytes of it.
+        unsafe {
+            let start = (&raw const (*at).storage).cast::<u16>();
+            let family = if len < 2 { libc::AF_UNSPEC } else { start.read().into() };
+            (&raw mut (*at).len).write(true_len(family, len as usize));
+            (&raw mut (*at).reserved).write(0);
+        }
+    }
+
     /// The bytes of a `struct sockaddr` that the system gave.
     pub(crate) fn from_raw(bytes: &[u8]) -> Addr {
         let mut addr = Addr::default();

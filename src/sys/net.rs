@@ -4,7 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use super::address::{Addr, STORAGE, true_len};
+use super::address::{Addr, STORAGE};
 use super::{cvt, cvt_len};
 
 /// bind(2)
@@ -20,11 +20,12 @@ pub fn connect(fd: BorrowedFd<'_>, addr: &Addr) -> io::Result<()> {
 }
 
 /// accept4(2), close-on-exec
-pub fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, Addr)> {
+pub fn accept(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<(OwnedFd, Addr)> {
+    let flags = libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
     let fd = fd.as_raw_fd();
     Addr::fill(|addr, len| {
         // SAFETY: `fill` passes a writable address and its length.
-        let new = cvt(unsafe { libc::accept4(fd, addr, len, libc::SOCK_CLOEXEC) })?;
+        let new = cvt(unsafe { libc::accept4(fd, addr, len, flags) })?;
         // SAFETY: a fresh descriptor nobody else owns.
         Ok(unsafe { OwnedFd::from_raw_fd(new) })
     })
@@ -74,9 +75,7 @@ pub fn recvfrom(
     unsafe {
         let addr = &raw mut (*from).storage;
         let n = cvt_len(libc::recvfrom(fd.as_raw_fd(), at, size, flags, addr.cast(), &mut len))?;
-        let family = if len < 2 { libc::AF_UNSPEC } else { addr.cast::<u16>().read().into() };
-        (&raw mut (*from).len).write(true_len(family, len as usize));
-        (&raw mut (*from).reserved).write(0);
+        Addr::settle(from, len);
         Ok(n)
     }
 }

@@ -1,0 +1,126 @@
+//! Messages: data in pieces, and ancillary data (descriptors, times, interfaces) beside it.
+
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+
+use super::Socket;
+use super::transfer::Start;
+use crate::addr::Addr;
+use crate::error::{Error, Result};
+use crate::sys::message::{self, Piece, Received};
+
+impl Socket {
+    /// sendmsg(2)
+    ///
+    /// # Errors
+    /// Those of a send; EOPNOTSUPP for ancillary data on a wrapped socket.
+    #[inline]
+    pub fn sendmsg(
+        &self,
+        pieces: &[Piece],
+        control: &[u8],
+        to: Option<&Addr>,
+        flags: i32,
+    ) -> Result<usize> {
+        let all = flags | libc::MSG_NOSIGNAL;
+        self.plainly(|| message::send(self.as_fd(), pieces, control, to, all))
+            .or_else(|start| self.sendmsg_step(start, pieces, control, to, flags))
+    }
+
+    #[inline(never)]
+    fn sendmsg_step(
+        &self,
+        start: Start,
+        pieces: &[Piece],
+        control: &[u8],
+        to: Option<&Addr>,
+        flags: i32,
+    ) -> Result<usize> {
+        let mut deadline = self.deadline();
+        let failed = self.begin(start, false)?;
+        if self.session().is_some() {
+            return self.send_pieces(pieces, control, to, flags);
+        }
+        self.carries_data()?;
+        let flags = self.flags(flags, true, deadline.is_never());
+        self.attempt(failed, libc::POLLOUT, flags, &mut deadline, || {
+            message::send(self.as_fd(), pieces, control, to, flags.all)
+        })
+    }
+
+    /// Over TLS: a head and a body are one record where they fit in one.
+    fn send_pieces(
+        &self,
+        pieces: &[Piece],
+        control: &[u8],
+        to: Option<&Addr>,
+        flags: i32,
+    ) -> Result<usize> {
+        /// What a record holds.
+        const RECORD: usize = 16384;
+        if !control.is_empty() {
+            return Err(Error::os(libc::EOPNOTSUPP));
+        }
+        if to.is_some() {
+            return Err(Error::os(libc::EISCONN));
+        }
+        let mut full = pieces.iter().filter(|piece| !piece.is_empty());
+        let first = full.next().map_or(&[][..], Piece::bytes);
+        let Some(second) = full.next().filter(|_| first.len() < RECORD) else {
+            return self.send(first, flags);
+        };
+        let room = message::total(pieces).unwrap_or(RECORD).min(RECORD);
+        let mut record = Vec::new();
+        record.try_reserve_exact(room).map_err(|_| Error::os(libc::ENOMEM))?;
+        for bytes in [first, second.bytes()].into_iter().chain(full.map(Piece::bytes)) {
+            record.extend_from_slice(&bytes[..bytes.len().min(room - record.len())]);
+        }
+        self.send(&record, flags)
+    }
+
+    /// recvmsg(2); descriptors that come with it are close-on-exec.
+    #[inline]
+    pub fn recvmsg(
+        &self,
+        pieces: &[Piece],
+        control: &mut [MaybeUninit<u8>],
+        mut from: Option<&mut MaybeUninit<Addr>>,
+        flags: i32,
+    ) -> Result<Received> {
+        let flags = flags | libc::MSG_CMSG_CLOEXEC;
+        self.plainly_unless_truncated(flags, || {
+            message::recv(self.as_fd(), pieces, control, from.as_deref_mut(), flags)
+        })
+        .or_else(|start| self.recvmsg_step(start, pieces, control, from, flags))
+    }
+
+    #[inline(never)]
+    fn recvmsg_step(
+        &self,
+        start: Start,
+        pieces: &[Piece],
+        control: &mut [MaybeUninit<u8>],
+        mut from: Option<&mut MaybeUninit<Addr>>,
+        flags: i32,
+    ) -> Result<Received> {
+        let mut deadline = self.deadline();
+        let failed = self.begin(start, true)?;
+        if self.session().is_some() {
+            let first = pieces.iter().find(|piece| !piece.is_empty());
+            let len = self.recv(first.map_or(&mut [], Piece::room), flags)?;
+            from.map(|from| from.write(Addr::default()));
+            return Ok(Received { len, ..Received::default() });
+        }
+        self.carries_data()?;
+        let flags = self.flags(flags, false, deadline.is_never());
+        pieces.iter().for_each(|piece| self.zero_discarded(flags, piece.room()));
+        let mut got = self.attempt(failed, libc::POLLIN, flags, &mut deadline, || {
+            message::recv(self.as_fd(), pieces, control, from.as_deref_mut(), flags.all)
+        })?;
+        match message::total(pieces) {
+            Some(room) if room > 0 => got.len = got.len.min(room),
+            _ => {}
+        }
+        Ok(got)
+    }
+}
