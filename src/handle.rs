@@ -4,9 +4,9 @@
 //! one atomic word beside its value:
 //!
 //! ```text
-//!   63 ............ 33 | 32      | 31 ........ 0
-//!   generation         | CLOSING | pins            in use, or closed and not yet left
-//!   generation         | CLOSING | next free slot  vacant
+//!   63 ............ 33 | 32      | 31     | 30   | 29 ... 0
+//!   generation         | CLOSING | 0      | GONE | pins      in use, or closed and not yet left
+//!   generation         | CLOSING | VACANT | next free slot   vacant
 //! ```
 //!
 //! - **pin**: one compare-and-swap, which succeeds only while the generation matches and CLOSING
@@ -23,26 +23,28 @@
 //! generations are used up is retired, so that a stale handle never names a stranger.
 //!
 //! Nothing here takes a lock: the table is usable in a forked child whatever the other threads of
-//! the parent were doing.
+//! the parent were doing. Their pins are forgotten there ([`Table::forget_pins`]); those of a thread
+//! that forks while it holds some are told from them at the end of its call ([`Table::settle`]).
 
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 
-use sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
+use crate::sys::fork;
+use sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell, fence};
 
 /// Loom's types when the model checker runs, the real ones otherwise.
 mod sync {
     #[cfg(loom)]
     pub use loom::cell::UnsafeCell;
     #[cfg(loom)]
-    pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+    pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
     // A few 32-bit processors (MIPS, some PowerPC) have no atomics of 64 bits.
     #[cfg(all(not(loom), not(target_has_atomic = "64")))]
     pub use portable_atomic::AtomicU64;
     #[cfg(all(not(loom), target_has_atomic = "64"))]
     pub use std::sync::atomic::AtomicU64;
     #[cfg(not(loom))]
-    pub use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+    pub use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
 
     /// `std`'s cell with loom's interface.
     #[cfg(not(loom))]
@@ -72,6 +74,10 @@ const MAX_SLOTS: u32 = 1 << INDEX_BITS;
 const MAX_GENERATION: u32 = (1 << 31) - 1;
 
 const PIN: u64 = 1;
+const PINS: u64 = GONE - 1;
+/// It had pins when this process was forked, and perhaps the thread that forked still uses it.
+const GONE: u64 = 1 << 30;
+const VACANT: u64 = 1 << 31;
 const CLOSING: u64 = 1 << 32;
 const GENERATION: u32 = 33;
 
@@ -90,6 +96,24 @@ pub enum NotTaken {
     Stale,
     /// Other threads are using it now.
     Busy,
+}
+
+/// Why there is no handle to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// All are in use.
+    Handles,
+    /// There is no memory for more.
+    Memory,
+}
+
+/// Who else holds pins of a handle that is being closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Others {
+    /// Threads of this process.
+    pub here: bool,
+    /// Threads that were forked away, or the thread that forked.
+    pub gone: bool,
 }
 
 /// A cache line of its own, so that two threads on two sockets do not slow each other.
@@ -118,7 +142,16 @@ unsafe impl<T: Send + Sync> Send for Table<T> {}
 pub struct Pin<'a, T> {
     table: &'a Table<T>,
     slot: &'a Slot<T>,
-    handle: Handle,
+    index: u32,
+    /// [`fork::forks`] when it was made.
+    forks: u32,
+}
+
+/// A place for a value that is yet to be made.
+pub struct Vacant<'a, T> {
+    table: &'a Table<T>,
+    slot: &'a Slot<T>,
+    index: u32,
 }
 
 /// Chunk number, and offset in it.
@@ -166,17 +199,21 @@ impl<T> Table<T> {
         }
     }
 
-    /// Puts `value` in and gives its handle, or the value back when the table is full.
-    pub fn insert(&self, value: T) -> Result<Handle, T> {
-        let Some((index, slot)) = self.pop_free().or_else(|| self.fresh()) else {
-            return Err(value);
+    /// Puts `value` in and gives its handle, or the value back.
+    pub fn insert(&self, value: T) -> Result<Handle, (Full, T)> {
+        match self.reserve() {
+            Ok(vacant) => Ok(vacant.fill(value)),
+            Err(full) => Err((full, value)),
+        }
+    }
+
+    /// A place for a value, so that making it is not in vain.
+    pub fn reserve(&self) -> Result<Vacant<'_, T>, Full> {
+        let (index, slot) = match self.pop_free() {
+            Some(free) => free,
+            None => self.fresh()?,
         };
-        // The slot is vacant and ours alone.
-        let generation = (slot.state.load(Ordering::Relaxed) >> GENERATION) + 1;
-        // SAFETY: nobody can pin a vacant slot, and only we popped it.
-        slot.value.with_mut(|v| unsafe { (*v).write(value) });
-        slot.state.store(generation << GENERATION, Ordering::Release);
-        Ok((generation << INDEX_BITS | u64::from(index)) as Handle)
+        Ok(Vacant { table: self, slot, index })
     }
 
     /// Keeps the value of `handle` alive while the pin is held.
@@ -196,16 +233,23 @@ impl<T> Table<T> {
                 Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Ok(Pin { table: self, slot, handle }),
+                Ok(_) => return Ok(self.pinned(index, slot)),
                 Err(now) => state = now,
             }
         }
     }
 
-    /// Makes `handle` stale. `closed` runs on the still living value, and is told whether other
-    /// threads are inside.
-    pub fn close(&self, handle: Handle, closed: impl FnOnce(&T, bool)) -> Result<(), Stale> {
+    #[inline]
+    fn pinned<'a>(&'a self, index: u32, slot: &'a Slot<T>) -> Pin<'a, T> {
+        Pin { table: self, slot, index, forks: fork::forks() }
+    }
+
+    /// Makes `handle` stale. `closed` runs on the still living value, and is told who else is inside.
+    pub fn close(&self, handle: Handle, closed: impl FnOnce(&T, Others)) -> Result<(), Stale> {
         let (pin, others) = self.begin_close(handle, true).map_err(|_| Stale)?;
+        // Either `closed` sees what a thread with a pin has left to be told of, or that thread sees
+        // CLOSING: see `Pin::closed_meanwhile`.
+        fence(Ordering::SeqCst);
         closed(&pin, others);
         Ok(())
     }
@@ -217,7 +261,7 @@ impl<T> Table<T> {
         // forgotten in the slot because `vacate` does not drop it.
         let value = pin.slot.value.with(|v| unsafe { (*v).assume_init_read() });
         pin.slot.state.fetch_sub(PIN, Ordering::Release);
-        self.vacate(split(handle).0, pin.slot);
+        self.vacate(pin.index, pin.slot);
         std::mem::forget(pin);
         Ok(value)
     }
@@ -227,7 +271,7 @@ impl<T> Table<T> {
         &self,
         handle: Handle,
         even_if_busy: bool,
-    ) -> Result<(Pin<'_, T>, bool), NotTaken> {
+    ) -> Result<(Pin<'_, T>, Others), NotTaken> {
         let (index, good) = split(handle);
         let slot = self.slot(index).ok_or(NotTaken::Stale)?;
         let mut state = slot.state.load(Ordering::Relaxed);
@@ -235,8 +279,8 @@ impl<T> Table<T> {
             if state >> 32 != good {
                 return Err(NotTaken::Stale);
             }
-            let others = state as u32 != 0;
-            if others && !even_if_busy {
+            let others = Others { here: state & PINS != 0, gone: state & GONE != 0 };
+            if (others.here || others.gone) && !even_if_busy {
                 return Err(NotTaken::Busy);
             }
             match slot.state.compare_exchange_weak(
@@ -245,8 +289,38 @@ impl<T> Table<T> {
                 Ordering::AcqRel,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Ok((Pin { table: self, slot, handle }, others)),
+                Ok(_) => return Ok((self.pinned(index, slot), others)),
                 Err(now) => state = now,
+            }
+        }
+    }
+
+    /// In a forked child, in the handler of the fork: forgets the pins of threads that are not here.
+    /// The thread that forked may hold some of its own, `hosted`: then every value that was pinned
+    /// stays until [`Table::settle`].
+    pub fn forget_pins(&self, hosted: bool) {
+        for slot in (0..self.slots()).filter_map(|index| self.slot(index)) {
+            let state = slot.state.load(Ordering::Relaxed);
+            if state & VACANT == 0 && state & PINS != 0 {
+                // What is closed already is not dropped in a handler either.
+                let gone = if hosted || state & CLOSING != 0 { GONE } else { 0 };
+                slot.state.store(state & !PINS | gone, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Later in that child, when the thread that forked holds no pins of before: lets go of what
+    /// [`Table::forget_pins`] kept.
+    pub fn settle(&self) {
+        for index in 0..self.slots() {
+            let Some(slot) = self.slot(index) else { continue };
+            let state = slot.state.load(Ordering::Relaxed);
+            if state & VACANT != 0 || state & GONE == 0 {
+                continue;
+            }
+            let was = slot.state.fetch_and(!GONE, Ordering::AcqRel);
+            if was & GONE != 0 && was & CLOSING != 0 && was & PINS == 0 {
+                self.clear(index, slot);
             }
         }
     }
@@ -268,12 +342,13 @@ impl<T> Table<T> {
         Some(unsafe { &*base.add(offset) })
     }
 
-    fn fresh(&self) -> Option<(u32, &Slot<T>)> {
+    fn fresh(&self) -> Result<(u32, &Slot<T>), Full> {
         let mut index = self.used.load(Ordering::Relaxed);
         loop {
             if index == MAX_SLOTS {
-                return None;
+                return Err(Full::Handles);
             }
+            self.make_chunk(locate(index).0)?;
             match self.used.compare_exchange_weak(
                 index,
                 index + 1,
@@ -284,27 +359,27 @@ impl<T> Table<T> {
                 Err(now) => index = now,
             }
         }
-        let place = &self.chunks[locate(index).0];
-        if place.load(Ordering::Acquire).is_null() {
-            let new: Box<[Slot<T>]> = (0..CHUNK)
-                .map(|_| Slot {
-                    state: AtomicU64::new(CLOSING),
-                    value: UnsafeCell::new(MaybeUninit::uninit()),
-                })
-                .collect();
-            let new = Box::into_raw(new).cast::<Slot<T>>();
-            let was = place.compare_exchange(
-                std::ptr::null_mut(),
-                new,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
-            if was.is_err() {
-                // SAFETY: another thread's chunk won; ours was never published.
-                drop(unsafe { chunk_at(new) });
-            }
+        Ok((index, self.slot(index).ok_or(Full::Memory)?))
+    }
+
+    fn make_chunk(&self, chunk: usize) -> Result<(), Full> {
+        let place = &self.chunks[chunk];
+        if !place.load(Ordering::Acquire).is_null() {
+            return Ok(());
         }
-        Some((index, self.slot(index)?))
+        let mut new: Vec<Slot<T>> = Vec::new();
+        new.try_reserve_exact(CHUNK as usize).map_err(|_| Full::Memory)?;
+        new.extend((0..CHUNK).map(|_| Slot {
+            state: AtomicU64::new(CLOSING | VACANT),
+            value: UnsafeCell::new(MaybeUninit::uninit()),
+        }));
+        let new = Box::into_raw(new.into_boxed_slice()).cast::<Slot<T>>();
+        let none = std::ptr::null_mut();
+        if place.compare_exchange(none, new, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            // SAFETY: another thread's chunk won; ours was never published.
+            drop(unsafe { chunk_at(new) });
+        }
+        Ok(())
     }
 
     fn pop_free(&self) -> Option<(u32, &Slot<T>)> {
@@ -313,7 +388,7 @@ impl<T> Table<T> {
             let index = (top as u32).checked_sub(1)?;
             let slot = self.slot(index)?;
             // Whatever this is when another thread has just popped the slot, the tag gives it away.
-            let next = slot.state.load(Ordering::Relaxed) as u32;
+            let next = (slot.state.load(Ordering::Relaxed) & !VACANT) as u32;
             let new = ((top >> 32) + 1) << 32 | u64::from(next);
             match self.free.compare_exchange_weak(top, new, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => return Some((index, slot)),
@@ -324,19 +399,21 @@ impl<T> Table<T> {
 
     /// The last pin of a closed slot has gone: drops the value.
     #[cold]
-    fn clear(&self, handle: Handle, slot: &Slot<T>) {
+    fn clear(&self, index: u32, slot: &Slot<T>) {
+        let _stay = fork::stay();
         // Everything the other pins did happens before the drop. (A load, because
         // ThreadSanitizer does not know fences.)
         slot.state.load(Ordering::Acquire);
         // SAFETY: CLOSING with no pin left: no one else can reach the value any more.
         slot.value.with_mut(|v| unsafe { (*v).assume_init_drop() });
-        self.vacate(split(handle).0, slot);
+        self.vacate(index, slot);
     }
 
     /// Gives a slot whose value is gone back to the free stack, or retires it.
     fn vacate(&self, index: u32, slot: &Slot<T>) {
-        let state = slot.state.load(Ordering::Relaxed);
+        let state = slot.state.load(Ordering::Relaxed) >> 32 << 32 | VACANT;
         if state >> GENERATION == u64::from(MAX_GENERATION) {
+            slot.state.store(state, Ordering::Relaxed);
             return;
         }
         let mut top = self.free.load(Ordering::Relaxed);
@@ -351,7 +428,39 @@ impl<T> Table<T> {
     }
 }
 
+impl<T> Vacant<'_, T> {
+    /// Puts the value in and gives its handle.
+    pub fn fill(self, value: T) -> Handle {
+        let handle = self.handle();
+        // SAFETY: nobody can pin a vacant slot, and only we popped it.
+        self.slot.value.with_mut(|v| unsafe { (*v).write(value) });
+        self.slot.state.store(split(handle).1 << 32, Ordering::Release);
+        std::mem::forget(self);
+        handle
+    }
+
+    /// The handle that the value will have.
+    pub fn handle(&self) -> Handle {
+        // The slot is vacant and ours alone.
+        let generation = (self.slot.state.load(Ordering::Relaxed) >> GENERATION) + 1;
+        (generation << INDEX_BITS | u64::from(self.index)) as Handle
+    }
+}
+
+impl<T> Drop for Vacant<'_, T> {
+    fn drop(&mut self) {
+        self.table.vacate(self.index, self.slot);
+    }
+}
+
 impl<T> Pin<'_, T> {
+    /// True when the handle was closed by a thread that does not know of what this one has just
+    /// stored: of the two, one sees what the other did.
+    pub fn closed_meanwhile(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.closing()
+    }
+
     /// True once the handle was closed; the value lives on until the last pin goes.
     #[inline]
     pub fn closing(&self) -> bool {
@@ -371,9 +480,13 @@ impl<T> Deref for Pin<'_, T> {
 impl<T> Drop for Pin<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        if self.forks != fork::forks() {
+            // Made before the fork that made this process: it is forgotten already.
+            return;
+        }
         let was = self.slot.state.fetch_sub(PIN, Ordering::Release);
         if was as u32 == 1 && was & CLOSING != 0 {
-            self.table.clear(self.handle, self.slot);
+            self.table.clear(self.index, self.slot);
         }
     }
 }

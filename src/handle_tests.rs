@@ -24,6 +24,8 @@ mod real {
     use super::*;
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    const NOBODY: Others = Others { here: false, gone: false };
+
     fn insert<T>(t: &Table<T>, v: T) -> Handle {
         t.insert(v).unwrap_or_else(|_| panic!("table full"))
     }
@@ -37,7 +39,7 @@ mod real {
             assert!(h > 0 && h < 1 << 53);
             assert!(seen.insert(h), "handle {h} came back");
             assert_eq!(*t.pin(h).map_err(|_| ()).unwrap_or_else(|()| panic!("stale")), i);
-            assert_eq!(t.close(h, |_, busy| assert!(!busy)), Ok(()));
+            assert_eq!(t.close(h, |_, others| assert_eq!(others, NOBODY)), Ok(()));
             assert!(t.pin(h).is_err());
             assert_eq!(t.close(h, |_, _| ()), Err(Stale));
         }
@@ -81,7 +83,7 @@ mod real {
         let Ok(pin) = t.pin(h) else { panic!("stale") };
         assert_eq!(t.take(h).err(), Some(NotTaken::Busy));
         let mut woke = false;
-        assert_eq!(t.close(h, |_, busy| woke = busy), Ok(()));
+        assert_eq!(t.close(h, |_, others| woke = others.here), Ok(()));
         assert!(woke && pin.closing() && count(&drops) == 0);
         assert!(t.pin(h).is_err());
         drop(pin);
@@ -118,6 +120,40 @@ mod real {
         let next = insert(&t, 1);
         assert_eq!(t.slots(), 2);
         assert_ne!(next & i64::from(MAX_SLOTS - 1), h & i64::from(MAX_SLOTS - 1));
+    }
+
+    #[test]
+    fn a_reserved_place_is_given_back() {
+        let t = Table::new();
+        drop(t.reserve().map_err(|_| ()).unwrap_or_else(|()| panic!("full")));
+        let h = insert(&t, 1);
+        assert_eq!((t.slots(), t.take(h)), (1, Ok(1)));
+    }
+
+    #[test]
+    fn pins_that_are_forgotten_let_go_at_once_or_when_it_is_settled() {
+        let (t, drops) = (Table::new(), counter());
+        let [open, closing, kept] = [(); 3].map(|()| insert(&t, Counted(drops.clone())));
+        let pins = [open, closing, kept].map(|h| t.pin(h).unwrap_or_else(|_| panic!("stale")));
+        assert_eq!(t.close(closing, |_, others| assert!(others.here)), Ok(()));
+        t.forget_pins(false);
+        pins.into_iter().for_each(std::mem::forget);
+        // Nobody is inside any more; what was being closed waits to be let go of.
+        assert_eq!(t.close(open, |_, others| assert_eq!(others, NOBODY)), Ok(()));
+        assert_eq!(count(&drops), 1);
+        t.settle();
+        assert_eq!(count(&drops), 2);
+        // Forked from within a call: what was pinned stays until that ends.
+        std::mem::forget(t.pin(kept));
+        t.forget_pins(true);
+        assert_eq!(t.take(kept).err(), Some(NotTaken::Busy));
+        assert_eq!(
+            t.close(kept, |_, others| assert_eq!((others.here, others.gone), (false, true))),
+            Ok(())
+        );
+        assert_eq!(count(&drops), 2);
+        t.settle();
+        assert_eq!(count(&drops), 3);
     }
 
     #[test]
@@ -271,6 +307,28 @@ mod model {
             assert_eq!((count(&drops), count(&second)), (1, 0));
             assert_eq!(t.close(h2, |_, _| ()), Ok(()));
             assert_eq!(count(&second), 1);
+        });
+    }
+
+    /// What a pinned value holds, set before `closed_meanwhile`, is what `close` must not miss: so it
+    /// is that a poller and what it watches find each other.
+    #[test]
+    fn a_close_and_what_was_left_for_it_do_not_miss_each_other() {
+        use loom::sync::atomic::{AtomicBool, Ordering};
+        loom::model(|| {
+            let t = Arc::new(Table::<AtomicBool>::new());
+            let Ok(h) = t.insert(AtomicBool::new(false)) else { panic!("full") };
+            let t2 = t.clone();
+            let adder = thread::spawn(move || {
+                let Ok(pin) = t2.pin(h) else { return true };
+                pin.store(true, Ordering::Relaxed);
+                pin.closed_meanwhile()
+            });
+            let mut told = false;
+            let closed = t.close(h, |left, _| told = left.load(Ordering::Relaxed));
+            assert_eq!(closed, Ok(()));
+            let saw = adder.join().unwrap_or(false);
+            assert!(told || saw);
         });
     }
 

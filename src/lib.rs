@@ -13,6 +13,7 @@
 //! | [`addr`], [`resolve`] | addresses; names to addresses |
 //! | [`connect`] | create_connection and create_server |
 //! | [`poll`], [`poller`] | poll over handles; the poller, which scales |
+//! | [`watchers`] | who is told when an object changes, and what a poller must know of it |
 //! | [`wait`] | one deadline, one wait: the only place that blocks |
 //! | [`error`] | the one error type and its numbers |
 //! | [`sys`] | every call into the system that socket2 does not make for us |
@@ -38,3 +39,4 @@ pub mod stream;
 pub mod sys;
 pub mod tls;
 pub mod wait;
+pub mod watchers;

@@ -1,18 +1,17 @@
 //! What a handle can stand for, and the one table of them all.
 
-use std::sync::Arc;
-
 use crate::connect::Connection;
 use crate::error::{Error, Result};
-use crate::handle::{Handle, NotTaken, Pin, Table};
-use crate::poller::{Poller, Watchers};
+use crate::handle::{Full, Handle, NotTaken, Others, Pin, Table};
 use crate::resolve::Resolve;
 use crate::socket::Socket;
+use crate::sys::{fork, memory};
 #[cfg(feature = "tls")]
 use crate::tls::{
     buffered::Buffered,
     context::{Context, resume::Ticket},
 };
+use crate::watchers::{Change, Watched, Watchers};
 
 mod stream;
 
@@ -23,7 +22,7 @@ pub enum Object {
     /// See [`Socket`].
     Socket(Socket),
     /// See [`Poller`].
-    Poller(Arc<Poller>),
+    Poller(Box<[Poller; 1]>),
     /// See [`Resolve`].
     Resolve(Box<Resolve>),
     /// See [`Connection`].
@@ -39,15 +38,23 @@ pub enum Object {
     TlsBuffered(Box<Buffered>),
 }
 
+/// A poller of what has a handle.
+pub type Poller = crate::poller::Poller<Held>;
+
+/// An object that is held.
+pub type Held = Pin<'static, Object>;
+
 const _: () = assert!(size_of::<Object>() <= 56);
 
 impl Object {
     /// Its handle was closed: tells the pollers it is in, and ends what other threads do with it.
-    fn closed(&self, others_inside: bool) {
+    fn closed(&self, others: Others) {
         self.watchers().closed();
         match self {
-            Object::Socket(s) if others_inside => s.end_operations(),
-            Object::Poller(p) => p.end_operations(),
+            Object::Socket(s) if others.here => s.end_operations(),
+            // Whoever is inside is not in the kernel; the connection is the parent's too.
+            Object::Socket(s) if others.gone => s.give_up_number(),
+            Object::Poller(p) => p[0].end_operations(),
             Object::Resolve(r) => r.abandon(),
             Object::Connection(c) => c.abandon(),
             _ => {}
@@ -58,7 +65,7 @@ impl Object {
     pub fn watchers(&self) -> &Watchers {
         match self {
             Object::Socket(s) => s.watchers(),
-            Object::Poller(p) => p.watchers(),
+            Object::Poller(p) => p[0].watchers(),
             Object::Resolve(r) => r.watchers(),
             Object::Connection(c) => c.watchers(),
             #[cfg(feature = "tls")]
@@ -66,16 +73,26 @@ impl Object {
         }
     }
 
-    /// The descriptor to poll; `None` for what cannot be polled.
-    pub fn fd(&self) -> Option<i32> {
+    /// The descriptor to poll.
+    ///
+    /// # Errors
+    /// EPERM for what cannot be polled; in a forked child, those of making one.
+    pub fn fd(&self) -> Result<i32> {
         match self {
-            Object::Socket(s) => Some(s.fileno()),
-            Object::Poller(p) => Some(p.fileno()),
-            Object::Resolve(r) => r.fileno(),
-            Object::Connection(c) => c.fileno(),
+            Object::Socket(s) => Ok(s.fileno()),
+            Object::Poller(p) => p[0].fileno(),
+            Object::Resolve(r) => r.fileno().ok_or(Error::os(libc::EMFILE)),
+            Object::Connection(c) => c.fileno().ok_or(Error::os(libc::EPERM)),
             #[cfg(feature = "tls")]
-            Object::TlsContext(_) | Object::TlsSession(_) | Object::TlsBuffered(_) => None,
+            Object::TlsContext(_) | Object::TlsSession(_) | Object::TlsBuffered(_) => {
+                Err(Error::os(libc::EPERM))
+            }
         }
+    }
+
+    /// The socket, if its readiness is not the kernel's alone to tell.
+    fn layered(&self) -> Option<&Socket> {
+        self.socket().ok().filter(|s| !s.kernel_knows())
     }
 
     /// As a socket.
@@ -94,9 +111,9 @@ impl Object {
     ///
     /// # Errors
     /// EBADR for an object of another kind.
-    pub fn poller(&self) -> Result<&Arc<Poller>> {
+    pub fn poller(&self) -> Result<&Poller> {
         match self {
-            Object::Poller(p) => Ok(p),
+            Object::Poller(p) => Ok(&p[0]),
             _ => Err(Error::wrong_kind()),
         }
     }
@@ -167,6 +184,37 @@ impl From<Buffered> for Object {
     }
 }
 
+impl Watched for Held {
+    fn hold(handle: Handle) -> Result<Self> {
+        pin(handle)
+    }
+    fn closed_meanwhile(&self) -> bool {
+        Pin::closed_meanwhile(self)
+    }
+    fn fd(&self) -> Result<i32> {
+        Object::fd(self)
+    }
+    fn renews(&self) -> bool {
+        matches!(**self, Object::Poller(_) | Object::Resolve(_) | Object::Connection(_))
+    }
+    fn kernel_knows(&self) -> bool {
+        self.layered().is_none()
+    }
+    fn kernel_events(&self, events: i16) -> i16 {
+        self.layered().map_or(events, |s| s.kernel_events(events))
+    }
+    fn true_events(&self, events: i16, seen: i16) -> i16 {
+        self.layered().map_or(seen, |s| s.true_events(events, seen))
+    }
+    fn watchers(&self) -> &Watchers {
+        Object::watchers(self)
+    }
+    fn tell(poller: Handle, source: Handle, change: Change) -> bool {
+        let Ok(pin) = pin(poller) else { return false };
+        pin.poller().map(|p| p.told(source, change)).is_ok()
+    }
+}
+
 /// Of what no poller takes.
 #[cfg(feature = "tls")]
 static UNWATCHED: Watchers = Watchers::none();
@@ -196,17 +244,43 @@ static TABLE: Table<Object> = Table::new();
 /// Gives `object` a handle.
 ///
 /// # Errors
-/// ENFILE when the table is full (four million).
+/// ENFILE when the table is full (four million), ENOMEM.
 pub fn insert(object: impl Into<Object>) -> Result<Handle> {
-    insert_or(object, drop)
+    insert_with(|| Ok(object.into()))
 }
 
-/// The same; an object for which there is no handle goes to `refused`.
-pub fn insert_or(object: impl Into<Object>, refused: impl FnOnce(Object)) -> Result<Handle> {
-    TABLE.insert(object.into()).map_err(|object| {
-        refused(object);
-        Error::os(libc::ENFILE)
-    })
+/// Gives a handle to what `make` makes, which is not called when there is none to be had.
+///
+/// # Errors
+/// Those of [`insert`] and of `make`.
+pub fn insert_with<T: Into<Object>>(make: impl FnOnce() -> Result<T>) -> Result<Handle> {
+    insert_named(|_| Ok(make()?.into()))
+}
+
+fn insert_named(make: impl FnOnce(Handle) -> Result<Object>) -> Result<Handle> {
+    fork::in_child(|hosted| TABLE.forget_pins(hosted));
+    let place = TABLE.reserve().map_err(|full| match full {
+        Full::Handles => Error::os(libc::ENFILE),
+        Full::Memory => Error::os(libc::ENOMEM),
+    })?;
+    let object = make(place.handle())?;
+    Ok(place.fill(object))
+}
+
+/// Makes a poller.
+///
+/// # Errors
+/// Those of [`insert`]; EMFILE, ENFILE.
+pub fn insert_poller() -> Result<Handle> {
+    insert_named(|handle| Ok(Object::Poller(memory::boxed(Poller::new(handle)?)?)))
+}
+
+/// In a forked child, at the end of a call: lets go of what the parent's threads were using.
+#[cold]
+pub fn settle() {
+    if fork::settle() {
+        TABLE.settle();
+    }
 }
 
 /// Keeps what `handle` stands for alive.
@@ -227,6 +301,7 @@ pub fn close(handle: Handle) -> Result<()> {
     if let Ok(socket) = pin(handle)?.socket() {
         socket.farewell();
     }
+    let _stay = fork::stay();
     TABLE.close(handle, Object::closed).map_err(|_| Error::os(libc::EBADF))
 }
 
@@ -235,6 +310,7 @@ pub fn close(handle: Handle) -> Result<()> {
 /// # Errors
 /// EBADF for a stale handle, EBUSY while other threads use it.
 pub fn take(handle: Handle) -> Result<Object> {
+    let _stay = fork::stay();
     let object = TABLE.take(handle).map_err(|e| match e {
         NotTaken::Stale => Error::os(libc::EBADF),
         NotTaken::Busy => Error::os(libc::EBUSY),

@@ -3,22 +3,15 @@
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::handle::{Handle, Pin};
-use crate::object::{self, Object};
+use crate::object;
 use crate::socket::Socket;
+use crate::sys::memory;
 use crate::wait::{self, Deadline, UNHEARD};
+
+pub use crate::watchers::Source;
 
 /// Sets up to this size need no memory but the stack's.
 pub const FEW: usize = 16;
-
-/// What to poll: a handle, or a descriptor that is none of the library's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// A handle of the table.
-    Handle(Handle),
-    /// A plain descriptor; negative is ignored, as poll(2) has it.
-    Fd(i32),
-}
 
 /// What is asked about one source, and the answer.
 #[derive(Clone, Copy)]
@@ -37,7 +30,7 @@ impl Entry {
 }
 
 /// An entry's object while the poll lasts.
-struct Held(Option<Pin<'static, Object>>);
+struct Held(Option<object::Held>);
 
 impl Held {
     fn new(source: Source) -> Held {
@@ -80,7 +73,7 @@ impl Held {
     fn answer(&self, entry: &Entry, seen: i16) -> i16 {
         match (entry.source, &self.0) {
             (Source::Handle(_), None) => libc::POLLNVAL,
-            (_, Some(pin)) if pin.closing() || pin.fd().is_none() => libc::POLLNVAL,
+            (_, Some(pin)) if pin.closing() || pin.fd().is_err() => libc::POLLNVAL,
             _ => self.layered().map_or(seen, |s| s.true_events(entry.events, seen)),
         }
     }
@@ -99,8 +92,10 @@ pub fn poll(entries: &mut [Entry], timeout_us: i64) -> Result<usize> {
         let (mut held, mut fds) = ([const { Held(None) }; FEW], [NONE; FEW]);
         return poll_with(entries, &mut held[..n], &mut fds[..n], timeout_us);
     }
-    let mut held: Vec<_> = entries.iter().map(|_| Held(None)).collect();
-    poll_with(entries, &mut held, &mut vec![NONE; n], timeout_us)
+    let (mut held, mut fds) = (Vec::new(), Vec::new());
+    memory::reserve(&mut held, n)?;
+    held.resize_with(n, || Held(None));
+    poll_with(entries, &mut held, memory::fill(&mut fds, NONE, n)?, timeout_us)
 }
 
 /// The same, with room for what each entry needs meanwhile.

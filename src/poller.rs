@@ -4,36 +4,39 @@
 //! generation), which is what the kernel hands back: an event of an entry that is gone is
 //! recognised and dropped, however numbers were reused meanwhile.
 //!
-//! - A socket knows the pollers it is in ([`Watchers`]). When its handle closes, they take it out
+//! - An object knows the pollers it is in ([`Watchers`]). When its handle closes, they take it out
 //!   of the kernel's set, before the descriptor can be reused and even if a dup keeps it alive, and
 //!   report POLLNVAL for it, once.
 //! - A socket whose readiness the kernel does not know alone (TLS) is *layered*: its events go
 //!   through the socket, and when its state changes it pokes its pollers, which then look at it
 //!   before they sleep.
+//! - The *bell* ends a sleep: it rings while there is something to report that the kernel does not
+//!   know, and somebody sleeps.
 //!
-//! Locks: the register's mutex and an object's watchers are held for bookkeeping, one at a time,
-//! never across a wait.
+//! Locks: the register's is held for bookkeeping, never across a wait and never while a socket is
+//! asked for its readiness. It may be taken with an object's list of watchers locked.
 //!
-//! A forked child shares the parent's epoll. The first use in the child makes a new one; until
-//! then, closing handles in the child leaves the parent's registrations alone.
+//! Memory: only a registration needs any. A wait has room on the stack for some events, and takes
+//! more if it is to be had.
+//!
+//! A forked child shares the parent's epoll. The first use in the child makes a new one under the
+//! same number; until then, closing handles in the child leaves the parent's registrations alone.
 
-use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::marker::PhantomData;
 use std::time::Duration;
 
-use once_cell::race::OnceBox;
-use parking_lot::{Mutex, MutexGuard};
-use register::{BySource, Register, WAKE, check_mask, entry};
-
 use crate::error::{Error, Result};
-use crate::handle::Pin;
+use crate::handle::Handle;
 use crate::numbers::{USOCKET_POLLER_EDGE as EDGE, USOCKET_POLLER_ONESHOT as ONESHOT};
-use crate::object::{self, Object};
-use crate::poll::Source;
-use crate::sys::poll as sys;
+use crate::sys::fork::{Guard, Lock};
+use crate::sys::memory;
 use crate::wait::{self, Deadline};
+use crate::watchers::{Change, Source, Watched, Watcher, Watchers};
+use kernel::{BELL, Kernel};
+use register::{Before, Entry, Question, Register, Report, Truth, check_mask};
 
+mod kernel;
+mod places;
 mod register;
 
 // The flags of a mask are the kernel's own.
@@ -43,52 +46,6 @@ const _: () = assert!(ONESHOT == libc::EPOLLONESHOT as u32 && EDGE == libc::EPOL
 const FEW: usize = 64;
 /// How many events one system call fetches at most; the kernel takes turns among the ready.
 const MANY: usize = 16384;
-
-/// The pollers an object is registered with, and as what. Most are never in one: those take a
-/// pointer's room.
-pub struct Watchers(OnceBox<Mutex<Vec<Watch>>>);
-
-type Watch = (Weak<Poller>, Source);
-
-impl Watchers {
-    /// Of an object that is in no poller.
-    pub const fn none() -> Self {
-        Watchers(OnceBox::new())
-    }
-
-    fn add(&self, poller: &Arc<Poller>, source: Source) {
-        let mut all = self.0.get_or_init(Box::default).lock();
-        all.retain(|(p, _)| p.strong_count() > 0);
-        all.push((Arc::downgrade(poller), source));
-    }
-
-    fn remove(&self, poller: &Arc<Poller>) {
-        let Some(all) = self.0.get() else { return };
-        all.lock().retain(|(p, _)| !std::ptr::eq(p.as_ptr(), Arc::as_ptr(poller)));
-    }
-
-    /// The object is closing: takes it out of all of them, which report POLLNVAL.
-    pub fn closed(&self) {
-        let Some(all) = self.0.get() else { return };
-        let all = std::mem::take(&mut *all.lock());
-        for (poller, source) in all {
-            if let Some(poller) = poller.upgrade() {
-                poller.forget(source, true);
-            }
-        }
-    }
-
-    /// The object's readiness changed in a way the kernel does not see.
-    pub fn poke(&self) {
-        let Some(all) = self.0.get() else { return };
-        let all: Vec<_> = all.lock().clone();
-        for (poller, source) in all {
-            if let Some(poller) = poller.upgrade() {
-                poller.register.lock().poke_source(source);
-            }
-        }
-    }
-}
 
 /// What a wait reports about one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,26 +59,28 @@ pub struct Event {
 }
 
 /// See the module documentation.
-pub struct Poller {
+pub struct Poller<W> {
+    kernel: Kernel,
+    register: Lock<Register>,
     watchers: Watchers,
-    /// A wake-up by [`Poller::wake`] that no wait has answered yet.
-    woken: AtomicBool,
-    closed: AtomicBool,
-    register: Mutex<Register>,
+    /// Its own, under which what it watches knows it.
+    handle: Handle,
+    watched: PhantomData<fn() -> W>,
 }
 
-impl Poller {
-    /// An empty poller.
+impl<W: Watched> Poller<W> {
+    /// An empty poller that will have `handle`.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENOMEM.
-    pub fn new() -> Result<Arc<Poller>> {
-        Ok(Arc::new(Poller {
+    pub fn new(handle: Handle) -> Result<Self> {
+        Ok(Poller {
+            kernel: Kernel::new()?,
+            register: Lock::new(Register::new()),
             watchers: Watchers::none(),
-            woken: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
-            register: Mutex::new(Register::new()?),
-        }))
+            handle,
+            watched: PhantomData,
+        })
     }
 
     /// Registers `source` for the events and flags of `mask`.
@@ -129,20 +88,18 @@ impl Poller {
     /// # Errors
     /// EEXIST, EBADF (stale handle, no such descriptor), EINVAL (no event, unknown bit, the poller
     /// itself), EPERM (an object that cannot be polled), ELOOP, ENOSPC, ENOMEM.
-    pub fn add(self: &Arc<Self>, source: Source, mask: u32, data: u64) -> Result<()> {
+    pub fn add(&self, source: Source, mask: u32, data: u64) -> Result<()> {
         check_mask(mask)?;
-        let pin = self.pin(source)?;
-        let entry = entry(source, pin.as_ref(), mask, data);
-        self.current()?.add(entry)?;
-        if let Some(pin) = pin {
-            pin.watchers().add(self, source);
-            // A close that came before the line above has not told us.
-            if pin.closing() {
-                self.forget(source, false);
-                return Err(Error::os(libc::EBADF));
-            }
-        }
-        Ok(())
+        let held = self.hold(source)?;
+        let entry = Entry::new(source, held.as_ref(), mask, data)?;
+        self.changing(|register| register.add(&self.kernel, entry))?;
+        let (Some(held), Source::Handle(handle)) = (held, source) else { return Ok(()) };
+        let watcher = Watcher { poller: self.handle, source: handle, tell: W::tell };
+        let told = held.watchers().add(watcher).and_then(|()| {
+            // A close that came before has not told us.
+            if held.closed_meanwhile() { Err(Error::os(libc::EBADF)) } else { Ok(()) }
+        });
+        told.inspect_err(|_| _ = self.forget(source, false))
     }
 
     /// Changes an entry's mask and data; what ONESHOT silenced reports again.
@@ -151,22 +108,22 @@ impl Poller {
     /// ENOENT when `source` is not registered, and those of [`Poller::add`].
     pub fn modify(&self, source: Source, mask: u32, data: u64) -> Result<()> {
         check_mask(mask)?;
-        let pin = self.pin(source)?;
-        let entry = entry(source, pin.as_ref(), mask, data);
-        self.current()?.modify(entry)
+        let held = self.hold(source)?;
+        let entry = Entry::new(source, held.as_ref(), mask, data)?;
+        self.changing(|register| register.modify(&self.kernel, entry))
     }
 
     /// Takes an entry out.
     ///
     /// # Errors
     /// ENOENT when `source` is not registered, EBADF for a stale handle.
-    pub fn remove(self: &Arc<Self>, source: Source) -> Result<()> {
-        let pin = self.pin(source)?;
-        if !self.forget(source, false) {
+    pub fn remove(&self, source: Source) -> Result<()> {
+        let held = self.hold(source)?;
+        if !self.forget(source, false)? {
             return Err(Error::os(libc::ENOENT));
         }
-        if let Some(pin) = pin {
-            pin.watchers().remove(self);
+        if let Some(held) = held {
+            held.watchers().remove(self.handle);
         }
         Ok(())
     }
@@ -175,7 +132,8 @@ impl Poller {
     /// number of them comes back; 0 is the deadline or a wake.
     ///
     /// # Errors
-    /// EBADF when the poller is closed, EINTR (event hook).
+    /// EBADF when the poller is closed, EINTR (event hook); in a forked child, those of making an
+    /// epoll.
     pub fn wait(
         &self,
         max: usize,
@@ -185,107 +143,180 @@ impl Poller {
         let mut deadline = Deadline::after_us(timeout_us);
         let none = libc::epoll_event { events: 0, u64: 0 };
         let (mut few, mut many) = ([none; FEW], Vec::new());
-        let raw = if max <= FEW {
-            &mut few[..max]
-        } else {
-            many.resize(max.min(MANY), none);
-            &mut many[..]
+        let raw = match memory::fill(&mut many, none, if max > FEW { max.min(MANY) } else { 0 }) {
+            Ok(many) if max > FEW => many,
+            _ => &mut few[..max.min(FEW)],
         };
         loop {
-            // What is ready as it is. The kernel may have more to say about it: one event for both.
-            let mut first = BySource::default();
-            let (kernel, taken, gone) = {
-                let mut register = self.current()?;
-                let gone = register.look_first(max, &mut first, &mut put);
-                (register.kernel().clone(), register.taken(), gone)
-            };
-            let known = gone + first.len();
+            let before = self.before(max, &mut put)?;
             // What is known already must not be waited upon.
-            let time = if known > 0 { Some(Duration::ZERO) } else { deadline.remaining() };
-            let room = raw.len().min(max - known);
-            let raw = &mut raw[..room];
+            let time = if before.idle { deadline.remaining() } else { Some(Duration::ZERO) };
+            let room = raw.len().min(before.room);
             // With what is known there may be room for nothing more.
-            let asked =
-                if raw.is_empty() { Ok(0) } else { sys::epoll_wait(&kernel.epoll, raw, time) };
-            let seen = match asked {
-                Ok(seen) => seen,
-                Err(e) if e.raw_os_error() == Some(libc::EINTR) => {
-                    if known == 0 {
-                        wait::interrupted()?;
-                        continue;
-                    }
-                    0
-                }
+            let seen = if room > 0 { self.kernel.wait(&mut raw[..room], time) } else { Ok(0) };
+            let slept = before.idle;
+            let (n, woken) =
+                self.after(max, before, &raw[..*seen.as_ref().unwrap_or(&0)], &mut put)?;
+            match seen {
+                _ if n > 0 || woken => return Ok(n),
+                Ok(0) if time.is_some() && (slept || is_over(&mut deadline)) => return Ok(0),
+                Err(e) if e.raw_os_error() == Some(libc::EINTR) => wait::interrupted()?,
                 Err(e) => return Err(e.into()),
-            };
-            if self.closed.load(Ordering::Acquire) {
-                return Err(Error::os(libc::EBADF));
-            }
-            let mut n = gone;
-            let mut woken = false;
-            let mut register = self.register.lock();
-            for event in &raw[..seen] {
-                if event.u64 == WAKE {
-                    // One that was replaced stays readable, for all who still wait on it.
-                    if Arc::ptr_eq(&kernel, register.kernel()) {
-                        let _ = sys::drain(&kernel.wake);
-                    }
-                    // The end is for all who wait, and may just have been drained.
-                    if self.closed.load(Ordering::Acquire) {
-                        kernel.signal();
-                    }
-                    woken = self.woken.swap(false, Ordering::AcqRel);
-                } else if let Some(event) = register.truth(event.u64, event.events, taken) {
-                    if let Some(known) = first.get_mut(&event.source) {
-                        known.events |= event.events;
-                        continue;
-                    }
-                    put(n, event);
-                    n += 1;
-                }
-            }
-            for event in first.into_values() {
-                put(n, event);
-                n += 1;
-            }
-            if n > 0 || woken || (seen == 0 && time.is_some()) {
-                return Ok(n);
+                Ok(_) => {}
             }
         }
     }
 
-    /// Makes one wait, the running one or the next, return at once.
-    pub fn wake(&self) {
-        self.woken.store(true, Ordering::Release);
-        self.register.lock().kernel().signal();
+    /// Reports what is known before the kernel is asked; what comes back idle counts as asleep.
+    fn before(&self, max: usize, put: &mut impl FnMut(usize, Event)) -> Result<Before> {
+        let mut register = self.current()?;
+        if register.closed {
+            return Err(Error::os(libc::EBADF));
+        }
+        let before = register.before(max, put);
+        register.waiting += u32::from(before.idle);
+        self.kernel.ring(&mut register);
+        Ok(before)
+    }
+
+    /// Reports what the kernel has seen, and then what was to be looked at. How many events there
+    /// are, and whether a wake ends the wait.
+    fn after(
+        &self,
+        max: usize,
+        mut before: Before,
+        seen: &[libc::epoll_event],
+        put: &mut impl FnMut(usize, Event),
+    ) -> Result<(usize, bool)> {
+        let mut register = self.register.lock()?;
+        register.waiting -= u32::from(before.idle && register.waiting > 0);
+        let (mut n, mut woken) = (before.put, !before.idle);
+        let mut kernels = seen.iter();
+        loop {
+            let report = match kernels.next() {
+                Some(event) if event.u64 == BELL => {
+                    woken = true;
+                    continue;
+                }
+                Some(event) => register.seen(event.u64, event.events, &before),
+                None if n < max => match register.next_poked(&mut before) {
+                    Some(report) => report,
+                    None => break,
+                },
+                None => break,
+            };
+            let report = match report {
+                Report::Ask(question) => {
+                    drop(register);
+                    let truth = find_out::<W>(&question);
+                    register = self.register.lock()?;
+                    register.told(&self.kernel, &question, &truth, before.serial)
+                }
+                report => report,
+            };
+            if let Report::Event(event) = report {
+                put(n, event);
+                n += 1;
+            }
+        }
+        woken &= register.wakes > 0;
+        register.wakes -= u32::from(woken);
+        self.kernel.ring(&mut register);
+        if register.closed { Err(Error::os(libc::EBADF)) } else { Ok((n, woken)) }
+    }
+
+    /// Makes one wait, a running one or else the next, return at once.
+    ///
+    /// # Errors
+    /// In a forked child, those of making an epoll.
+    pub fn wake(&self) -> Result<()> {
+        self.changing(|register| {
+            // Those that no wait is left for are one.
+            register.wakes = (register.wakes + 1).min(register.waiting.max(1));
+            Ok(())
+        })
     }
 
     /// Ends all waits, for good.
     pub fn end_operations(&self) {
-        self.closed.store(true, Ordering::Release);
-        self.register.lock().kernel().signal();
+        if let Ok(mut register) = self.register.lock() {
+            register.closed = true;
+            self.kernel.ring(&mut register);
+        }
     }
 
-    /// Takes `source` out; with `report`, the next wait says POLLNVAL for it. False if it is not in.
-    fn forget(&self, source: Source, report: bool) -> bool {
-        self.register.lock().take(source, report).is_some()
+    /// Something that it watches has changed.
+    pub fn told(&self, handle: Handle, change: Change) {
+        let source = Source::Handle(handle);
+        match (change, self.register.lock()) {
+            (Change::Closed, Ok(mut register)) => {
+                register.take(&self.kernel, source, true);
+                self.kernel.ring(&mut register);
+            }
+            (Change::Ready, Ok(mut register)) => {
+                register.poke_source(&self.kernel, source);
+                self.kernel.ring(&mut register);
+            }
+            _ => {}
+        }
     }
 
-    fn pin(&self, source: Source) -> Result<Option<Pin<'static, Object>>> {
-        let Source::Handle(handle) = source else { return Ok(None) };
-        let pin = object::pin(handle)?;
-        match &*pin {
-            Object::Poller(other) if std::ptr::eq(&**other, self) => Err(Error::os(libc::EINVAL)),
-            object if object.fd().is_none() => Err(Error::os(libc::EPERM)),
-            _ => Ok(Some(pin)),
+    /// Takes `source` out. False if it is not in.
+    fn forget(&self, source: Source, report: bool) -> Result<bool> {
+        let mut register = self.register.lock()?;
+        Ok(register.take(&self.kernel, source, report))
+    }
+
+    fn changing<T>(&self, change: impl FnOnce(&mut Register) -> Result<T>) -> Result<T> {
+        let mut register = self.current()?;
+        let result = change(&mut register);
+        self.kernel.ring(&mut register);
+        result
+    }
+
+    fn hold(&self, source: Source) -> Result<Option<W>> {
+        match source {
+            Source::Fd(_) => Ok(None),
+            Source::Handle(handle) if handle == self.handle => Err(Error::os(libc::EINVAL)),
+            Source::Handle(handle) => W::hold(handle).map(Some),
         }
     }
 
     /// The register, with an epoll that is this process's own.
-    fn current(&self) -> Result<MutexGuard<'_, Register>> {
-        let mut register = self.register.lock();
-        register.refresh()?;
+    fn current(&self) -> Result<Guard<'_, Register>> {
+        let mut register = self.register.lock()?;
+        if !register.is_ours() {
+            drop(register);
+            self.renew_watched()?;
+            register = self.register.lock()?;
+        }
+        if self.kernel.refresh(&mut register)? {
+            drop(register);
+            // Those who watch this one have the old epoll.
+            self.watchers.poke();
+            register = self.register.lock()?;
+        }
         Ok(register)
+    }
+
+    /// In a forked child: has what it watches make its own of what lies behind its descriptor.
+    #[cold]
+    fn renew_watched(&self) -> Result<()> {
+        let mut from = 0;
+        loop {
+            let Some((at, handle)) = self.register.lock()?.next_to_renew(from) else {
+                return Ok(());
+            };
+            if let Ok(held) = W::hold(handle) {
+                let fd = match held.fd() {
+                    // What this process has none of is found closed.
+                    Err(e) if e.is(libc::EPERM) => -1,
+                    fd => fd?,
+                };
+                self.register.lock()?.renewed(at, handle, fd);
+            }
+            from = at + 1;
+        }
     }
 
     /// The pollers this one is in.
@@ -294,9 +325,31 @@ impl Poller {
     }
 
     /// A descriptor that is readable when an entry is ready: pollers can be nested.
-    pub fn fileno(&self) -> i32 {
-        self.register.lock().kernel().epoll.as_raw_fd()
+    ///
+    /// # Errors
+    /// In a forked child, those of making an epoll.
+    pub fn fileno(&self) -> Result<i32> {
+        self.changing(|register| {
+            register.exposed = true;
+            Ok(self.kernel.fileno())
+        })
     }
+}
+
+/// What a socket that knows more than the kernel says of its readiness.
+fn find_out<W: Watched>(question: &Question) -> Truth {
+    match W::hold(question.handle) {
+        Ok(held) => Truth {
+            events: held.true_events(question.events, question.seen) as u32,
+            ask: held.kernel_events(question.events),
+        },
+        Err(_) => Truth { events: 0, ask: 0 },
+    }
+}
+
+/// Whether a deadline has come.
+fn is_over(deadline: &mut Deadline) -> bool {
+    deadline.remaining().is_some_and(|left| left.is_zero())
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The poller against real sockets: what it reports, once and truly, through closes and reuse.
 
-use std::time::Duration;
+use std::ops::Deref;
+use std::os::fd::AsRawFd;
 
 use super::*;
+use crate::object::{self, Held};
 use crate::socket::Socket;
 
 const IN: u32 = libc::POLLIN as u32;
@@ -15,13 +17,28 @@ fn pair() -> (Handle, Handle) {
     (a, b)
 }
 
-type Handle = crate::handle::Handle;
+/// A poller with a handle, which is closed at the end.
+struct Named(Handle, Held);
 
-fn poller() -> Arc<Poller> {
-    Poller::new().unwrap_or_else(|e| panic!("{e:?}"))
+impl Deref for Named {
+    type Target = object::Poller;
+    fn deref(&self) -> &object::Poller {
+        self.1.poller().unwrap_or_else(|e| panic!("{e:?}"))
+    }
 }
 
-fn wait(p: &Poller, timeout_us: i64) -> Vec<(Source, u32, u64)> {
+impl Drop for Named {
+    fn drop(&mut self) {
+        let _ = object::close(self.0);
+    }
+}
+
+fn poller() -> Named {
+    let made = object::insert_poller().and_then(|h| Ok(Named(h, object::pin(h)?)));
+    made.unwrap_or_else(|e| panic!("{e:?}"))
+}
+
+fn wait(p: &object::Poller, timeout_us: i64) -> Vec<(Source, u32, u64)> {
     let mut seen = Vec::new();
     let n = p.wait(64, timeout_us, |at, e| {
         assert_eq!(at, seen.len());
@@ -67,7 +84,7 @@ fn level_edge_and_one_shot() {
 #[test]
 fn bad_input_has_a_code_each() {
     let (p, (a, b)) = (poller(), pair());
-    let Ok(h) = object::insert(Object::Poller(p.clone())) else { panic!("insert") };
+    let h = p.0;
     let err = |e| Err(Error::os(e));
     for mask in [0, ONESHOT, EDGE, IN | 0x0100_0000, u32::MAX] {
         assert_eq!(p.add(Source::Handle(a), mask, 0), err(libc::EINVAL), "{mask:x}");
@@ -123,23 +140,23 @@ fn what_is_left_of_a_plain_descriptor_is_forgotten() {
 
 #[test]
 fn wake_and_close_end_a_wait_in_another_thread() {
-    let p = poller();
-    let Ok(h) = object::insert(Object::Poller(p.clone())) else { panic!("insert") };
-    p.wake();
-    assert_eq!(wait(&p, -1), [], "a wake before the wait counts for it");
-    assert_eq!(wait(&p, 0), []);
+    let named = poller();
+    let p: &object::Poller = &named;
+    let wake = || assert_eq!(p.wake(), Ok(()));
+    wake();
+    assert_eq!(wait(p, -1), [], "a wake before the wait counts for it");
+    assert_eq!(wait(p, 0), []);
     // Whether the wait has begun when it is ended is up to the scheduler: both orders are right.
-    let in_thread = |p: &Arc<Poller>| {
-        let p = p.clone();
-        std::thread::spawn(move || p.wait(1, -1, |_, _| ()))
-    };
-    let waiting = in_thread(&p);
-    p.wake();
-    assert_eq!(waiting.join().ok(), Some(Ok(0)));
-    let waiting = in_thread(&p);
-    std::thread::sleep(Duration::from_millis(5));
-    close(h);
-    assert_eq!(waiting.join().ok(), Some(Err(Error::os(libc::EBADF))));
+    std::thread::scope(|s| {
+        let in_thread = || s.spawn(|| p.wait(1, -1, |_, _| ()));
+        let waiting = in_thread();
+        wake();
+        assert_eq!(waiting.join().ok(), Some(Ok(0)));
+        let waiting = in_thread();
+        std::thread::sleep(Duration::from_millis(5));
+        close(named.0);
+        assert_eq!(waiting.join().ok(), Some(Err(Error::os(libc::EBADF))));
+    });
 }
 
 #[test]
@@ -154,4 +171,81 @@ fn plain_files_are_always_ready() {
     assert_eq!(p.modify(s, IN | ONESHOT, 4), Ok(()));
     assert_eq!(wait(&p, -1), [(s, IN, 4)]);
     assert_eq!(wait(&p, 0), []);
+}
+
+#[test]
+fn each_wake_ends_a_wait_and_those_that_nobody_waits_for_are_one() {
+    let named = poller();
+    let p: &object::Poller = &named;
+    std::thread::scope(|s| {
+        let waits: Vec<_> = (0..4).map(|_| s.spawn(|| p.wait(1, -1, |_, _| ()))).collect();
+        while p.register.lock().map(|r| r.waiting) != Ok(4) {
+            std::thread::yield_now();
+        }
+        (0..4).for_each(|_| assert_eq!(p.wake(), Ok(())));
+        waits.into_iter().for_each(|w| assert_eq!(w.join().ok(), Some(Ok(0))));
+    });
+    (0..4).for_each(|_| assert_eq!(p.wake(), Ok(())));
+    assert_eq!(wait(p, -1), []);
+    let begun = std::time::Instant::now();
+    assert_eq!(wait(p, 5_000), [], "and no second wait ends for them");
+    assert!(begun.elapsed() >= Duration::from_millis(5));
+}
+
+#[test]
+fn a_poller_in_a_poller() {
+    let (outer, inner, (a, b)) = (poller(), poller(), pair());
+    let s = Source::Handle(inner.0);
+    assert_eq!(outer.add(s, IN, 1), Ok(()));
+    assert_eq!(inner.add(Source::Handle(a), IN, 2), Ok(()));
+    assert_eq!(wait(&outer, 0), []);
+    send(b);
+    assert_eq!(wait(&outer, -1), [(s, IN, 1)]);
+    assert_eq!(wait(&inner, -1), [(Source::Handle(a), IN, 2)]);
+    // What no kernel knows of shows through as well.
+    close(a);
+    assert_eq!(wait(&outer, -1), [(s, IN, 1)]);
+    assert_eq!(wait(&inner, -1), [(Source::Handle(a), NVAL, 2)]);
+    assert_eq!(wait(&outer, 0), []);
+    close(b);
+}
+
+#[test]
+fn an_inner_poller_that_got_another_epoll_is_still_watched() {
+    let (outer, inner, (a, b)) = (poller(), poller(), pair());
+    assert_eq!(outer.add(Source::Handle(inner.0), IN, 1), Ok(()));
+    let Ok(dup) = object::pin(a).and_then(|s| s.socket()?.dup()) else { panic!("dup") };
+    let fd = dup.fileno();
+    assert_eq!(inner.add(Source::Fd(fd), IN, 5), Ok(()));
+    drop(dup);
+    send(b);
+    assert_eq!(wait(&inner, -1).len(), 1);
+    assert_eq!(inner.remove(Source::Fd(fd)), Ok(()));
+    assert_eq!(wait(&inner, 0), [], "and the epoll that still has it is replaced");
+    assert_eq!(wait(&inner, 0), []);
+    assert_eq!(wait(&outer, 0), []);
+    let (c, d) = pair();
+    assert_eq!(inner.add(Source::Handle(c), IN, 6), Ok(()));
+    send(d);
+    assert_eq!(wait(&outer, 1_000_000), [(Source::Handle(inner.0), IN, 1)]);
+    for h in [a, b, c, d] {
+        close(h);
+    }
+}
+
+#[test]
+fn with_room_for_one_nobody_starves() {
+    let Ok(file) = std::fs::File::open("/proc/self/exe") else { panic!("open") };
+    let (p, (a, b)) = (poller(), pair());
+    let (file, s) = (Source::Fd(file.as_raw_fd()), Source::Handle(a));
+    assert_eq!(p.add(file, IN, 1), Ok(()));
+    assert_eq!(p.add(s, IN, 2), Ok(()));
+    send(b);
+    let mut seen = [0; 3];
+    for _ in 0..20 {
+        assert_eq!(p.wait(1, -1, |_, e| seen[e.data as usize] += 1), Ok(1));
+    }
+    assert!(seen[1] >= 5 && seen[2] >= 5, "{seen:?}");
+    close(a);
+    close(b);
 }

@@ -27,10 +27,10 @@ use crate::addr::Addr;
 use crate::error::causes::USOCKET_ETLS_NOT_WRAPPED;
 use crate::error::{Error, Result};
 use crate::numbers::USOCKET_IPPROTO_SEC as IPPROTO_SEC;
-use crate::poller::Watchers;
 use crate::sys::{net, process};
 use crate::tls::session::Session;
 use crate::wait::{self, Deadline};
+use crate::watchers::Watchers;
 
 mod carrier;
 mod message;

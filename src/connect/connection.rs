@@ -9,11 +9,11 @@ pub use super::race::Failure;
 use super::race::Race;
 use crate::addr::Addr;
 use crate::error::{Error, Result};
-use crate::poller::Watchers;
 use crate::socket::Socket;
 use crate::sys::names::Query;
 use crate::sys::{poll, process};
 use crate::wait::{self, Deadline};
+use crate::watchers::Watchers;
 
 /// A connection under way. Its descriptor is readable when it has come to its end.
 ///

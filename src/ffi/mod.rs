@@ -27,6 +27,7 @@ use crate::error::{self, Error, Result};
 use crate::handle::{Handle, Pin};
 use crate::object::{self, Object, Stream};
 use crate::socket::Socket;
+use crate::sys::fork;
 
 /// What an export can return: a number that has room for a negative error.
 pub(crate) trait Number: From<i32> + PartialOrd + Copy {}
@@ -50,8 +51,10 @@ fn without_handle<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
 /// [`guard`] for an export about sentences, which leaves them alone.
 #[inline]
 fn guard_sentences<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
-    catch_unwind(AssertUnwindSafe(|| number(body())))
-        .unwrap_or_else(|_| T::from(-libc::ENOTRECOVERABLE))
+    let value = catch_unwind(AssertUnwindSafe(|| number(body())))
+        .unwrap_or_else(|_| T::from(-libc::ENOTRECOVERABLE));
+    settle();
+    value
 }
 
 /// [`guard`] for an export about one socket.
@@ -81,10 +84,20 @@ fn on_object<T: Number>(handle: Handle, body: impl FnOnce(&Object) -> Result<T>)
 #[inline]
 fn on_pin<T: Number>(handle: Handle, body: impl FnOnce(&Pin<'_, Object>) -> Result<T>) -> T {
     let run = || body(&object::pin(handle)?).inspect_err(|_| error::forget());
-    catch_unwind(AssertUnwindSafe(|| number(run()))).unwrap_or_else(|_| {
+    let value = catch_unwind(AssertUnwindSafe(|| number(run()))).unwrap_or_else(|_| {
         let _ = object::close(handle);
         T::from(-libc::ENOTRECOVERABLE)
-    })
+    });
+    settle();
+    value
+}
+
+/// Every call ends with it: a forked child may have things to let go of.
+#[inline]
+fn settle() {
+    if fork::unsettled() {
+        object::settle();
+    }
 }
 
 /// A result as it crosses the ABI. What is no error is never negative.

@@ -3,8 +3,9 @@
 use super::guard;
 use super::library::usocket_t;
 use crate::error::{Error, Result};
-use crate::poll::{self, Entry, Source};
-use crate::sys;
+use crate::poll::{self, Entry};
+use crate::sys::{self, memory};
+use crate::watchers::Source;
 
 /// One entry of usocket_poll, as `struct pollfd` is of poll(2).
 #[repr(C)]
@@ -55,11 +56,9 @@ pub unsafe extern "C" fn usocket_poll(fds: *mut usocket_pollfd, n: usize, timeou
         // SAFETY: the caller's array, as documented.
         let fds = unsafe { entries(fds, n) }?;
         let (mut few, mut many) = ([Entry::NONE; poll::FEW], Vec::new());
-        let set = if n <= poll::FEW {
-            &mut few[..n]
-        } else {
-            many.resize(n, Entry::NONE);
-            &mut many[..]
+        let set = match n {
+            ..=poll::FEW => &mut few[..n],
+            _ => memory::fill(&mut many, Entry::NONE, n)?,
         };
         set.iter_mut().zip(&*fds).for_each(|(e, f)| *e = entry(f));
         let ready = poll::poll(set, timeout_us)?;

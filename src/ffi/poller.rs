@@ -3,9 +3,9 @@
 use super::library::{usocket_poller_t, usocket_t};
 use super::{on_object, without_handle};
 use crate::error::{Error, Result};
-use crate::object::{self, Object};
-use crate::poll::Source;
-use crate::poller::{Event, Poller};
+use crate::object;
+use crate::poller::Event;
+use crate::watchers::Source;
 
 /// What usocket_poller_wait reports about one registration.
 #[repr(C)]
@@ -52,7 +52,7 @@ fn source(s: usocket_t, fd: i32) -> Result<Source> {
 /// Ownership: the handle is the caller's, to be given to usocket_close.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_create() -> usocket_poller_t {
-    without_handle(|| object::insert(Object::Poller(Poller::new()?)))
+    without_handle(object::insert_poller)
 }
 
 /// Registers the handle `s` with a poller, or, when `s` is 0, the descriptor `fd`, which is none
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn usocket_poller_wait(
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_wake(poller: usocket_poller_t) -> i32 {
     on_object(poller, |p| {
-        p.poller()?.wake();
+        p.poller()?.wake()?;
         Ok(0)
     })
 }

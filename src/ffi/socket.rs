@@ -119,13 +119,7 @@ pub unsafe extern "C" fn usocket_socketpair(
 /// Ownership: on success the descriptor is the handle's and closed with it.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_from_fd(fd: i32) -> usocket_t {
-    without_handle(|| {
-        object::insert_or(Socket::from_fd(fd)?, |refused| {
-            if let Object::Socket(socket) = refused {
-                socket.into_fd();
-            }
-        })
-    })
+    without_handle(|| object::insert_with(|| Socket::from_fd(fd)))
 }
 
 /// Gives up the descriptor without closing it; the handle is stale afterwards.

@@ -1,19 +1,18 @@
-//! A poller's register: its entries, what the kernel has of them, and what is to be looked at first.
+//! A poller's register: its entries, what is to be looked at, and who is to be woken for it.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::Event;
+use super::kernel::Kernel;
+use super::places::{List, Places};
 use crate::error::{Error, Result};
-use crate::handle::Pin;
+use crate::handle::Handle;
 use crate::numbers::{USOCKET_POLLER_EDGE as EDGE, USOCKET_POLLER_ONESHOT as ONESHOT};
-use crate::object::{self, Object};
-use crate::poll::Source;
-use crate::sys::{poll as sys, process};
+use crate::sys::process;
+use crate::watchers::{Source, Watched};
 
-const EVENTS: u32 = (libc::POLLIN
+pub(super) const EVENTS: u32 = (libc::POLLIN
     | libc::POLLPRI
     | libc::POLLOUT
     | libc::POLLERR
@@ -25,60 +24,118 @@ const EVENTS: u32 = (libc::POLLIN
     | libc::POLLWRBAND
     | libc::POLLRDHUP) as u32;
 
-/// The kernel's token of the poller's own eventfd.
-pub(super) const WAKE: u64 = u64::MAX;
-
-/// A map by source. No stranger chooses the keys, so its hash needs no random seed.
-pub(super) type BySource<T> = HashMap<Source, T, BuildHasherDefault<DefaultHasher>>;
-
-/// What the kernel has of a poller.
-pub(super) struct Kernel {
-    pub(super) epoll: OwnedFd,
-    /// An eventfd, in the epoll, that ends a wait.
-    pub(super) wake: OwnedFd,
-}
-
 pub(super) struct Register {
-    kernel: Arc<Kernel>,
-    forks: u32,
+    /// [`process::forks`] when the kernel's set was made.
+    pub(super) forks: u32,
     /// The kernel reports something that is not in the register and cannot be taken out.
-    haunted: bool,
+    pub(super) haunted: bool,
     /// How many entries were taken out so far.
-    taken: u64,
-    entries: Vec<Slot>,
-    free: Vec<u32>,
-    by_source: BySource<u32>,
+    pub(super) taken: u64,
+    /// How many threads sleep in the kernel, or are on their way back.
+    pub(super) waiting: u32,
+    /// How many waits are to be ended for nothing.
+    pub(super) wakes: u32,
+    /// For ever: the poller is closed.
+    pub(super) closed: bool,
+    /// Somebody may wait for the descriptor itself.
+    pub(super) exposed: bool,
+    /// The bell is readable.
+    pub(super) rung: bool,
+    /// With room for one event, the kernel and what is poked take turns.
+    kernels_turn: bool,
+    /// Numbers the waits.
+    serial: u32,
+    places: Places<Kept>,
+    by_source: HashMap<u64, u32, BuildHasherDefault<Mix>>,
     /// Closed while registered: to be reported once.
-    gone: Vec<Event>,
-    /// Places to look at before sleeping.
-    poked: Vec<u32>,
+    gone: List,
+    /// To be looked at before a sleep.
+    poked: List,
 }
 
-struct Slot {
-    generation: u32,
-    entry: Option<Entry>,
+/// What a place holds.
+enum Kept {
+    Entry(Entry),
+    /// Of an entry that was taken out, to be reported once.
+    Gone(Event),
 }
 
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
-    source: Source,
-    fd: i32,
+    pub(super) source: Source,
+    pub(super) fd: i32,
     /// The caller's events and flags.
-    mask: u32,
-    data: u64,
+    pub(super) mask: u32,
+    pub(super) data: u64,
     /// What the kernel was asked for last.
-    asked: u32,
+    pub(super) asked: u32,
     /// Its readiness is not the kernel's to tell: a layered socket, or a plain file.
-    layered: bool,
-    poked: bool,
+    pub(super) layered: bool,
+    /// See [`Watched::renews`].
+    pub(super) renews: bool,
     /// Reported under ONESHOT, and not modified since.
     silent: bool,
+    /// In the list of those to be looked at.
+    poked: bool,
+    /// The last wait that has reported it.
+    reported: u32,
+}
+
+/// What a wait knows before it asks the kernel.
+pub(super) struct Before {
+    /// How many events it has put.
+    pub(super) put: usize,
+    /// How many poked entries it is to look at.
+    pub(super) poked: usize,
+    /// How many events there is room for the kernel to report.
+    pub(super) room: usize,
+    /// Whether it may sleep: there is nothing to report.
+    pub(super) idle: bool,
+    pub(super) taken: u64,
+    pub(super) serial: u32,
+}
+
+/// What is to be said about an entry.
+pub(super) enum Report {
+    Nothing,
+    Event(Event),
+    /// To be found out, without the lock, and told to [`Register::told`].
+    Ask(Question),
+}
+
+/// What a socket is to be asked that knows more than the kernel.
+pub(super) struct Question {
+    token: u64,
+    pub(super) handle: Handle,
+    pub(super) events: i16,
+    pub(super) seen: i16,
+}
+
+/// Its answer.
+pub(super) struct Truth {
+    pub(super) events: u32,
+    /// What to ask the kernel for from now on.
+    pub(super) ask: i16,
 }
 
 impl Entry {
-    /// What the kernel reports of it is all there is to say, and to do.
-    fn plain(&self) -> bool {
-        !self.layered && !self.silent && self.mask & ONESHOT == 0
+    /// What to register.
+    pub(super) fn new<W: Watched>(
+        source: Source,
+        held: Option<&W>,
+        mask: u32,
+        data: u64,
+    ) -> Result<Entry> {
+        let events = (mask & EVENTS) as i16;
+        let (fd, asked, layered) = match (source, held) {
+            (Source::Fd(fd), _) => (fd, events, false),
+            (_, Some(held)) => (held.fd()?, held.kernel_events(events), !held.kernel_knows()),
+            (_, None) => return Err(Error::os(libc::EBADF)),
+        };
+        let renews = held.is_some_and(W::renews);
+        let asked = asked as u32 & EVENTS & !(libc::POLLNVAL as u32) | mask & (EDGE | ONESHOT);
+        let (silent, poked, reported) = (false, false, 0);
+        Ok(Entry { source, fd, mask, data, asked, layered, renews, silent, poked, reported })
     }
 
     fn event(&self, events: u32) -> Event {
@@ -86,282 +143,303 @@ impl Entry {
     }
 }
 
-/// The events of a mask, without the flags.
-fn events_of(mask: u32) -> i16 {
-    (mask & EVENTS) as i16
-}
-
-impl Kernel {
-    fn new() -> Result<Arc<Kernel>> {
-        let (epoll, wake) = (sys::epoll()?, sys::eventfd()?);
-        let events = libc::EPOLLIN as u32;
-        sys::epoll_ctl(&epoll, libc::EPOLL_CTL_ADD, wake.as_raw_fd(), events, WAKE)?;
-        Ok(Arc::new(Kernel { epoll, wake }))
-    }
-
-    pub(super) fn signal(&self) {
-        // It can only fail by being readable already.
-        let _ = sys::signal(&self.wake);
-    }
-}
-
 impl Register {
-    pub(super) fn new() -> Result<Register> {
-        Ok(Register {
-            kernel: Kernel::new()?,
+    pub(super) fn new() -> Register {
+        Register {
             forks: process::forks(),
             haunted: false,
             taken: 0,
-            entries: Vec::new(),
-            free: Vec::new(),
-            by_source: BySource::default(),
-            gone: Vec::new(),
-            poked: Vec::new(),
-        })
-    }
-
-    /// How many entries were taken out so far.
-    pub(super) fn taken(&self) -> u64 {
-        self.taken
-    }
-
-    pub(super) fn kernel(&self) -> &Arc<Kernel> {
-        &self.kernel
-    }
-
-    /// Makes sure that the epoll is this process's own, and true to the register.
-    pub(super) fn refresh(&mut self) -> Result<()> {
-        let forks = process::forks();
-        if self.forks != forks || self.haunted {
-            let old = std::mem::replace(&mut self.kernel, Kernel::new()?);
-            if self.forks == forks {
-                // Whoever waits on the old one comes over. (A parent's is none of our business.)
-                old.signal();
-            }
-            self.forks = forks;
-            self.haunted = false;
-            for at in 0..self.entries.len() {
-                self.refill(at);
-            }
+            waiting: 0,
+            wakes: 0,
+            closed: false,
+            exposed: false,
+            rung: false,
+            kernels_turn: false,
+            serial: 0,
+            places: Places::new(),
+            by_source: HashMap::default(),
+            gone: List::EMPTY,
+            poked: List::EMPTY,
         }
-        Ok(())
     }
 
-    pub(super) fn add(&mut self, mut entry: Entry) -> Result<()> {
-        if self.by_source.contains_key(&entry.source) {
+    /// Whether the kernel's set is this process's own.
+    pub(super) fn is_ours(&self) -> bool {
+        self.forks == process::forks()
+    }
+
+    /// Whether somebody is to be woken.
+    pub(super) fn has_news(&self) -> bool {
+        let ready = self.wakes > 0 || self.gone.len() + self.poked.len() > 0;
+        self.closed || (self.haunted && self.waiting > 0) || (ready && self.is_watched())
+    }
+
+    fn is_watched(&self) -> bool {
+        self.waiting > 0 || self.exposed
+    }
+
+    fn entry(&self, at: u32) -> Option<&Entry> {
+        match self.places.get(at) {
+            Some(Kept::Entry(entry)) => Some(entry),
+            _ => None,
+        }
+    }
+
+    fn entry_mut(&mut self, at: u32) -> Option<&mut Entry> {
+        match self.places.get_mut(at) {
+            Some(Kept::Entry(entry)) => Some(entry),
+            _ => None,
+        }
+    }
+
+    pub(super) fn add(&mut self, kernel: &Kernel, mut entry: Entry) -> Result<()> {
+        if self.by_source.contains_key(&key(entry.source)) {
             return Err(Error::os(libc::EEXIST));
         }
-        let at = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(Slot { generation: 0, entry: None });
-            (self.entries.len() - 1) as u32
-        });
-        let result = self.ask(libc::EPOLL_CTL_ADD, at, &mut entry);
-        if let Err(e) = result {
-            self.free.push(at);
-            return Err(e);
-        }
-        self.entries[at as usize].entry = Some(entry);
-        self.by_source.insert(entry.source, at);
-        if entry.layered {
-            self.poke(at);
+        self.by_source.try_reserve(1).map_err(|_| Error::os(libc::ENOMEM))?;
+        self.places.reserve()?;
+        kernel.ask(libc::EPOLL_CTL_ADD, &mut entry, self.places.next())?;
+        if let Some(at) = self.places.put(Kept::Entry(entry)) {
+            self.by_source.insert(key(entry.source), at);
+            if entry.layered {
+                self.poke(at);
+            }
         }
         Ok(())
     }
 
-    pub(super) fn modify(&mut self, mut entry: Entry) -> Result<()> {
-        let at = *self.by_source.get(&entry.source).ok_or(Error::os(libc::ENOENT))?;
-        match self.ask(libc::EPOLL_CTL_MOD, at, &mut entry) {
+    pub(super) fn modify(&mut self, kernel: &Kernel, mut entry: Entry) -> Result<()> {
+        let at = *self.by_source.get(&key(entry.source)).ok_or(Error::os(libc::ENOENT))?;
+        let token = self.places.token(at);
+        match kernel.ask(libc::EPOLL_CTL_MOD, &mut entry, token) {
             // A descriptor that was closed and opened again outside left the kernel's set.
-            Err(e) if e.is(libc::ENOENT) => self.ask(libc::EPOLL_CTL_ADD, at, &mut entry)?,
+            Err(e) if e.is(libc::ENOENT) => kernel.ask(libc::EPOLL_CTL_ADD, &mut entry, token)?,
             other => other?,
         }
-        let slot = &mut self.entries[at as usize];
-        entry.poked = slot.entry.is_some_and(|old| old.poked);
-        slot.entry = Some(entry);
+        if let Some(old) = self.entry_mut(at) {
+            *old = Entry { poked: old.poked, reported: old.reported, ..entry };
+        }
         if entry.layered {
             self.poke(at);
         }
         Ok(())
     }
 
-    /// Tells the kernel what `entry` is to be asked for.
-    fn ask(&self, op: i32, at: u32, entry: &mut Entry) -> Result<()> {
-        let token = u64::from(self.entries[at as usize].generation) << 32 | u64::from(at);
-        match sys::epoll_ctl(&self.kernel.epoll, op, entry.fd, entry.asked, token) {
-            // A plain file: always ready, as poll(2) has it, and nothing epoll would take.
-            Err(e) if e.raw_os_error() == Some(libc::EPERM) && is_fd(entry.source) => {
-                entry.layered = true;
-                Ok(())
-            }
-            other => Ok(other?),
-        }
-    }
-
-    /// Takes an entry out; with `report`, it is reported as gone.
-    pub(super) fn take(&mut self, source: Source, report: bool) -> Option<()> {
-        let at = self.by_source.remove(&source)?;
-        let slot = self.entries.get_mut(at as usize)?;
-        let entry = slot.entry.take()?;
+    /// Takes an entry out; with `report`, the next wait says that it is gone. False if it is not in.
+    pub(super) fn take(&mut self, kernel: &Kernel, source: Source, report: bool) -> bool {
+        let Some(at) = self.by_source.remove(&key(source)) else { return false };
+        let Some(entry) = self.entry(at).copied() else { return false };
+        self.places.outdate(at);
         self.taken += 1;
-        slot.generation = slot.generation.wrapping_add(1) & (u32::MAX >> 1);
-        self.free.push(at);
         // In a child that has not used it, the kernel's set is the parent's: not ours to change.
-        if self.forks == process::forks() {
-            let _ = sys::epoll_ctl(&self.kernel.epoll, libc::EPOLL_CTL_DEL, entry.fd, 0, 0);
+        if self.is_ours() {
+            kernel.forget(entry.fd);
+        }
+        if entry.poked {
+            self.poked.remove(&mut self.places, at);
         }
         if report {
-            self.gone.push(Event { source, events: libc::POLLNVAL as u32, data: entry.data });
-            self.kernel.signal();
+            self.places.set(at, Kept::Gone(entry.event(libc::POLLNVAL as u32)));
+            self.gone.push(&mut self.places, at);
+        } else {
+            self.places.empty(at);
         }
-        Some(())
+        true
     }
 
-    /// Has an entry looked at before the next sleep, and ends the one under way.
-    pub(super) fn poke_source(&mut self, source: Source) {
-        let Some(at) = self.by_source.get(&source).copied() else { return };
-        if let Some(entry) = self.entries[at as usize].entry.as_mut() {
+    /// Has an entry looked at before the next sleep.
+    pub(super) fn poke_source(&mut self, kernel: &Kernel, source: Source) {
+        let Some(at) = self.by_source.get(&key(source)).copied() else { return };
+        let (ours, token) = (self.is_ours(), self.places.token(at));
+        let Some(entry) = self.entry_mut(at) else { return };
+        if !entry.renews {
             // Until it was wrapped, the kernel alone did know.
             entry.layered = true;
+            self.poke(at);
+        } else if ours {
+            // There is another object behind its descriptor.
+            let _ = kernel.ask(libc::EPOLL_CTL_ADD, entry, token);
         }
-        self.poke(at);
-        self.kernel.signal();
     }
 
     fn poke(&mut self, at: u32) {
-        if let Some(entry) = self.entries[at as usize].entry.as_mut().filter(|e| !e.poked) {
+        if let Some(entry) = self.entry_mut(at).filter(|e| !e.poked) {
             entry.poked = true;
-            self.poked.push(at);
+            self.poked.push(&mut self.places, at);
         }
     }
 
-    /// Reports what needs no asking: what is gone, which it puts and counts, and poked entries that
-    /// are ready as they are, which go to `first`.
-    pub(super) fn look_first(
-        &mut self,
-        max: usize,
-        first: &mut BySource<Event>,
-        put: &mut impl FnMut(usize, Event),
-    ) -> usize {
+    /// Begins a wait for `max` events: reports what is gone, and says what else there is to do.
+    pub(super) fn before(&mut self, max: usize, put: &mut impl FnMut(usize, Event)) -> Before {
         let mut n = 0;
         while n < max {
-            let Some(event) = self.gone.pop() else { break };
-            put(n, event);
-            n += 1;
-        }
-        for at in std::mem::take(&mut self.poked) {
-            let slot = &mut self.entries[at as usize];
-            let Some(entry) = slot.entry.as_mut() else { continue };
-            entry.poked = false;
-            if n + first.len() == max {
-                self.poke(at);
-            } else if let Some(event) = self.report(at, 0, true) {
-                first.insert(event.source, event);
+            let Some(at) = self.gone.pop(&mut self.places) else { break };
+            if let Some(Kept::Gone(event)) = self.places.get(at) {
+                put(n, *event);
+                n += 1;
             }
+            self.places.empty(at);
         }
-        n
-    }
-
-    /// The caller's event for one of the kernel's, from a wait begun when `taken` had been taken out.
-    #[inline]
-    pub(super) fn truth(&mut self, token: u64, seen: u32, taken: u64) -> Option<Event> {
-        let at = token as u32;
-        let slot = self.entries.get(at as usize)?;
-        match &slot.entry {
-            Some(entry) if u64::from(slot.generation) == token >> 32 => match seen & EVENTS {
-                // Most of them: the kernel knows, and will say it again.
-                events @ 1.. if entry.plain() => Some(entry.event(events)),
-                _ => self.report(at, seen, false),
-            },
-            _ => {
-                // It may have been taken out meanwhile. If nothing was, it is a descriptor closed
-                // outside while a dup of it lives: only a new epoll forgets that one.
-                self.haunted |= self.taken == taken;
-                None
+        let left = max - n;
+        let kept = match (left, self.poked.len()) {
+            (0, _) | (_, 0) => 0,
+            (1, _) => {
+                self.kernels_turn = !self.kernels_turn;
+                usize::from(!self.kernels_turn)
             }
-        }
-    }
-
-    /// What an entry has to say when the kernel says `seen`. `first` is before asking the kernel.
-    #[inline(never)]
-    fn report(&mut self, at: u32, seen: u32, first: bool) -> Option<Event> {
-        let entry = self.entries.get(at as usize)?.entry.filter(|e| !e.silent)?;
-        let mut events = seen & EVENTS;
-        if entry.layered {
-            events = self.layered(at, entry, seen);
-            // Level-triggered: it stays so until it is looked at again.
-            if events != 0 && entry.mask & (EDGE | ONESHOT) == 0 {
-                self.poke(at);
-            }
-        }
-        if events == 0 || (first && !entry.layered) {
-            return None;
-        }
-        if entry.mask & ONESHOT != 0 {
-            self.silence(at, entry.layered);
-        }
-        Some(entry.event(events))
-    }
-
-    /// The truth about an entry the kernel does not know all about.
-    fn layered(&mut self, at: u32, mut entry: Entry, seen: u32) -> u32 {
-        let events = events_of(entry.mask);
-        let Source::Handle(handle) = entry.source else {
-            return (events & (libc::POLLIN | libc::POLLOUT)) as u32;
+            (_, poked) => poked.min(left / 2),
         };
-        let Ok(pin) = object::pin(handle) else { return 0 };
-        let Object::Socket(socket) = &*pin else { return 0 };
-        let truth = socket.true_events(events, (seen & EVENTS) as i16);
-        let asked = socket.kernel_events(events) as u32 | entry.mask & (EDGE | ONESHOT);
-        if asked != entry.asked || entry.mask & ONESHOT != 0 {
-            entry.asked = asked;
-            if self.ask(libc::EPOLL_CTL_MOD, at, &mut entry).is_ok() {
-                self.entries[at as usize].entry = Some(entry);
+        // 0 is no wait's.
+        self.serial = self.serial.wrapping_add(1).max(1);
+        Before {
+            put: n,
+            poked: self.poked.len(),
+            room: left - kept,
+            idle: n == 0 && self.poked.len() == 0 && self.wakes == 0,
+            taken: self.taken,
+            serial: self.serial,
+        }
+    }
+
+    /// What to say about an event of the kernel's.
+    #[inline]
+    pub(super) fn seen(&mut self, token: u64, seen: u32, before: &Before) -> Report {
+        let Some(at) = self.places.find(token) else {
+            // It may have been taken out meanwhile. If nothing was, it is a descriptor closed
+            // outside while a dup of it lives: only a new epoll forgets that one.
+            self.haunted |= self.taken == before.taken;
+            return Report::Nothing;
+        };
+        let events = seen & EVENTS;
+        match self.entry(at) {
+            // Most of them: the kernel knows, and will say it again.
+            Some(e) if events != 0 && !e.layered && !e.silent && e.mask & ONESHOT == 0 => {
+                Report::Event(e.event(events))
+            }
+            _ => self.look(at, events, before.serial),
+        }
+    }
+
+    /// What to say about the next of the poked entries that a wait is to look at, if it has not
+    /// said it already.
+    pub(super) fn next_poked(&mut self, before: &mut Before) -> Option<Report> {
+        before.poked = before.poked.checked_sub(1)?;
+        let at = self.poked.pop(&mut self.places)?;
+        let entry = self.entry_mut(at)?;
+        entry.poked = false;
+        if entry.reported == before.serial {
+            self.poke(at);
+            return Some(Report::Nothing);
+        }
+        Some(self.look(at, 0, before.serial))
+    }
+
+    /// What an entry has to say when the kernel says `seen`.
+    #[inline(never)]
+    fn look(&mut self, at: u32, seen: u32, serial: u32) -> Report {
+        let token = self.places.token(at);
+        let Some(entry) = self.entry(at).filter(|e| !e.silent) else { return Report::Nothing };
+        let events = (entry.mask & EVENTS) as i16;
+        match entry.source {
+            _ if !entry.layered => self.say(at, seen, serial),
+            // A plain file is always ready, as poll(2) has it.
+            Source::Fd(_) => self.say(at, (events & (libc::POLLIN | libc::POLLOUT)) as u32, serial),
+            Source::Handle(handle) => {
+                Report::Ask(Question { token, handle, events, seen: seen as i16 })
             }
         }
-        truth as u32
     }
 
-    /// After ONESHOT: nothing of this entry until it is modified.
-    /// The kernel sees to it for an event of its own (`armed` false).
-    fn silence(&mut self, at: u32, armed: bool) {
-        let Some(entry) = self.entries[at as usize].entry.as_mut() else { return };
-        entry.silent = true;
-        if !armed {
-            return;
+    /// Goes on with a [`Question`] when it is answered.
+    pub(super) fn told(
+        &mut self,
+        kernel: &Kernel,
+        question: &Question,
+        truth: &Truth,
+        serial: u32,
+    ) -> Report {
+        let Some(at) = self.places.find(question.token) else { return Report::Nothing };
+        let ours = self.is_ours();
+        let Some(entry) = self.entry_mut(at).filter(|e| !e.silent) else { return Report::Nothing };
+        // A callback of the host's may have forked.
+        let one_shot = entry.mask & ONESHOT != 0;
+        let ask = match truth.events {
+            1.. if one_shot => ONESHOT,
+            _ => truth.ask as u32 & EVENTS | entry.mask & (EDGE | ONESHOT),
+        };
+        // What the kernel has reported under ONESHOT, it will not report again.
+        if (ask != entry.asked || one_shot) && ours {
+            entry.asked = ask;
+            let _ = kernel.ask(libc::EPOLL_CTL_MOD, entry, question.token);
         }
-        let (fd, generation) = (entry.fd, self.entries[at as usize].generation);
-        let token = u64::from(generation) << 32 | u64::from(at);
-        let _ = sys::epoll_ctl(&self.kernel.epoll, libc::EPOLL_CTL_MOD, fd, ONESHOT, token);
+        self.say(at, truth.events, serial)
     }
 
-    /// Puts an entry into a new epoll.
-    fn refill(&mut self, at: usize) {
-        let Some(mut entry) = self.entries[at].entry else { return };
-        // What cannot be put back was closed in this process; its handle is stale.
-        let _ = self.ask(libc::EPOLL_CTL_ADD, at as u32, &mut entry);
-        self.entries[at].entry = Some(entry);
+    fn say(&mut self, at: u32, events: u32, serial: u32) -> Report {
+        let Some(entry) = self.entry_mut(at).filter(|_| events != 0) else {
+            return Report::Nothing;
+        };
+        entry.reported = serial;
+        let event = entry.event(events);
+        if entry.mask & ONESHOT != 0 {
+            // Nothing of this entry until it is modified.
+            entry.silent = true;
+        } else if entry.layered && entry.mask & EDGE == 0 {
+            // Level-triggered: it stays so until it is looked at again.
+            self.poke(at);
+        }
+        Report::Event(event)
+    }
+
+    /// Every entry, with its token.
+    pub(super) fn entries(&mut self) -> impl Iterator<Item = (u64, &mut Entry)> {
+        self.places.all().filter_map(|(token, kept)| match kept {
+            Kept::Entry(entry) => Some((token, entry)),
+            Kept::Gone(_) => None,
+        })
+    }
+
+    /// The next entry, from a place on, that a child must renew.
+    pub(super) fn next_to_renew(&self, from: u32) -> Option<(u32, Handle)> {
+        (from..self.places.len()).find_map(|at| match self.entry(at)? {
+            Entry { renews: true, source: Source::Handle(handle), .. } => Some((at, *handle)),
+            _ => None,
+        })
+    }
+
+    /// Notes the descriptor of an entry.
+    pub(super) fn renewed(&mut self, at: u32, handle: Handle, fd: i32) {
+        if let Some(entry) = self.entry_mut(at).filter(|e| e.source == Source::Handle(handle)) {
+            entry.fd = fd;
+        }
     }
 }
 
-pub(super) fn entry(
-    source: Source,
-    pin: Option<&Pin<'static, Object>>,
-    mask: u32,
-    data: u64,
-) -> Entry {
-    let events = events_of(mask);
-    let (fd, asked, layered) = match (source, pin.map(|p| &**p)) {
-        (Source::Fd(fd), _) => (fd, events, false),
-        (_, Some(Object::Socket(s))) => (s.fileno(), s.kernel_events(events), !s.kernel_knows()),
-        (_, Some(object)) => (object.fd().unwrap_or(-1), events, false),
-        (_, None) => (-1, events, false),
-    };
-    let asked = asked as u32 & EVENTS & !(libc::POLLNVAL as u32) | mask & (EDGE | ONESHOT);
-    Entry { source, fd, mask, data, asked, layered, poked: false, silent: false }
+fn key(source: Source) -> u64 {
+    match source {
+        Source::Handle(handle) => handle as u64,
+        Source::Fd(fd) => 1 << 63 | u64::from(fd as u32),
+    }
 }
 
-fn is_fd(source: Source) -> bool {
-    matches!(source, Source::Fd(_))
+/// A hash for small numbers. No stranger chooses them, so it needs no random seed.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.write_u64(u64::from(*b)));
+    }
+    #[inline]
+    fn write_u64(&mut self, n: u64) {
+        // Fibonacci hashing; the table looks at both ends of the number.
+        let mixed = (self.0 ^ n).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = mixed ^ mixed >> 32;
+    }
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 pub(super) fn check_mask(mask: u32) -> Result<()> {

@@ -7,10 +7,10 @@ use once_cell::race::OnceBox;
 use super::answer_at_once;
 use super::pool::Asked;
 use crate::error::Result;
-use crate::poller::Watchers;
 use crate::sys::names::{Answer, Query};
 use crate::sys::process;
 use crate::wait::Deadline;
+use crate::watchers::Watchers;
 
 /// A query under way. Its descriptor is readable when the answer is there.
 ///

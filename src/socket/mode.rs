@@ -128,6 +128,13 @@ impl Socket {
         net::end_operations(self.fd.as_fd());
     }
 
+    /// It is about to be closed, and a thread that forked in the midst of a call may come back to it:
+    /// that is to find nothing there. The connection, which another process has too, goes on.
+    pub fn give_up_number(&self) {
+        self.state.fetch_or(state::ENDED, Ordering::Release);
+        net::give_up_number(self.fd.as_fd());
+    }
+
     /// EBADF when it is being closed: where the kernel would go on for ever, a loop of tries ends.
     pub(super) fn live(&self) -> Result<()> {
         match self.state.load(Ordering::Acquire) & state::ENDED {

@@ -9,6 +9,7 @@ pub mod env;
 pub mod fork;
 pub mod futex;
 pub mod hook;
+pub mod memory;
 pub mod message;
 pub mod names;
 pub mod namespace;

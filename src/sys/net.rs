@@ -180,6 +180,18 @@ pub fn own_raw(fd: BorrowedFd<'static>) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd.as_raw_fd()) }
 }
 
+/// Lets the number name a dead descriptor: whoever uses it gets EBADF.
+pub fn give_up_number(fd: BorrowedFd<'_>) {
+    // SAFETY: as in `end_operations`.
+    unsafe {
+        let dead = libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC);
+        if dead >= 0 {
+            libc::dup3(dead, fd.as_raw_fd(), libc::O_CLOEXEC);
+            libc::close(dead);
+        }
+    }
+}
+
 /// Ends what other threads are doing on `fd`, for good, while the number stays taken.
 ///
 /// shutdown(2) alone wakes the threads that are already blocked, but it does not reach one that is

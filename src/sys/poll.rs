@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::time::{self, timespec};
@@ -48,6 +49,12 @@ pub fn epoll() -> io::Result<OwnedFd> {
     unsafe { cvt(libc::epoll_create1(libc::EPOLL_CLOEXEC)).map(|fd| OwnedFd::from_raw_fd(fd)) }
 }
 
+/// dup3(2): lets `old`'s number name what `new` is, close-on-exec
+pub fn replace(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
+    // SAFETY: both are open and ours; the number stays `old`'s.
+    cvt(unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) }).map(drop)
+}
+
 /// epoll_ctl(2)
 pub fn epoll_ctl(epoll: &OwnedFd, op: i32, fd: i32, events: u32, data: u64) -> io::Result<()> {
     let mut event = libc::epoll_event { events, u64: data };
@@ -55,35 +62,21 @@ pub fn epoll_ctl(epoll: &OwnedFd, op: i32, fd: i32, events: u32, data: u64) -> i
     cvt(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), op, fd, &mut event) }).map(drop)
 }
 
-/// epoll_pwait2(2) where the kernel has it (5.11), epoll_wait(2) otherwise; `None` waits for ever.
+/// epoll_pwait2(2) where the kernel has it (5.11) and lets us, epoll_wait(2) otherwise; `None` waits
+/// for ever.
 pub fn epoll_wait(
     epoll: &OwnedFd,
     events: &mut [libc::epoll_event],
     timeout: Option<Duration>,
 ) -> io::Result<usize> {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
-    let max = events.len().min(i32::MAX as usize) as libc::c_int;
-    if !NO_PWAIT2.load(Ordering::Relaxed) {
-        let time = timeout.map(time::Kernel::from);
-        let time = time.as_ref().map_or(std::ptr::null(), |t| &raw const *t);
-        // SAFETY: events are writable for `max`; time is NULL or lives above; no signal mask.
-        let r = unsafe {
-            libc::syscall(
-                libc::SYS_epoll_pwait2,
-                epoll.as_raw_fd(),
-                events.as_mut_ptr(),
-                max,
-                time,
-                std::ptr::null::<libc::sigset_t>(),
-                0usize,
-            )
-        };
-        match cvt(r as libc::c_int) {
-            Err(e) if e.raw_os_error() == Some(libc::ENOSYS) => {
-                NO_PWAIT2.store(true, Ordering::Relaxed)
+    static REFUSED: AtomicBool = AtomicBool::new(false);
+    if !REFUSED.load(Ordering::Relaxed) {
+        match epoll_pwait2(epoll, events, timeout) {
+            // EPERM: a filter of system calls that is older than this one. It never fails so itself.
+            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
+                REFUSED.store(true, Ordering::Relaxed);
             }
-            r => return r.map(|n| n as usize),
+            result => return result,
         }
     }
     // Rounded up: a wait must not end before its time.
@@ -92,6 +85,34 @@ pub fn epoll_wait(
         Some(t) => t.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX),
     };
     // SAFETY: events are writable for `max`.
-    cvt(unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), max, ms) })
-        .map(|n| n as usize)
+    cvt(unsafe {
+        libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), at_most(events.len()), ms)
+    })
+    .map(|n| n as usize)
+}
+
+fn at_most(n: usize) -> libc::c_int {
+    n.min(i32::MAX as usize) as libc::c_int
+}
+
+fn epoll_pwait2(
+    epoll: &OwnedFd,
+    events: &mut [libc::epoll_event],
+    timeout: Option<Duration>,
+) -> io::Result<usize> {
+    let time = timeout.map(time::Kernel::from);
+    let time = time.as_ref().map_or(std::ptr::null(), |t| &raw const *t);
+    // SAFETY: events are writable for their number; time is NULL or lives above; no signal mask.
+    let r = unsafe {
+        libc::syscall(
+            libc::SYS_epoll_pwait2,
+            epoll.as_raw_fd(),
+            events.as_mut_ptr(),
+            at_most(events.len()),
+            time,
+            std::ptr::null::<libc::sigset_t>(),
+            0usize,
+        )
+    };
+    cvt(r as libc::c_int).map(|n| n as usize)
 }

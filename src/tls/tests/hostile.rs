@@ -14,7 +14,6 @@ use super::support::*;
 use crate::error::causes::*;
 use crate::object;
 use crate::poll::Source;
-use crate::poller::Poller;
 use crate::socket::Socket;
 
 const IN: i16 = libc::POLLIN;
@@ -125,7 +124,8 @@ fn records_without_data_end_a_call_in_time_and_the_connection_with_a_code() {
         assert!(words.contains("without data") || words.contains("TooMany"), "{n}: {words}");
         // poll and a poller end as well, and say that there is something to be learned.
         let h = object::insert(connect()).unwrap();
-        let poller = Poller::new().unwrap();
+        let held = object::pin(object::insert_poller().unwrap()).unwrap();
+        let poller = held.poller().unwrap();
         poller.add(Source::Handle(h), IN as u32, 0).unwrap();
         let begun = Instant::now();
         while polled(h, IN, 0) == 0 {

@@ -183,14 +183,14 @@ fn half_a_record_is_nothing() {
 
 #[test]
 fn the_poller_tells_the_truth_too() {
-    use crate::poller::Poller;
     let (client, server) = contexts();
     let (a, b) = pair();
     for s in [&a, &b] {
         s.settimeout(0).unwrap();
     }
     let (ha, hb) = (object::insert(a).unwrap(), object::insert(b).unwrap());
-    let poller = Poller::new().unwrap();
+    let held = object::pin(object::insert_poller().unwrap()).unwrap();
+    let poller = held.poller().unwrap();
     poller.add(Source::Handle(ha), IN as u32, 1).unwrap();
     // Wrapped after it was registered.
     on(ha, |s| _ = wrap(s, &client, Some(NAME)));

@@ -10,7 +10,6 @@ use super::support::*;
 use crate::error::Result;
 use crate::object;
 use crate::poll::Source;
-use crate::poller::Poller;
 use crate::socket::Socket;
 
 const IN: i16 = libc::POLLIN;
@@ -186,7 +185,8 @@ fn while_one_blocks_others_need_not() {
 fn a_poller_sees_what_a_blocked_thread_leaves() {
     let (client, server) = contexts();
     let ends = Handles::new(&client, &server);
-    let poller = Poller::new().unwrap();
+    let held = object::pin(object::insert_poller().unwrap()).unwrap();
+    let poller = held.poller().unwrap();
     poller.add(Source::Handle(ends.0), IN as u32, 1).unwrap();
     let wait = |us: i64| {
         let mut ready = Vec::new();

@@ -4,3 +4,16 @@
 
 #[path = "../../../src/handle.rs"]
 mod handle;
+
+/// There are no forks here.
+mod sys {
+    pub mod fork {
+        pub fn forks() -> u32 {
+            0
+        }
+        pub struct Stay;
+        pub fn stay() -> Stay {
+            Stay
+        }
+    }
+}

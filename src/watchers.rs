@@ -1,0 +1,135 @@
+//! Who is told of a change to what a handle stands for: the pollers it is registered with; and what
+//! a poller must know of it.
+
+use once_cell::race::OnceBox;
+
+use crate::error::{Error, Result};
+use crate::handle::Handle;
+use crate::sys::fork::{Lock, Lost};
+use crate::sys::memory;
+
+impl From<Lost> for Error {
+    fn from(_: Lost) -> Self {
+        Error::os(libc::ENOTRECOVERABLE)
+    }
+}
+
+/// What to poll: a handle, or a descriptor that is none of the library's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A handle of the table.
+    Handle(Handle),
+    /// A plain descriptor; negative is ignored, as poll(2) has it.
+    Fd(i32),
+}
+
+/// What a poller watches, held so that it stays while it is looked at.
+pub trait Watched: Sized {
+    /// Holds what `handle` stands for.
+    ///
+    /// # Errors
+    /// EBADF for a stale handle.
+    fn hold(handle: Handle) -> Result<Self>;
+
+    /// True when the handle was closed before [`Watchers::add`] had returned.
+    fn closed_meanwhile(&self) -> bool;
+
+    /// The descriptor to poll.
+    ///
+    /// # Errors
+    /// EPERM for what cannot be polled; in a forked child, those of making one.
+    fn fd(&self) -> Result<i32>;
+
+    /// Whether a forked child has another object behind that descriptor, or another descriptor.
+    fn renews(&self) -> bool;
+
+    /// Whether the kernel alone knows what it is ready for.
+    fn kernel_knows(&self) -> bool;
+
+    /// What to ask the kernel for, to learn about `events`.
+    fn kernel_events(&self, events: i16) -> i16;
+
+    /// What is true of `events` when the kernel says `seen`.
+    fn true_events(&self, events: i16, seen: i16) -> i16;
+
+    /// The pollers it is registered with.
+    fn watchers(&self) -> &Watchers;
+
+    /// See [`Watcher::tell`].
+    fn tell(poller: Handle, source: Handle, change: Change) -> bool;
+}
+
+/// What a poller is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: it is only asked whether it is there.
+    None,
+    /// The handle is closed.
+    Closed,
+    /// What it is ready for may have changed in a way that the kernel does not see.
+    Ready,
+}
+
+/// A poller, as what it watches knows it.
+#[derive(Clone, Copy)]
+pub struct Watcher {
+    /// Its handle.
+    pub poller: Handle,
+    /// The handle it watches.
+    pub source: Handle,
+    /// Tells it of a change; false when there is no such poller any more.
+    pub tell: fn(poller: Handle, source: Handle, change: Change) -> bool,
+}
+
+impl Watcher {
+    fn tell(&self, change: Change) -> bool {
+        (self.tell)(self.poller, self.source, change)
+    }
+}
+
+/// The pollers that an object is registered with. Most are never in one: those take a pointer's room.
+///
+/// Its lock comes before a poller's.
+pub struct Watchers(OnceBox<[Lock<Vec<Watcher>>; 1]>);
+
+impl Watchers {
+    /// Of an object that is in no poller.
+    pub const fn none() -> Self {
+        Watchers(OnceBox::new())
+    }
+
+    /// Adds one.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn add(&self, watcher: Watcher) -> Result<()> {
+        let [all] = self.0.get_or_try_init(|| memory::boxed(Lock::default()))?;
+        let mut all = all.lock()?;
+        if all.len() == all.capacity() {
+            // Those that were closed meanwhile did not say so.
+            all.retain(|w| w.tell(Change::None));
+        }
+        memory::reserve(&mut all, 1)?;
+        all.push(watcher);
+        Ok(())
+    }
+
+    /// Takes one out.
+    pub fn remove(&self, poller: Handle) {
+        let Some(Ok(mut all)) = self.0.get().map(|[all]| all.lock()) else { return };
+        all.retain(|w| w.poller != poller);
+    }
+
+    /// The object is closing: takes it out of all of them.
+    pub fn closed(&self) {
+        let Some(Ok(mut all)) = self.0.get().map(|[all]| all.lock()) else { return };
+        let all = std::mem::take(&mut *all);
+        all.iter().for_each(|w| _ = w.tell(Change::Closed));
+    }
+
+    /// The object's readiness changed in a way the kernel does not see.
+    pub fn poke(&self) {
+        let Some(Ok(all)) = self.0.get().map(|[all]| all.lock()) else { return };
+        all.iter().for_each(|w| _ = w.tell(Change::Ready));
+    }
+}
