@@ -62,6 +62,9 @@
 // The peer sends records without data, one after another.
 #define USOCKET_ETLS_FLOOD -10011
 
+// Another process goes on with this connection since a fork.
+#define USOCKET_ETLS_FORKED -10012
+
 // The peer's certificate has expired (by the clock that usocket_error_detail names).
 #define USOCKET_ETLS_CERT_EXPIRED -10020
 

@@ -98,6 +98,9 @@ causes! {
     /// The peer sends records without data, one after another.
     USOCKET_ETLS_FLOOD = -10011: Connection, "the peer sends records without data, one after another",
         openssl: ("TOO_MANY_WARN_ALERTS", 0), mbedtls: ("", 0);
+    /// Another process goes on with this connection since a fork.
+    USOCKET_ETLS_FORKED = -10012: Setting, "another process goes on with this TLS connection since a fork",
+        openssl: ("FORKED", 0), mbedtls: ("", 0);
 
     /// The peer's certificate has expired (by the clock that usocket_error_detail names).
     USOCKET_ETLS_CERT_EXPIRED = -10020: Certificate, "the certificate has expired",

@@ -267,6 +267,28 @@ impl<T> Lock<T> {
         })
     }
 
+    /// Takes the lock if that can be done at once.
+    #[inline]
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        ME.with(|me| {
+            me.enter();
+            let mine = era() | HELD_ALONE;
+            match self.word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => Some(self.taken(me)),
+                Err(_) => {
+                    me.leave();
+                    None
+                }
+            }
+        })
+    }
+
+    /// Whether it is [`Lost`].
+    pub fn lost(&self) -> bool {
+        let word = self.word.load(Ordering::Relaxed);
+        word != 0 && word >> ERA != era() >> ERA
+    }
+
     #[inline]
     fn taken(&self, me: &Me) -> Guard<'_, T> {
         me.remember(&self.word);

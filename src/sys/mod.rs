@@ -16,6 +16,7 @@ pub mod namespace;
 pub mod net;
 pub mod poll;
 pub mod process;
+pub mod shared;
 pub mod time;
 
 use std::ffi::CStr;

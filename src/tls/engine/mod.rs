@@ -7,6 +7,7 @@
 
 pub mod buffer;
 mod drive;
+mod owner;
 pub mod receiver;
 
 use std::mem::MaybeUninit;
@@ -29,6 +30,7 @@ use crate::tls::material::keylog;
 use crate::tls::transport::Transport;
 use drive::{Out, Turn};
 use failure::Setting;
+use owner::Owner;
 
 pub mod failure;
 mod traffic;
@@ -61,6 +63,7 @@ enum Conn {
 /// See the module documentation.
 pub struct Engine {
     conn: Conn,
+    owner: Owner,
     input: Buffer,
     output: Buffer,
     /// Decrypted and not yet taken, from `taken` on.
@@ -99,9 +102,13 @@ pub struct Engine {
 
 impl Engine {
     /// For a connection that begins by sending (a client's) or by receiving.
-    pub fn new(client: bool) -> Self {
-        Engine {
+    ///
+    /// # Errors
+    /// ENOMEM
+    pub fn new(client: bool) -> Result<Self> {
+        Ok(Engine {
             conn: Conn::Not,
+            owner: Owner::new()?,
             input: Buffer::default(),
             output: Buffer::default(),
             plain: Vec::new(),
@@ -123,7 +130,30 @@ impl Engine {
             ticket: None,
             exporter: None,
             server_name: None,
+        })
+    }
+
+    /// Makes sure that it is this process's, which is about to use it.
+    #[inline]
+    pub fn own(&mut self) -> Result<()> {
+        if self.owner.settled() { Ok(()) } else { self.claim() }
+    }
+
+    #[cold]
+    fn claim(&mut self) -> Result<()> {
+        // A thread of the parent's that receives is using it.
+        if !self.receiver.forked() && self.owner.claim() {
+            return Ok(());
         }
+        self.output = Buffer::default();
+        self.latch(Cause::plain(USOCKET_ETLS_FORKED));
+        Err(Error::tls(USOCKET_ETLS_FORKED))
+    }
+
+    /// Whether this process, and no other, has used it since the last fork.
+    pub fn ours(&self) -> bool {
+        let lost = |c: &Cause| c.code == USOCKET_ETLS_FORKED;
+        self.owner.settled() && !self.fatal().is_some_and(lost)
     }
 
     /// Whether the handshake has begun.
@@ -372,7 +402,7 @@ impl Engine {
             }
         }
         failure::mend_alert(&cause, self.output.filled());
-        if !self.output.is_empty() {
+        if !self.output.is_empty() && self.owner.settled() {
             let _ = io.send_now(self.output.filled());
         }
         self.output = Buffer::default();

@@ -12,6 +12,7 @@ use crate::tls::transport::Transport;
 impl Engine {
     /// Sends what is waiting to go; false while not all is gone.
     pub fn flush(&mut self, config: &Config, io: &dyn Transport) -> Result<bool> {
+        self.own()?;
         while !self.output.is_empty() {
             let all = self.output.filled().len();
             match io.send_now(self.output.filled()) {
@@ -48,6 +49,7 @@ impl Engine {
         if !ask || self.receiver.held() {
             return Ok(None);
         }
+        self.own()?;
         let room = match self.complete {
             true => self.input.large_room(4096),
             false => self.input.room(4096),
@@ -99,6 +101,9 @@ impl Engine {
 
     /// What came into that room: nothing is the end.
     pub fn received(&mut self, apart: Buffer) {
+        if self.own().is_err() {
+            return;
+        }
         self.spoken = true;
         self.eof = apart.is_empty();
         if self.fatal.is_none() {
@@ -108,7 +113,7 @@ impl Engine {
 
     /// A peer that ends the connection may have said why before: that is the better error.
     fn send_failed(&mut self, config: &Config, io: &dyn Transport, e: Error) -> Error {
-        if e.is(libc::ENOTCONN) || e.is(libc::EBADF) {
+        if e.is(libc::ENOTCONN) || e.is(libc::EBADF) || self.fatal.is_some() {
             return e;
         }
         if let Some(e) = self.unconnected(io, e) {

@@ -5,13 +5,15 @@
 //! may use the library. So while a thread does the handshake the others wait for the lock within
 //! their own time, questions are answered as they are before a handshake is complete, and the thread
 //! itself, in its callback, gets EDEADLK instead of waiting for itself.
+//!
+//! In a child of a process in which a thread was in a callback, the session is the parent's.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
-
+use crate::error::causes::USOCKET_ETLS_FORKED;
 use crate::error::{Error, Result};
+use crate::sys::fork::{Guard, Lock};
 use crate::tls::engine::Engine;
 use crate::wait::Deadline;
 
@@ -20,7 +22,7 @@ const MOMENT: Duration = Duration::from_millis(10);
 
 /// An engine behind its lock.
 pub(super) struct Locked {
-    engine: Mutex<Engine>,
+    engine: Lock<Engine>,
     /// The thread that does the handshake now.
     shaking: AtomicUsize,
 }
@@ -42,7 +44,7 @@ fn me() -> usize {
 
 impl Locked {
     pub(super) fn new(engine: Engine) -> Locked {
-        Locked { engine: Mutex::new(engine), shaking: AtomicUsize::new(0) }
+        Locked { engine: Lock::new(engine), shaking: AtomicUsize::new(0) }
     }
 
     /// Says that this thread, which has the lock, does the handshake.
@@ -61,7 +63,7 @@ impl Locked {
         &self,
         deadline: &mut Deadline,
         may_wait: bool,
-    ) -> Result<MutexGuard<'_, Engine>> {
+    ) -> Result<Guard<'_, Engine>> {
         match self.engine.try_lock() {
             Some(engine) => Ok(engine),
             None => self.enter_late(deadline, may_wait),
@@ -69,17 +71,14 @@ impl Locked {
     }
 
     #[cold]
-    fn enter_late(
-        &self,
-        deadline: &mut Deadline,
-        may_wait: bool,
-    ) -> Result<MutexGuard<'_, Engine>> {
+    fn enter_late(&self, deadline: &mut Deadline, may_wait: bool) -> Result<Guard<'_, Engine>> {
         loop {
             let left = deadline.remaining().filter(|_| may_wait);
             let patience = left.map_or(MOMENT, |left| left.min(MOMENT));
             match self.attempt(patience) {
                 Attempt::Entered(engine) => return Ok(engine),
                 Attempt::Own => return Err(Error::os(libc::EDEADLK)),
+                Attempt::Lost => return Err(Error::tls(USOCKET_ETLS_FORKED)),
                 Attempt::Shaking if !may_wait => return Err(Error::os(libc::EAGAIN)),
                 Attempt::Shaking if left == Some(Duration::ZERO) => {
                     return Err(Error::os(libc::ETIMEDOUT));
@@ -90,16 +89,19 @@ impl Locked {
     }
 
     /// For one that has something to put back, while no callback can run.
-    pub(super) fn enter_always(&self) -> MutexGuard<'_, Engine> {
-        self.engine.lock()
+    ///
+    /// # Errors
+    /// `USOCKET_ETLS_FORKED`
+    pub(super) fn enter_always(&self) -> Result<Guard<'_, Engine>> {
+        self.engine.lock().map_err(|_| Error::tls(USOCKET_ETLS_FORKED))
     }
 
     /// For a question; `None` while a thread is in its callback.
-    pub(super) fn look(&self) -> Option<MutexGuard<'_, Engine>> {
+    pub(super) fn look(&self) -> Option<Guard<'_, Engine>> {
         loop {
             match self.attempt(MOMENT) {
                 Attempt::Entered(engine) => return Some(engine),
-                Attempt::Own | Attempt::Shaking => return None,
+                Attempt::Own | Attempt::Shaking | Attempt::Lost => return None,
                 Attempt::Busy => {}
             }
         }
@@ -109,10 +111,13 @@ impl Locked {
         if let Some(engine) = self.engine.try_lock() {
             return Attempt::Entered(engine);
         }
+        if self.engine.lost() {
+            return Attempt::Lost;
+        }
         if self.shaking.load(Ordering::Relaxed) == me() {
             return Attempt::Own;
         }
-        match self.engine.try_lock_for(patience) {
+        match self.engine.lock_within(patience) {
             Some(engine) => Attempt::Entered(engine),
             None if self.shaking.load(Ordering::Relaxed) != 0 => Attempt::Shaking,
             None => Attempt::Busy,
@@ -121,9 +126,11 @@ impl Locked {
 }
 
 enum Attempt<'a> {
-    Entered(MutexGuard<'a, Engine>),
+    Entered(Guard<'a, Engine>),
     /// This thread itself has it.
     Own,
+    /// A thread of the parent's had it when this process was forked.
+    Lost,
     /// Another does the handshake.
     Shaking,
     /// Another has it for a moment.

@@ -16,7 +16,6 @@ use rustls::pki_types::ServerName;
 
 use crate::error::causes::*;
 use crate::error::{Error, Result};
-use crate::sys::process;
 use crate::tls::context::Context;
 use crate::tls::context::config::{Config, Side};
 use crate::tls::context::resume::Ticket;
@@ -48,8 +47,6 @@ pub struct Session {
     turn: AtomicU32,
     /// Whether something was taken and has not left.
     unsent: AtomicBool,
-    /// [`process::partings`] when it was last used.
-    used: AtomicU32,
 }
 
 impl Session {
@@ -78,7 +75,7 @@ impl Session {
             }
             None => None,
         };
-        let engine = Locked::new(Engine::new(client));
+        let engine = Locked::new(Engine::new(client)?);
         let given = name.is_some();
         Ok(Session {
             config,
@@ -89,7 +86,6 @@ impl Session {
             queue: AtomicU32::new(0),
             turn: AtomicU32::new(0),
             unsent: AtomicBool::new(false),
-            used: AtomicU32::new(process::partings()),
         })
     }
 
@@ -175,11 +171,8 @@ impl Session {
     /// Not in a process that has not used it since a fork: the other one may be about to. So the
     /// server that accepts, forks and closes leaves the connection to its child, which says goodbye.
     pub fn farewell(&self, s: &dyn Transport) {
-        if self.used.load(Ordering::Relaxed) != process::partings() {
-            return;
-        }
         // Within a callback there is nothing to say goodbye to yet.
-        let Some(mut engine) = self.engine.look() else { return };
+        let Some(mut engine) = self.engine.look().filter(|engine| engine.ours()) else { return };
         let said = engine.bye(&self.config, s);
         let alone = self.waiting.load(Ordering::Relaxed) == 0;
         // What another thread waits for is its to take, up to the end.

@@ -4,16 +4,16 @@
 //! blocking mode it waits in recv(2), into a buffer of its own, so that a message that has yet to
 //! come costs one system call; with a timeout in ppoll(2). Whoever else wants input waits for its
 //! return, and those who must not wait are told that there is none. So input is taken in order, and
-//! what one thread takes and leaves for others is seen by them.
+//! what one thread takes and leaves for others is seen by them. (While a thread waits so, no other
+//! gets input, and none can be in a callback: it never waits to come back.)
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::MutexGuard;
-
 use super::Session;
 use crate::error::{Error, Result};
-use crate::sys::{futex, process};
+use crate::sys::fork::Guard;
+use crate::sys::futex;
 use crate::tls::engine::buffer::Buffer;
 use crate::tls::engine::{Engine, Step};
 use crate::tls::transport::Transport;
@@ -31,10 +31,10 @@ impl Session {
     ) -> Result<T> {
         let (blocks, may_wait) = (blocks(deadline, flags), may_wait(s, flags));
         let mut ask = !blocks;
-        self.used.store(process::partings(), Ordering::Relaxed);
         let mut engine = self.engine.enter(deadline, may_wait)?;
         loop {
-            let step = match self.ready(&mut engine, s, ask) {
+            let ready = engine.own().and_then(|()| self.ready(&mut engine, s, ask));
+            let step = match ready {
                 Ok(Step::Done(())) => op(&mut engine, s, ask),
                 Ok(Step::Wait(events)) => Ok(Step::Wait(events)),
                 Ok(Step::Look) => Ok(Step::Look),
@@ -80,10 +80,10 @@ impl Session {
     fn wait<'a>(
         &'a self,
         s: &dyn Transport,
-        engine: MutexGuard<'a, Engine>,
+        engine: Guard<'a, Engine>,
         events: i16,
         deadline: &mut Deadline,
-    ) -> Result<MutexGuard<'a, Engine>> {
+    ) -> Result<Guard<'a, Engine>> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let engine = if events & libc::POLLIN == 0 {
             self.leave(s, engine);
@@ -101,7 +101,7 @@ impl Session {
     fn wait_for_turn(
         &self,
         s: &dyn Transport,
-        engine: MutexGuard<'_, Engine>,
+        engine: Guard<'_, Engine>,
         deadline: &mut Deadline,
     ) -> Result<()> {
         self.queue.fetch_add(1, Ordering::Relaxed);
@@ -131,17 +131,17 @@ impl Session {
     fn wait_for_input<'a>(
         &'a self,
         s: &dyn Transport,
-        mut engine: MutexGuard<'a, Engine>,
+        mut engine: Guard<'a, Engine>,
         events: i16,
         deadline: &mut Deadline,
-    ) -> Result<MutexGuard<'a, Engine>> {
+    ) -> Result<Guard<'a, Engine>> {
         engine.receiver.take();
         let (mut engine, waited) = if blocks(deadline, 0) && events == libc::POLLIN {
-            self.receive(s, engine, deadline)
+            self.receive(s, engine, deadline)?
         } else {
             self.leave(s, engine);
             let waited = s.wait(events, deadline);
-            (self.reenter(), waited)
+            (self.engine.enter_always()?, waited)
         };
         engine.receiver.give_back();
         if self.queue.load(Ordering::Relaxed) > 0 {
@@ -157,26 +157,20 @@ impl Session {
         }
     }
 
-    /// For the thread that waits to receive: while it does, no other gets input, and so none can be
-    /// in a callback.
-    fn reenter(&self) -> MutexGuard<'_, Engine> {
-        self.engine.enter_always()
-    }
-
     /// Waits in recv(2).
     fn receive<'a>(
         &'a self,
         s: &dyn Transport,
-        mut engine: MutexGuard<'a, Engine>,
+        mut engine: Guard<'a, Engine>,
         deadline: &mut Deadline,
-    ) -> (MutexGuard<'a, Engine>, Result<()>) {
+    ) -> Result<(Guard<'a, Engine>, Result<()>)> {
         let mut apart = match engine.apart() {
             Ok(apart) => apart,
-            Err(e) => return (engine, Err(e)),
+            Err(e) => return Ok((engine, Err(e))),
         };
         self.leave(s, engine);
         let got = receive(s, &mut apart, deadline);
-        let mut engine = self.reenter();
+        let mut engine = self.engine.enter_always()?;
         let waited = match got {
             Ok(()) => {
                 engine.received(apart);
@@ -185,13 +179,13 @@ impl Session {
             Err(Stopped::Waiting(e)) => Err(e),
             Err(Stopped::Receiving(e)) => Err(engine.receive_failed(s, e)),
         };
-        (engine, waited)
+        Ok((engine, waited))
     }
 
     /// Lets go of the engine, and tells pollers if their answer may have changed: they see only what
     /// the kernel sees.
     #[inline]
-    fn leave(&self, s: &dyn Transport, mut engine: MutexGuard<'_, Engine>) {
+    fn leave(&self, s: &dyn Transport, mut engine: Guard<'_, Engine>) {
         let changed = engine.outlook_changed();
         if changed {
             self.unsent.store(!engine.flushed(), Ordering::Relaxed);
