@@ -136,6 +136,15 @@ def test_another_certificates_key_is_refused_by_the_peer():
 def test_the_system_is_trusted_by_default():
     # (Which does not know our authority.)
     refused(ValueError, "not correctly signed", client=client_context(None))
+    # Which stock does only when it was asked to: the error says how not to.
+    refused(ValueError, "context.verify_mode = ssl.CERT_NONE", client=client_context(None))
+    client = client_context(None)
+    client.verify_mode = tls.CERT_REQUIRED
+    try:
+        refused(ValueError, "CERT_NONE", client=client)
+        assert False
+    except AssertionError as e:
+        assert "not correctly signed by the trusted CA\n" in str(e), e
 
 
 def test_cert_none_takes_anybody():
@@ -178,7 +187,8 @@ def test_client_certificates():
     client = client_context()
     client.load_cert_chain(load("client.pem"), load("client.key"))
     a, b = wrapped(server, client)
-    assert len(b.getpeercert(True)) > 200
+    assert len(b.getpeercert(True)) > 200 and b.version() == a.version() == "TLSv1.3"
+    server.maximum_version = tls.TLSv1_2
     said = refused(OSError, "FATAL_ALERT", server=server)
     assert said == (-29824, "MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE"), said
 
@@ -644,3 +654,48 @@ def test_the_classes_of_errors():
     assert isinstance(a, socket.socket)
     a.settimeout(0.01)
     raises_type(socket.timeout, a.read, 1)
+
+
+def test_a_client_without_certificate_hears_of_it_with_its_first_read():
+    """In TLS 1.3 the client's handshake is complete before the server has seen its certificate, or none."""
+    server = server_context(verify_mode=tls.CERT_REQUIRED)
+    server.load_verify_locations(load("ca.pem"))
+    for writes in (0, 1, 2):
+        for _ in range(10):
+            a, b = pair()
+
+            def serve():
+                try:
+                    server.wrap_socket(b, server_side=True)
+                    assert False
+                except OSError as e:
+                    return e.args
+
+            t = Thread(serve)
+            s = client_context().wrap_socket(a, server_hostname="localhost")
+            assert s.version() == "TLSv1.3"
+            try:
+                for _ in range(writes):
+                    s.write(b"x" * 3000)
+                s.read(1)
+                assert False
+            except OSError as e:
+                assert e.args == (-30592, "MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE"), e.args
+            assert t.join() == (-29824, "MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE")
+
+
+def test_the_first_write_begins_the_handshake_and_the_next_call_has_its_error():
+    a, b = pair()
+    client = client_context("client.pem").wrap_socket(a, server_hostname="localhost", do_handshake_on_connect=False)
+    client.setblocking(False)
+    b.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")  # an answer that is there before the question
+    time.sleep(0.02)
+    assert client.write(b"x") is None
+    p = select.poll()
+    p.register(client, select.POLLOUT)
+    assert p.poll(0)
+    try:
+        client.write(b"x")
+        assert False
+    except OSError as e:
+        assert e.args == (-29184, "MBEDTLS_ERR_SSL_INVALID_RECORD"), e.args

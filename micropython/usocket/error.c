@@ -63,15 +63,28 @@ static mp_obj_t ssl_error(mp_int_t number, const char *text) {
     return numbered(&usk_type_ssl_error, number, text, strlen(text));
 }
 
-static mp_obj_t tls_error(int64_t code, usocket_t s) {
+static mp_obj_t cert_error(const char *text, const char *hint) {
+    vstr_t all;
+    vstr_init(&all, strlen(text) + 1);
+    vstr_add_str(&all, text);
+    if (hint != NULL) {
+        vstr_add_str(&all, hint);
+        vstr_add_char(&all, '\n');
+    }
+    return mp_obj_new_exception_arg1(&usk_type_cert_error, mp_obj_new_str_from_vstr(&all));
+}
+
+static mp_obj_t tls_error(int64_t code, usocket_t s, const char *hint) {
     for (size_t i = 0; i < MP_ARRAY_SIZE(causes); ++i) {
         if (causes[i].code != code) {
             continue;
         }
         if (causes[i].number == 0) {
-            bool peers = causes[i].category == USOCKET_CATEGORY_TLS_CERTIFICATE; // else what the program gave
-            mp_obj_t text = mp_obj_new_str(causes[i].text, strlen(causes[i].text));
-            return mp_obj_new_exception_arg1(peers ? &usk_type_cert_error : &mp_type_ValueError, text);
+            if (causes[i].category == USOCKET_CATEGORY_TLS_CERTIFICATE) {
+                return cert_error(causes[i].text, hint);
+            }
+            mp_obj_t text = mp_obj_new_str(causes[i].text, strlen(causes[i].text)); // of what the program gave
+            return mp_obj_new_exception_arg1(&mp_type_ValueError, text);
         }
         return ssl_error(causes[i].number, causes[i].text);
     }
@@ -89,9 +102,9 @@ static mp_obj_t tls_error(int64_t code, usocket_t s) {
 
 #define IS_ERRNO(code) ((code) < 0 && (code) >= -4095)
 
-mp_obj_t usk_error(int64_t code, usocket_t s) {
+mp_obj_t usk_error(int64_t code, usocket_t s, const char *hint) {
     if (usk_is_tls(code)) {
-        return tls_error(code, s);
+        return tls_error(code, s, hint);
     }
     int32_t gai;
     USK_CALL(gai, usocket_gai_code(code));
@@ -117,7 +130,7 @@ mp_obj_t usk_error(int64_t code, usocket_t s) {
 }
 
 MP_NORETURN void usk_raise(int64_t code, usocket_t s) {
-    nlr_raise(usk_error(code, s));
+    nlr_raise(usk_error(code, s, NULL));
 }
 
 int usk_errno(int64_t code) {

@@ -11,8 +11,9 @@ extern const mp_obj_type_t usk_type_port_error;
 // ssl.SSLCertVerificationError: a ValueError, as with mbedTLS, and an SSLError.
 extern const mp_obj_type_t usk_type_cert_error;
 
-// The exception for a code of the library. `s` is the handle it is about, or 0.
-mp_obj_t usk_error(int64_t code, usocket_t s);
+// The exception for a code of the library. `s` is the handle it is about, or 0; `hint`, where it is not NULL, a line
+// that is added to what is said of a peer's certificate.
+mp_obj_t usk_error(int64_t code, usocket_t s, const char *hint);
 MP_NORETURN void usk_raise(int64_t code, usocket_t s);
 // The number that goes into a stream's *errcode: errno, or the library's own where it has none.
 int usk_errno(int64_t code);

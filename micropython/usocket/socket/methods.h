@@ -58,6 +58,7 @@ MP_DECLARE_CONST_FUN_OBJ_KW(usk_socket_recvfrom_into_obj);
 
 // ---- the stream methods (stream.c) ----
 
+mp_obj_t usk_socket_write(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args);
 MP_DECLARE_CONST_FUN_OBJ_KW(usk_socket_read_obj);
 MP_DECLARE_CONST_FUN_OBJ_1(usk_socket_readall_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(usk_socket_readinto_obj);

@@ -10,6 +10,7 @@ usk_socket_t *usk_socket_new(void) {
     usk_socket_t *self = mp_obj_malloc_with_finaliser(usk_socket_t, &usk_socket_type);
     self->s = 0;
     self->late = self->failed = 0;
+    self->hint = NULL;
     return self;
 }
 
@@ -17,7 +18,7 @@ MP_NORETURN void usk_socket_raise(usk_socket_t *self, int64_t code) {
     if (code == -EBADF && self->failed != 0) {
         code = self->failed;
     }
-    mp_obj_t error = usk_error(code, self->s);
+    mp_obj_t error = usk_error(code, self->s, self->hint);
     if (usk_is_tls(code) && self->base.type != &usk_socket_type && self->s != 0) {
         usk_socket_close(self);
         self->failed = code;

@@ -14,6 +14,8 @@ typedef struct _usk_socket_t {
     int64_t late;
     // The error of TLS that ended the connection: every use says it again.
     int64_t failed;
+    // What to add when the peer's certificate will not do; NULL for nothing.
+    const char *hint;
 } usk_socket_t;
 
 // The class, and its stream protocol (class.c).

@@ -178,7 +178,7 @@ static mp_obj_t socket_readinto(size_t n_args, const mp_obj_t *pos_args, mp_map_
 MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_readinto_obj, 1, socket_readinto);
 
 // write(buf), write(buf, length), write(buf, offset, length)
-static mp_obj_t socket_write(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+mp_obj_t usk_socket_write(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     static const qstr names[] = { MP_QSTR_buf, MP_QSTR_, MP_QSTR_ };
     mp_obj_t args[3];
     usk_socket_t *self = usk_method(n_args, pos_args, kw_args, 1, 3, names, args);
@@ -197,7 +197,7 @@ static mp_obj_t socket_write(size_t n_args, const mp_obj_t *pos_args, mp_map_t *
     }
     return MP_OBJ_NEW_SMALL_INT(r);
 }
-MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_write_obj, 1, socket_write);
+MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_write_obj, 1, usk_socket_write);
 
 // Whether it is "rb", "wb" or "rwb", with its letters in any order.
 static bool is_binary(const char *mode) {

@@ -82,14 +82,8 @@ static int32_t set_up(usk_tls_context_t *self, usocket_t context, bool check_nam
     if (r >= 0 && !self->server) {
         USK_CALL(r, usocket_tls_context_set_hostname_check(context, check_name));
     }
-    // A server that requires a certificate of its clients tells them in the handshake whether theirs
-    // will do, as with mbedTLS; in TLS 1.3 they would learn it only later.
-    int max = self->max_version;
-    if (max == 0 && self->server && self->verify_mode == USOCKET_TLS_VERIFY_REQUIRED) {
-        max = USOCKET_TLS_1_2;
-    }
-    if (r >= 0 && (self->min_version != 0 || max != 0)) {
-        USK_CALL(r, usocket_tls_context_set_versions(context, self->min_version, max));
+    if (r >= 0 && (self->min_version != 0 || self->max_version != 0)) {
+        USK_CALL(r, usocket_tls_context_set_versions(context, self->min_version, self->max_version));
     }
     if (r >= 0 && self->ciphers != mp_const_none) {
         const char *names = mp_obj_str_get_str(self->ciphers);
@@ -156,6 +150,11 @@ int32_t usk_tls_context_wrap(usk_tls_context_t *self, usocket_t s, const char *n
     }
     USK_WAIT(r, usocket_tls_wrap(s, self->context, name, 0));
     return r;
+}
+
+const char *usk_tls_context_hint(const usk_tls_context_t *self) {
+    return self->server || self->verify_set ? NULL
+        : "(A client's SSLContext verifies unless told otherwise: context.verify_mode = ssl.CERT_NONE takes any certificate.)";
 }
 
 // ---- loading ----

@@ -14,6 +14,8 @@ typedef struct _usk_tls_context_t {
     // Of the library's context, as it was made.
     bool checks_name;
     int verify_mode;
+    // Whether the program has set it.
+    bool verify_set;
     int min_version, max_version;
     mp_obj_t callback;
     mp_obj_t ciphers; // "A:B", or None
@@ -32,6 +34,9 @@ void usk_tls_context_forget(usk_tls_context_t *self);
 int32_t usk_tls_context_made(usk_tls_context_t *self, bool check_name);
 // Wraps a socket of the library in TLS with that context, for a server of that name (NULL: none): 0 or an error.
 int32_t usk_tls_context_wrap(usk_tls_context_t *self, usocket_t s, const char *name);
+
+// What to tell one who did not ask for verification and whose peer's certificate will not do; NULL for nothing.
+const char *usk_tls_context_hint(const usk_tls_context_t *self);
 
 // Adds to what is loaded; takes it back, and raises, when the library does not like it.
 enum { LOADED_CERT, LOADED_TRUST, LOADED_SYSTEM };

@@ -14,6 +14,7 @@ usk_tls_context_t *usk_tls_context_new(bool server) {
     self->check_hostname = !server;
     self->checks_name = false;
     self->verify_mode = server ? USOCKET_TLS_VERIFY_NONE_INSECURE : USOCKET_TLS_VERIFY_REQUIRED;
+    self->verify_set = false;
     self->min_version = self->max_version = 0;
     self->callback = self->ciphers = self->alpn = mp_const_none;
     self->loaded = mp_obj_new_list(0, NULL);
@@ -71,6 +72,7 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             mp_raise_ValueError(MP_ERROR_TEXT("verify_mode: CERT_NONE, CERT_OPTIONAL or CERT_REQUIRED"));
         }
         self->verify_mode = (int)mode;
+        self->verify_set = true;
         usk_tls_context_forget(self);
     } else if (attr == MP_QSTR_check_hostname) {
         self->check_hostname = mp_obj_is_true(dest[1]);

@@ -14,6 +14,8 @@ typedef struct _tls_socket_t {
     usk_tls_context_t *context;
     // Whether the handshake is to be done as soon as there is a connection.
     bool handshake;
+    // Whether something was written.
+    bool written;
 } tls_socket_t;
 
 static const mp_obj_type_t tls_socket_type;
@@ -77,9 +79,11 @@ mp_obj_t usk_tls_socket_new(usk_tls_context_t *context, usk_socket_t *inner, con
     tls_socket_t *self = mp_obj_malloc_with_finaliser(tls_socket_t, &tls_socket_type);
     self->socket.s = 0;
     self->socket.late = self->socket.failed = 0;
+    self->socket.hint = usk_tls_context_hint(context);
     self->inner = inner;
     self->context = context;
     self->handshake = handshake;
+    self->written = false;
     int32_t r = usk_tls_context_wrap(context, inner->s, name);
     if (r == USOCKET_ETLS_NO_CERT && !handshake) {
         // As with stock, the first use tells. It must not be plain text.
@@ -104,6 +108,34 @@ static mp_obj_t tls_connect(mp_obj_t self_in, mp_obj_t address) {
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(tls_connect_obj, tls_connect);
+
+// write(buf) and so on. What the first one sends is the beginning of a handshake, and the answer is for what comes after it: an
+// answer that is there already, and is an error, is said by the next call (which poll calls for at once), also of a
+// fast server's. asyncio has its `drain` for that.
+static mp_obj_t tls_write(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    tls_socket_t *self = MP_OBJ_TO_PTR(pos_args[0]);
+    int64_t timeout_us = -1;
+    if (!self->written) {
+        self->written = true;
+        int32_t r;
+        USK_CALL(r, usocket_gettimeout(self->socket.s, &timeout_us));
+        timeout_us = r < 0 ? -1 : timeout_us;
+    }
+    nlr_buf_t nlr;
+    if (timeout_us != 0) {
+        return usk_socket_write(n_args, pos_args, kw_args);
+    }
+    if (nlr_push(&nlr) == 0) {
+        mp_obj_t written = usk_socket_write(n_args, pos_args, kw_args);
+        nlr_pop();
+        return written;
+    }
+    if (self->socket.failed == 0) {
+        nlr_jump(nlr.ret_val);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(tls_write_obj, 1, tls_write);
 
 // do_handshake()
 static mp_obj_t tls_do_handshake(mp_obj_t self_in) {
@@ -179,6 +211,7 @@ static void tls_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t
 
 static const mp_rom_map_elem_t tls_locals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_connect), MP_ROM_PTR(&tls_connect_obj) },
+    { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&tls_write_obj) },
     { MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&tls_close_obj) },
     { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&tls_del_obj) },
     { MP_ROM_QSTR(MP_QSTR___exit__), MP_ROM_PTR(&tls_exit_obj) },
