@@ -1,8 +1,10 @@
 """A world with one name server, which misbehaves; run as a program, in namespaces of its own.
 
-`python3 dns_world.py CASE` makes a network namespace and a mount namespace, brings up loopback,
+`python3 dns_world.py CASE WAY` makes a network namespace and a mount namespace, brings up loopback,
 starts the name server on port 53 there, makes it the only one in /etc/resolv.conf, runs the case,
-and exits with 0 if it went well, 77 if this user may not make namespaces.
+and exits with 0 if it went well, 77 if this user may not make namespaces. With the WAY `servers` the
+library asks the server itself; with `library` nsswitch.conf says the same in words that it leaves to
+the C library.
 
 What the server does depends on the name: `good` answers, `late` answers after a third of a second,
 `slow` after a tenth, `never` does not, `only4` and `only6` answer one of the questions, `garbage` and `truncated` are what they say, any other name does not exist.
@@ -13,6 +15,7 @@ import errno
 import fcntl
 import os
 import random
+import resource
 import signal
 import socket
 import struct
@@ -22,7 +25,7 @@ import threading
 import time
 
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
-MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x1000, 0x4000, 0x40000, 2
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,6 +42,7 @@ def replace_file(path, text):
     """Lays a file of our own over a file of the system, for this process and its children."""
     with tempfile.NamedTemporaryFile("w", delete=False) as f:
         f.write(text)
+    libc.umount2(path.encode(), MNT_DETACH)  # An earlier one of ours, if any.
     call("mount", f.name.encode(), path.encode(), None, MS_BIND, None)
     os.unlink(f.name)
 
@@ -48,7 +52,8 @@ def make_world():
     call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
     # Two tries of five seconds: left to itself, the C library takes ten for a dead server.
     replace_file("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n")
-    replace_file("/etc/nsswitch.conf", "hosts: files dns\nservices: files\n")
+    hosts = {"servers": "files dns", "library": "files [SUCCESS=return] dns"}[sys.argv[2]]
+    replace_file("/etc/nsswitch.conf", f"hosts: {hosts}\nservices: files\n")
     loopback_up()
     start_server(b"\x7f\0\0\x07")
 
@@ -73,6 +78,9 @@ def serve(server, address):
         threading.Thread(target=answer, args=args, daemon=True).start()
 
 
+asked = []
+
+
 def answer(server, address, query, client):
     labels, at = [], 12
     while query[at]:
@@ -80,6 +88,7 @@ def answer(server, address, query, client):
         at += 1 + query[at]
     question = query[12 : at + 5]
     kind = struct.unpack("!H", query[at + 1 : at + 3])[0]
+    asked.append(".".join(labels))
 
     def reply(flags, answers=b"", count=0):
         header = query[:2] + struct.pack("!HHHHH", flags, 1, count, 0, 0)
@@ -98,6 +107,22 @@ def answer(server, address, query, client):
         reply(0x8380)  # TC: ask again by TCP, where nobody listens.
     elif kind == 12 and what == "7":
         reply(0x8180, b"\xc0\x0c" + struct.pack("!HHIH", 12, 1, 60, 12) + b"\5seven\4test\0", 1)
+    elif what == "broken":
+        reply(0x8182)
+    elif what == "empty":
+        reply(0x8180)
+    elif labels == ["alias", "only", "test"]:  # An alias of good.test.
+        target = b"\4good\4test\0"
+        records = b"\xc0\x0c" + struct.pack("!HHIH", 5, 1, 60, len(target)) + target
+        if kind == 1:
+            records += target + struct.pack("!HHIH", 1, 1, 60, 4) + address
+        reply(0x8180, records, 2 if kind == 1 else 1)
+    elif what == "many":
+        size = 4 if kind == 1 else 16
+        ends = (9, 3, 5) if kind == 1 else (1,)
+        ips = [(b"\x7f\0\0" if kind == 1 else bytes(15)) + bytes([end]) for end in ends]
+        head = b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, size)
+        reply(0x8180, b"".join(head + ip for ip in ips), len(ips))
     elif what == "only6":
         reply(0x8180, b"\xc0\x0c" + struct.pack("!HHIH", 28, 1, 60, 16) + bytes(15) + b"\1", 1)
     elif what in ("good", "late", "slow", "only4"):
@@ -210,7 +235,7 @@ def pollable():
 def threads():
     tasks = "/proc/self/task"
     names = [open(f"{tasks}/{t}/comm").read().strip() for t in os.listdir(tasks)]
-    return sum(n == "usocket-resolve" for n in names)
+    return sum(n in ("usocket-resolve", "usocket-poll") for n in names)
 
 
 def descriptors():
@@ -237,13 +262,20 @@ def abandoned():
 
 def idle():
     """Threads end when there is nothing to do."""
-    assert timed("good.test", GENEROUS)[0] == ("127.0.0.7", 80)
-    assert threads() >= 1
-    until = time.monotonic() + GENEROUS
-    while threads() and time.monotonic() < until:
-        time.sleep(0.1)
-    assert threads() == 0
-    assert timed("good.test", GENEROUS)[0] == ("127.0.0.7", 80)
+    ask = (0, usocket.SOCK_STREAM, 0, 0)
+    for _ in range(2):
+        query = lib.usocket_query_create(b"late.test", b"80", *ask)
+        until = time.monotonic() + 0.3  # The thread gives itself its name.
+        while not threads() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert threads() >= 1
+        answers = ctypes.c_void_p()
+        assert lib.usocket_query_result(query, 60_000_000, ctypes.byref(answers)) == 0
+        assert lib.usocket_freeaddrinfo(answers) == 0 and lib.usocket_close(query) == 0
+        until = time.monotonic() + GENEROUS
+        while threads() and time.monotonic() < until:
+            time.sleep(0.1)
+        assert threads() == 0
 
 
 def many():
@@ -261,6 +293,79 @@ def many():
     took = time.monotonic() - begun
     # One after another it would be twenty seconds; by four threads it was five.
     assert took < 3, took
+
+
+def dead():
+    """A thousand queries of names that nobody answers: a live one takes what it takes alone."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    ask = (0, usocket.SOCK_STREAM, 0, 0)
+    alone = timed("good.test", GENEROUS)[1]
+    before = descriptors()
+    queries = [
+        lib.usocket_query_create(f"never.n{n}.test".encode(), b"80", *ask) for n in range(1000)
+    ]
+    assert all(query > 0 for query in queries)
+    # Each handle has one of its own.
+    assert descriptors() <= before + 1000 + 64, descriptors() - before
+    for _ in range(20):
+        got, took = timed("good.test", GENEROUS)
+        assert got == ("127.0.0.7", 80) and took < max(0.2, 5 * alone), (got, took, alone)
+    query = lib.usocket_query_create(b"good.test", b"80", *ask)
+    answers = ctypes.c_void_p()
+    begun = time.monotonic()
+    assert lib.usocket_query_result(query, 60_000_000, ctypes.byref(answers)) == 0
+    assert time.monotonic() - begun < max(0.2, 5 * alone)
+    for query in queries:
+        assert lib.usocket_close(query) == 0
+    until = time.monotonic() + GENEROUS
+    while descriptors() > before + 2 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert descriptors() <= before + 2
+
+
+def search():
+    """Names that are not whole are looked for where resolv.conf says, as the C library does."""
+    replace_file("/etc/resolv.conf", "nameserver 127.0.0.1\nsearch none.test only.test\n")
+    asked.clear()
+    assert timed("alias", GENEROUS)[0] == ("127.0.0.7", 80)
+    assert set(asked) == {"alias.none.test", "alias.only.test"}, asked
+    asked.clear()
+    assert timed("good.", GENEROUS)[0] == ("127.0.0.7", 80)
+    assert set(asked) == {"good"}, asked
+
+
+def servers():
+    """A server that refuses or says nothing is followed by the next."""
+    conf = "nameserver 127.0.0.9\nnameserver 127.0.0.10\nnameserver 127.0.0.1\noptions timeout:1\n"
+    replace_file("/etc/resolv.conf", conf)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind(("127.0.0.10", 53))
+        got, took = timed("good.test", GENEROUS)
+        assert got == ("127.0.0.7", 80) and 0.9 < took < 5, (got, took)
+        got, took = timed("broken.test", GENEROUS)
+        assert got.args[0] == usocket.EAI_AGAIN, got
+
+
+def alike():
+    """What the C library answers is answered, whoever asks: addresses, order, kinds and codes."""
+    names = ("good.test", "alias.only.test", "many.test", "missing.test", "empty.test", "only.test")
+    for name in names:
+        for family in (0, usocket.AF_INET, usocket.AF_INET6):
+            for kind in (0, usocket.SOCK_STREAM):
+                for flags in (0, 2, 1):  # AI_CANONNAME, AI_PASSIVE
+                    args = (name, 80, family, kind, 0, flags)
+                    got = outcome(usocket.getaddrinfo, usocket.gaierror, args)
+                    want = outcome(socket.getaddrinfo, socket.gaierror, args)
+                    if (got, name) == (-5, "alias.only.test"):
+                        got = -2  # glibc says so of an alias of a name without such addresses.
+                    assert got == want, (args, got, want)
+
+
+def outcome(function, error, args):
+    try:
+        return [tuple(answer) for answer in function(*args)]
+    except error as e:
+        return e.args[0]
 
 
 def half_an_answer():

@@ -14,6 +14,7 @@
 //! | [`connect`] | create_connection and create_server |
 //! | [`poll`], [`poller`] | poll over handles; the poller, which scales |
 //! | [`watchers`] | who is told when an object changes, and what a poller must know of it |
+//! | [`background`] | the thread that runs what nobody waits inside |
 //! | [`wait`] | one deadline, one wait: the only place that blocks |
 //! | [`error`] | the one error type and its numbers |
 //! | [`sys`] | every call into the system that socket2 does not make for us |
@@ -26,6 +27,7 @@ compile_error!("libusocket is for Linux: it uses epoll, eventfd and accept4");
 pub mod handle;
 
 pub mod addr;
+pub mod background;
 pub mod connect;
 pub mod error;
 pub mod ffi;

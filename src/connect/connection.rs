@@ -4,10 +4,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
-use super::background::{self, Background, Task};
 pub use super::race::Failure;
 use super::race::Race;
 use crate::addr::Addr;
+use crate::background::{self, Background, Task};
 use crate::error::{Error, Result};
 use crate::socket::Socket;
 use crate::sys::names::Query;

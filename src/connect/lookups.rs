@@ -1,11 +1,10 @@
 //! The names of a race: who is asked, and what has been answered so far.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, explain};
-use crate::resolve::{Asked, answer_at_once};
+use crate::resolve::{Lookup, answer_at_once};
 use crate::sys::names::{Answer, Query};
 
 /// "Resolution Delay" of RFC 8305, section 3: how long IPv4 answers wait for IPv6 ones.
@@ -15,7 +14,7 @@ const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 /// server that never answers one of the questions does not keep the other's answer back.
 #[derive(Default)]
 pub(super) struct Lookups {
-    asked: Vec<Asked<Query>>,
+    asked: Vec<Lookup>,
     /// By family, in the resolver's order.
     queues: Vec<(i32, VecDeque<Answer>)>,
     /// The family that was tried last; 0 before the first.
@@ -45,7 +44,7 @@ impl Lookups {
         let both = [libc::AF_INET6, libc::AF_INET];
         for one in both.into_iter().filter(|one| family == 0 || family == *one) {
             query.family = one;
-            lookups.asked.push(Asked::new(query.clone(), None)?);
+            lookups.asked.push(Lookup::start(query.clone())?);
         }
         Ok(lookups)
     }
@@ -54,12 +53,12 @@ impl Lookups {
     pub(super) fn take(&mut self, now: Instant) {
         let (mut at, mut six_may_come) = (0, false);
         while at < self.asked.len() {
-            let Some(answer) = self.asked[at].answer() else {
-                six_may_come |= self.asked[at].question().family == libc::AF_INET6;
+            let Some(answer) = self.asked[at].step(now) else {
+                six_may_come |= self.asked[at].query().family == libc::AF_INET6;
                 at += 1;
                 continue;
             };
-            match answer.clone() {
+            match answer {
                 Ok(answers) => {
                     self.add(answers);
                     self.queues.sort_by_key(|(family, _)| *family != libc::AF_INET6);
@@ -112,8 +111,13 @@ impl Lookups {
         self.queues.iter().map(|(_, queue)| queue.len()).sum()
     }
 
+    /// When to come back although nothing has come.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        self.asked.iter().filter_map(Lookup::until).chain(self.until(now)).min()
+    }
+
     /// Until when the addresses there are have to wait for better ones.
-    pub(super) fn until(&self, now: Instant) -> Option<Instant> {
+    fn until(&self, now: Instant) -> Option<Instant> {
         self.wait.filter(|until| *until > now && self.last == 0 && self.waiting() > 0)
     }
 
@@ -129,11 +133,7 @@ impl Lookups {
 
     /// Adds what to poll for.
     pub(super) fn watch(&self, fds: &mut Vec<libc::pollfd>) {
-        fds.extend(self.asked.iter().map(|asked| libc::pollfd {
-            fd: asked.as_fd().as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        }));
+        self.asked.iter().for_each(|asked| asked.watch(fds));
     }
 }
 

@@ -6,7 +6,6 @@ use crate::socket::Socket;
 use crate::sys::names::Query;
 use crate::wait::{self, Deadline};
 
-mod background;
 mod connection;
 mod lookups;
 mod race;

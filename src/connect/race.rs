@@ -132,7 +132,7 @@ impl Race {
     /// When to come back although nothing has happened.
     pub fn until(&self) -> Option<Instant> {
         let next = self.next.filter(|_| self.lookups.waiting() > 0 && !self.running.is_empty());
-        let times = [self.deadline, next, self.lookups.until(Instant::now())];
+        let times = [self.deadline, next, self.lookups.due(Instant::now())];
         times.into_iter().flatten().min()
     }
 

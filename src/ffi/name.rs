@@ -250,10 +250,11 @@ pub extern "C" fn usocket_freeaddrinfo(list: *mut usocket_addrinfo) -> i32 {
 ///
 /// The handle can be polled like a socket: POLLIN means the answer is there, for
 /// usocket_query_result. usocket_close cancels it and frees its descriptor, however far it is.
-/// Names of /etc/hosts and numbers are answered on the spot. For the others the C library's
-/// resolver is asked in the caller's network namespace, on at most 64 threads of the library's,
-/// which come with the queries and end when they have had nothing to do for a while. In a forked
-/// child a query that had no answer at the fork is asked anew.
+/// Names of /etc/hosts and numbers are answered on the spot, in the caller's network namespace all
+/// others. Where resolv.conf and nsswitch.conf say no more than "files dns" and the usual options, one
+/// thread of the library's asks the name servers for all queries under way; else the C library's
+/// resolver is asked, on at most 64 threads. They come with the queries and end when they have had
+/// nothing to do for a while. In a forked child a query that had no answer at the fork is asked anew.
 ///
 /// Returns: a handle.
 /// Errors: USOCKET_EAI_SERVICE for a port out of range, USOCKET_EAI_MEMORY, -EMFILE, -ENFILE,

@@ -35,7 +35,7 @@ fn is_local(host: &CStr, family: i32) -> bool {
 }
 
 /// The lines of a file of the system's, without their comments, in words.
-fn lines(text: &[u8]) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
     text.split(|b| *b == b'\n').map(|line| {
         let line = line.split(|b| *b == b'#').next().unwrap_or(line);
         line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())

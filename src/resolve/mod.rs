@@ -1,22 +1,28 @@
 //! getaddrinfo: names to addresses, with a deadline, and as something that can be polled.
 //!
 //! What needs nobody to be asked is answered on the caller's thread ([`local`]): numbers, and names
-//! of /etc/hosts. For the rest the C library's resolver is asked on threads of its own ([`pool`]);
-//! the caller waits for an eventfd, and can walk away.
+//! of /etc/hosts. For the rest the name servers are asked ([`dns`]), where the system's configuration
+//! is as plain as it mostly is, and else the C library's resolver, on threads of its own ([`pool`]).
+//! In both cases the caller waits in poll(2), and can walk away.
 
 use std::ffi::CString;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, explain};
 use crate::numbers::USOCKET_IPPROTO_SEC;
 use crate::sys::names::{self, Answer, Query, Reverse};
-use crate::wait::Deadline;
+use crate::wait::{self, Deadline};
 
+mod dns;
 mod local;
+mod lookup;
 mod pool;
 mod query;
 
 pub use local::answer_at_once;
-pub use pool::{Asked, Question};
+pub use lookup::Lookup;
+use pool::Asked;
+pub use pool::Question;
 pub use query::Resolve;
 
 /// Asks for addresses; `timeout_us` negative is no limit.
@@ -25,9 +31,26 @@ pub use query::Resolve;
 /// The resolver's own range (`USOCKET_EAI_*`), an errno where it reports one (`EAI_SYSTEM`),
 /// ETIMEDOUT, EINTR (event hook); EMFILE, ENFILE; EAGAIN when no thread can be started.
 pub fn getaddrinfo(query: Query, timeout_us: i64) -> Result<Vec<Answer>> {
-    match answer_at_once(&query) {
-        Some(answer) => answer,
-        None => Asked::new(query, None)?.wait(&mut Deadline::after_us(timeout_us)),
+    if let Some(answer) = answer_at_once(&query) {
+        return answer;
+    }
+    let mut deadline = Deadline::after_us(timeout_us);
+    let mut lookup = Lookup::start(query)?;
+    let mut fds = Vec::new();
+    loop {
+        let now = Instant::now();
+        if let Some(end) = lookup.step(now) {
+            return end;
+        }
+        let left = deadline.remaining();
+        if left == Some(Duration::ZERO) {
+            return Err(Error::os(libc::ETIMEDOUT));
+        }
+        let end = left.and_then(|left| now.checked_add(left));
+        let until = [end, lookup.until()].into_iter().flatten().min();
+        fds.clear();
+        lookup.watch(&mut fds);
+        wait::poll(&mut fds, &mut until.map_or(Deadline::Never, Deadline::At))?;
     }
 }
 
@@ -43,7 +66,7 @@ pub fn getnameinfo(reverse: Reverse, timeout_us: i64) -> Result<(String, String)
     if !reverse.want.0 || reverse.flags & libc::NI_NUMERICHOST != 0 {
         return reverse.ask();
     }
-    Asked::new(reverse, None)?.wait(&mut Deadline::after_us(timeout_us))
+    Asked::new(reverse)?.wait(&mut Deadline::after_us(timeout_us))
 }
 
 impl Question for Reverse {
@@ -136,7 +159,7 @@ mod tests {
 
     #[test]
     fn more_queries_than_threads() {
-        let started: Vec<_> = (0..5 * pool::THREADS)
+        let started: Vec<_> = (0..5 * 64)
             .map(|_| Resolve::start(query(Some(c"localhost".into()), None, 0, 0, 0, 0)?))
             .collect();
         for r in started {

@@ -48,7 +48,8 @@ pub struct Asked<Q: Question> {
     bell: Arc<OwnedFd>,
 }
 
-struct Job<Q: Question> {
+/// A question, for who answers it.
+pub struct Job<Q: Question> {
     question: Q,
     answer: OnceLock<Result<Q::Answer>>,
     abandoned: AtomicBool,
@@ -62,31 +63,44 @@ trait Work: Send + Sync {
 }
 
 impl<Q: Question> Asked<Q> {
-    /// Has a question asked; one whose answer is known is not.
+    /// Has a question asked.
     ///
     /// # Errors
     /// EMFILE, ENFILE; EAGAIN when no thread can be started; `EAI_MEMORY`.
-    pub fn new(question: Q, answer: Option<Result<Q::Answer>>) -> Result<Self> {
-        let bell = Arc::new(poll::eventfd()?);
-        let known = answer.is_some();
-        let job = Arc::new(Job {
-            question,
-            answer: answer.map_or_else(OnceLock::new, OnceLock::from),
-            abandoned: AtomicBool::new(false),
-            bell: Arc::downgrade(&bell),
-        });
-        let asked = Asked { job, bell };
-        if known {
-            ring(&asked.bell);
-        } else {
-            Pool::here().submit(asked.job.clone())?;
-        }
+    pub fn new(question: Q) -> Result<Self> {
+        let asked = Asked::unasked(question)?;
+        asked.job.clone().submit()?;
         Ok(asked)
     }
 
-    /// What was asked.
-    pub fn question(&self) -> &Q {
-        &self.job.question
+    /// One that is answered.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE.
+    pub fn answered(question: Q, answer: Result<Q::Answer>) -> Result<Self> {
+        let asked = Asked::unasked(question)?;
+        asked.job.finish(answer);
+        Ok(asked)
+    }
+
+    /// One that somebody is going to answer.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE.
+    pub fn unasked(question: Q) -> Result<Self> {
+        let bell = Arc::new(poll::eventfd()?);
+        let job = Arc::new(Job {
+            question,
+            answer: OnceLock::new(),
+            abandoned: AtomicBool::new(false),
+            bell: Arc::downgrade(&bell),
+        });
+        Ok(Asked { job, bell })
+    }
+
+    /// For who answers it.
+    pub fn job(&self) -> &Arc<Job<Q>> {
+        &self.job
     }
 
     /// The answer, if it is there.
@@ -103,7 +117,7 @@ impl<Q: Question> Asked<Q> {
             if let Some(answer) = self.answer() {
                 return answer.clone();
             }
-            if !self.job.wanted() {
+            if !self.job.is_wanted() {
                 return Err(Error::os(libc::EBADF));
             }
             wait::fd(self.as_fd(), libc::POLLIN, deadline)?;
@@ -129,18 +143,43 @@ impl<Q: Question> AsFd for Asked<Q> {
     }
 }
 
-impl<Q: Question> Work for Job<Q> {
-    fn run(&self) {
-        let asked = catch_unwind(AssertUnwindSafe(|| self.question.ask()));
-        let _ = self.answer.set(asked.unwrap_or(Err(Error::os(libc::ENOTRECOVERABLE))));
+impl<Q: Question> Job<Q> {
+    /// What is asked.
+    pub fn question(&self) -> &Q {
+        &self.question
+    }
+
+    /// Whether anybody still wants to know.
+    pub fn is_wanted(&self) -> bool {
+        !self.abandoned.load(Ordering::Acquire)
+    }
+
+    /// Gives the answer.
+    pub fn finish(&self, answer: Result<Q::Answer>) {
+        let _ = self.answer.set(answer);
         // Whoever gave it up has closed it.
         if let Some(bell) = self.bell.upgrade() {
             ring(&bell);
         }
     }
 
+    /// Has it answered by a thread of the pool.
+    ///
+    /// # Errors
+    /// EAGAIN when no thread can be started; `EAI_MEMORY`.
+    pub fn submit(self: Arc<Self>) -> Result<()> {
+        Pool::here().submit(self)
+    }
+}
+
+impl<Q: Question> Work for Job<Q> {
+    fn run(&self) {
+        let asked = catch_unwind(AssertUnwindSafe(|| self.question.ask()));
+        self.finish(asked.unwrap_or(Err(Error::os(libc::ENOTRECOVERABLE))));
+    }
+
     fn wanted(&self) -> bool {
-        !self.abandoned.load(Ordering::Acquire)
+        self.is_wanted()
     }
 }
 

@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use once_cell::race::OnceBox;
 
-use super::answer_at_once;
 use super::pool::Asked;
+use super::{answer_at_once, dns};
 use crate::error::Result;
 use crate::sys::names::{Answer, Query};
 use crate::sys::process;
@@ -92,7 +92,12 @@ impl Resolve {
 
 impl Begun {
     fn new(query: &Query, answer: Option<Result<Vec<Answer>>>) -> Result<Begun> {
-        let asked = Asked::new(query.clone(), answer)?;
+        let query = query.clone();
+        let asked = match (answer, dns::config::for_query(&query)) {
+            (Some(answer), _) => Asked::answered(query, answer)?,
+            (None, Some(config)) => dns::hub::ask(query, config)?,
+            (None, None) => Asked::new(query)?,
+        };
         Ok(Begun { forks: process::forks(), asked, in_child: OnceBox::new() })
     }
 }

@@ -89,10 +89,50 @@ pub fn forget_resolver_state() {
     }
 }
 
+/// Whether there is such an environment variable (getenv(3)).
+pub fn has_variable(name: &CStr) -> bool {
+    // SAFETY: NUL-terminated text; what comes is not looked at.
+    !unsafe { libc::getenv(name.as_ptr()) }.is_null()
+}
+
+/// Whether there is such a file (access(2)).
+pub fn exists(path: &CStr) -> bool {
+    // SAFETY: NUL-terminated text.
+    unsafe { libc::access(path.as_ptr(), libc::F_OK) == 0 }
+}
+
+/// gethostname(2)
+pub fn host_name() -> Option<Vec<u8>> {
+    let mut name = [0u8; 256];
+    // SAFETY: writable for its length, of which the last byte stays NUL.
+    let r = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
+    let name = CStr::from_bytes_until_nul(&name).ok().filter(|_| r == 0)?;
+    Some(name.to_bytes().to_vec())
+}
+
+/// Two bytes that nobody can guess (getrandom(2)).
+pub fn random() -> io::Result<u16> {
+    let mut bytes = [0u8; 2];
+    // SAFETY: writable for its length. (The system call: musl and older glibc have it, too.)
+    let r = unsafe { libc::syscall(libc::SYS_getrandom, bytes.as_mut_ptr(), bytes.len(), 0) };
+    if r == 2 { Ok(u16::from_ne_bytes(bytes)) } else { Err(io::Error::last_os_error()) }
+}
+
+/// More than files of the system's configuration are long.
+const MOST: usize = 256 * 1024;
+
+/// Whether [`small_file`] has all that there is.
+pub fn is_small(path: &CStr) -> bool {
+    // SAFETY: all zeros is a valid stat, which is writable; NUL-terminated text.
+    unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        libc::stat(path.as_ptr(), &mut stat) != 0 || stat.st_size <= MOST as libc::off_t
+    }
+}
+
 /// A file of the system's configuration. `None` when it cannot be read or is longer than such files
 /// are.
 pub fn small_file(path: &CStr) -> Option<Vec<u8>> {
-    const MOST: usize = 256 * 1024;
     let mut text = Vec::new();
     // SAFETY: a C string; the descriptor is fresh.
     let file = unsafe {

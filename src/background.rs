@@ -1,4 +1,4 @@
-//! The thread that runs what nobody waits inside: connections under way.
+//! The thread that runs what nobody waits inside: connections and lookups under way.
 //!
 //! There is one for each process and pair of namespaces; it comes with the first task, and ends
 //! when there has been none for a while. It only ever waits in poll(2).
@@ -17,7 +17,7 @@ const STACK: usize = 256 * 1024;
 const IDLE: Duration = Duration::from_secs(2);
 
 /// What is run in the background. None of it may block.
-pub(super) trait Task: Send + Sync {
+pub trait Task: Send + Sync {
     /// Does what can be done now; false is the end of it.
     fn step(&self) -> bool;
     /// Adds what to poll for, and says when to come back in any case.
@@ -26,7 +26,7 @@ pub(super) trait Task: Send + Sync {
 
 /// See the module documentation.
 #[derive(Default)]
-pub(super) struct Background {
+pub struct Background {
     state: Mutex<State>,
 }
 
@@ -41,7 +41,7 @@ struct State {
 ///
 /// # Errors
 /// EMFILE, ENFILE; EAGAIN when no thread can be started; ENOMEM.
-pub(super) fn run(task: Arc<dyn Task>) -> Result<&'static Background> {
+pub fn run(task: Arc<dyn Task>) -> Result<&'static Background> {
     static ALL: PerNamespace<Background> = PerNamespace::new();
     let this = ALL.get(Background::default);
     let mut state = this.lock();
@@ -59,7 +59,7 @@ pub(super) fn run(task: Arc<dyn Task>) -> Result<&'static Background> {
 
 impl Background {
     /// What a task waits for has changed: a descriptor that it has closed lives on in poll(2).
-    pub(super) fn look_again(&self) {
+    pub fn look_again(&self) {
         if let Some(wake) = &self.lock().wake {
             // It can only fail by being readable already.
             let _ = poll::signal(wake);
@@ -72,7 +72,7 @@ impl Background {
 }
 
 impl process::Serve for Background {
-    const NAME: &'static std::ffi::CStr = c"usocket-connect";
+    const NAME: &'static std::ffi::CStr = c"usocket-poll";
 
     fn serve(&'static self) {
         let Some(wake) = self.lock().wake.clone() else { return };

@@ -1,0 +1,198 @@
+//! What the system's configuration says about names, if it says nothing that only the C library
+//! understands.
+
+use std::time::Duration;
+
+use super::super::local::lines;
+use super::message::is_name;
+use crate::addr::Addr;
+use crate::error::forget;
+use crate::sys::names::{self, Query, small_file};
+
+const PORT: i64 = 53;
+/// As many as the C library asks.
+const MOST_SERVERS: usize = 3;
+
+/// /etc/resolv.conf (resolv.conf(5)).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Whom to ask, in this order.
+    pub servers: Vec<Addr>,
+    /// Where to look for names that are not whole.
+    pub search: Vec<Vec<u8>>,
+    /// A name with as many dots is tried as it is first.
+    pub dots: usize,
+    /// How long one server is waited for.
+    pub timeout: Duration,
+    /// How often each is asked.
+    pub attempts: u32,
+    /// Whether to begin with any of them.
+    pub rotate: bool,
+}
+
+/// How to ask for the host of a query; `None` when the C library is to do it.
+pub fn for_query(query: &Query) -> Option<Config> {
+    let known = libc::AI_PASSIVE | libc::AI_CANONNAME | libc::AI_NUMERICSERV;
+    let families = [0, libc::AF_INET, libc::AF_INET6];
+    let host = query.host.as_ref()?.to_bytes();
+    let name = host.strip_suffix(b".").unwrap_or(host);
+    if query.flags & !known != 0 || !families.contains(&query.family) || !is_name(name) {
+        return None;
+    }
+    // Names that mean something to some system or other.
+    let last = name.rsplit(|b| *b == b'.').next()?;
+    if [b"local".as_slice(), b"localhost"].iter().any(|l| l.eq_ignore_ascii_case(last)) {
+        return None;
+    }
+    let variables = [c"LOCALDOMAIN", c"RES_OPTIONS", c"HOSTALIASES", c"RESOLV_HOST_CONF"];
+    if variables.iter().any(|name| names::has_variable(name)) {
+        return None;
+    }
+    // Nobody has looked into a hosts file of that size.
+    if !names::is_small(c"/etc/hosts") {
+        return None;
+    }
+    if !cfg!(target_env = "musl") {
+        let plain = small_file(c"/etc/nsswitch.conf").is_some_and(|conf| is_files_and_dns(&conf));
+        let order = small_file(c"/etc/gai.conf").is_none_or(|conf| is_empty(&conf));
+        if !plain || !order || names::exists(c"/var/run/nscd/socket") {
+            return None;
+        }
+    }
+    let config = resolv_conf(&small_file(c"/etc/resolv.conf")?, names::host_name().as_deref());
+    // What may be wrong there is no news for the caller.
+    forget();
+    config
+}
+
+/// Whether the hosts of an nsswitch.conf are /etc/hosts and then the Domain Name System, and what
+/// else there is, is for names below "local" alone.
+fn is_files_and_dns(conf: &[u8]) -> bool {
+    let mut hosts = lines(conf).filter_map(|mut words| {
+        (words.next() == Some(b"hosts:")).then(|| words.map(<[u8]>::to_vec).collect::<Vec<_>>())
+    });
+    let (Some(mut words), None) = (hosts.next(), hosts.next()) else { return false };
+    let minimal: [&[u8]; 3] = [b"mdns_minimal", b"mdns4_minimal", b"mdns6_minimal"];
+    while let Some(at) = words.iter().position(|word| minimal.contains(&word.as_slice())) {
+        words.remove(at);
+        if words.get(at).is_some_and(|word| word.eq_ignore_ascii_case(b"[NOTFOUND=return]")) {
+            words.remove(at);
+        }
+    }
+    words == [b"files".as_slice(), b"dns"]
+}
+
+fn is_empty(conf: &[u8]) -> bool {
+    lines(conf).all(|mut words| words.next().is_none())
+}
+
+fn resolv_conf(conf: &[u8], host_name: Option<&[u8]>) -> Option<Config> {
+    let mut config = Config {
+        servers: Vec::new(),
+        search: Vec::new(),
+        dots: 1,
+        timeout: Duration::from_secs(5),
+        attempts: 2,
+        rotate: false,
+    };
+    let mut says_where = false;
+    // Comments begin a line there, with either sign.
+    for line in conf.split(|b| *b == b'\n').filter(|l| !matches!(l.first(), Some(b'#' | b';'))) {
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        match words.next() {
+            Some(b"nameserver") => {
+                let server = words.next().and_then(|word| std::str::from_utf8(word).ok());
+                let server = server.and_then(|text| Addr::ip(0, text, PORT, 0, 0).ok());
+                config.servers.extend(server.filter(|_| config.servers.len() < MOST_SERVERS));
+            }
+            Some(key @ (b"search" | b"domain")) => {
+                let most = if key == b"domain" { 1 } else { usize::MAX };
+                let whole = |word: &'_ [u8]| word.strip_suffix(b".").unwrap_or(word).to_vec();
+                config.search = words.take(most).map(whole).filter(|name| is_name(name)).collect();
+                says_where = true;
+            }
+            Some(b"options") => words.try_for_each(|word| option(&mut config, word))?,
+            Some(b"sortlist") => return None,
+            _ => {}
+        }
+    }
+    if config.servers.is_empty() {
+        config.servers.extend(Addr::ip(0, "127.0.0.1", PORT, 0, 0).ok());
+    }
+    if !says_where && !cfg!(target_env = "musl") {
+        let domain = host_name.and_then(|name| name.splitn(2, |b| *b == b'.').nth(1));
+        config.search.extend(domain.filter(|name| is_name(name)).map(<[u8]>::to_vec));
+    }
+    Some(config)
+}
+
+/// Takes an option; `None` for one that asks for more than is done here.
+fn option(config: &mut Config, word: &[u8]) -> Option<()> {
+    let word = std::str::from_utf8(word).ok()?;
+    let (name, value) = word.split_once(':').unwrap_or((word, "0"));
+    let value: u32 = value.parse().ok()?;
+    match name {
+        "ndots" => config.dots = value.min(15) as usize,
+        "timeout" => config.timeout = Duration::from_secs(value.clamp(1, 30).into()),
+        "attempts" => config.attempts = value.clamp(1, 5),
+        "rotate" => config.rotate = true,
+        // About what is not done here, or not otherwise.
+        "edns0" | "trust-ad" | "debug" | "no-reload" | "no-check-names" | "no-tld-query" => {}
+        _ => return None,
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolv_conf_is_read_as_the_c_library_reads_it() {
+        let text = b"# comment\nnameserver 192.0.2.1\nnameserver fe80::1%lo\nnameserver nonsense\n\
+            ; nameserver 192.0.2.9\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n\
+            domain gone.example\nsearch a.example b.example.\n\
+            options timeout:3 attempts:1 ndots:2 rotate edns0\n";
+        let config = resolv_conf(text, Some(b"h.not.this")).unwrap_or_else(|| panic!("refused"));
+        let servers: Vec<_> = config.servers.iter().map(Addr::to_text).collect();
+        assert_eq!(servers, ["192.0.2.1:53", "[fe80::1%1]:53", "192.0.2.2:53"]);
+        assert_eq!(config.search, [b"a.example", b"b.example"]);
+        let rest = (config.timeout.as_secs(), config.attempts, config.dots, config.rotate);
+        assert_eq!(rest, (3, 1, 2, true));
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_usual() {
+        let config = resolv_conf(b"", Some(b"host.example.org"));
+        let config = config.unwrap_or_else(|| panic!("refused"));
+        assert_eq!(config.servers[0].to_text(), "127.0.0.1:53");
+        assert_eq!((config.timeout.as_secs(), config.attempts, config.dots), (5, 2, 1));
+        assert_eq!(config.search, [b"example.org"]);
+    }
+
+    #[test]
+    fn what_only_the_c_library_understands_is_left_to_it() {
+        for text in [
+            "sortlist 192.0.2.0",
+            "options use-vc",
+            "options inet6",
+            "options single-request",
+            "options ndots:x",
+        ] {
+            assert_eq!(resolv_conf(text.as_bytes(), None), None, "{text}");
+        }
+        for (hosts, known) in [
+            ("hosts: files dns", true),
+            ("hosts:\tfiles mdns4_minimal [NOTFOUND=return] dns # why", true),
+            ("hosts: files", false),
+            ("hosts: dns files", false),
+            ("hosts: files myhostname resolve [!UNAVAIL=return] dns", false),
+            ("hosts: files dns myhostname", false),
+            ("hosts: files [SUCCESS=merge] dns", false),
+            ("passwd: files dns", false),
+            ("hosts: files dns\nhosts: dns", false),
+        ] {
+            assert_eq!(is_files_and_dns(hosts.as_bytes()), known, "{hosts}");
+        }
+    }
+}

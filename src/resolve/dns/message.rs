@@ -1,0 +1,255 @@
+//! The messages of the Domain Name System (RFC 1035), as far as addresses need them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Questions of this kind are for IPv4 addresses.
+pub const A: u16 = 1;
+/// Questions of this kind are for IPv6 addresses.
+pub const AAAA: u16 = 28;
+const CNAME: u16 = 5;
+const INTERNET: u16 = 1;
+
+const HEADER: usize = 12;
+/// Aliases that are followed.
+const MOST_ALIASES: usize = 16;
+/// Addresses that are taken of one answer.
+const MOST_ADDRESSES: usize = 128;
+
+/// What a server said to a question.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// At least one address, and the name that has it.
+    Addresses(Vec<IpAddr>, Vec<u8>),
+    /// There is such a name, without addresses of that kind.
+    NoData,
+    /// There is no such name.
+    NoName,
+    /// This server will not say.
+    Failed,
+    /// There is more than fits into a datagram.
+    Truncated,
+}
+
+/// Whether a host may be asked for: labels of 1 to 63 characters, 253 in all, of those that hosts
+/// are called by. A closing dot is not part of it.
+pub fn is_name(host: &[u8]) -> bool {
+    let usual = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let label = |label: &[u8]| (1..=63).contains(&label.len()) && label.iter().all(usual);
+    host.len() <= 253 && host.split(|b| *b == b'.').all(label)
+}
+
+/// The question for the addresses of a name.
+pub fn question(id: u16, name: &[u8], kind: u16) -> Vec<u8> {
+    let mut message = Vec::with_capacity(HEADER + name.len() + 6);
+    message.extend(id.to_be_bytes());
+    // Recursion desired; one question.
+    message.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    for label in name.split(|b| *b == b'.') {
+        message.push(label.len() as u8);
+        message.extend(label);
+    }
+    message.push(0);
+    message.extend(kind.to_be_bytes());
+    message.extend(INTERNET.to_be_bytes());
+    message
+}
+
+/// What `message` says to the question; `None` when it is no answer to it.
+pub fn reply(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<Reply> {
+    let mut at = Reader { message, at: 0 };
+    let (got_id, flags) = (at.u16()?, at.u16()?);
+    let (questions, answers) = (at.u16()?, at.u16()?);
+    at.skip(4)?;
+    let asked = at.name()?;
+    let this = (id, 1, true, kind, INTERNET);
+    let that = (got_id, questions, asked.eq_ignore_ascii_case(name), at.u16()?, at.u16()?);
+    if flags & 0x8000 == 0 || this != that {
+        return None;
+    }
+    match flags & 0xf {
+        _ if flags & 0x200 != 0 => return Some(Reply::Truncated),
+        0 => {}
+        3 => return Some(Reply::NoName),
+        _ => return Some(Reply::Failed),
+    }
+    // What is broken is not to be trusted in part.
+    Some(records(at, answers, asked, kind).unwrap_or(Reply::Failed))
+}
+
+/// The addresses among the records, whose name is `asked` or what that is an alias of.
+fn records(mut at: Reader<'_>, count: u16, asked: Vec<u8>, kind: u16) -> Option<Reply> {
+    let (mut aliases, mut addresses) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        let owner = at.name()?;
+        let (what, class) = (at.u16()?, at.u16()?);
+        at.skip(4)?;
+        let len = at.u16()?.into();
+        let mut data = Reader { message: at.message, at: at.at };
+        let bytes = at.skip(len)?;
+        match (what, class) {
+            (CNAME, INTERNET) if aliases.len() < MOST_ALIASES => {
+                aliases.push((owner, data.name()?));
+            }
+            (_, INTERNET) if what == kind && addresses.len() < MOST_ADDRESSES => {
+                let ip = match <[u8; 4]>::try_from(bytes) {
+                    Ok(four) if kind == A => IpAddr::V4(Ipv4Addr::from(four)),
+                    _ => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?)),
+                };
+                addresses.push((owner, ip));
+            }
+            _ => {}
+        }
+    }
+    // Each alias once: one that leads in a circle ends.
+    let mut name = asked;
+    while let Some(n) = aliases.iter().position(|(of, _)| of.eq_ignore_ascii_case(&name)) {
+        name = aliases.swap_remove(n).1;
+    }
+    addresses.retain(|(owner, _)| owner.eq_ignore_ascii_case(&name));
+    if addresses.is_empty() {
+        return Some(Reply::NoData);
+    }
+    Some(Reply::Addresses(addresses.into_iter().map(|(_, ip)| ip).collect(), name))
+}
+
+struct Reader<'a> {
+    message: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn skip(&mut self, len: usize) -> Option<&'a [u8]> {
+        let bytes = self.message.get(self.at..self.at.checked_add(len)?)?;
+        self.at += len;
+        Some(bytes)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        let bytes = self.skip(2)?;
+        Some(u16::from_be_bytes([bytes[0], bytes[1]]))
+    }
+
+    /// A name, with dots between its labels.
+    fn name(&mut self) -> Option<Vec<u8>> {
+        let mut name = Vec::new();
+        let mut after = None;
+        loop {
+            let len = *self.skip(1)?.first()?;
+            match len {
+                0 => break,
+                1..=63 => {
+                    if !name.is_empty() {
+                        name.push(b'.');
+                    }
+                    name.extend(self.skip(len.into())?);
+                    if name.len() > 255 {
+                        return None;
+                    }
+                }
+                192.. => {
+                    // To what comes earlier, which is how it ends.
+                    let to = usize::from(len & 63) << 8 | usize::from(*self.skip(1)?.first()?);
+                    if to + 2 >= self.at {
+                        return None;
+                    }
+                    after.get_or_insert(self.at);
+                    self.at = to;
+                }
+                _ => return None,
+            }
+        }
+        self.at = after.unwrap_or(self.at);
+        Some(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &[u8] = b"www.example.org";
+
+    /// An answer to the question for NAME with these records: owner, kind, data.
+    fn answer(flags: u16, kind: u16, records: &[(&[u8], u16, &[u8])]) -> Vec<u8> {
+        let mut message = question(7, NAME, kind);
+        message[2..4].copy_from_slice(&(0x8180 | flags).to_be_bytes());
+        message[6..8].copy_from_slice(&(records.len() as u16).to_be_bytes());
+        for (owner, what, data) in records {
+            message.extend(*owner);
+            message.extend(what.to_be_bytes());
+            message.extend([0, 1, 0, 0, 0, 60]);
+            message.extend((data.len() as u16).to_be_bytes());
+            message.extend(*data);
+        }
+        message
+    }
+
+    const ASKED: &[u8] = &[0xc0, 12];
+
+    fn found(name: &[u8], ips: &[&str]) -> Option<Reply> {
+        let ips = ips.iter().filter_map(|ip| ip.parse().ok()).collect();
+        Some(Reply::Addresses(ips, name.to_vec()))
+    }
+
+    #[test]
+    fn addresses_and_aliases() {
+        let four = |n| [127, 0, 0, n];
+        let message = answer(0, A, &[(ASKED, A, &four(1)), (ASKED, A, &four(2))]);
+        assert_eq!(reply(&message, 7, NAME, A), found(NAME, &["127.0.0.1", "127.0.0.2"]));
+        assert_eq!(
+            reply(&message, 7, b"WWW.example.ORG", A),
+            found(NAME, &["127.0.0.1", "127.0.0.2"])
+        );
+        let six = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5];
+        let message = answer(0, AAAA, &[(ASKED, AAAA, &six)]);
+        assert_eq!(reply(&message, 7, NAME, AAAA), found(NAME, &["2001:db8::5"]));
+        // In whatever order; a stranger's address is none of ours.
+        let (to, stranger): (&[u8], &[u8]) = (b"\x01a\x00", b"\x01b\x00");
+        let all: &[(&[u8], u16, &[u8])] =
+            &[(to, A, &four(3)), (stranger, A, &four(4)), (ASKED, CNAME, to)];
+        assert_eq!(reply(&answer(0, A, all), 7, NAME, A), found(b"a", &["127.0.0.3"]));
+        // An alias of itself, and in a circle.
+        let all: &[(&[u8], u16, &[u8])] =
+            &[(ASKED, CNAME, to), (to, CNAME, stranger), (stranger, CNAME, to)];
+        assert_eq!(reply(&answer(0, A, all), 7, NAME, A), Some(Reply::NoData));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_none() {
+        let message = answer(0, A, &[(ASKED, A, &[127, 0, 0, 1])]);
+        assert_eq!(reply(&message, 8, NAME, A), None);
+        assert_eq!(reply(&message, 7, b"www.example.com", A), None);
+        assert_eq!(reply(&message, 7, NAME, AAAA), None);
+        assert_eq!(reply(&question(7, NAME, A), 7, NAME, A), None);
+        assert_eq!(reply(&answer(3, A, &[]), 7, NAME, A), Some(Reply::NoName));
+        assert_eq!(reply(&answer(2, A, &[]), 7, NAME, A), Some(Reply::Failed));
+        assert_eq!(reply(&answer(0x200, A, &[]), 7, NAME, A), Some(Reply::Truncated));
+        assert_eq!(reply(&answer(0, A, &[]), 7, NAME, A), Some(Reply::NoData));
+    }
+
+    #[test]
+    fn whatever_comes_is_survived() {
+        let whole = answer(0, A, &[(ASKED, CNAME, b"\x01a\x00"), (b"\x01a\x00", A, &[1, 2, 3, 4])]);
+        for end in 0..whole.len() {
+            assert!(!matches!(reply(&whole[..end], 7, NAME, A), Some(Reply::Addresses(..))));
+        }
+        // Each byte by every other: loops, lengths beyond the end, kinds that are none.
+        for at in 0..whole.len() {
+            for byte in 0..=255 {
+                let mut broken = whole.clone();
+                broken[at] = byte;
+                let _ = reply(&broken, 7, NAME, A);
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_may_be_asked_for() {
+        let long = [b'a'; 64];
+        let names: [&[u8]; 4] = [b"a", b"www.example.org", b"_x.a-b.c0", &long[..63]];
+        assert!(names.iter().all(|name| is_name(name)));
+        let none: [&[u8]; 6] = [b"", b".", b"a..b", b"a b", &long, b"a."];
+        assert!(none.iter().all(|name| !is_name(name)));
+        assert!(!is_name(&[b"a.".repeat(127), b"b".to_vec()].concat()));
+    }
+}

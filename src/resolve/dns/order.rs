@@ -1,0 +1,98 @@
+//! Which address of a host to try first (RFC 6724, section 6).
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::os::fd::AsFd;
+
+use crate::addr::Addr;
+use crate::sys::net;
+
+/// Sorts the addresses of a host, the best first. Of two alike, the server's first.
+pub fn sort(addresses: &mut [IpAddr]) {
+    if addresses.len() > 1 {
+        addresses.sort_by_cached_key(|to| std::cmp::Reverse(worth(*to, source(*to))));
+    }
+}
+
+/// The address that the system would use to reach another.
+fn source(to: IpAddr) -> Option<IpAddr> {
+    let to = Addr::ip(0, &to.to_string(), 53, 0, 0).ok()?;
+    let kind = socket2::Type::DGRAM.cloexec();
+    let socket = socket2::Socket::new(to.family().into(), kind, None).ok()?;
+    // A datagram socket only looks up the way.
+    net::connect(socket.as_fd(), &to).ok()?;
+    net::getsockname(socket.as_fd()).ok()?.host().ok()?.parse().ok()
+}
+
+/// The rules, the first the most important: usable, as far as its source, of its source's kind,
+/// of a preferred kind, near, and close to its source.
+fn worth(to: IpAddr, from: Option<IpAddr>) -> (bool, bool, bool, u8, u8, u32) {
+    let Some(from) = from else { return (false, false, false, 0, 0, 0) };
+    let (a, b) = (mapped(to), mapped(from));
+    let ((precedence, label), (_, other)) = (policy(a), policy(b));
+    let common = match to {
+        // Neighbours in IPv4's numbers are not neighbours.
+        IpAddr::V4(_) => 0,
+        IpAddr::V6(_) => (a.to_bits() ^ b.to_bits()).leading_zeros().min(64),
+    };
+    (true, scope(a) == scope(b), label == other, precedence, u8::MAX - scope(a), common)
+}
+
+fn mapped(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(four) => four.to_ipv6_mapped(),
+        IpAddr::V6(six) => six,
+    }
+}
+
+/// Precedence and label: the table of section 2.1.
+fn policy(ip: Ipv6Addr) -> (u8, u8) {
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 1] => (50, 0),
+        [0, 0, 0, 0, 0, 0xffff, ..] => (35, 4),
+        [0, 0, 0, 0, 0, 0, ..] => (1, 3),
+        [0x2002, ..] => (30, 2),
+        [0x2001, 0, ..] => (5, 5),
+        [0xfc00..=0xfdff, ..] => (3, 13),
+        [0xfec0..=0xfeff, ..] => (1, 11),
+        [0x3ffe, ..] => (1, 12),
+        _ => (40, 1),
+    }
+}
+
+/// How far an address reaches: link 2, site 5, everywhere 14 (section 3.1).
+fn scope(ip: Ipv6Addr) -> u8 {
+    if let Some(four) = ip.to_ipv4_mapped() {
+        return if four.is_loopback() || four.is_link_local() { 2 } else { 14 };
+    }
+    match ip.segments()[0] {
+        _ if ip.is_loopback() => 2,
+        first @ 0xff00.. => (first & 15) as u8,
+        0xfe80..=0xfebf => 2,
+        0xfec0..=0xfeff => 5,
+        _ => 14,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_of_the_rfc() {
+        // Section 10.2: of two destinations with their sources, the first is the better.
+        for (better, from, worse, its) in [
+            ("2001:db8:1::1", "2001:db8:1::2", "198.51.100.121", "169.254.13.78"),
+            ("198.51.100.121", "198.51.100.117", "2001:db8:1::1", "fe80::1"),
+            ("2001:db8:1::1", "2001:db8:1::2", "10.1.2.3", "10.1.2.4"),
+            ("fe80::1", "fe80::2", "2001:db8:1::1", "2001:db8:1::2"),
+            ("2001:db8:1::1", "2001:db8:1::2", "2002:c633:6401::1", "2002:c633:6401::2"),
+            ("2002:c633:6401::1", "2002:c633:6401::2", "2001:db8:1::1", "2002:c633:6401::2"),
+            ("2001:db8:3ffe::1", "2001:db8:3f44::2", "2001:db8:1::1", "2001:db8:f00::2"),
+        ] {
+            let ip = |text: &str| text.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+            let (a, b) = (worth(ip(better), Some(ip(from))), worth(ip(worse), Some(ip(its))));
+            assert!(a > b, "{better} {a:?}, {worse} {b:?}");
+            assert!(b > worth(ip(better), None));
+        }
+    }
+}

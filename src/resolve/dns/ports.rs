@@ -1,0 +1,96 @@
+//! The sockets from which name servers are asked.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+use socket2::{Socket, Type};
+
+use crate::addr::Addr;
+use crate::sys::{names, net};
+
+/// How long questions go out from a port; then it only waits for answers. Who would forge one has to
+/// guess the port, and that it is still in use.
+const FRESH: Duration = Duration::from_secs(10);
+/// How long answers are waited for: longer than any question is.
+const LIFE: Duration = Duration::from_secs(40);
+/// More than comes in a datagram without extensions.
+const LONGEST: usize = 1500;
+
+/// See the module documentation.
+pub struct Ports {
+    /// For each server, of those that questions go out from.
+    most: usize,
+    open: Vec<Port>,
+}
+
+struct Port {
+    server: Addr,
+    socket: Socket,
+    since: Instant,
+}
+
+impl Ports {
+    /// None yet; at most as many fresh ones for each server.
+    pub fn new(most: usize) -> Ports {
+        Ports { most, open: Vec::new() }
+    }
+
+    /// Sends a message to a server, from a port of the system's choice.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE, ENOMEM, ENOBUFS; those of the way there.
+    pub fn send(&mut self, server: &Addr, message: &[u8], now: Instant) -> io::Result<()> {
+        self.open.retain(|port| now - port.since < LIFE);
+        let fits = |port: &&Port| port.server == *server && now - port.since < FRESH;
+        let fresh = self.open.iter().filter(fits).count();
+        if fresh < self.most {
+            match Port::open(*server, now) {
+                Ok(port) => self.open.push(port),
+                Err(e) if fresh == 0 => return Err(e),
+                Err(_) => {} // Another one will do.
+            }
+        }
+        let fresh: Vec<_> = self.open.iter().filter(fits).collect();
+        let any = usize::from(names::random()?) % fresh.len().max(1);
+        let port = fresh.get(any).ok_or(io::ErrorKind::NotFound)?;
+        net::send_now(port.socket.as_fd(), message).map(drop)
+    }
+
+    /// Gives each message that has come, and each server that cannot be reached, to `put`.
+    pub fn receive(&mut self, mut put: impl FnMut(&Addr, io::Result<&[u8]>)) {
+        let mut message = [0; LONGEST];
+        for port in &self.open {
+            // As many as wait for us, and no flood of them for ever.
+            for _ in 0..256 {
+                match net::recv_into(port.socket.as_fd(), &mut message, libc::MSG_DONTWAIT) {
+                    Ok(len) => put(&port.server, Ok(&message[..len.min(LONGEST)])),
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => {
+                        put(&port.server, Err(e));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds what to poll for.
+    pub fn watch(&self, fds: &mut Vec<libc::pollfd>) {
+        fds.extend(self.open.iter().map(|port| libc::pollfd {
+            fd: port.socket.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        }));
+    }
+}
+
+impl Port {
+    fn open(server: Addr, since: Instant) -> io::Result<Port> {
+        let kind = Type::DGRAM.cloexec().nonblocking();
+        let socket = Socket::new(server.family().into(), kind, None)?;
+        net::connect(socket.as_fd(), &server)?;
+        Ok(Port { server, socket, since })
+    }
+}
