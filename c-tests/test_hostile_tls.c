@@ -17,6 +17,8 @@ static void every_function_on_a_handle(usocket_t h)
     usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
     usocket_t context = OK(usocket_tls_context_create(USOCKET_TLS_CLIENT));
     mark(walked_stale, "usocket_tls_context_create"); // takes no handle
+    mark(walked_stale, "usocket_tls_cert_text");
+    mark(walked_stale, "usocket_tls_cert_time");
     STALE(usocket_tls_context_add_cert(h, buf, 1, buf, 1));
     STALE(usocket_tls_context_add_cert_file(h, "x", "x"));
     STALE(usocket_tls_context_add_trust(h, buf, 1));
@@ -29,6 +31,9 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_tls_context_set_verify(h, 0));
     STALE(usocket_tls_context_set_hostname_check(h, 0));
     STALE(usocket_tls_context_set_key_check(h, 0));
+    STALE(usocket_tls_context_set_key_password(h, "x", 1));
+    STALE(usocket_tls_context_clear_certs(h));
+    STALE(usocket_tls_context_set_max_record(h, 0));
     STALE(usocket_tls_context_set_alpn(h, "h2"));
     STALE(usocket_tls_context_set_versions(h, 0, 0));
     STALE(usocket_tls_context_set_ciphers(h, "x"));
@@ -53,6 +58,7 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_tls_verified(h));
     STALE(usocket_tls_alert(h));
     STALE(usocket_tls_peer_cert(h, 0, buf, sizeof buf));
+    STALE(usocket_tls_verified_cert(h, 0, buf, sizeof buf));
     STALE(usocket_tls_export(h, "x", buf, 1, buf, 1));
     STALE(usocket_tls_channel_binding(h, buf, sizeof buf));
     STALE(usocket_tls_take_session(h));
@@ -126,6 +132,13 @@ static void bad_arguments_have_their_codes(void **state)
     BAD(-EINVAL, usocket_tls_context_set_verify(c, INT32_MIN));
     BAD(-EINVAL, usocket_tls_context_set_hostname_check(c, INT32_MIN));
     BAD(-EINVAL, usocket_tls_context_set_key_check(c, INT32_MIN));
+    BAD(-EFAULT, usocket_tls_context_set_key_password(c, NULL, 1));
+    BAD(0, usocket_tls_context_clear_certs(c));
+    BAD(-EINVAL, usocket_tls_context_set_max_record(c, INT32_MIN));
+    BAD(-EFAULT, usocket_tls_cert_text(NULL, 1, USOCKET_TLS_CERT_SUBJECT, buf, sizeof buf));
+    BAD(USOCKET_ETLS_CERT_INVALID, usocket_tls_cert_text(NULL, 0, INT32_MIN, buf, sizeof buf));
+    int64_t when;
+    BAD(USOCKET_ETLS_CERT_INVALID, usocket_tls_cert_time(bytes, 3, INT32_MAX, &when));
     BAD(0, usocket_tls_context_set_alpn(c, NULL));
     BAD(USOCKET_ETLS_NO_SUCH_VERSION, usocket_tls_context_set_versions(c, INT32_MIN, INT32_MAX));
     BAD(0, usocket_tls_context_set_ciphers(c, NULL));
@@ -152,6 +165,7 @@ static void bad_arguments_have_their_codes(void **state)
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_verified(s));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_alert(s));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_peer_cert(s, 0, buf, sizeof buf));
+    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_verified_cert(s, 0, buf, sizeof buf));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_export(s, "x", buf, 1, buf, 1));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_channel_binding(s, buf, sizeof buf));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_take_session(s));

@@ -21,6 +21,39 @@ static void trust_comes_from_everywhere(void **state)
     OK(usocket_close(c));
 }
 
+static const char *says(const void *der, size_t len, int32_t what)
+{
+    static char text[256];
+    OK(usocket_tls_cert_text(der, len, what, text, sizeof text));
+    return text;
+}
+
+static void what_a_certificate_says(void **state)
+{
+    (void)state;
+    char der[4096], text[4];
+    int64_t from, until;
+    size_t n = slurp("server.der", der, sizeof der);
+    assert_non_null(strstr(says(der, n, USOCKET_TLS_CERT_SUBJECT), "CN="));
+    assert_non_null(strstr(says(der, n, USOCKET_TLS_CERT_ISSUER), "CN="));
+    assert_non_null(strstr(says(der, n, USOCKET_TLS_CERT_ALT_NAMES), "DNS:localhost"));
+    assert_int_equal(strlen(says(der, n, USOCKET_TLS_CERT_FINGERPRINT)), 64);
+    assert_int_equal(strlen(says(der, n, USOCKET_TLS_CERT_PIN)), 64);
+    assert_string_equal(says(der, n, USOCKET_TLS_CERT_KEY), "EC P-256");
+    assert_true(strlen(says(der, n, USOCKET_TLS_CERT_SERIAL)) >= 2);
+    OK(usocket_tls_cert_time(der, n, USOCKET_TLS_CERT_NOT_BEFORE, &from));
+    OK(usocket_tls_cert_time(der, n, USOCKET_TLS_CERT_NOT_AFTER, &until));
+    assert_true(0 < from && from < until);
+    GIVES(64, usocket_tls_cert_text(der, n, USOCKET_TLS_CERT_PIN, NULL, 0));
+    GIVES(-ENOSPC, usocket_tls_cert_text(der, n, USOCKET_TLS_CERT_PIN, text, sizeof text));
+    GIVES(-EINVAL, usocket_tls_cert_text(der, n, 8, text, sizeof text));
+    GIVES(-EINVAL, usocket_tls_cert_time(der, n, 0, &from));
+    GIVES(-EFAULT, usocket_tls_cert_time(der, n, USOCKET_TLS_CERT_NOT_AFTER, NULL));
+    for (size_t cut = 0; cut < n; cut += 7)
+        (void)usocket_tls_cert_text(der, cut, USOCKET_TLS_CERT_ALT_NAMES, NULL, 0);
+    GIVES(USOCKET_ETLS_CERT_INVALID, usocket_tls_cert_time("x", 1, USOCKET_TLS_CERT_NOT_AFTER, &from));
+}
+
 struct seen {
     int calls, depths[8], refuse_at;
     int32_t refusal; // Anything but 0.
@@ -213,6 +246,7 @@ int main(int argc, char **argv)
     if (len < 0)
         return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_certificate_says),
         cmocka_unit_test(the_environment_is_a_store_like_any),
         cmocka_unit_test(the_environment_is_not_a_privileged_programs),
         cmocka_unit_test(trust_comes_from_everywhere),

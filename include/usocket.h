@@ -116,7 +116,7 @@
 // The chain breaks a limit set in it (names, length), or is too complex to check.
 #define USOCKET_ETLS_CERT_CONSTRAINT -10036
 
-// A certificate stapled to the handshake (OCSP) is wrong.
+// Not given: a certificate status stapled to the handshake (OCSP) is not looked at.
 #define USOCKET_ETLS_CERT_BAD_STAPLE -10037
 
 // A key or a signature of the peer's certificates is too weak: RSA below 2048 bits, SHA-1, MD5.
@@ -152,7 +152,7 @@
 // A private key given to the context is not one that can be used.
 #define USOCKET_ETLS_KEY_INVALID -10073
 
-// The private key is encrypted; decrypt it first.
+// The private key is encrypted: no password was set, or not in a way that can be opened.
 #define USOCKET_ETLS_KEY_ENCRYPTED -10074
 
 // The private key does not belong to the certificate.
@@ -181,6 +181,9 @@
 
 // The processor lacks what this build's cryptography needs.
 #define USOCKET_ETLS_CPU -10083
+
+// The password does not open the encrypted private key.
+#define USOCKET_ETLS_KEY_PASSWORD -10084
 
 // Alert n from the peer is USOCKET_ETLS_ALERT - n; for example -10548 is alert 48, unknown_ca.
 #define USOCKET_ETLS_ALERT -10500
@@ -276,6 +279,33 @@
 
 // Revocation lists: a list past its next update is used all the same.
 #define USOCKET_TLS_CRL_INSECURE_ALLOW_EXPIRED 4
+
+// usocket_tls_cert_text: whose it is, as "C=US,O=Example,CN=www".
+#define USOCKET_TLS_CERT_SUBJECT 1
+
+// usocket_tls_cert_text: who issued it.
+#define USOCKET_TLS_CERT_ISSUER 2
+
+// usocket_tls_cert_text: what it is for, as "DNS:example.com,DNS:*.example.com,IP:192.0.2.1".
+#define USOCKET_TLS_CERT_ALT_NAMES 3
+
+// usocket_tls_cert_text: its serial number, hexadecimal.
+#define USOCKET_TLS_CERT_SERIAL 4
+
+// usocket_tls_cert_text: SHA-256 of the whole certificate, hexadecimal.
+#define USOCKET_TLS_CERT_FINGERPRINT 5
+
+// usocket_tls_cert_text: SHA-256 of its key, as usocket_tls_context_add_pin takes it, hexadecimal.
+#define USOCKET_TLS_CERT_PIN 6
+
+// usocket_tls_cert_text: the kind of its key, as "RSA-2048" or "EC P-256".
+#define USOCKET_TLS_CERT_KEY 7
+
+// usocket_tls_cert_time: from when on it is valid.
+#define USOCKET_TLS_CERT_NOT_BEFORE 1
+
+// usocket_tls_cert_time: until when it is valid.
+#define USOCKET_TLS_CERT_NOT_AFTER 2
 
 // usocket_tls_wrap: the handshake is done at once, within the socket's mode.
 #define USOCKET_TLS_HANDSHAKE 1
@@ -1339,11 +1369,13 @@ usocket_tls_context_t usocket_tls_context_create(int32_t role);
 // key as an earlier one takes its place: so a certificate is renewed while the server runs.
 //
 // `cert` is PEM (the certificate first, its issuers after it) or DER (one certificate after
-// another); `key` is PEM or DER: PKCS#8, PKCS#1 or SEC1. NULL as `key` takes it from the PEM text
+// another); `key` is PEM or DER: PKCS#8 (encrypted: usocket_tls_context_set_key_password), PKCS#1 or
+// SEC1. NULL as `key` takes it from the PEM text
 // in `cert`.
 //
 // Returns: 0.
 // Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_KEY_INVALID, USOCKET_ETLS_KEY_ENCRYPTED,
+// USOCKET_ETLS_KEY_PASSWORD,
 // USOCKET_ETLS_KEY_MISMATCH, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP. The sentence is at
 // usocket_error_detail(context, ...).
 // Blocks: no.
@@ -1365,6 +1397,19 @@ int32_t usocket_tls_context_add_cert(usocket_tls_context_t context,
 int32_t usocket_tls_context_add_cert_file(usocket_tls_context_t context,
                                           const char *cert_path,
                                           const char *key_path);
+
+// Sets the password of the encrypted private keys that are given from now on (PKCS#8 with PBES2, as
+// `openssl pkcs8 -topk8` and `openssl genpkey` write them: AES-CBC with PBKDF2 or scrypt). NULL
+// forgets it. The cost of trying is in the key's file: it may take seconds.
+//
+// Returns: 0. Whether it opens a key is known when that is given: USOCKET_ETLS_KEY_PASSWORD.
+// Errors: -EBADF, -EFAULT, -EINVAL, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the password is copied, and the copy is wiped when it goes.
+int32_t usocket_tls_context_set_key_password(usocket_tls_context_t context,
+                                             const void *password,
+                                             size_t len);
 
 // Takes all certificates with their keys out of the context, so that others can take their place:
 // connections wrapped from then on use those. A server without any cannot be used
@@ -1632,6 +1677,35 @@ int32_t usocket_tls_context_set_verify_callback(usocket_tls_context_t context,
 // Ownership: nothing changes hands.
 int32_t usocket_tls_context_set_clock(usocket_tls_context_t context, int64_t unix_seconds);
 
+// Copies what a certificate says about itself, with a NUL: `what` is one of USOCKET_TLS_CERT_SUBJECT,
+// _ISSUER, _ALT_NAMES, _SERIAL, _FINGERPRINT, _PIN and _KEY. The certificate is DER: one that
+// usocket_tls_peer_cert, usocket_tls_verified_cert or a verify callback gave, or any other. Nothing
+// of it is verified here. In names, what could be taken for a separator is escaped by a backslash,
+// and what does not print by two hexadecimal digits after it.
+//
+// Returns: the length without the NUL; with (NULL, 0) only that.
+// Errors: USOCKET_ETLS_CERT_INVALID for what is no certificate, -EINVAL for another `what`, -ENOSPC
+// when it does not fit (nothing is written), -EFAULT, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: the text is copied.
+int32_t usocket_tls_cert_text(const void *der,
+                              size_t der_len,
+                              int32_t what,
+                              char *buf,
+                              size_t len);
+
+// A date of a certificate (DER), in seconds since 1970: `what` is USOCKET_TLS_CERT_NOT_BEFORE or
+// USOCKET_TLS_CERT_NOT_AFTER.
+//
+// Returns: 0, and the time in `unix_seconds`.
+// Errors: USOCKET_ETLS_CERT_INVALID for what is no certificate, -EINVAL for another `what`,
+// -EFAULT, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_cert_time(const void *der, size_t der_len, int32_t what, int64_t *unix_seconds);
+
 // Wraps a connected stream socket in TLS; the same handle goes on. From here sending and
 // receiving (send, sendall, recv, read, readline, write, poll, shutdown, close ...) are the
 // session's. No byte passes before the handshake is complete: it is done at once with
@@ -1781,6 +1855,19 @@ int32_t usocket_tls_alert(usocket_t s);
 // Threads: any.
 // Ownership: the bytes are copied.
 int32_t usocket_tls_peer_cert(usocket_t s, int32_t index, void *buf, size_t len);
+
+// Copies a certificate of the verified chain, DER: `index` 0 is the peer's own, the last is the
+// trusted one (where that is known whole: of Mozilla's roots it is not). What the peer sent may be
+// more, less, or in another order (usocket_tls_peer_cert). The chain is built when it is asked for.
+//
+// Returns: the length in bytes; with (NULL, 0) only that.
+// Errors: -ENODATA when there is no such certificate, the peer was not verified, or its chain has
+// expired meanwhile; -ENOSPC when it does not fit (nothing is written), USOCKET_ETLS_NOT_WRAPPED,
+// -EBADF, -ENOTSOCK, -EFAULT.
+// Blocks: no.
+// Threads: any.
+// Ownership: the bytes are copied.
+int32_t usocket_tls_verified_cert(usocket_t s, int32_t index, void *buf, size_t len);
 
 // Derives bytes that only the two ends know (RFC 5705, RFC 8446 section 7.5), under a label and
 // an optional context (NULL for none), TLS 1.3 only.

@@ -83,6 +83,27 @@ pub const USOCKET_TLS_CRL_INSECURE_ALLOW_UNKNOWN: i32 = 2;
 /// Revocation lists: a list past its next update is used all the same.
 pub const USOCKET_TLS_CRL_INSECURE_ALLOW_EXPIRED: i32 = 4;
 
+// --- TLS certificates.
+
+/// usocket_tls_cert_text: whose it is, as "C=US,O=Example,CN=www".
+pub const USOCKET_TLS_CERT_SUBJECT: i32 = 1;
+/// usocket_tls_cert_text: who issued it.
+pub const USOCKET_TLS_CERT_ISSUER: i32 = 2;
+/// usocket_tls_cert_text: what it is for, as "DNS:example.com,DNS:*.example.com,IP:192.0.2.1".
+pub const USOCKET_TLS_CERT_ALT_NAMES: i32 = 3;
+/// usocket_tls_cert_text: its serial number, hexadecimal.
+pub const USOCKET_TLS_CERT_SERIAL: i32 = 4;
+/// usocket_tls_cert_text: SHA-256 of the whole certificate, hexadecimal.
+pub const USOCKET_TLS_CERT_FINGERPRINT: i32 = 5;
+/// usocket_tls_cert_text: SHA-256 of its key, as usocket_tls_context_add_pin takes it, hexadecimal.
+pub const USOCKET_TLS_CERT_PIN: i32 = 6;
+/// usocket_tls_cert_text: the kind of its key, as "RSA-2048" or "EC P-256".
+pub const USOCKET_TLS_CERT_KEY: i32 = 7;
+/// usocket_tls_cert_time: from when on it is valid.
+pub const USOCKET_TLS_CERT_NOT_BEFORE: i32 = 1;
+/// usocket_tls_cert_time: until when it is valid.
+pub const USOCKET_TLS_CERT_NOT_AFTER: i32 = 2;
+
 // --- TLS on a socket.
 
 /// usocket_tls_wrap: the handshake is done at once, within the socket's mode.

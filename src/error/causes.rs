@@ -153,7 +153,7 @@ causes! {
     /// The chain breaks a limit set in it (names, length), or is too complex to check.
     USOCKET_ETLS_CERT_CONSTRAINT = -10036: Certificate, "the certificate chain breaks a limit set in it",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 47), mbedtls: ("\nThe certificate is not correctly signed by the trusted CA\n", 0);
-    /// A certificate stapled to the handshake (OCSP) is wrong.
+    /// Not given: a certificate status stapled to the handshake (OCSP) is not looked at.
     USOCKET_ETLS_CERT_BAD_STAPLE = -10037: Certificate, "the certificate status stapled to the handshake is wrong",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 94), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CERTIFICATE", -0x7A00);
     /// A key or a signature of the peer's certificates is too weak: RSA below 2048 bits, SHA-1, MD5.
@@ -191,8 +191,8 @@ causes! {
     /// A private key given to the context is not one that can be used.
     USOCKET_ETLS_KEY_INVALID = -10073: Setting, "invalid private key",
         openssl: ("INVALID_KEY", 0), mbedtls: ("invalid key", 0);
-    /// The private key is encrypted; decrypt it first.
-    USOCKET_ETLS_KEY_ENCRYPTED = -10074: Setting, "the private key is encrypted; decrypt it first",
+    /// The private key is encrypted: no password was set, or not in a way that can be opened.
+    USOCKET_ETLS_KEY_ENCRYPTED = -10074: Setting, "the private key is encrypted",
         openssl: ("BAD_DECRYPT", 0), mbedtls: ("invalid key", 0);
     /// The private key does not belong to the certificate.
     USOCKET_ETLS_KEY_MISMATCH = -10075: Setting, "the private key does not belong to the certificate",
@@ -221,6 +221,9 @@ causes! {
     /// The processor lacks what this build's cryptography needs.
     USOCKET_ETLS_CPU = -10083: Setting, "the processor lacks what this build's cryptography needs",
         openssl: ("CPU", 0), mbedtls: ("", 0);
+    /// The password does not open the encrypted private key.
+    USOCKET_ETLS_KEY_PASSWORD = -10084: Setting, "the password does not open the private key",
+        openssl: ("BAD_DECRYPT", 0), mbedtls: ("invalid key", 0);
 }
 
 /// Alert n from the peer is USOCKET_ETLS_ALERT - n; for example -10548 is alert 48, unknown_ca.

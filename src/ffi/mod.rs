@@ -16,6 +16,7 @@ pub mod socket;
 pub mod stream;
 pub mod tls;
 pub mod tls_buffers;
+pub mod tls_cert;
 pub mod tls_context;
 pub mod tls_trust;
 

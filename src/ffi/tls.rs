@@ -244,6 +244,32 @@ pub unsafe extern "C" fn usocket_tls_peer_cert(
     })
 }
 
+/// Copies a certificate of the verified chain, DER: `index` 0 is the peer's own, the last is the
+/// trusted one (where that is known whole: of Mozilla's roots it is not). What the peer sent may be
+/// more, less, or in another order (usocket_tls_peer_cert). The chain is built when it is asked for.
+///
+/// Returns: the length in bytes; with (NULL, 0) only that.
+/// Errors: -ENODATA when there is no such certificate, the peer was not verified, or its chain has
+/// expired meanwhile; -ENOSPC when it does not fit (nothing is written), USOCKET_ETLS_NOT_WRAPPED,
+/// -EBADF, -ENOTSOCK, -EFAULT.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the bytes are copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_verified_cert(
+    s: usocket_t,
+    index: i32,
+    buf: *mut c_void,
+    len: usize,
+) -> i32 {
+    on_stream(s, |s| {
+        tls_only!((s, index, buf, len) => {
+            // SAFETY: the caller's buffer, as documented.
+            unsafe { super::copy_out(&s.tls()?.0.verified_cert(index)?, buf, len) }
+        })
+    })
+}
+
 /// Derives bytes that only the two ends know (RFC 5705, RFC 8446 section 7.5), under a label and
 /// an optional context (NULL for none), TLS 1.3 only.
 ///

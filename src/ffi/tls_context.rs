@@ -38,11 +38,13 @@ pub extern "C" fn usocket_tls_context_create(role: i32) -> usocket_tls_context_t
 /// key as an earlier one takes its place: so a certificate is renewed while the server runs.
 ///
 /// `cert` is PEM (the certificate first, its issuers after it) or DER (one certificate after
-/// another); `key` is PEM or DER: PKCS#8, PKCS#1 or SEC1. NULL as `key` takes it from the PEM text
+/// another); `key` is PEM or DER: PKCS#8 (encrypted: usocket_tls_context_set_key_password), PKCS#1 or
+/// SEC1. NULL as `key` takes it from the PEM text
 /// in `cert`.
 ///
 /// Returns: 0.
 /// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_KEY_INVALID, USOCKET_ETLS_KEY_ENCRYPTED,
+/// USOCKET_ETLS_KEY_PASSWORD,
 /// USOCKET_ETLS_KEY_MISMATCH, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP. The sentence is at
 /// usocket_error_detail(context, ...).
 /// Blocks: no.
@@ -80,6 +82,29 @@ pub unsafe extern "C" fn usocket_tls_context_add_cert_file(
         // SAFETY: the caller's texts, as documented.
         let (cert, key) = unsafe { (required_text(cert_path)?, super::text(key_path)) };
         tls_only!((context, cert, key) => on_context(context, |c| c.use_cert_file(cert, key).map(|()| 0)))
+    })
+}
+
+/// Sets the password of the encrypted private keys that are given from now on (PKCS#8 with PBES2, as
+/// `openssl pkcs8 -topk8` and `openssl genpkey` write them: AES-CBC with PBKDF2 or scrypt). NULL
+/// forgets it. The cost of trying is in the key's file: it may take seconds.
+///
+/// Returns: 0. Whether it opens a key is known when that is given: USOCKET_ETLS_KEY_PASSWORD.
+/// Errors: -EBADF, -EFAULT, -EINVAL, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the password is copied, and the copy is wiped when it goes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_context_set_key_password(
+    context: usocket_tls_context_t,
+    password: *const c_void,
+    len: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's buffer, as documented.
+        let password = unsafe { bytes(password, len) }?;
+        let password = (!password.is_empty()).then_some(password);
+        tls_only!((context, password) => on_context(context, |c| c.set_key_password(password)))
     })
 }
 

@@ -30,6 +30,7 @@ impl Identity {
         provider: &CryptoProvider,
         cert: &[u8],
         key: &[u8],
+        password: Option<&[u8]>,
         check: bool,
     ) -> Result<Self, Cause> {
         let certs = pem::certificates(cert)?;
@@ -42,7 +43,7 @@ impl Identity {
         if !facts.has_alt_names() {
             names.extend(facts.common_name.as_ref().map(|cn| cn.to_ascii_lowercase()));
         }
-        let key = pem::private_key(key)?;
+        let key = pem::private_key(key, password)?;
         let key = key.der()?;
         let problem = Key::private(key.secret_der())
             .and_then(|k| k.problem(&provider.signature_verification_algorithms));

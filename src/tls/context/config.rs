@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, DistinguishedName, ServerConfig, SupportedProtocolVersion};
@@ -16,21 +16,40 @@ use crate::tls::context::certs::Identities;
 use crate::tls::context::resume::Store;
 use crate::tls::context::tickets::Kept;
 use crate::tls::context::{Draft, Role};
-use crate::tls::material::keylog::Log;
+use crate::tls::material::keylog::{self, Log};
 use crate::tls::material::roots;
 use crate::tls::verify::lasting::Lasting;
-use crate::tls::verify::{Mode, Verifier};
+use crate::tls::verify::{Mode, Usage, Verifier};
 
 /// What a session needs of its context.
 pub struct Config {
     /// rustls' own.
     pub side: Side,
+    /// Who decided about the peer.
+    pub verifier: Arc<Verifier>,
     /// Whether the peer is verified.
     pub mode: Mode,
     /// Whether a client needs a name.
     pub check_name: bool,
     /// The clock was set by the program.
     pub own_clock: bool,
+}
+
+impl Config {
+    /// The chain from what a peer sent to a trusted certificate, its own first.
+    pub fn verified_chain(
+        &self,
+        sent: &[CertificateDer<'_>],
+        name: Option<&ServerName<'_>>,
+    ) -> Option<Vec<CertificateDer<'static>>> {
+        let (leaf, rest) = sent.split_first()?;
+        let (usage, now) = match &self.side {
+            Side::Client(c, _) => (Usage::Server, c.time_provider.current_time()),
+            Side::Server(c) => (Usage::Client, c.time_provider.current_time()),
+        };
+        let name = name.filter(|_| matches!(self.side, Side::Client(..)));
+        keylog::unsaid(|| self.verifier.accepted(leaf, rest, name, now?, usage).ok())
+    }
 }
 
 /// Client or server.
@@ -87,7 +106,7 @@ pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Confi
             config.max_fragment_size = max_fragment_size;
             // A resumed connection shows no certificates, and a callback is to see them each time.
             let resumes = sessions > 0 && verifier.callback.is_none();
-            let store = resumes.then(|| Arc::new(Store::new(sessions, verifier, clock)));
+            let store = resumes.then(|| Arc::new(Store::new(sessions, verifier.clone(), clock)));
             config.resumption = match &store {
                 Some(store) => Resumption::store(store.clone()),
                 None => Resumption::disabled(),
@@ -124,7 +143,7 @@ pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Confi
             Side::Server(Arc::new(config))
         }
     };
-    Ok(Config { side, mode, check_name, own_clock: clock.0.is_some() })
+    Ok(Config { side, verifier, mode, check_name, own_clock: clock.0.is_some() })
 }
 
 /// The provider with the suites and groups that were asked for.

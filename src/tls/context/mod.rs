@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use rustls::SupportedCipherSuite;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::numbers::*;
@@ -47,6 +48,8 @@ pub struct Draft {
     pub(super) provider: CryptoProvider,
     pub(super) identities: Vec<Identity>,
     pub(super) check_keys: bool,
+    /// Of encrypted keys.
+    pub(super) password: Option<Zeroizing<Vec<u8>>>,
     /// Given by the program.
     pub(super) trusted: Arc<Trusted>,
     /// The system's store and the like.
@@ -109,6 +112,7 @@ impl Context {
             provider,
             identities: Vec::new(),
             check_keys: true,
+            password: None,
             trusted: Arc::default(),
             stores: Vec::new(),
             trust_given: false,
@@ -209,7 +213,8 @@ impl Context {
     pub fn use_cert(&self, cert: &[u8], key: &[u8]) -> Result<()> {
         let key = if key.is_empty() { cert } else { key };
         self.change(|d| {
-            let new = Identity::new(&d.provider, cert, key, d.check_keys)?;
+            let password = d.password.as_ref().map(|p| &p[..]);
+            let new = Identity::new(&d.provider, cert, key, password, d.check_keys)?;
             match d.identities.iter_mut().find(|old| old.is_renewed_by(&new)) {
                 Some(old) => *old = new,
                 None => d.identities.push(new),
@@ -231,6 +236,12 @@ impl Context {
             d.identities.clear();
             Ok(0)
         })
+    }
+
+    /// The password of the encrypted keys that follow; `None` for none.
+    pub fn set_key_password(&self, password: Option<&[u8]>) -> Result<i32> {
+        let password = password.map(|p| Zeroizing::new(p.to_vec()));
+        self.set(|d| &mut d.password, |_| Ok(password))
     }
 
     /// Whether a key must belong to its certificate, for those that follow.

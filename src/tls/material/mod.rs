@@ -2,6 +2,7 @@
 
 pub mod algorithm;
 pub mod der;
+pub mod facts;
 pub mod keylog;
 pub mod pem;
 pub mod provider;

@@ -136,18 +136,19 @@ impl PrivateKey {
     }
 }
 
-/// The first private key: PKCS#8, PKCS#1 or SEC1.
-pub fn private_key(input: &[u8]) -> Result<PrivateKey, Cause> {
-    const ENCRYPTED: &str =
-        "the private key is encrypted; decrypt it first, as with `openssl pkey`";
-    let encrypted = || Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, ENCRYPTED);
+/// The first private key: PKCS#8, PKCS#1 or SEC1; encrypted only as PKCS#8, by PBES2.
+pub fn private_key(input: &[u8], password: Option<&[u8]>) -> Result<PrivateKey, Cause> {
+    const OLD: &str = "the private key is encrypted in OpenSSL's old format; write it anew, as with `openssl pkcs8 -topk8`";
     let der = if is_pem(input) {
         let is_key = |i: &Item<'_>| i.label.ends_with("PRIVATE KEY");
         let Some(key) = items(input)?.into_iter().find(is_key) else {
             return Err(Cause::new(USOCKET_ETLS_PEM_EMPTY, "the PEM text has no private key"));
         };
-        if key.encrypted || key.label == "ENCRYPTED PRIVATE KEY" {
-            return Err(encrypted());
+        if key.encrypted {
+            return Err(Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, OLD));
+        }
+        if key.label == "ENCRYPTED PRIVATE KEY" {
+            return decrypt(&key.der, password).map(PrivateKey);
         }
         key.der
     } else if input.first() == Some(&0x30) {
@@ -155,12 +156,50 @@ pub fn private_key(input: &[u8]) -> Result<PrivateKey, Cause> {
     } else {
         return Err(Cause::new(USOCKET_ETLS_PEM_EMPTY, "no private key: neither PEM nor DER"));
     };
-    if der::is_encrypted_key(&der) {
-        return Err(encrypted());
-    }
-    let key = PrivateKey(der);
+    let key = PrivateKey(if der::is_encrypted_key(&der) { decrypt(&der, password)? } else { der });
     key.der()?;
     Ok(key)
+}
+
+/// An EncryptedPrivateKeyInfo, opened.
+fn decrypt(key: &[u8], password: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Cause> {
+    let Some(password) = password else {
+        let words =
+            "the private key is encrypted, and no password is set; decrypt it first, or set one";
+        return Err(Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, words));
+    };
+    #[cfg(feature = "encrypted-keys")]
+    {
+        let unsupported = || {
+            let words = "the private key is encrypted in a way that is not supported; what is: PBES2 with AES, and PBKDF2 or scrypt";
+            Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, words)
+        };
+        let malformed = || Cause::new(USOCKET_ETLS_KEY_INVALID, "the encrypted key is malformed");
+        let (body, _) = der::expect(key, der::SEQUENCE).ok_or_else(malformed)?;
+        let scheme = der::element(body).ok_or_else(malformed)?;
+        let (secret, _) = der::expect(scheme.rest, der::OCTET_STRING).ok_or_else(malformed)?;
+        let scheme = pkcs5::EncryptionScheme::try_from(scheme.whole).map_err(|_| unsupported())?;
+        let mut opened = Zeroizing::new(secret.to_vec());
+        let len = match scheme.decrypt_in_place(password, &mut opened) {
+            Ok(plain) => plain.len(),
+            // It says Encrypt, too, for what it could not decrypt.
+            Err(pkcs5::Error::DecryptFailed | pkcs5::Error::EncryptFailed) => 0,
+            Err(_) => return Err(unsupported()),
+        };
+        opened.truncate(len);
+        // A wrong password is found by the padding, but for one in a few hundred.
+        if der::expect(&opened, der::SEQUENCE).is_none_or(|(_, rest)| !rest.is_empty()) {
+            return Err(Cause::plain(USOCKET_ETLS_KEY_PASSWORD));
+        }
+        Ok(opened)
+    }
+    #[cfg(not(feature = "encrypted-keys"))]
+    {
+        let _ = (key, password);
+        let words =
+            "this build cannot open encrypted keys; decrypt it first, as with `openssl pkey`";
+        Err(Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, words))
+    }
 }
 
 #[cfg(test)]
@@ -191,12 +230,14 @@ mod tests {
         );
         let other = b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
         assert_eq!(code(certificates(other)), USOCKET_ETLS_PEM_EMPTY);
-        assert_eq!(code(private_key(other)), USOCKET_ETLS_PEM_EMPTY);
+        assert_eq!(code(private_key(other, None)), USOCKET_ETLS_PEM_EMPTY);
         let locked =
             b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----";
-        assert_eq!(code(private_key(locked)), USOCKET_ETLS_KEY_ENCRYPTED);
+        assert_eq!(code(private_key(locked, None)), USOCKET_ETLS_KEY_ENCRYPTED);
+        #[cfg(feature = "encrypted-keys")]
+        assert_eq!(code(private_key(locked, Some(b"x"))), USOCKET_ETLS_KEY_INVALID);
         let old = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES,00\n\nAAAA\n-----END RSA PRIVATE KEY-----";
-        assert_eq!(code(private_key(old)), USOCKET_ETLS_KEY_ENCRYPTED);
-        assert_eq!(code(private_key(b"\x30\x03\x04\x01\x00")), USOCKET_ETLS_KEY_INVALID);
+        assert_eq!(code(private_key(old, None)), USOCKET_ETLS_KEY_ENCRYPTED);
+        assert_eq!(code(private_key(b"\x30\x03\x04\x01\x00", None)), USOCKET_ETLS_KEY_INVALID);
     }
 }

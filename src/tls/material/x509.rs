@@ -53,7 +53,7 @@ pub struct Facts<'a> {
     pub self_issued: bool,
     /// The last common name of the subject.
     pub common_name: Option<String>,
-    /// The last common name of the issuer.
+    /// The last common name of the issuer; where it has none, all of its name.
     pub issuer: Option<String>,
     /// SubjectPublicKeyInfo, whole.
     pub key: &'a [u8],
@@ -91,7 +91,8 @@ impl<'a> Facts<'a> {
             not_after: time(&not_after)?,
             self_issued: issuer == subject,
             common_name: common_name(subject),
-            issuer: common_name(issuer),
+            issuer: common_name(issuer)
+                .or_else(|| Some(name_text(issuer)).filter(|n| !n.is_empty())),
             key: key.whole,
             alt_names: extension(extensions, SUBJECT_ALT_NAME)
                 .map(|value| expect(value, SEQUENCE).map_or(&[][..], |e| e.0)),
@@ -145,6 +146,30 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// All subject alternative names, each with its kind: "DNS:example.com,IP:192.0.2.1".
+    pub fn alt_names_text(&self) -> String {
+        let one = |e: Element<'_>| {
+            let (kind, text) = match e.tag {
+                0x81 => ("email", escaped(e.content)),
+                0x82 => ("DNS", escaped(e.content)),
+                0x86 => ("URI", escaped(e.content)),
+                0x87 => {
+                    let v4 = <[u8; 4]>::try_from(e.content).map(IpAddr::from);
+                    let v6 = || <[u8; 16]>::try_from(e.content).map(IpAddr::from);
+                    ("IP", v4.or_else(|_| v6()).map_or_else(|_| hex(e.content), |a| a.to_string()))
+                }
+                0xa4 => (
+                    "dirName",
+                    expect(e.content, SEQUENCE).map_or_else(String::new, |n| name_text(n.0)),
+                ),
+                0x88 => ("RID", oid_text(e.content)),
+                _ => ("other", hex(e.content)),
+            };
+            format!("{kind}:{text}")
+        };
+        elements(self.alt_names.unwrap_or_default()).map(one).collect::<Vec<_>>().join(",")
+    }
+
     /// All it is for, as a person reads it.
     pub fn names(&self) -> Vec<String> {
         let addresses = self.addresses().map(|a| a.to_string());
@@ -190,6 +215,66 @@ impl ListFacts {
     }
 }
 
+#[rustfmt::skip] // A table.
+const ATTRIBUTES: &[(&[u8], &str)] = &[
+    (COMMON_NAME, "CN"),
+    (&[0x55, 4, 4], "SN"),
+    (&[0x55, 4, 5], "serialNumber"),
+    (&[0x55, 4, 6], "C"),
+    (&[0x55, 4, 7], "L"),
+    (&[0x55, 4, 8], "ST"),
+    (&[0x55, 4, 9], "street"),
+    (&[0x55, 4, 10], "O"),
+    (&[0x55, 4, 11], "OU"),
+    (&[0x55, 4, 12], "title"),
+    (&[0x55, 4, 42], "GN"),
+    (&[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 1], "UID"),
+    (&[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25], "DC"),
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1], "emailAddress"),
+];
+
+/// A name in its own order, as "C=US,O=Example,CN=www". What could be taken for a separator, and
+/// what does not print, is escaped: no name can pretend to be two.
+pub fn name_text(name: &[u8]) -> String {
+    let one = |attribute: Element<'_>| {
+        let (oid, value) = expect(attribute.content, OID)?;
+        let known = ATTRIBUTES.iter().find(|(o, _)| *o == oid);
+        let kind = known.map_or_else(|| oid_text(oid), |(_, name)| (*name).into());
+        let value = element(value)?;
+        // UTF8String, PrintableString, TeletexString, IA5String; the others are no bytes of text.
+        let text = match value.tag {
+            0x0c | 0x13 | 0x14 | 0x16 => escaped(value.content),
+            _ => format!("#{}", hex(value.whole)),
+        };
+        Some(format!("{kind}={text}"))
+    };
+    let sets = elements(name).filter(|e| e.tag == SET);
+    sets.filter_map(|set| {
+        let all: Vec<_> = elements(set.content).filter_map(one).collect();
+        (!all.is_empty()).then(|| all.join("+"))
+    })
+    .collect::<Vec<_>>()
+    .join(",")
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\{:02X}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
 fn common_name(name: &[u8]) -> Option<String> {
     elements(name)
         .filter(|e| e.tag == SET)
@@ -205,6 +290,19 @@ fn common_name(name: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_name_pretends_to_be_two() {
+        let attribute = |value: &[u8]| {
+            let value = [&[0x0c, value.len() as u8][..], value].concat();
+            let pair = [&[6, 3, 0x55, 4, 3][..], &value].concat();
+            let pair = [&[SEQUENCE, pair.len() as u8][..], &pair].concat();
+            [&[SET, pair.len() as u8][..], &pair].concat()
+        };
+        let name = [attribute(b"a"), attribute(b"b,O=c\0\n\"")].concat();
+        assert_eq!(name_text(&name), "CN=a,CN=b\\,O\\=c\\00\\0A\\\"");
+        assert_eq!(name_text(b"\x31\x80"), "");
+    }
 
     #[test]
     fn a_certificate_is_read() {

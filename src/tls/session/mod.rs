@@ -286,6 +286,17 @@ impl Session {
         self.info(find).ok_or(Error::os(libc::ENODATA))
     }
 
+    /// A certificate of the verified chain. It is not kept with each connection: who asks has it
+    /// built anew, from what the peer sent.
+    pub fn verified_cert(&self, index: i32) -> Result<Vec<u8>> {
+        let none = || Error::os(libc::ENODATA);
+        let sent = |i: Info<'_>| i.0?.peer_certificates().map(<[_]>::to_vec);
+        let sent = self.info(sent).filter(|_| self.config.mode != Mode::None).ok_or_else(none)?;
+        let chain = self.config.verified_chain(&sent, self.name.as_ref()).ok_or_else(none)?;
+        let cert = usize::try_from(index).ok().and_then(|index| chain.get(index));
+        cert.map(|c| c.to_vec()).ok_or_else(none)
+    }
+
     /// Bytes that only the two ends know.
     pub fn export(&self, label: &[u8], context: &[u8], to: &mut [MaybeUninit<u8>]) -> Result<()> {
         let engine = self.engine.look().ok_or(Error::os(libc::ENOTCONN))?;

@@ -327,8 +327,8 @@ fn records_can_be_small() {
         let data: Vec<u8> = (0..20_000u32).map(|n| n as u8).collect();
         let _ = to.recv(&mut [std::mem::MaybeUninit::uninit()], libc::MSG_DONTWAIT);
         from.sendall(&data, 0).unwrap();
-        // SAFETY: the buffer is writable; the descriptor is open.
         let mut raw = vec![0u8; 40_000];
+        // SAFETY: the buffer is writable; the descriptor is open.
         let n = unsafe {
             use std::os::fd::AsRawFd;
             let fd = std::os::fd::AsFd::as_fd(&to).as_raw_fd();
@@ -344,5 +344,36 @@ fn records_can_be_small() {
         }
         assert!(records >= 20_000 / 512);
         assert!(read(&to, data.len()).unwrap() == data);
+    }
+}
+
+#[cfg(feature = "encrypted-keys")]
+#[test]
+fn encrypted_keys_and_their_password() {
+    let given = |key: &str, password: Option<&[u8]>| {
+        let context = Context::new(2).unwrap();
+        context.set_key_password(password).unwrap();
+        let code = context.use_cert(odd!("locked").as_bytes(), key.as_bytes());
+        (code.map_or_else(|e| e.code(), |()| 0), context.detail())
+    };
+    for key in [odd!("locked-pbkdf2"), odd!("locked-scrypt"), odd!("locked-sha1")] {
+        assert_eq!(given(key, Some(b"secret")).0, 0);
+        assert_eq!(given(key, Some(b"Secret")).0, USOCKET_ETLS_KEY_PASSWORD);
+        let (code, words) = given(key, None);
+        assert_eq!(code, USOCKET_ETLS_KEY_ENCRYPTED);
+        assert!(words.contains("no password is set"), "{words}");
+    }
+    // A password for one that needs none is no harm.
+    let made = Ca::new("CA").server();
+    let context = Context::new(2).unwrap();
+    context.set_key_password(Some(b"secret")).unwrap();
+    context.use_cert(made.cert.as_bytes(), made.key.as_bytes()).unwrap();
+    for (key, why) in [
+        (odd!("locked-old"), "OpenSSL's old format"),
+        (odd!("locked-pbes1"), "in a way that is not supported"),
+    ] {
+        let (code, words) = given(key, Some(b"secret"));
+        assert_eq!(code, USOCKET_ETLS_KEY_ENCRYPTED);
+        assert!(words.contains(why), "{words}");
     }
 }

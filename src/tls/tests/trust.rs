@@ -413,6 +413,34 @@ fn a_server_with_pins_asks_for_a_certificate() {
     expect(case(true, &alone), wrong, "pinned");
 }
 
+/// The chain that was verified, beside what was sent: with a stray certificate, and without the root.
+#[test]
+fn the_verified_chain() {
+    let ca = Ca::new("CA");
+    let made = ca.server();
+    let stray = Ca::new("Stray").server();
+    let server = Context::new(2).unwrap();
+    let chain = format!("{}{}", made.cert, stray.cert);
+    server.use_cert(chain.as_bytes(), made.key.as_bytes()).unwrap();
+    for &version in VERSIONS {
+        let client = trusting(&[&ca.pem()]);
+        client.set_versions(version, version).unwrap();
+        for _ in 0..2 {
+            let (_, [a, b]) = talk(&client, &server, NAME);
+            let (sent, verified) = (
+                |i| a.tls().unwrap().peer_cert(i).map_err(|e| e.code()),
+                |i| a.tls().unwrap().verified_cert(i).map_err(|e| e.code()),
+            );
+            assert_eq!(sent(1), Ok(stray.der.clone()));
+            assert_eq!(verified(0), Ok(made.der.clone()));
+            assert_eq!(verified(1), Ok(ca.issuer.der().to_vec()));
+            assert_eq!(verified(2), Err(-libc::ENODATA));
+            assert_eq!(verified(-1), Err(-libc::ENODATA));
+            assert_eq!(b.tls().unwrap().verified_cert(0).unwrap_err().code(), -libc::ENODATA);
+        }
+    }
+}
+
 #[test]
 fn an_unknown_critical_extension_is_named() {
     let ca = Ca::new("CA");

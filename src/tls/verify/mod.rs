@@ -114,7 +114,7 @@ impl Usage {
 }
 
 /// A chain that was accepted: the peer's own certificate first.
-type Path = Vec<CertificateDer<'static>>;
+pub type Path = Vec<CertificateDer<'static>>;
 
 impl Verifier {
     /// Decides; gives until when that holds, as far as dates are concerned.
@@ -126,17 +126,29 @@ impl Verifier {
         now: UnixTime,
         usage: Usage,
     ) -> Result<UnixTime, Tls> {
-        let path = if self.mode == Mode::None {
-            vec![leaf.clone().into_owned()]
-        } else if self.trusted.iter().any(|t| t.holds(leaf)) {
-            self.judge_itself(leaf, chain, name, now, usage)?;
-            vec![leaf.clone().into_owned()]
-        } else {
-            self.judge_chain(leaf, chain, name, now, usage)?
-        };
+        let path = self.accepted(leaf, chain, name, now, usage)?;
         self.judge_keys(&path)?;
         self.ask(&path)?;
         Ok(self.holds_until(&path))
+    }
+
+    /// The chain that is accepted, before pins and the callback.
+    pub fn accepted(
+        &self,
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: Option<&ServerName<'_>>,
+        now: UnixTime,
+        usage: Usage,
+    ) -> Result<Path, Tls> {
+        if self.mode == Mode::None {
+            Ok(vec![leaf.clone().into_owned()])
+        } else if self.trusted.iter().any(|t| t.holds(leaf)) {
+            self.judge_itself(leaf, chain, name, now, usage)?;
+            Ok(vec![leaf.clone().into_owned()])
+        } else {
+            self.judge_chain(leaf, chain, name, now, usage)
+        }
     }
 
     /// Whether a client is asked for a certificate: pins and the callback want one to decide about.

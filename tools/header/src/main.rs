@@ -28,6 +28,7 @@ const SECTIONS: &[&str] = &[
     "poller",
     "tls_context",
     "tls_trust",
+    "tls_cert",
     "tls",
     "tls_buffers",
 ];
