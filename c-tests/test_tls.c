@@ -449,6 +449,7 @@ static void messages_over_tls(void **state)
     GIVES(-EISCONN, usocket_sendmsg(pair[0], &msg, 0));
     msg = (usocket_msg){.data = out, .count = 3, .control = body, .control_len = 16};
     GIVES(-EOPNOTSUPP, usocket_sendmsg(pair[0], &msg, 0));
+    GIVES(-EOPNOTSUPP, usocket_dup(pair[0]));
     close_pair(pair);
 }
 

@@ -534,7 +534,7 @@ int32_t usocket_set_event_hook(int32_t (*hook)(void *arg), void *arg);
 //
 // `family` is AF_INET, AF_INET6, or 0 for whichever `host` is. An empty `host` is the wildcard
 // address. IPv6 text may name its zone ("fe80::1%eth0"). `port` is 0 to 65535, `flowinfo` 0 to
-// 1048575, `scope_id` an interface index.
+// 1048575, `scope_id` an interface index; the last two are 0 for IPv4.
 //
 // Returns: 0.
 // Errors: -EINVAL for a host name (resolve it with usocket_getaddrinfo), a number out of its
@@ -636,7 +636,7 @@ int32_t usocket_addr_host(const struct usocket_addr *addr, char *buf, size_t len
 int32_t usocket_addr_path(const struct usocket_addr *addr, void *buf, size_t len);
 
 // Copies an address as a person reads it: "127.0.0.1:80", "[::1]:80", "/run/x", "@abstract".
-// 160 bytes of room are always enough for these.
+// Bytes of a Unix name that are no UTF-8 become U+FFFD. 325 bytes of room are always enough.
 //
 // Returns: the length of the text without its NUL; with (NULL, 0) only that.
 // Errors: -ENOSPC when it does not fit, -EFAULT, -EINVAL.
@@ -673,8 +673,8 @@ int32_t usocket_inet_ntop(int32_t family, const void *bin, size_t n, char *buf, 
 // type: TCP or UDP. USOCKET_IPPROTO_SEC makes a TCP socket for TLS.
 //
 // Returns: a handle.
-// Errors: -EAFNOSUPPORT, -EPROTONOSUPPORT, -EPROTOTYPE, -ESOCKTNOSUPPORT, -EINVAL, -EMFILE,
-// -ENFILE, -EPERM (SOCK_RAW), as socket(2).
+// Errors: -EAFNOSUPPORT, -EPROTONOSUPPORT, -ESOCKTNOSUPPORT, -EINVAL (no such type, or flags in
+// it), -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM, -EPERM (SOCK_RAW), as socket(2).
 // Blocks: no.
 // Threads: any.
 // Ownership: the handle is the caller's, to be given to usocket_close.
@@ -699,7 +699,9 @@ int32_t usocket_socketpair(int32_t family, int32_t type, int32_t proto, usocket_
 // Ownership: on success the descriptor is the handle's and closed with it.
 usocket_t usocket_from_fd(int32_t fd);
 
-// Gives up the descriptor without closing it; the handle is stale afterwards.
+// Gives up the descriptor without closing it; the handle is stale afterwards. Of a wrapped socket
+// the descriptor carries TLS records, and the session that could read them is gone: bytes that were
+// received and not yet taken are lost.
 //
 // Returns: the descriptor.
 // Errors: -EBADF; -EBUSY while another thread is inside an operation on it; -ENOTSOCK.
@@ -712,7 +714,8 @@ int32_t usocket_detach(usocket_t s);
 // the other open.
 //
 // Returns: a handle.
-// Errors: -EBADF, -EMFILE, -ENFILE.
+// Errors: -EOPNOTSUPP on a wrapped socket (one stream of records has one session), -EBADF,
+// -ENOTSOCK, -EMFILE, -ENFILE.
 // Blocks: no.
 // Threads: any.
 // Ownership: the new handle is the caller's.
@@ -747,8 +750,9 @@ int32_t usocket_close(usocket_t s);
 // Binds a socket to an address (bind(2)).
 //
 // Returns: 0.
-// Errors: -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EINVAL (bound already, bad address), -EBADF,
-// -ENOTSOCK, -EFAULT.
+// Errors: -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EINVAL (bound already, bad address),
+// -EAFNOSUPPORT (an address of another family), for a Unix path -ENOENT, -ENOTDIR, -ELOOP, -EROFS;
+// -EBADF, -ENOTSOCK, -EFAULT.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -758,7 +762,8 @@ int32_t usocket_bind(usocket_t s, const struct usocket_addr *addr);
 // USOCKET_BACKLOG_DEFAULT is for callers without a wish.
 //
 // Returns: 0.
-// Errors: -EADDRINUSE, -EOPNOTSUPP (not a stream), -EBADF, -ENOTSOCK.
+// Errors: -EADDRINUSE, -EINVAL (connected, or a Unix socket that is not bound), -EOPNOTSUPP (not a
+// stream), -EBADF, -ENOTSOCK.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -769,7 +774,8 @@ int32_t usocket_listen(usocket_t s, int32_t backlog);
 //
 // Returns: a handle.
 // Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -EINTR (event hook), -EINVAL (not
-// listening), -ECONNABORTED, -EMFILE, -ENFILE, -EBADF (also: closed meanwhile), -ENOTSOCK.
+// listening), -EOPNOTSUPP (not a stream), -ECONNABORTED, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM,
+// -EPERM (firewall), -EBADF (also: closed meanwhile), -ENOTSOCK.
 // Blocks: as the listener's mode has it.
 // Threads: any; many may accept on one listener.
 // Ownership: the new handle is the caller's.
@@ -787,36 +793,47 @@ usocket_t usocket_accept4(usocket_t s, int32_t flags, struct usocket_addr *peer)
 
 // Connects a socket (connect(2)); a datagram socket gets its default peer.
 //
-// A timeout leaves the attempt going on in the kernel: a second call waits for it again.
+// A timeout leaves the attempt going on in the kernel: a second call waits for it again. After a
+// connect that was not done at once the kernel says 0 to one more call, and -EISCONN to the next.
 //
 // Returns: 0.
 // Errors: -EINPROGRESS (non-blocking: poll for POLLOUT, then SO_ERROR tells), -EALREADY
 // (non-blocking and in progress), -EISCONN, -ETIMEDOUT, -ECONNREFUSED, -ECONNABORTED (it failed,
-// and another thread has taken the reason from SO_ERROR), -EHOSTUNREACH,
-// -ENETUNREACH, -EAGAIN (Unix, non-blocking, backlog full), -ENOENT (Unix), -EINTR (event hook),
-// -EINVAL (bad address), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT.
+// and another thread has taken the reason from SO_ERROR), -ECONNRESET, -EHOSTUNREACH,
+// -ENETUNREACH, -EADDRNOTAVAIL (no local port left), -EADDRINUSE (bound to a port that has this very
+// connection), -EACCES (broadcast, or a Unix path without permission), -EPERM (firewall),
+// -EAFNOSUPPORT (an address of another family), -EAGAIN (Unix, non-blocking, backlog full; a
+// datagram socket without a local port left), -ENOENT, -ENOTDIR, -ELOOP, -EPROTOTYPE (Unix),
+// -EOPNOTSUPP (the socket listens), -EINTR (event hook), -EINVAL (bad address), -EBADF (also: closed
+// meanwhile), -ENOTSOCK, -EFAULT.
 // Blocks: as the socket's mode has it.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_connect(usocket_t s, const struct usocket_addr *addr);
+int32_t usocket_connect(usocket_t s,
+                        const struct usocket_addr *addr);
 
 // Shuts down one or both halves of a connection (shutdown(2)). `how` is SHUT_RD, SHUT_WR or
-// SHUT_RDWR.
+// SHUT_RDWR. A wrapped socket's sending half says goodbye (close_notify) before.
 //
 // Returns: 0.
-// Errors: -ENOTCONN, -EINVAL for another `how`, -EBADF, -ENOTSOCK.
-// Blocks: no.
+// Errors: -ENOTCONN, -EINVAL for another `how`, -EBADF, -ENOTSOCK; on a wrapped socket also those of
+// usocket_send.
+// Blocks: no; on a wrapped socket as its mode has it, while there is no room for the goodbye.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_shutdown(usocket_t s, int32_t how);
+int32_t usocket_shutdown(usocket_t s,
+                         int32_t how);
 
 // Sends from `buf`, perhaps less than `len` bytes (send(2)). `flags` are MSG_ flags;
 // MSG_NOSIGNAL is always added, MSG_DONTWAIT makes this call non-blocking.
 //
 // Returns: how many bytes were sent.
-// Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -EPIPE, -ECONNRESET, -ENOTCONN,
-// -EDESTADDRREQ, -EMSGSIZE, -EINTR (event hook), -EBADF (also: closed meanwhile), -ENOTSOCK,
-// -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED.
+// Errors: -EAGAIN (non-blocking; also a datagram socket without a local port left), -ETIMEDOUT
+// (timeout), -EPIPE, -ECONNRESET, -ECONNREFUSED (a datagram before found nobody), -EHOSTUNREACH,
+// -ENETUNREACH, -ENOTCONN, -EDESTADDRREQ, -EMSGSIZE, -ENOBUFS, -ENOMEM, -EOPNOTSUPP (a flag that
+// means nothing here), -EACCES, -EPERM (firewall), -EINTR (event hook), -EBADF (also: closed
+// meanwhile), -ENOTSOCK, -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED; on a wrapped socket
+// USOCKET_ETLS_....
 // Blocks: as the socket's mode has it.
 // Threads: any; one may send while another receives.
 // Ownership: `buf` is only read.
@@ -831,10 +848,13 @@ int64_t usocket_send(usocket_t s, const void *buf, size_t len, int32_t flags);
 // Ownership: `buf` is only read.
 int32_t usocket_sendall(usocket_t s, const void *buf, size_t len, int32_t flags);
 
-// Sends to an address (sendto(2)), usually one datagram.
+// Sends to an address (sendto(2)), usually one datagram. A connected TCP socket has its peer, and
+// the address means nothing.
 //
 // Returns: how many bytes were sent.
-// Errors: as usocket_send; -EISCONN on a connected stream.
+// Errors: as usocket_send; -EISCONN on a connected Unix stream and on a wrapped socket, -EOPNOTSUPP
+// on a Unix stream that is not connected; -EAFNOSUPPORT, -ENOENT, -ENOTDIR, -ELOOP,
+// -EPROTOTYPE about the address; -EINVAL for a bad one.
 // Blocks: as the socket's mode has it.
 // Threads: any.
 // Ownership: `buf` and `to` are only read.
@@ -852,8 +872,11 @@ int64_t usocket_sendto(usocket_t s,
 // counts, and `buf` has zeroes.
 //
 // Returns: how many bytes were received; 0 at the end of a stream.
-// Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -ECONNRESET, -ENOTCONN, -EINTR (event
-// hook), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED.
+// Errors: -EAGAIN (non-blocking; also with MSG_ERRQUEUE or MSG_OOB in every mode), -ETIMEDOUT
+// (timeout, or the connection's), -ECONNRESET, -ECONNREFUSED (a datagram found nobody),
+// -EHOSTUNREACH, -ENETUNREACH, -ENOTCONN, -ENOBUFS, -ENOMEM, -EOPNOTSUPP (a flag that means nothing
+// here), -EINTR (event hook), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT, -EINVAL (also:
+// no urgent data to come), USOCKET_ETLS_NOT_WRAPPED; on a wrapped socket USOCKET_ETLS_....
 // Blocks: as the socket's mode has it.
 // Threads: any; one may receive while another sends.
 // Ownership: `buf` is the caller's.
@@ -992,11 +1015,18 @@ int32_t usocket_proto(usocket_t s);
 // SO_RCVTIMEO and SO_SNDTIMEO do not end an operation of the library: usocket_settimeout does.
 //
 // Returns: 0.
-// Errors: -ENOPROTOOPT, -EINVAL, -EDOM, -EPERM, -EBADF, -ENOTSOCK, -EFAULT.
+// Errors: -ENOPROTOOPT (no such option here), -EOPNOTSUPP (no such level here), -EINVAL (a value that
+// is too short or means nothing; also after the connection's end), -EDOM, -EPERM, -EACCES, -ENODEV,
+// -EADDRNOTAVAIL, -EADDRINUSE, -EISCONN, -ENOTCONN, -EBUSY, -ENOBUFS, -ENOMEM, as the option has it;
+// -EBADF, -ENOTSOCK, -EFAULT.
 // Blocks: no.
 // Threads: any.
 // Ownership: `value` is only read.
-int32_t usocket_setsockopt(usocket_t s, int32_t level, int32_t name, const void *value, size_t len);
+int32_t usocket_setsockopt(usocket_t s,
+                           int32_t level,
+                           int32_t name,
+                           const void *value,
+                           size_t len);
 
 // Sets an option that is an integer (setsockopt(2)).
 //
@@ -1010,7 +1040,8 @@ int32_t usocket_setsockopt_int(usocket_t s, int32_t level, int32_t name, int32_t
 // Reads an option into at most `len` bytes (getsockopt(2)).
 //
 // Returns: how many bytes were written.
-// Errors: -ENOPROTOOPT, -EINVAL, -EBADF, -ENOTSOCK, -EFAULT.
+// Errors: -ENOPROTOOPT (no such option here), -EOPNOTSUPP (no such level here), -EINVAL (a size
+// that is not the option's), -ENOTCONN, -EPERM, as the option has it; -EBADF, -ENOTSOCK, -EFAULT.
 // Blocks: no.
 // Threads: any.
 // Ownership: `value` is the caller's.

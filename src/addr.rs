@@ -47,24 +47,24 @@ impl Addr {
                 format!("'{host}' is not {what}: resolve names with getaddrinfo first"),
             )
         };
+        let ipv4_alone = || match (flowinfo, scope_id) {
+            (0, 0) => Ok(()),
+            _ => Err(explain(invalid(), "an IPv4 address has no flowinfo or scope id".into())),
+        };
         let c_text = CString::new(text).map_err(|_| not_numeric())?;
         let mut addr = Addr::default();
         if text.is_empty() && zone.is_none() {
             if family == libc::AF_INET6 {
                 addr.put6([0; 16], port, flowinfo, scope_id);
-            } else {
-                addr.put4([0; 4], port);
+                return Ok(addr);
             }
+            ipv4_alone()?;
+            addr.put4([0; 4], port);
             return Ok(addr);
         }
         if family != libc::AF_INET6 && zone.is_none() {
             if let Some((bin, _)) = names::pton(libc::AF_INET, &c_text)? {
-                if flowinfo != 0 || scope_id != 0 {
-                    return Err(explain(
-                        invalid(),
-                        "an IPv4 address has no flowinfo or scope id".into(),
-                    ));
-                }
+                ipv4_alone()?;
                 addr.put4([bin[0], bin[1], bin[2], bin[3]], port);
                 return Ok(addr);
             }
@@ -276,7 +276,11 @@ mod tests {
         }
         assert!(Addr::ip(libc::AF_INET, "::1", 1, 0, 0).is_err());
         assert!(Addr::ip(libc::AF_INET6, "127.0.0.1", 1, 0, 0).is_err());
-        assert!(Addr::ip(0, "127.0.0.1", 1, 1, 0).is_err());
+        for host in ["127.0.0.1", ""] {
+            assert!(Addr::ip(0, host, 1, 1, 0).is_err());
+            assert!(Addr::ip(libc::AF_INET, host, 1, 0, 1).is_err());
+        }
+        assert!(Addr::ip(libc::AF_INET6, "", 1, 1, 1).is_ok());
         assert!(Addr::ip(0, "::1", 1, 1 << 20, 0).is_err());
         assert!(Addr::ip(0, "fe80::1%2", 1, 0, 1).is_err());
         assert!(Addr::ip(0, "fe80::1%nosuchif", 1, 0, 0).is_err());

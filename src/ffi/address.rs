@@ -17,7 +17,7 @@ fn utf8(t: Option<&CStr>) -> Result<&str> {
 ///
 /// `family` is AF_INET, AF_INET6, or 0 for whichever `host` is. An empty `host` is the wildcard
 /// address. IPv6 text may name its zone ("fe80::1%eth0"). `port` is 0 to 65535, `flowinfo` 0 to
-/// 1048575, `scope_id` an interface index.
+/// 1048575, `scope_id` an interface index; the last two are 0 for IPv4.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for a host name (resolve it with usocket_getaddrinfo), a number out of its
@@ -183,7 +183,7 @@ pub unsafe extern "C" fn usocket_addr_path(addr: *const Addr, buf: *mut c_void, 
 }
 
 /// Copies an address as a person reads it: "127.0.0.1:80", "[::1]:80", "/run/x", "@abstract".
-/// 160 bytes of room are always enough for these.
+/// Bytes of a Unix name that are no UTF-8 become U+FFFD. 325 bytes of room are always enough.
 ///
 /// Returns: the length of the text without its NUL; with (NULL, 0) only that.
 /// Errors: -ENOSPC when it does not fit, -EFAULT, -EINVAL.

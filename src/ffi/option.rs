@@ -88,7 +88,10 @@ pub extern "C" fn usocket_proto(s: usocket_t) -> i32 {
 /// SO_RCVTIMEO and SO_SNDTIMEO do not end an operation of the library: usocket_settimeout does.
 ///
 /// Returns: 0.
-/// Errors: -ENOPROTOOPT, -EINVAL, -EDOM, -EPERM, -EBADF, -ENOTSOCK, -EFAULT.
+/// Errors: -ENOPROTOOPT (no such option here), -EOPNOTSUPP (no such level here), -EINVAL (a value that
+/// is too short or means nothing; also after the connection's end), -EDOM, -EPERM, -EACCES, -ENODEV,
+/// -EADDRNOTAVAIL, -EADDRINUSE, -EISCONN, -ENOTCONN, -EBUSY, -ENOBUFS, -ENOMEM, as the option has it;
+/// -EBADF, -ENOTSOCK, -EFAULT.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: `value` is only read.
@@ -119,7 +122,8 @@ pub extern "C" fn usocket_setsockopt_int(s: usocket_t, level: i32, name: i32, va
 /// Reads an option into at most `len` bytes (getsockopt(2)).
 ///
 /// Returns: how many bytes were written.
-/// Errors: -ENOPROTOOPT, -EINVAL, -EBADF, -ENOTSOCK, -EFAULT.
+/// Errors: -ENOPROTOOPT (no such option here), -EOPNOTSUPP (no such level here), -EINVAL (a size
+/// that is not the option's), -ENOTCONN, -EPERM, as the option has it; -EBADF, -ENOTSOCK, -EFAULT.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: `value` is the caller's.

@@ -72,8 +72,8 @@ fn truncation(buf: *mut c_void, len: usize, flags: i32) -> i32 {
 /// type: TCP or UDP. USOCKET_IPPROTO_SEC makes a TCP socket for TLS.
 ///
 /// Returns: a handle.
-/// Errors: -EAFNOSUPPORT, -EPROTONOSUPPORT, -EPROTOTYPE, -ESOCKTNOSUPPORT, -EINVAL, -EMFILE,
-/// -ENFILE, -EPERM (SOCK_RAW), as socket(2).
+/// Errors: -EAFNOSUPPORT, -EPROTONOSUPPORT, -ESOCKTNOSUPPORT, -EINVAL (no such type, or flags in
+/// it), -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM, -EPERM (SOCK_RAW), as socket(2).
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the handle is the caller's, to be given to usocket_close.
@@ -122,7 +122,9 @@ pub extern "C" fn usocket_from_fd(fd: i32) -> usocket_t {
     without_handle(|| object::insert_with(|| Socket::from_fd(fd)))
 }
 
-/// Gives up the descriptor without closing it; the handle is stale afterwards.
+/// Gives up the descriptor without closing it; the handle is stale afterwards. Of a wrapped socket
+/// the descriptor carries TLS records, and the session that could read them is gone: bytes that were
+/// received and not yet taken are lost.
 ///
 /// Returns: the descriptor.
 /// Errors: -EBADF; -EBUSY while another thread is inside an operation on it; -ENOTSOCK.
@@ -144,7 +146,8 @@ pub extern "C" fn usocket_detach(s: usocket_t) -> i32 {
 /// the other open.
 ///
 /// Returns: a handle.
-/// Errors: -EBADF, -EMFILE, -ENFILE.
+/// Errors: -EOPNOTSUPP on a wrapped socket (one stream of records has one session), -EBADF,
+/// -ENOTSOCK, -EMFILE, -ENFILE.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the new handle is the caller's.
@@ -188,8 +191,9 @@ pub extern "C" fn usocket_close(s: usocket_t) -> i32 {
 /// Binds a socket to an address (bind(2)).
 ///
 /// Returns: 0.
-/// Errors: -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EINVAL (bound already, bad address), -EBADF,
-/// -ENOTSOCK, -EFAULT.
+/// Errors: -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EINVAL (bound already, bad address),
+/// -EAFNOSUPPORT (an address of another family), for a Unix path -ENOENT, -ENOTDIR, -ELOOP, -EROFS;
+/// -EBADF, -ENOTSOCK, -EFAULT.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -203,7 +207,8 @@ pub unsafe extern "C" fn usocket_bind(s: usocket_t, addr: *const Addr) -> i32 {
 /// USOCKET_BACKLOG_DEFAULT is for callers without a wish.
 ///
 /// Returns: 0.
-/// Errors: -EADDRINUSE, -EOPNOTSUPP (not a stream), -EBADF, -ENOTSOCK.
+/// Errors: -EADDRINUSE, -EINVAL (connected, or a Unix socket that is not bound), -EOPNOTSUPP (not a
+/// stream), -EBADF, -ENOTSOCK.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -217,7 +222,8 @@ pub extern "C" fn usocket_listen(s: usocket_t, backlog: i32) -> i32 {
 ///
 /// Returns: a handle.
 /// Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -EINTR (event hook), -EINVAL (not
-/// listening), -ECONNABORTED, -EMFILE, -ENFILE, -EBADF (also: closed meanwhile), -ENOTSOCK.
+/// listening), -EOPNOTSUPP (not a stream), -ECONNABORTED, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM,
+/// -EPERM (firewall), -EBADF (also: closed meanwhile), -ENOTSOCK.
 /// Blocks: as the listener's mode has it.
 /// Threads: any; many may accept on one listener.
 /// Ownership: the new handle is the caller's.
@@ -260,14 +266,19 @@ unsafe fn accepted(listener: &Socket, nonblocking: bool, peer: *mut Addr) -> Res
 
 /// Connects a socket (connect(2)); a datagram socket gets its default peer.
 ///
-/// A timeout leaves the attempt going on in the kernel: a second call waits for it again.
+/// A timeout leaves the attempt going on in the kernel: a second call waits for it again. After a
+/// connect that was not done at once the kernel says 0 to one more call, and -EISCONN to the next.
 ///
 /// Returns: 0.
 /// Errors: -EINPROGRESS (non-blocking: poll for POLLOUT, then SO_ERROR tells), -EALREADY
 /// (non-blocking and in progress), -EISCONN, -ETIMEDOUT, -ECONNREFUSED, -ECONNABORTED (it failed,
-/// and another thread has taken the reason from SO_ERROR), -EHOSTUNREACH,
-/// -ENETUNREACH, -EAGAIN (Unix, non-blocking, backlog full), -ENOENT (Unix), -EINTR (event hook),
-/// -EINVAL (bad address), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT.
+/// and another thread has taken the reason from SO_ERROR), -ECONNRESET, -EHOSTUNREACH,
+/// -ENETUNREACH, -EADDRNOTAVAIL (no local port left), -EADDRINUSE (bound to a port that has this very
+/// connection), -EACCES (broadcast, or a Unix path without permission), -EPERM (firewall),
+/// -EAFNOSUPPORT (an address of another family), -EAGAIN (Unix, non-blocking, backlog full; a
+/// datagram socket without a local port left), -ENOENT, -ENOTDIR, -ELOOP, -EPROTOTYPE (Unix),
+/// -EOPNOTSUPP (the socket listens), -EINTR (event hook), -EINVAL (bad address), -EBADF (also: closed
+/// meanwhile), -ENOTSOCK, -EFAULT.
 /// Blocks: as the socket's mode has it.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -278,11 +289,12 @@ pub unsafe extern "C" fn usocket_connect(s: usocket_t, addr: *const Addr) -> i32
 }
 
 /// Shuts down one or both halves of a connection (shutdown(2)). `how` is SHUT_RD, SHUT_WR or
-/// SHUT_RDWR.
+/// SHUT_RDWR. A wrapped socket's sending half says goodbye (close_notify) before.
 ///
 /// Returns: 0.
-/// Errors: -ENOTCONN, -EINVAL for another `how`, -EBADF, -ENOTSOCK.
-/// Blocks: no.
+/// Errors: -ENOTCONN, -EINVAL for another `how`, -EBADF, -ENOTSOCK; on a wrapped socket also those of
+/// usocket_send.
+/// Blocks: no; on a wrapped socket as its mode has it, while there is no room for the goodbye.
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
@@ -294,9 +306,12 @@ pub extern "C" fn usocket_shutdown(s: usocket_t, how: i32) -> i32 {
 /// MSG_NOSIGNAL is always added, MSG_DONTWAIT makes this call non-blocking.
 ///
 /// Returns: how many bytes were sent.
-/// Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -EPIPE, -ECONNRESET, -ENOTCONN,
-/// -EDESTADDRREQ, -EMSGSIZE, -EINTR (event hook), -EBADF (also: closed meanwhile), -ENOTSOCK,
-/// -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED.
+/// Errors: -EAGAIN (non-blocking; also a datagram socket without a local port left), -ETIMEDOUT
+/// (timeout), -EPIPE, -ECONNRESET, -ECONNREFUSED (a datagram before found nobody), -EHOSTUNREACH,
+/// -ENETUNREACH, -ENOTCONN, -EDESTADDRREQ, -EMSGSIZE, -ENOBUFS, -ENOMEM, -EOPNOTSUPP (a flag that
+/// means nothing here), -EACCES, -EPERM (firewall), -EINTR (event hook), -EBADF (also: closed
+/// meanwhile), -ENOTSOCK, -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED; on a wrapped socket
+/// USOCKET_ETLS_....
 /// Blocks: as the socket's mode has it.
 /// Threads: any; one may send while another receives.
 /// Ownership: `buf` is only read.
@@ -329,10 +344,13 @@ pub unsafe extern "C" fn usocket_sendall(
     on_stream(s, |s| s.sendall(unsafe { bytes(buf, len) }?, flags).map(|()| 0))
 }
 
-/// Sends to an address (sendto(2)), usually one datagram.
+/// Sends to an address (sendto(2)), usually one datagram. A connected TCP socket has its peer, and
+/// the address means nothing.
 ///
 /// Returns: how many bytes were sent.
-/// Errors: as usocket_send; -EISCONN on a connected stream.
+/// Errors: as usocket_send; -EISCONN on a connected Unix stream and on a wrapped socket, -EOPNOTSUPP
+/// on a Unix stream that is not connected; -EAFNOSUPPORT, -ENOENT, -ENOTDIR, -ELOOP,
+/// -EPROTOTYPE about the address; -EINVAL for a bad one.
 /// Blocks: as the socket's mode has it.
 /// Threads: any.
 /// Ownership: `buf` and `to` are only read.
@@ -360,8 +378,11 @@ pub unsafe extern "C" fn usocket_sendto(
 /// counts, and `buf` has zeroes.
 ///
 /// Returns: how many bytes were received; 0 at the end of a stream.
-/// Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -ECONNRESET, -ENOTCONN, -EINTR (event
-/// hook), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED.
+/// Errors: -EAGAIN (non-blocking; also with MSG_ERRQUEUE or MSG_OOB in every mode), -ETIMEDOUT
+/// (timeout, or the connection's), -ECONNRESET, -ECONNREFUSED (a datagram found nobody),
+/// -EHOSTUNREACH, -ENETUNREACH, -ENOTCONN, -ENOBUFS, -ENOMEM, -EOPNOTSUPP (a flag that means nothing
+/// here), -EINTR (event hook), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT, -EINVAL (also:
+/// no urgent data to come), USOCKET_ETLS_NOT_WRAPPED; on a wrapped socket USOCKET_ETLS_....
 /// Blocks: as the socket's mode has it.
 /// Threads: any; one may receive while another sends.
 /// Ownership: `buf` is the caller's.
