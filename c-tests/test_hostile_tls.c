@@ -63,6 +63,10 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_tls_channel_binding(h, buf, sizeof buf));
     STALE(usocket_tls_take_session(h));
     STALE(usocket_tls_set_session(h, h));
+    STALE(usocket_tls_create(h, "x", 0));
+    STALE(usocket_tls_feed(h, buf, 1));
+    STALE(usocket_tls_feed_end(h));
+    STALE(usocket_tls_drain(h, buf, 1));
     OK(usocket_close(context));
     OK(usocket_close(s));
 }
@@ -170,6 +174,14 @@ static void bad_arguments_have_their_codes(void **state)
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_channel_binding(s, buf, sizeof buf));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_take_session(s));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_set_session(s, c));
+    usocket_t b = OK(usocket_tls_create(c, "x", 0));
+    BAD(-EINVAL, usocket_tls_create(c, "x", INT32_MIN));
+    BAD(-EFAULT, usocket_tls_feed(b, NULL, 1));
+    BAD(-EINVAL, usocket_tls_feed(b, buf, MAX));
+    BAD(-EFAULT, usocket_tls_drain(b, NULL, 1));
+    BAD(-EINVAL, usocket_tls_drain(b, buf, OVER));
+    BAD(-EBADR, usocket_tls_feed_end(s));
+    OK(usocket_close(b));
     all_walked(walked_bad, true, "bad arguments");
     OK(usocket_close(s));
     OK(usocket_close(c));

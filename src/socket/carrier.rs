@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::Socket;
+use super::{IPPROTO_SEC, Socket};
+use crate::sys::net;
 use crate::tls::transport::Transport;
 
 impl Transport for Socket {
@@ -15,6 +16,22 @@ impl Transport for Socket {
     #[inline]
     fn timeout_us(&self) -> i64 {
         Socket::timeout_us(self)
+    }
+
+    fn room(&self) -> Option<usize> {
+        /// On a Unix socket what is sent next is always a packet of its own, with this around it.
+        const UNIX_PACKET: usize = 2304;
+        let tcp = [0, libc::IPPROTO_TCP, IPPROTO_SEC].contains(&self.proto());
+        let around = match self.family() {
+            libc::AF_INET | libc::AF_INET6 if tcp => 0,
+            libc::AF_UNIX => UNIX_PACKET,
+            _ => return None,
+        };
+        net::send_room(self.as_fd()).ok().map(|room| room.saturating_sub(around))
+    }
+
+    fn widen(&self, more: usize) {
+        let _ = net::widen_send_room(self.as_fd(), more);
     }
 
     fn changed(&self) {

@@ -94,6 +94,38 @@ pub fn send_now(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
     send(fd, buf, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
 }
 
+/// SO_MEMINFO: how many bytes, with what the kernel adds to them, wait to be sent, and how many may.
+fn send_memory(fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
+    // SK_MEMINFO_: what is in the stream's queue (TCP), or in packets (Unix); the limit.
+    const WMEM_ALLOC: usize = 2;
+    const SNDBUF: usize = 3;
+    const WMEM_QUEUED: usize = 5;
+    let mut info = [0u32; 16];
+    let mut len = size_of_val(&info) as libc::socklen_t;
+    let at = info.as_mut_ptr().cast();
+    // SAFETY: the kernel writes at most the length given.
+    cvt(unsafe {
+        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, at, &mut len)
+    })?;
+    let queued = if info[WMEM_QUEUED] > 0 { info[WMEM_QUEUED] } else { info[WMEM_ALLOC] };
+    Ok((queued as usize, info[SNDBUF] as usize))
+}
+
+/// How much more the kernel takes to send, counting what it adds.
+pub fn send_room(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    send_memory(fd).map(|(queued, limit)| limit.saturating_sub(queued))
+}
+
+/// Lets the kernel take `more` bytes beyond what waits to be sent, as far as its own limits go.
+pub fn widen_send_room(fd: BorrowedFd<'_>, more: usize) -> io::Result<()> {
+    /// What it adds to some packets, at least.
+    const EXTRA: usize = 64 * 1024;
+    let (queued, _) = send_memory(fd)?;
+    // The kernel doubles it.
+    let half = i32::try_from((queued + 2 * more + EXTRA) / 2).unwrap_or(i32::MAX / 2);
+    setsockopt(fd, libc::SOL_SOCKET, libc::SO_SNDBUF, &half.to_ne_bytes())
+}
+
 /// getsockname(2)
 pub fn getsockname(fd: BorrowedFd<'_>) -> io::Result<Addr> {
     let fd = fd.as_raw_fd();

@@ -22,6 +22,17 @@ pub trait Transport {
     /// Where it is connected to.
     fn peer(&self) -> Option<IpAddr>;
 
+    /// How much it is sure to take at once, counting what the kernel adds; `None` when that cannot be
+    /// known.
+    fn room(&self) -> Option<usize> {
+        None
+    }
+
+    /// Makes it take `more` bytes beyond what it would, if that can be done.
+    fn widen(&self, more: usize) {
+        let _ = more;
+    }
+
     /// send(2) that does not wait.
     fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
         self.fd().map_or_else(|| Err(nothing()), |fd| net::send_now(fd, bytes))
@@ -60,6 +71,11 @@ impl dyn Transport + '_ {
             Some(fd) => wait::fd(fd, events, deadline),
             None => Err(Error::os(libc::EAGAIN)),
         }
+    }
+
+    /// Tells the kernel that somebody wants to send: who has asked for edges gets one.
+    pub fn want_room(&self) {
+        let _ = self.wait(libc::POLLOUT, &mut Deadline::after_us(0));
     }
 
     /// Takes what has arrived out of the kernel, such as the tickets of TLS 1.3: a descriptor closed

@@ -33,6 +33,7 @@ use failure::Setting;
 use owner::Owner;
 
 pub mod failure;
+mod room;
 mod traffic;
 mod wire;
 
@@ -86,6 +87,8 @@ pub struct Engine {
     barren: usize,
     /// How many have been processed since the clock was looked at.
     unlooked: usize,
+    /// How much the kernel is sure to take: see `room`.
+    room: usize,
     /// What the handshake waits for.
     want: i16,
     /// What pollers know.
@@ -123,6 +126,7 @@ impl Engine {
             spoken: false,
             dry: false,
             barren: 0,
+            room: 0,
             unlooked: 0,
             want: if client { libc::POLLOUT } else { libc::POLLIN },
             told: 0,

@@ -64,12 +64,14 @@ impl Engine {
         }
     }
 
-    /// Encrypts from `from`, at most what one system call should carry, and sends what goes.
+    /// Encrypts from `from`, at most what one system call should carry, and sends what goes. `sure`
+    /// takes no more than the kernel does.
     pub fn send(
         &mut self,
         config: &Config,
         io: &dyn Transport,
         from: &[u8],
+        sure: bool,
     ) -> Result<Step<usize>> {
         self.check()?;
         if let Some(e) = self.unsendable {
@@ -81,7 +83,14 @@ impl Engine {
         if !self.output.is_empty() && !self.flush(config, io)? {
             return Ok(self.wait(libc::POLLOUT));
         }
-        let from = &from[..from.len().min(buffer::PLAIN_OUT)];
+        let most = if sure { self.afford(io, from.len()) } else { buffer::PLAIN_OUT };
+        if !sure {
+            self.room = 0;
+        } else if most == 0 && !from.is_empty() {
+            io.want_room();
+            return Ok(self.wait(libc::POLLOUT));
+        }
+        let from = &from[..from.len().min(most)];
         if !from.is_empty() {
             self.put(config, io, Out::Data(from))?;
             self.flush(config, io)?;

@@ -35,6 +35,11 @@ impl Engine {
         Ok(self.output.is_empty())
     }
 
+    /// How many bytes wait to go.
+    pub fn unsent(&self) -> usize {
+        self.output.len()
+    }
+
     /// [`Engine::flush`] as an attempt.
     pub fn flushing(&mut self, config: &Config, io: &dyn Transport) -> Result<Step<()>> {
         Ok(if self.flush(config, io)? { Step::Done(()) } else { Step::Wait(libc::POLLOUT) })

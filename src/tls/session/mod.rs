@@ -28,7 +28,7 @@ use lock::Locked;
 
 mod run;
 
-use run::may_wait;
+use run::{blocks, may_wait};
 
 const BOTH: i16 = libc::POLLIN | libc::POLLOUT;
 
@@ -123,7 +123,8 @@ impl Session {
         })
     }
 
-    /// Sends; what was taken is on its way, or goes first next time.
+    /// Sends. Blocking, it takes all; else no more than the kernel is sure to take, so that what was
+    /// counted outlives a close. (Where that cannot be known, what is left over goes first next time.)
     pub fn send(
         &self,
         s: &dyn Transport,
@@ -135,13 +136,23 @@ impl Session {
         if flags & !KNOWN != 0 {
             return Err(Error::os(libc::EOPNOTSUPP));
         }
-        let n =
-            self.run(s, flags, deadline, |engine, io, _| engine.send(&self.config, io, from))?;
-        if may_wait(s, flags) {
-            // The bytes are taken: an error now is for the next call to report.
-            let _ = self.flush(s, deadline);
+        let blocks = blocks(deadline, flags);
+        let mut done = 0;
+        loop {
+            let sent = self.run(s, flags, deadline, |engine, io, _| {
+                engine.send(&self.config, io, &from[done..], !blocks)
+            });
+            match sent {
+                Ok(n) => done += n,
+                Err(e) if done == 0 => return Err(e),
+                // The bytes are taken: an error is for the next call to report.
+                Err(_) => return Ok(done),
+            }
+            let gone = !may_wait(s, flags) || self.flush(s, deadline).is_ok();
+            if !blocks || !gone || done == from.len() {
+                return Ok(done);
+            }
         }
-        Ok(n)
     }
 
     /// Waits until what was sent has left.
@@ -164,24 +175,31 @@ impl Session {
         self.run(s, 0, &mut deadline, |e, io, _| e.bye(&self.config, io))
     }
 
-    /// The handle is being closed: says goodbye if that can be done at once. What was taken to be
-    /// sent and has not left gets the time of one operation, unless others are inside: those the
-    /// close is to end.
+    /// The handle is being closed: says goodbye, for which the kernel is made to have room. Only where
+    /// it cannot be, and the mode allows, is there a wait, unless others are inside: those the close
+    /// is to end.
     ///
     /// Not in a process that has not used it since a fork: the other one may be about to. So the
     /// server that accepts, forks and closes leaves the connection to its child, which says goodbye.
     pub fn farewell(&self, s: &dyn Transport) {
+        /// In blocking mode.
+        const PATIENCE_US: i64 = 1_000_000;
         // Within a callback there is nothing to say goodbye to yet.
         let Some(mut engine) = self.engine.look().filter(|engine| engine.ours()) else { return };
-        let said = engine.bye(&self.config, s);
+        let mut said = engine.bye(&self.config, s);
+        if let Ok(Step::Wait(_)) = said {
+            s.widen(engine.unsent());
+            said = engine.flushing(&self.config, s);
+        }
         let alone = self.waiting.load(Ordering::Relaxed) == 0;
         // What another thread waits for is its to take, up to the end.
         if alone && !engine.ended() {
             s.discard_input();
         }
         drop(engine);
-        if matches!(said, Ok(Step::Wait(_))) && s.timeout_us() > 0 && alone {
-            let _ = self.flush_now(s, &mut s.deadline());
+        if matches!(said, Ok(Step::Wait(_))) && s.timeout_us() != 0 && alone {
+            let time = if s.timeout_us() < 0 { PATIENCE_US } else { s.timeout_us() };
+            let _ = self.flush_now(s, &mut Deadline::after_us(time));
         }
     }
 

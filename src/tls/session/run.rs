@@ -229,7 +229,7 @@ fn receive(
 }
 
 /// Whether the kernel itself may wait.
-fn blocks(deadline: &Deadline, flags: i32) -> bool {
+pub(super) fn blocks(deadline: &Deadline, flags: i32) -> bool {
     matches!(deadline, Deadline::Never) && flags & libc::MSG_DONTWAIT == 0
 }
 

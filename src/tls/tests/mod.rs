@@ -5,6 +5,7 @@ mod support;
 
 mod agreement;
 mod causes;
+mod close;
 mod failures;
 mod forge;
 mod hostile;

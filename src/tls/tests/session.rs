@@ -91,31 +91,6 @@ fn an_end_without_close_notify_is_no_end() {
 }
 
 #[test]
-fn a_goodbye_waits_for_room() {
-    let (client, server) = contexts();
-    let record = [7; 1000];
-    let one = |s: &Socket| s.send(&record, libc::MSG_DONTWAIT).unwrap();
-    let full = |s: &Socket| s.tls().unwrap().wants() & OUT != 0;
-    // How many records fit into the kernel.
-    let (a, _b) = connected(&client, &server);
-    let fit = (0..).take_while(|_| one(&a) == record.len() && !full(&a)).count();
-    // With so many nothing is left over, and there is no room for a goodbye either.
-    let ends = Handles::new(&client, &server);
-    on(ends.0, |s| s.settimeout(20_000_000)).unwrap();
-    on(ends.0, |s| (0..fit).for_each(|_| _ = one(s)));
-    assert!(!on(ends.0, full));
-    let (said, closed) = std::sync::mpsc::channel();
-    std::thread::scope(|scope| {
-        scope.spawn(|| said.send(object::close(ends.0)));
-        assert!(closed.recv_timeout(Duration::from_millis(50)).is_err(), "it did not wait");
-        let all = on(ends.1, |s| read(s, (fit + 1) * record.len())).unwrap();
-        assert_eq!(all.len(), fit * record.len());
-        assert_eq!(on(ends.1, |s| recv(s, 1)).unwrap(), b"");
-    });
-    assert_eq!(closed.recv().unwrap(), Ok(()));
-}
-
-#[test]
 fn poll_tells_the_truth() {
     let (client, server) = contexts();
     let ends = Handles::new(&client, &server);

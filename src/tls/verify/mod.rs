@@ -301,7 +301,7 @@ impl Verifier {
     fn ask(&self, path: &Path) -> Result<(), Tls> {
         let Some(callback) = &self.callback else { return Ok(()) };
         for (depth, cert) in path.iter().enumerate().rev() {
-            if callback(cert, depth as i32) != 0 {
+            if crate::sys::fork::host(|| callback(cert, depth as i32)) != 0 {
                 return Err(CertificateError::ApplicationVerificationFailure.into());
             }
         }
