@@ -212,7 +212,7 @@ if raised == "TypeError":  # No tuples: what makes addresses is asked.
     raised = "truncated" if bytes(where(65536 + 80))[2:4] == bytes([0, 80]) else "?"
 print(raised)
 """,
-        "OverflowError", "truncated", "PortError", "OverflowError"),
+        "OverflowError", "truncated", "PortError", "PortError"),
     '`send("text")`': (
         """
 a, b = pair()
