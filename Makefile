@@ -15,7 +15,7 @@ NATIVE  := -lpthread -lm -ldl -lrt -lutil
 CFLAGS_HERE  := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -pthread -Iinclude
 LIBS_HERE    := -L$(RELEASE) -lusocket -Wl,-rpath,$(abspath $(RELEASE))
 
-.PHONY: help build build-small header demo test bench loom tsan fmt lint install install-small uninstall clean c-tests certs abi
+.PHONY: help build cross build-small header demo test bench loom tsan fmt lint install install-small uninstall clean c-tests certs abi
 
 help: ## this list
 	@echo "libusocket $(VERSION)"
@@ -36,6 +36,10 @@ $(RELEASE)/libusocket.so $(RELEASE)/libusocket.a &: $(SOURCES)
 # The name under which programs look for it at run time.
 $(RELEASE)/libusocket.so.0: $(RELEASE)/libusocket.so
 	ln -sfn libusocket.so $@
+
+cross: ## the library for another machine: TARGET=aarch64-unknown-linux-musl, FEATURES="ring tls12"
+	@scripts/cross $(or $(TARGET),$(error TARGET=a triple, such as aarch64-unknown-linux-musl)) \
+		--no-default-features --features "$(if $(filter undefined,$(origin FEATURES)),ring tls12,$(FEATURES))"
 
 build-small: ## the library for small devices in target/small: ring, TLS 1.3 alone, optimised for size
 	cargo build --profile small --no-default-features --features ring
