@@ -1,25 +1,29 @@
 //! libusocket: MicroPython's `usocket`, whole, behind a C ABI.
 //!
-//! The map, in the order a call goes through it:
+//! The map, from the bottom up. A layer uses those before it in this table and no other; a test reads
+//! the sources against it.
 //!
-//! | module | what it is for |
+//! | layer | what it is for |
 //! |---|---|
-//! | [`ffi`] | the C boundary and nothing else: one file per section of `usocket.h` |
-//! | [`object`] | what a handle can stand for, and the table of them all |
-//! | [`handle`] | the handle table itself |
+//! | [`numbers`] | the ABI's numbers that have a name |
+//! | [`sys`] | every call into the system that socket2 does not make for us: plain data in and out |
+//! | [`error`] | the one error type, and the one table of causes |
+//! | [`addr`] | addresses |
+//! | [`wait`] | one deadline, one wait: the only place that blocks |
+//! | [`handle`] | the handle table |
+//! | [`background`] | the thread that runs what nobody waits inside |
+//! | [`watchers`] | who is told when an object changes, and what a poller must know of it |
+//! | [`tls`] | contexts, verification, sessions, over any transport |
 //! | [`socket`] | a socket: family, type, mode, transport |
 //! | [`stream`] | read, readline, write over any transport |
-//! | [`tls`] | context, session, verification, error codes |
-//! | [`addr`], [`resolve`] | addresses; names to addresses |
+//! | [`resolve`] | names to addresses |
 //! | [`connect`] | create_connection and create_server |
-//! | [`poll`], [`poller`] | poll over handles; the poller, which scales |
-//! | [`watchers`] | who is told when an object changes, and what a poller must know of it |
-//! | [`background`] | the thread that runs what nobody waits inside |
-//! | [`wait`] | one deadline, one wait: the only place that blocks |
-//! | [`error`] | the one error type and its numbers |
-//! | [`sys`] | every call into the system that socket2 does not make for us |
+//! | [`poller`] | readiness of many, registered once |
+//! | [`object`] | what a handle can stand for, and the table of them all |
+//! | [`poll`] | poll over handles |
+//! | [`ffi`] | the C boundary and nothing else: one file per section of `usocket.h` |
 //!
-//! No step goes back up. `unsafe` lives in `ffi`, `sys` and `handle` only.
+//! `unsafe` lives in `ffi`, `sys` and `handle` only.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("libusocket is for Linux: it uses epoll, eventfd and accept4");
@@ -42,3 +46,6 @@ pub mod sys;
 pub mod tls;
 pub mod wait;
 pub mod watchers;
+
+#[cfg(test)]
+mod layers_tests;
