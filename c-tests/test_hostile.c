@@ -52,6 +52,8 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_readline(h, buf, 1));
     STALE(usocket_write(h, buf, 1));
     STALE(usocket_query_result(h, -1, &list));
+    STALE(usocket_connection_take(h, -1));
+    STALE(usocket_connection_failure(h, 0, &addr, NULL, NULL));
     STALE(usocket_poller_add(h, 0, 0, POLLIN, 0));
     STALE(usocket_poller_modify(h, 0, 0, POLLIN, 0));
     STALE(usocket_poller_remove(h, 0, 0));
@@ -73,8 +75,9 @@ static const char *const WITHOUT[] = {
     "usocket_addr_bytes", "usocket_addr_family", "usocket_addr_port", "usocket_addr_flowinfo",
     "usocket_addr_scope_id", "usocket_addr_host", "usocket_addr_path", "usocket_addr_text",
     "usocket_inet_pton", "usocket_inet_ntop", "usocket_socket", "usocket_socketpair",
-    "usocket_from_fd", "usocket_getaddrinfo", "usocket_freeaddrinfo", "usocket_query_create",
-    "usocket_create_connection", "usocket_create_server", "usocket_poller_create",
+    "usocket_from_fd", "usocket_getaddrinfo", "usocket_getnameinfo", "usocket_freeaddrinfo", "usocket_query_create",
+    "usocket_create_connection", "usocket_connection_create", "usocket_create_server",
+    "usocket_poller_create",
 };
 
 static void a_stale_handle_is_ebadf_everywhere(void **state)
@@ -248,11 +251,19 @@ static void names_and_polling(usocket_t s)
     BAD(USOCKET_EAI_FAMILY, usocket_getaddrinfo("127.0.0.1", "1", INT32_MIN, 0, 0, 0, -1, &list));
     BAD(-EINVAL, usocket_freeaddrinfo((usocket_addrinfo *)1));
     BAD(-EINVAL, usocket_freeaddrinfo((usocket_addrinfo *)&addr));
+    BAD(-EFAULT, usocket_getnameinfo(NULL, buf, sizeof buf, NULL, 0, 0, 0));
+    BAD(-EFAULT, usocket_getnameinfo(&addr, NULL, 1, NULL, 0, 0, 0));
+    BAD(-EINVAL, usocket_getnameinfo(&addr, buf, OVER, NULL, 0, 0, 0));
+    BAD(-EINVAL, usocket_getnameinfo(&addr, buf, sizeof buf, buf, MAX, 0, 0));
+    BAD(USOCKET_EAI_BADFLAGS, usocket_getnameinfo(&addr, buf, sizeof buf, NULL, 0, INT32_MIN, 0));
     BAD(USOCKET_EAI_SERVICE, usocket_query_create("127.0.0.1", "70000", 0, 0, 0, 0));
     BAD(-EBADR, usocket_query_result(s, -1, &list));
     BAD(-EFAULT, usocket_query_result(s, -1, NULL));
     BAD(-EFAULT, usocket_create_connection("127.0.0.1", NULL, SECOND, NULL));
     BAD(-EINVAL, usocket_create_connection("127.0.0.1", "1", 0, NULL));
+    BAD(-EFAULT, usocket_connection_create("127.0.0.1", NULL, SECOND, NULL));
+    BAD(-EBADR, usocket_connection_take(s, -1));
+    BAD(-EBADR, usocket_connection_failure(s, 0, NULL, NULL, NULL));
     BAD(-EFAULT, usocket_create_server(NULL, 1, 0));
     BAD(-EINVAL, usocket_create_server(&addr, 1, INT32_MIN));
     BAD(-EFAULT, usocket_poll(NULL, 1, 0));

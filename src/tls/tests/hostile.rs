@@ -29,7 +29,10 @@ fn forger(ours_is_client: bool) -> (Socket, Forger) {
 fn ends<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, wait) = mpsc::channel();
     thread::spawn(move || done.send(what()));
-    wait.recv_timeout(LONG).expect("it hangs")
+    match wait.recv_timeout(LONG) {
+        Ok(value) => value,
+        Err(_) => panic!("it hangs"),
+    }
 }
 
 fn recv_now(s: &Socket) -> crate::error::Result<usize> {
