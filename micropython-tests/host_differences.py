@@ -259,6 +259,16 @@ if hasattr(socket, "IPPROTO_SEC"):
     print(attempt(s.send, b"x") != 1)
 """,
         "False", "False", "True True", "True True"),
+    "`ssl.SSLContext(PROTOCOL_TLS_CLIENT)`, as it comes": (
+        """
+if socket.__name__ == "usocket":
+    import ussl as ssl
+else:
+    import ssl
+print(int(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).verify_mode))
+""",
+        # (Debian's stock has no ssl: that is micropython-lib's.)
+        "2", None, "2", "2"),
 }
 
 HOSTS = {
@@ -289,6 +299,8 @@ def row_test(name, program, expected):
     def test():
         wrong = []
         for host, want in zip(HOSTS, expected):
+            if want is None:
+                continue
             if not os.path.exists(HOSTS[host][0][0]):
                 raise Skip(f"{HOSTS[host][0][0]} is not built")
             got = said(host, program)
