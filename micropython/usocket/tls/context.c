@@ -93,7 +93,7 @@ static int32_t set_up(usk_tls_context_t *self, usocket_t context, bool check_nam
         const char *names = mp_obj_str_get_str(self->alpn);
         USK_CALL(r, usocket_tls_context_set_alpn(context, names));
     }
-    if (r >= 0) {
+    if (r >= 0 && self->callback != mp_const_none) { // else the library asks for certificates, and resumes nothing
         USK_CALL(r, usocket_tls_context_set_verify_callback(context, verify, self));
     }
     return r;
@@ -150,6 +150,14 @@ int32_t usk_tls_context_wrap(usk_tls_context_t *self, usocket_t s, const char *n
     }
     USK_WAIT(r, usocket_tls_wrap(s, self->context, name, 0));
     return r;
+}
+
+usocket_t usk_tls_context_create(usk_tls_context_t *self, const char *name) {
+    usocket_t s = usk_tls_context_made(self, self->check_hostname && name != NULL);
+    if (s >= 0) {
+        USK_WAIT(s, usocket_tls_create(self->context, name, 0)); // may read the system's store
+    }
+    return s;
 }
 
 const char *usk_tls_context_hint(const usk_tls_context_t *self) {

@@ -34,6 +34,8 @@ void usk_tls_context_forget(usk_tls_context_t *self);
 int32_t usk_tls_context_made(usk_tls_context_t *self, bool check_name);
 // Wraps a socket of the library in TLS with that context, for a server of that name (NULL: none): 0 or an error.
 int32_t usk_tls_context_wrap(usk_tls_context_t *self, usocket_t s, const char *name);
+// Makes a connection of the library that is on no socket, in the same way: its handle or an error.
+usocket_t usk_tls_context_create(usk_tls_context_t *self, const char *name);
 
 // What to tell one who did not ask for verification and whose peer's certificate will not do; NULL for nothing.
 const char *usk_tls_context_hint(const usk_tls_context_t *self);

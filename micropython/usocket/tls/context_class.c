@@ -65,7 +65,8 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         return; // nothing can be deleted
     }
     if (attr == MP_QSTR_verify_callback) {
-        self->callback = dest[1]; // looked at when it is called
+        self->callback = dest[1];
+        usk_tls_context_forget(self);
     } else if (attr == MP_QSTR_verify_mode) {
         mp_int_t mode = mp_obj_get_int(dest[1]);
         if (mode < USOCKET_TLS_VERIFY_NONE_INSECURE || mode > USOCKET_TLS_VERIFY_REQUIRED) {

@@ -1,7 +1,11 @@
 // TLS over a stream that is no socket of ours (a class of Python's with readinto, write and ioctl).
 //
-// The library's session needs a socket: it gets one end of a pair, and this file carries the records between the
-// other end and the stream, as much as the stream takes and gives.
+// The library's connection has no socket: this file feeds it what the stream gives and hands the stream what it drains. It
+// asks the stream for no byte behind the record that is coming: one that waits until it has all that was asked for must not
+// wait for what nobody sends, and what follows the end of TLS stays in the stream.
+//
+// A write counts what the stream has taken. What it does not take at once is a record by then, which cannot be taken
+// back: it is kept, and the write gives None, as stock's does. The same bytes written again are counted when the record is gone.
 
 #include <errno.h>
 #include <string.h>
@@ -11,63 +15,97 @@
 
 #include "wrap.h"
 
-// Records are at most 16 KiB and a bit; one of the handshake's is handed over whole.
+#define HEADER 5
+// How much is sent at a time, and drained: records are at most 16 KiB and a bit.
+#define RECORD (16 * 1024)
 #define PIECE (17 * 1024)
 
 typedef struct _tls_stream_t {
-    usk_socket_t near; // the session's end; first, so that cipher() and the like are a socket's
-    usocket_t far;
-    mp_obj_t stream;
+    usk_socket_t tls; // first, so that cipher() and the like are a socket's
+    mp_obj_t stream;  // MP_OBJ_NULL when closed
     usk_tls_context_t *context;
     // What the session waits for, if it is not what it was asked to do: MP_STREAM_POLL_ flags.
     uintptr_t wants;
-    bool failed;
+    // The header of the record that is coming, as far as it is here, and how much of the record is not.
+    byte header[HEADER];
+    size_t header_len, record_left;
+    // What the stream has not taken yet.
+    byte *out;
+    size_t out_at, out_len;
+    // What is in there, or in the library, and was not counted.
+    byte *uncounted;
+    size_t uncounted_at, uncounted_len;
 } tls_stream_t;
 
 static const mp_obj_type_t tls_stream_type;
 
-static bool is_would_block(int64_t r) {
-    return r == -EAGAIN;
-}
+// ---- between the library and the stream ----
 
-// Carries what the session has written to the stream. 1: something, 0: nothing to carry, or -errno.
-static int carry_out(tls_stream_t *self) {
-    byte *piece = m_new(byte, PIECE);
-    int carried = 0;
+// Hands the stream all there is for it. 0: it has it, or -errno: -EAGAIN when it would block.
+static int flush(tls_stream_t *self) {
     for (;;) {
-        int64_t n;
-        USK_CALL(n, usocket_recv(self->far, piece, PIECE, MSG_PEEK | MSG_DONTWAIT));
-        if (n <= 0) {
-            break;
+        if (self->out_at == self->out_len) {
+            int64_t n;
+            USK_CALL(n, usocket_tls_drain(self->tls.s, NULL, 0));
+            if (n <= 0) {
+                return 0;
+            }
+            size_t room = MIN((size_t)n, PIECE);
+            byte *out = m_new(byte, room);
+            USK_CALL(n, usocket_tls_drain(self->tls.s, out, room));
+            self->out = out;
+            self->out_at = 0;
+            self->out_len = (size_t)MAX(n, 0);
         }
         int errcode = 0;
-        mp_uint_t done = mp_get_stream(self->stream)->write(self->stream, piece, (mp_uint_t)n, &errcode);
-        if (done == MP_STREAM_ERROR || done == 0) {
-            carried = done == 0 ? -EAGAIN : -errcode;
-            break;
+        mp_uint_t done = mp_get_stream(self->stream)->write(
+            self->stream, self->out + self->out_at, self->out_len - self->out_at, &errcode);
+        if (done == MP_STREAM_ERROR) {
+            return -errcode;
         }
-        USK_CALL(n, usocket_recv(self->far, piece, done, MSG_DONTWAIT)); // now it may go
-        carried = 1;
+        if (done == 0) {
+            return -EAGAIN;
+        }
+        self->out_at += MIN(done, self->out_len - self->out_at);
+        if (self->out_at == self->out_len) {
+            self->out = NULL;
+            self->out_at = self->out_len = 0;
+        }
     }
-    m_del(byte, piece, PIECE);
-    return carried;
 }
 
-// Carries what the stream has to the session. 1: something or the end, or -errno.
+// Where in its records the stream is, `n` bytes of them on.
+static void follow(tls_stream_t *self, const byte *bytes, size_t n) {
+    if (self->record_left > 0) {
+        self->record_left -= n;
+        return;
+    }
+    memcpy(self->header + self->header_len, bytes, n);
+    self->header_len += n;
+    if (self->header_len == HEADER) {
+        self->record_left = (size_t)self->header[3] << 8 | self->header[4];
+        self->header_len = 0;
+    }
+}
+
+// Feeds the library what the stream has of the record that is coming. 0: something or the end, or -errno.
 static int carry_in(tls_stream_t *self) {
-    byte piece[1024];
+    byte piece[2048];
+    size_t want = self->record_left > 0 ? self->record_left : HEADER - self->header_len;
     int errcode = 0;
-    mp_uint_t n = mp_get_stream(self->stream)->read(self->stream, piece, sizeof(piece), &errcode);
+    mp_uint_t n = mp_get_stream(self->stream)->read(self->stream, piece, MIN(want, sizeof(piece)), &errcode);
     if (n == MP_STREAM_ERROR) {
         return -errcode;
     }
-    int32_t r;
+    int64_t r;
     if (n == 0) {
-        USK_CALL(r, usocket_shutdown(self->far, SHUT_WR));
-    } else {
-        USK_CALL(r, usocket_sendall(self->far, piece, n, 0)); // the pair holds far more
+        USK_CALL(r, usocket_tls_feed_end(self->tls.s));
+        return (int)r;
     }
-    return r < 0 ? r : 1;
+    n = MIN(n, MIN(want, sizeof(piece)));
+    follow(self, piece, n);
+    USK_CALL(r, usocket_tls_feed(self->tls.s, piece, n)); // it has room for all of a record
+    return r == (int64_t)n ? 0 : r < 0 ? (int)r : -ENOBUFS;
 }
 
 enum { OP_HANDSHAKE, OP_READ, OP_WRITE };
@@ -75,105 +113,94 @@ enum { OP_HANDSHAKE, OP_READ, OP_WRITE };
 static int64_t attempt(tls_stream_t *self, int op, void *buf, size_t len) {
     int64_t r;
     if (op == OP_HANDSHAKE) {
-        USK_CALL(r, usocket_tls_handshake(self->near.s));
+        USK_CALL(r, usocket_tls_handshake(self->tls.s));
     } else if (op == OP_READ) {
-        USK_CALL(r, usocket_recv(self->near.s, buf, len, 0));
+        USK_CALL(r, usocket_recv(self->tls.s, buf, len, 0));
     } else {
-        USK_CALL(r, usocket_send(self->near.s, buf, len, 0));
+        USK_CALL(r, usocket_send(self->tls.s, buf, MIN(len, RECORD), 0)); // what it counts is kept here
     }
     return r;
+}
+
+// Counts what went meanwhile, if that is what is written now: how much, or 0.
+static size_t count(tls_stream_t *self, const void *buf, size_t len) {
+    size_t n = MIN(len, self->uncounted_len - self->uncounted_at);
+    if (n == 0 || memcmp(buf, self->uncounted + self->uncounted_at, n) != 0) {
+        n = 0; // the caller has changed its mind; what it wrote is on its way all the same
+        self->uncounted_at = self->uncounted_len;
+    }
+    self->uncounted_at += n;
+    if (self->uncounted_at == self->uncounted_len) {
+        self->uncounted = NULL;
+        self->uncounted_at = self->uncounted_len = 0;
+    }
+    return n;
+}
+
+// The result of a write that the library has taken `n` bytes of, when the stream says `out`.
+static int64_t counted(tls_stream_t *self, const void *buf, int64_t n, int out) {
+    if (n > 0 && out == -EAGAIN) {
+        self->uncounted = m_new(byte, (size_t)n);
+        memcpy(self->uncounted, buf, (size_t)n);
+        self->uncounted_at = 0;
+        self->uncounted_len = (size_t)n;
+    }
+    return out < 0 ? out : n;
 }
 
 // Does `op` as far as the stream lets it: its result, or -EAGAIN when the stream would block.
 static int64_t drive(tls_stream_t *self, int op, void *buf, size_t len) {
     self->wants = 0;
+    if (op == OP_WRITE) {
+        int out = flush(self);
+        if (out < 0) {
+            return out;
+        }
+        size_t n = self->uncounted_len > 0 ? count(self, buf, len) : 0;
+        if (n > 0) {
+            return (int64_t)n;
+        }
+    }
     for (;;) {
         int64_t r = attempt(self, op, buf, len);
-        int out = carry_out(self);
-        if (!is_would_block(r)) {
-            return r; // with what the session had to say about it carried off
+        int out = flush(self);
+        if (r >= 0 && op == OP_WRITE) {
+            return counted(self, buf, r, out);
         }
-        if (out < 0) {
-            self->wants = is_would_block(out) ? MP_STREAM_POLL_WR : 0;
+        if (r != -EAGAIN) {
+            return r; // with what the library had to say about it carried as far as the stream takes it
+        }
+        if (out == -EAGAIN && op != OP_WRITE) {
+            self->wants = MP_STREAM_POLL_WR; // the peer waits for it, perhaps
+        }
+        if (out < 0 && out != -EAGAIN) {
             return out;
         }
         int in = carry_in(self);
+        if (in == -EAGAIN && op == OP_WRITE && out == 0) {
+            self->wants = MP_STREAM_POLL_RD;
+        }
         if (in < 0) {
-            self->wants = is_would_block(in) && op == OP_WRITE ? MP_STREAM_POLL_RD : 0;
             return in;
         }
+        self->wants = 0;
     }
-}
-
-static void tls_stream_shut(tls_stream_t *self) {
-    usocket_t handles[2] = { self->near.s, self->far };
-    self->near.s = 0;
-    self->far = 0;
-    for (size_t i = 0; i < 2; ++i) {
-        if (handles[i] != 0) {
-            int32_t r;
-            USK_CALL(r, usocket_close(handles[i]));
-            (void)r;
-        }
-    }
-}
-
-static MP_NORETURN void fail(tls_stream_t *self, int64_t code) {
-    usocket_t s = self->near.s;
-    self->failed = true;
-    usk_raise(code, s);
-}
-
-mp_obj_t usk_tls_stream_new(usk_tls_context_t *context, mp_obj_t stream, const char *name, bool handshake) {
-    mp_get_stream_raise(stream, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
-    usk_init();
-    tls_stream_t *self = mp_obj_malloc_with_finaliser(tls_stream_t, &tls_stream_type);
-    self->near.s = 0;
-    self->near.late = self->near.failed = 0;
-    self->far = 0;
-    self->stream = stream;
-    self->context = context;
-    self->wants = 0;
-    self->failed = false;
-    usocket_t pair[2];
-    int32_t r;
-    USK_OPEN(USK_CALL, r, usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-    usk_check(r, 0);
-    self->near.s = pair[0];
-    self->far = pair[1];
-    USK_CALL(r, usocket_setblocking(self->near.s, 0));
-    usk_check(r, 0);
-    r = usk_tls_context_wrap(context, self->near.s, name);
-    if (r == USOCKET_ETLS_NO_CERT && !handshake) {
-        self->near.late = r; // as with stock, the first use tells
-        return MP_OBJ_FROM_PTR(self);
-    }
-    if (r < 0) {
-        tls_stream_shut(self);
-        usk_raise(r, 0);
-    }
-    while (handshake) {
-        int64_t done = drive(self, OP_HANDSHAKE, NULL, 0);
-        if (done >= 0) {
-            break;
-        }
-        if (!is_would_block(done)) {
-            fail(self, done);
-        }
-        mp_event_wait_ms(1); // the stream can only be asked again
-    }
-    return MP_OBJ_FROM_PTR(self);
 }
 
 // ---- the stream protocol ----
 
+static void fail(tls_stream_t *self, int64_t code) {
+    self->out = self->uncounted = NULL;
+    self->out_at = self->out_len = self->uncounted_at = self->uncounted_len = 0;
+    usk_socket_raise(&self->tls, code); // which ends the connection
+}
+
 static mp_uint_t transfer(mp_obj_t self_in, int op, void *buf, mp_uint_t size, int *errcode) {
     tls_stream_t *self = MP_OBJ_TO_PTR(self_in);
-    if (self->near.late != 0) {
-        self->failed = true;
-        usk_raise(self->near.late, 0);
+    if (self->tls.failed != 0) {
+        usk_raise(self->tls.failed, 0);
     }
-    if (self->near.s == 0) {
+    if (self->stream == MP_OBJ_NULL) {
         *errcode = MP_EINVAL;
         return MP_STREAM_ERROR;
     }
@@ -200,7 +227,7 @@ static mp_uint_t tls_stream_write(mp_obj_t self_in, const void *buf, mp_uint_t s
 }
 
 static mp_uint_t tls_stream_poll(tls_stream_t *self, uintptr_t arg, int *errcode) {
-    if (self->near.s == 0 || self->failed) {
+    if (self->tls.s == 0) {
         return MP_STREAM_POLL_NVAL;
     }
     const uintptr_t both = MP_STREAM_POLL_RD | MP_STREAM_POLL_WR;
@@ -208,10 +235,10 @@ static mp_uint_t tls_stream_poll(tls_stream_t *self, uintptr_t arg, int *errcode
     mp_uint_t ready = 0;
     if (arg & MP_STREAM_POLL_RD) {
         int64_t pending;
-        USK_CALL(pending, usocket_tls_pending(self->near.s));
+        USK_CALL(pending, usocket_tls_pending(self->tls.s));
         if (pending > 0) {
             ready = MP_STREAM_POLL_RD;
-            if (arg == MP_STREAM_POLL_RD) {
+            if (arg == MP_STREAM_POLL_RD && self->out == NULL) {
                 return ready; // without a look at the stream
             }
         }
@@ -220,6 +247,9 @@ static mp_uint_t tls_stream_poll(tls_stream_t *self, uintptr_t arg, int *errcode
     if (self->wants != 0 && asked != 0) {
         arg = (arg & ~both) | self->wants;
     }
+    if (self->out != NULL) {
+        flush(self); // the peer may wait for it, and nobody may call but to ask this
+    }
     mp_uint_t r = mp_get_stream(self->stream)->ioctl(self->stream, MP_STREAM_POLL, arg, errcode);
     if (r == MP_STREAM_ERROR) {
         return r;
@@ -227,20 +257,59 @@ static mp_uint_t tls_stream_poll(tls_stream_t *self, uintptr_t arg, int *errcode
     return (r & self->wants) != 0 ? ready | r | asked : ready | r;
 }
 
-static mp_uint_t tls_stream_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, int *errcode) {
-    tls_stream_t *self = MP_OBJ_TO_PTR(self_in);
-    if (request == MP_STREAM_POLL) {
-        return tls_stream_poll(self, arg, errcode);
+// ---- the end ----
+
+// Lets go of the library's connection, with what it had to say.
+static void drop(tls_stream_t *self) {
+    usk_socket_close(&self->tls);
+    self->out = self->uncounted = NULL;
+    self->out_at = self->out_len = self->uncounted_at = self->uncounted_len = 0;
+}
+
+// What the stream takes of the goodbye. All that was counted it has.
+static void say_goodbye(tls_stream_t *self) {
+    int32_t r;
+    if (flush(self) == 0) {
+        USK_CALL(r, usocket_shutdown(self->tls.s, SHUT_WR));
+        (void)(r == 0 && flush(self));
     }
-    if (request != MP_STREAM_CLOSE) {
-        *errcode = MP_EINVAL;
-        return MP_STREAM_ERROR;
-    }
-    if (self->far == 0) {
+}
+
+static mp_uint_t shut(tls_stream_t *self, int *errcode) {
+    mp_obj_t stream = self->stream;
+    if (stream == MP_OBJ_NULL) {
         return 0; // closed before
     }
-    tls_stream_shut(self);
-    return mp_get_stream(self->stream)->ioctl(self->stream, MP_STREAM_CLOSE, 0, errcode);
+    mp_obj_t volatile raised = MP_OBJ_NULL;
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        if (self->tls.s != 0) {
+            say_goodbye(self);
+        }
+        nlr_pop();
+    } else {
+        raised = MP_OBJ_FROM_PTR(nlr.ret_val);
+    }
+    self->stream = MP_OBJ_NULL;
+    drop(self);
+    mp_uint_t r = mp_get_stream(stream)->ioctl(stream, MP_STREAM_CLOSE, 0, errcode);
+    if (raised != MP_OBJ_NULL) {
+        nlr_raise(raised);
+    }
+    return r;
+}
+
+static mp_uint_t tls_stream_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, int *errcode) {
+    tls_stream_t *self = MP_OBJ_TO_PTR(self_in);
+    switch (request) {
+        case MP_STREAM_POLL:
+            return tls_stream_poll(self, arg, errcode);
+        case MP_STREAM_CLOSE:
+            return shut(self, errcode);
+        default:
+            *errcode = MP_EINVAL;
+            return MP_STREAM_ERROR;
+    }
 }
 
 static const mp_stream_p_t tls_stream_p = {
@@ -249,10 +318,71 @@ static const mp_stream_p_t tls_stream_p = {
     .ioctl = tls_stream_ioctl,
 };
 
+// ---- making one ----
+
+static void shake_hands(tls_stream_t *self) {
+    for (;;) {
+        int64_t r = drive(self, OP_HANDSHAKE, NULL, 0);
+        if (r >= 0) {
+            return;
+        }
+        if (r != -EAGAIN) {
+            fail(self, r);
+        }
+        mp_event_wait_ms(1); // the stream can only be asked again
+    }
+}
+
+mp_obj_t usk_tls_stream_new(usk_tls_context_t *context, mp_obj_t stream, const char *name, bool handshake) {
+    mp_get_stream_raise(stream, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
+    usk_init();
+    tls_stream_t *self = mp_obj_malloc_with_finaliser(tls_stream_t, &tls_stream_type);
+    self->tls.s = 0;
+    self->tls.late = self->tls.failed = 0;
+    self->tls.hint = usk_tls_context_hint(context);
+    self->stream = stream;
+    self->context = context;
+    self->wants = 0;
+    self->header_len = self->record_left = 0;
+    self->out = self->uncounted = NULL;
+    self->out_at = self->out_len = self->uncounted_at = self->uncounted_len = 0;
+    usocket_t s = usk_tls_context_create(context, name);
+    if (s == USOCKET_ETLS_NO_CERT && !handshake) {
+        self->tls.failed = s; // as with stock, the first use tells
+        return MP_OBJ_FROM_PTR(self);
+    }
+    self->tls.s = usk_check(s, 0);
+    if (!handshake) {
+        return MP_OBJ_FROM_PTR(self);
+    }
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        shake_hands(self);
+        nlr_pop();
+        return MP_OBJ_FROM_PTR(self);
+    }
+    drop(self); // nobody gets it; the stream is the caller's
+    nlr_jump(nlr.ret_val);
+}
+
 // ---- the class ----
+
+static mp_obj_t tls_stream_do_handshake(mp_obj_t self_in) {
+    tls_stream_t *self = MP_OBJ_TO_PTR(self_in);
+    int errcode;
+    if (transfer(self_in, OP_HANDSHAKE, NULL, 0, &errcode) == MP_STREAM_ERROR) {
+        mp_raise_OSError(errcode);
+    }
+    (void)self;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(tls_stream_do_handshake_obj, tls_stream_do_handshake);
 
 static mp_obj_t tls_stream_setblocking(mp_obj_t self_in, mp_obj_t flag) {
     tls_stream_t *self = MP_OBJ_TO_PTR(self_in);
+    if (self->stream == MP_OBJ_NULL) {
+        mp_raise_OSError(MP_EBADF);
+    }
     mp_obj_t method[3];
     mp_load_method(self->stream, MP_QSTR_setblocking, method);
     method[2] = flag;
@@ -260,9 +390,17 @@ static mp_obj_t tls_stream_setblocking(mp_obj_t self_in, mp_obj_t flag) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(tls_stream_setblocking_obj, tls_stream_setblocking);
 
-// __del__, by the collector: the stream's memory may be gone already.
+// __del__, by the collector: the stream's memory may be gone already, and so may what it has not taken.
 static mp_obj_t tls_stream_del(mp_obj_t self_in) {
-    tls_stream_shut(MP_OBJ_TO_PTR(self_in));
+    tls_stream_t *self = MP_OBJ_TO_PTR(self_in);
+    usocket_t s = self->tls.s;
+    self->tls.s = 0;
+    self->stream = MP_OBJ_NULL;
+    if (s != 0) {
+        int32_t r;
+        USK_CALL(r, usocket_close(s));
+        (void)r;
+    }
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(tls_stream_del_obj, tls_stream_del);
@@ -278,6 +416,7 @@ static const mp_rom_map_elem_t tls_stream_locals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&mp_stream_readinto_obj) },
     { MP_ROM_QSTR(MP_QSTR_readline), MP_ROM_PTR(&mp_stream_unbuffered_readline_obj) },
     { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&mp_stream_write_obj) },
+    { MP_ROM_QSTR(MP_QSTR_do_handshake), MP_ROM_PTR(&tls_stream_do_handshake_obj) },
     { MP_ROM_QSTR(MP_QSTR_setblocking), MP_ROM_PTR(&tls_stream_setblocking_obj) },
     { MP_ROM_QSTR(MP_QSTR_ioctl), MP_ROM_PTR(&mp_stream_ioctl_obj) },
     { MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&mp_stream_close_obj) },
