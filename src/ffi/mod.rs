@@ -73,24 +73,36 @@ fn on_stream<T: Number>(handle: Handle, body: impl FnOnce(Stream<'_>) -> Result<
 /// [`guard`] for an export about one object: pins it, and closes it if the body panics.
 #[inline]
 fn on_object<T: Number>(handle: Handle, body: impl FnOnce(&Object) -> Result<T>) -> T {
-    on_pin(handle, |pin| {
-        let result = body(pin);
+    closing_on_panic(handle, || {
+        let pin = object::pin(handle)?;
+        let value = body(&pin).unwrap_or_else(failed);
         // Whatever ended empty-handed on a handle closed meanwhile, ended because of that.
-        let full = result.is_ok_and(|value| value > T::from(0));
-        if full || !pin.closing() { result } else { Err(Error::os(libc::EBADF)) }
+        if value > T::from(0) || !pin.closing() { Ok(value) } else { Err(Error::os(libc::EBADF)) }
     })
 }
 
 /// The same for a body that sees to a close of the handle meanwhile itself.
 #[inline]
 fn on_pin<T: Number>(handle: Handle, body: impl FnOnce(&Pin<'_, Object>) -> Result<T>) -> T {
-    let run = || body(&object::pin(handle)?).inspect_err(|_| error::forget());
-    let value = catch_unwind(AssertUnwindSafe(|| number(run()))).unwrap_or_else(|_| {
+    closing_on_panic(handle, || Ok(body(&object::pin(handle)?).unwrap_or_else(failed)))
+}
+
+/// [`guard`], and closes the handle if the body panics.
+#[inline]
+fn closing_on_panic<T: Number>(handle: Handle, body: impl FnOnce() -> Result<T>) -> T {
+    let value = catch_unwind(AssertUnwindSafe(|| number(body()))).unwrap_or_else(|_| {
         let _ = object::close(handle);
         T::from(-libc::ENOTRECOVERABLE)
     });
     settle();
     value
+}
+
+/// The number of an error that has no sentence without a handle.
+#[cold]
+fn failed<T: Number>(e: Error) -> T {
+    error::forget();
+    T::from(e.code())
 }
 
 /// Every call ends with it: a forked child may have things to let go of.
@@ -107,17 +119,17 @@ fn number<T: Number>(result: Result<T>) -> T {
     result.unwrap_or_else(|e| T::from(e.code()))
 }
 
-/// Pointer and length, checked: NULL only with 0, no length above `SSIZE_MAX`.
+/// Pointer and length, checked: NULL only with 0, no length above `SSIZE_MAX`. Whether there is
+/// anything there.
 #[inline]
 fn check(ptr: *const c_void, len: usize) -> Result<bool> {
     if len > isize::MAX as usize {
         return Err(Error::os(libc::EINVAL));
     }
-    match (ptr.is_null(), len) {
-        (_, 0) => Ok(false),
-        (true, _) => Err(Error::os(libc::EFAULT)),
-        (false, _) => Ok(true),
+    if !ptr.is_null() {
+        return Ok(true);
     }
+    if len == 0 { Ok(false) } else { Err(Error::os(libc::EFAULT)) }
 }
 
 /// Bytes to read. `(NULL, 0)` is empty.

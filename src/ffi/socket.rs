@@ -60,7 +60,7 @@ pub(super) unsafe fn with_room<T>(
 
 /// Only a caller without a buffer is told how long a datagram is that does not fit: to one with an
 /// empty buffer the number would be of bytes that are not there.
-#[inline]
+#[cold]
 fn truncation(buf: *mut c_void, len: usize, flags: i32) -> i32 {
     if len == 0 && !buf.is_null() { flags & !libc::MSG_TRUNC } else { flags }
 }
@@ -393,7 +393,8 @@ pub unsafe extern "C" fn usocket_recv(
     len: usize,
     flags: i32,
 ) -> i64 {
-    let flags = truncation(buf, len, flags);
+    let cut = flags & libc::MSG_TRUNC != 0;
+    let flags = if cut { truncation(buf, len, flags) } else { flags };
     // SAFETY: the caller's buffer, as documented.
     on_stream(s, |s| s.recv(unsafe { room(buf, len) }?, flags).map(|n| n as i64))
 }
@@ -414,7 +415,8 @@ pub unsafe extern "C" fn usocket_recvfrom(
     flags: i32,
     from: *mut Addr,
 ) -> i64 {
-    let flags = truncation(buf, len, flags);
+    let cut = flags & libc::MSG_TRUNC != 0;
+    let flags = if cut { truncation(buf, len, flags) } else { flags };
     on_socket(s, |s| {
         // SAFETY: the caller's buffer, as documented.
         let buf = unsafe { room(buf, len) }?;
