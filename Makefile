@@ -154,5 +154,6 @@ clean: ## remove everything built
 	rm -rf target
 
 -include scripts/bench.mk
+-include scripts/cpython.mk
 -include scripts/micropython.mk
 -include scripts/stress.mk

@@ -50,6 +50,19 @@ from ._names import getaddrinfo
 from ._option import getdefaulttimeout, setdefaulttimeout
 from ._socket import SocketType, from_fd, fromfd, socket, socketpair
 
+
+def install() -> None:
+    """Lets the standard modules `socket` and `ssl`, and with them every program of this process, run
+    on libusocket. Call it first: what was imported by `from socket import ...` before stays.
+
+    There the modules are CPython's: names in addresses are resolved, `makefile` makes a file, a str
+    is not sent. A second call does nothing. `python -m usocket run program.py` calls it.
+    """
+    from .standard import install
+
+    install()
+
+
 if TYPE_CHECKING:
     # The constants: which there are is the platform's to say.
     def __getattr__(name: str) -> int: ...
@@ -94,6 +107,7 @@ __all__ = [
     "inet_ntoa",
     "inet_ntop",
     "inet_pton",
+    "install",
     "library",
     "native_address",
     "ntohl",

@@ -301,9 +301,9 @@ class BSDSocket(Options, Messages, Transfer):
             n = len(flags_and_address) + 1
             raise TypeError(f"sendto() takes 2 or 3 arguments ({n} given)")
         *flags, address = flags_and_address
-        to = byref(self._address(address, "sendto"))
         start, size, held = self._outgoing(data)
         try:
+            to = byref(self._address(address, "sendto"))
             if self._late_out:
                 self._raise_late_out()
             return self._move(_sendto, POLLOUT, start, size, flags[0] if flags else NO_FLAGS, to)

@@ -77,7 +77,7 @@ def CMSG_LEN(length: int) -> int:
 
     Raises OverflowError for a length out of range. From: CPython.
     """
-    if not 0 <= length <= 0x7FFFFFFF - _HEAD - _WORD:
+    if not 0 <= length <= 0x7FFFFFFF - _HEAD:
         raise OverflowError("CMSG_LEN() argument out of range")
     return _HEAD + length
 

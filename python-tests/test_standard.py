@@ -1,0 +1,224 @@
+"""`usocket.install()` and `python -m usocket run`: the standard modules over libusocket."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import usocket
+
+ROOT = Path(__file__).resolve().parent.parent
+LIMIT = 100
+
+
+def run(*arguments, status=0):
+    """What `python -m usocket run` prints."""
+    command = [sys.executable, "-W", "error", "-m", "usocket", "run", *map(str, arguments)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == status, done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+@pytest.fixture
+def program(tmp_path):
+    """`program(source, ...)` runs it under `python -m usocket run`."""
+
+    def start(source, *arguments, **how):
+        path = tmp_path / "program.py"
+        path.write_text(source)
+        return run(path, *arguments, **how)
+
+    return start
+
+
+def test_a_program_runs_as_python_runs_it(program):
+    text = program(
+        "import sys, socket, pickle\n"
+        "class C: pass\n"
+        "assert type(pickle.loads(pickle.dumps(C()))) is C\n"
+        "print(__name__, sys.argv[1:], __file__ == sys.argv[0], sys.path[0] in __file__)\n"
+        "print(socket.socket.__mro__[2].__module__)\n"
+        "sys.exit(3)\n",
+        "a", "-b", status=3,
+    )  # fmt: skip
+    assert text == ""
+    text = program("import sys; print(__name__, sys.argv[1:], sys.path[0] in __file__)", "a", "-b")
+    assert text == "__main__ ['a', '-b'] True\n"
+
+
+def test_modules_and_what_is_no_program():
+    assert "usage" in run("-m", "http.server", "--help")
+    assert "can't open file" in run("/no such file", status=1)
+    assert "usage" in run(status=1)
+
+
+def test_the_standard_modules_are_on_the_library(program):
+    text = program(
+        "import socket, ssl, _socket, asyncio\n"
+        "print(_socket.socket.__mro__[1].__module__, socket.socket.__mro__[1] is _socket.socket)\n"
+        "import usocket; usocket.install()\n"
+        "print(socket.socket.__mro__[1] is _socket.socket)\n"
+    )
+    assert text.split() == ["usocket._bsd", "True", "True"]
+
+
+def test_there_cpythons_rules_hold(program):
+    program(
+        "import socket\n"
+        "server = socket.create_server(('localhost', 0))\n"
+        "client = socket.socket()\n"
+        "client.connect(('localhost', server.getsockname()[1]))\n"  # A name in an address.
+        "conn, _ = server.accept()\n"
+        "assert type(conn) is socket.socket and client.proto == 0\n"
+        "try: client.send('text')\n"
+        "except TypeError as e: assert 'bytes-like' in str(e), e\n"
+        "else: raise SystemExit('sent a str')\n"
+        "file = client.makefile('rw')\n"  # A file of its own, which keeps the connection.
+        "client.close()\n"
+        "file.write('line\\n'); file.flush()\n"
+        "assert conn.makefile().readline() == 'line\\n'\n"
+        "conn.settimeout(0.01)\n"
+        "try: conn.recv(1)\n"
+        "except socket.timeout as e: assert str(e) == 'timed out'\n"
+        "else: raise SystemExit('no timeout')\n"
+        "file.close(); conn.close(); server.close()\n"
+        "assert not hasattr(socket.socket, 'readline')\n"
+    )
+
+
+TLS = """
+import socket, ssl, sys, threading
+certs = sys.argv[1] + "/"
+there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+there.load_cert_chain(certs + "server.pem", certs + "server-key.pem")
+there.set_alpn_protocols(["h2"])
+names = []
+there.sni_callback = lambda sock, name, context: names.append(name)
+here = ssl.create_default_context(cafile=certs + "ca.pem")
+here.set_alpn_protocols(["http/1.1"])
+server = socket.create_server(("127.0.0.1", 0))
+
+def serve():
+    for _ in range(2):
+        conn, _ = server.accept()
+        try:
+            conn = there.wrap_socket(conn, server_side=True)
+            conn.sendall(conn.recv(5) * 20000)
+            conn = conn.unwrap()
+            # TCP's sending half is still open, and what comes next is plain.
+            conn.sendall(b"plain " + conn.recv(5))
+        except ssl.SSLError as e:
+            print(e.reason)
+        conn.close()
+
+thread = threading.Thread(target=serve)
+thread.start()
+conn = here.wrap_socket(socket.create_connection(server.getsockname()), server_hostname="localhost")
+conn.sendall(b"12345")
+got = b""
+while len(got) < 100000:
+    got += conn.recv(3000)
+assert got == b"12345" * 20000
+print(conn.version(), conn.selected_alpn_protocol(), conn.getpeercert()["subjectAltName"][0][0])
+conn = conn.unwrap()
+conn.sendall(b"after")
+print(conn.recv(20))
+conn.close()
+try:
+    here.wrap_socket(socket.create_connection(server.getsockname()), server_hostname="example.org")
+except ssl.SSLCertVerificationError as e:
+    print(e.verify_code, e.verify_message)
+thread.join()
+server.close()
+print(names)
+"""
+
+
+def test_tls(program, certs):
+    assert program(TLS, certs.directory).splitlines() == [
+        "TLSv1.3 None DNS",
+        "b'plain after'",
+        "62 Hostname mismatch, certificate is not valid for 'example.org'.",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "['localhost', 'example.org']",
+    ]
+
+
+TRUST_NOBODY = """
+import ssl
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+made = context._library(False, [])
+print(made.verify_mode.name, made.check_hostname, made.verify_callback(b"", 0))
+"""
+
+
+def test_a_context_that_was_told_to_trust_nobody_trusts_nobody(program):
+    # ussl's trusts whom the system trusts; CPython's does not.
+    assert program(TRUST_NOBODY) == "CERT_REQUIRED True 1\n"
+
+
+ASYNC = """
+import asyncio, ssl, sys
+certs = sys.argv[1] + "/"
+there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+there.load_cert_chain(certs + "server.pem", certs + "server-key.pem")
+here = ssl.create_default_context(cafile=certs + "ca.pem")
+
+async def echo(reader, writer):
+    writer.write(await reader.read())
+    await writer.drain()
+    writer.close()
+
+async def main():
+    server = await asyncio.start_server(echo, "localhost", 0, ssl=there)
+    port = server.sockets[0].getsockname()[1]
+    host = server.sockets[0].getsockname()[0]
+    reader, writer = await asyncio.open_connection(host, port, ssl=here, server_hostname="localhost")
+    sent = bytes(range(256)) * 1000
+    for _ in range(4):
+        writer.write(sent)
+        await writer.drain()
+    print(writer.get_extra_info("cipher")[1], writer.get_extra_info("ssl_object").version())
+    writer.close()
+    server.close()
+
+asyncio.run(main())
+"""
+
+
+def test_asyncio_over_tls(program, certs):
+    assert program(ASYNC, certs.directory) == "TLSv1.3 TLSv1.3\n"
+
+
+HTTP = """
+import http.server, threading, urllib.request, sys
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args): pass
+    protocol_version = "HTTP/1.1"
+with http.server.ThreadingHTTPServer(("localhost", 0), Handler) as server:
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for _ in range(3):
+        with urllib.request.urlopen(f"http://localhost:{server.server_port}/program.py") as answer:
+            assert answer.read() == open("program.py", "rb").read()
+    server.shutdown()
+print("served")
+"""
+
+
+def test_http(program, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert program(HTTP) == "served\n"
+
+
+def test_install_by_hand(tmp_path):
+    code = (
+        "import usocket; usocket.install(); import socket, ssl; "
+        "a, b = socket.socketpair(); a.send(b'x'); assert b.recv(1) == b'x'; "
+        "a.close(); b.close(); print(socket.socket.__mro__[2].__module__)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
+    command = [sys.executable, "-W", "error", "-c", code]
+    assert subprocess.check_output(command, env=env, text=True).strip() == "usocket._bsd"
+    assert usocket.install.__doc__

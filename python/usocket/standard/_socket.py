@@ -1,0 +1,247 @@
+"""What stands in for CPython's `_socket`: the class `socket` and the functions that make or ask."""
+
+from __future__ import annotations
+
+import _socket as _system
+import os
+from ctypes import byref, c_int64, string_at
+from errno import ECONNRESET, ETIMEDOUT
+from types import ModuleType
+from typing import Optional
+
+from .._address import AF_INET, AF_INET6, AF_UNIX, Addr, encode
+from .._address import inet_ntop as _inet_ntop
+from .._address import inet_pton as _inet_pton
+from .._bsd import SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, BSDSocket
+from .._buffer import outgoing
+from .._errors import PortError, check, error, int32
+from .._families import FORMS
+from .._lib import lib
+from .._message import CMSG_LEN, CMSG_SPACE
+from .._names import getaddrinfo as _getaddrinfo
+from .._option import default_timeout, getdefaulttimeout, setdefaulttimeout
+
+timeout = _system.timeout
+
+
+class socket(BSDSocket):
+    """socket(family=AF_INET, type=SOCK_STREAM, proto=0, fileno=None): a socket of libusocket, with
+    the methods of CPython's `_socket.socket`, which `socket.socket` builds on."""
+
+    __module__ = "_socket"
+    __slots__ = ()
+    _outgoing = staticmethod(outgoing)
+
+    # A socket that was only allocated is closed.
+    def __new__(cls, *args, **kwargs):
+        new = super().__new__(cls)
+        new._handle = new._late_in = new._late_out = 0
+        new._filed, new._timeout = False, None
+        new._family = new._type = new._proto = 0
+        return new
+
+    def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno=None) -> None:
+        if isinstance(fileno, float):
+            raise TypeError("integer argument expected, got float")
+        family, type, proto = int32(family), int32(type), int32(proto)
+        if fileno is not None:
+            self._take(fileno, family, type, proto)
+            return
+        family = AF_INET if family == -1 else family
+        type = SOCK_STREAM if type == -1 else type
+        proto = 0 if proto == -1 else proto
+        plain = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)
+        self._begin(check(lib.usocket_socket(family, plain, proto)), family, plain, proto)
+        if type & SOCK_NONBLOCK:
+            self.settimeout(0.0)
+
+    def _take(self, fileno, family: int, type: int, proto: int) -> None:
+        """Begins with a descriptor; what was not said is asked of the system."""
+        fd = int32(fileno)
+        if fd < 0:
+            raise ValueError("negative file descriptor")
+        handle = check(lib.usocket_from_fd(fd))
+        # The mode is the default one here, whatever the descriptor's was.
+        left = c_int64()
+        check(lib.usocket_gettimeout(handle, byref(left)))
+        self._begin(
+            handle,
+            lib.usocket_family(handle) if family == -1 else family,
+            lib.usocket_type(handle) if type == -1 else type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC),
+            lib.usocket_proto(handle) if proto == -1 else proto,
+        )
+        if left.value == 0 and default_timeout() is None:
+            self._timeout = 0.0
+
+    def _begin(self, handle: int, family: int, type: int, proto: int) -> None:
+        old, self._handle = self._handle, handle
+        if old:
+            lib.usocket_close(old)
+        self._late_in = self._late_out = 0
+        # What was given, which the protocol that 0 stands for is not.
+        self._family, self._type, self._proto = family, type, proto
+        self._timeout = None
+        if default_timeout() is not None:
+            self.settimeout(default_timeout())
+
+    @property
+    def timeout(self) -> Optional[float]:
+        """The timeout in seconds, None for none."""
+        return self._timeout
+
+    def _error(self, code: int) -> BaseException:
+        if code == -ETIMEDOUT and self._timeout:
+            return timeout("timed out")
+        return super()._error(code)
+
+    def _accept(self):
+        """_accept() -> (integer, address info): the descriptor of a connection, and who it is."""
+        handle, peer = self._accepted()
+        return check(lib.usocket_detach(handle)), decoded(peer)
+
+    def connect_ex(self, address) -> int:
+        try:
+            return super().connect_ex(address)
+        except timeout:
+            return ETIMEDOUT
+
+    def _address(self, address, call: str) -> Addr:
+        return _encode(self._family, address, call)
+
+    def close(self) -> None:
+        handle, self._handle = self._handle, 0
+        if handle:
+            code = lib.usocket_close(handle)
+            if code not in (0, -ECONNRESET):
+                raise error(code)
+
+    def __repr__(self) -> str:
+        parts = f"fd={self.fileno()}, family={self._family}, type={self._type}, proto={self._proto}"
+        return f"<socket object, {parts}>"
+
+
+socket._kind = SocketType = socket
+
+
+def decoded(addr: Addr):
+    from .._address import decode
+
+    return decode(addr)
+
+
+def _encode(family: int, address, call: str) -> Addr:
+    """The library's address for what a program gave to a method, in CPython's words where it is
+    wrong; host names are resolved."""
+    if family == AF_UNIX:
+        return _unix(address)
+    name = {AF_INET: "AF_INET", AF_INET6: "AF_INET6"}.get(family) or (
+        FORMS[family][0] if family in FORMS else None
+    )
+    if name is None:
+        raise OSError(f"{call}(): bad family")
+    if not isinstance(address, tuple):
+        kind = type(address).__name__
+        raise TypeError(f"{call}(): {name} address must be tuple, not {kind}")
+    if family in FORMS:
+        return encode(family, address)
+    if family == AF_INET and len(address) != 2:
+        raise TypeError("AF_INET address must be a pair (host, port)")
+    if not 2 <= len(address) <= 4:
+        raise TypeError("AF_INET6 address must be a tuple (host, port[, flowinfo[, scopeid]])")
+    host, port, *rest = address
+    if host is not None and not isinstance(host, (str, bytes, bytearray)):
+        raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
+    try:
+        return encode(family, (_resolved(family, host), port, *rest))
+    except PortError:
+        raise OverflowError(f"{call}(): port must be 0-65535.") from None
+    except OverflowError as e:
+        raise OverflowError(f"{call}(): {e}") from None
+
+
+def _resolved(family: int, host) -> str:
+    """A host as numeric text."""
+    text = bytes(host).decode() if isinstance(host, (bytes, bytearray)) else host
+    if not text:
+        return ""
+    if "\0" in text:
+        raise ValueError("host name must not contain null character")
+    if text == "<broadcast>" and family == AF_INET:
+        return "255.255.255.255"
+    try:
+        encode(family, (text, 0))
+        return text
+    except OSError:
+        pass
+    found = _getaddrinfo(text, None, family, _system.SOCK_DGRAM)[0][-1]
+    scope = found[3] if len(found) > 3 else 0
+    return f"{found[0]}%{scope}" if scope else found[0]
+
+
+def _unix(address) -> Addr:
+    if isinstance(address, str):
+        address = os.fsencode(address)
+    else:
+        address = bytes(memoryview(address))
+    if len(address) > (107 if address[:1] != b"\0" else 108):
+        raise OSError("AF_UNIX path too long")
+    out = Addr()
+    check(lib.usocket_addr_unix(address, len(address), byref(out)))
+    return out
+
+
+def socketpair(family: int = AF_UNIX, type: int = SOCK_STREAM, proto: int = 0):
+    """socketpair([family[, type [, proto]]]) -> (socket object, socket object)"""
+    family, type, proto = int32(family), int32(type), int32(proto)
+    pair, plain = (c_int64 * 2)(), type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)
+    check(lib.usocket_socketpair(family, plain, proto, pair))
+    made = []
+    for handle in pair:
+        s = socket.__new__(socket)
+        s._begin(handle, family, plain, proto)
+        if type & SOCK_NONBLOCK:
+            s.settimeout(0.0)
+        made.append(s)
+    return tuple(made)
+
+
+def getaddrinfo(host, port, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0):
+    """getaddrinfo(host, port [, family, type, proto, flags]) -> list of
+    (family, type, proto, canonname, sockaddr)"""
+    if isinstance(port, int) and not isinstance(port, bool):
+        port = str(port)
+    return _getaddrinfo(host, port, int(family), int(type), int(proto), int(flags))
+
+
+def inet_pton(af: int, ip_string) -> bytes:
+    """inet_pton(af, ip) -> packed IP address format string"""
+    if af not in (AF_INET, AF_INET6):
+        raise OSError(97, "unknown address family")
+    try:
+        return _inet_pton(af, ip_string)
+    except OSError:
+        raise OSError("illegal IP address string passed to inet_pton") from None
+
+
+def inet_ntop(af: int, packed_ip) -> str:
+    """inet_ntop(af, packed_ip) -> string formatted IP address"""
+    if af not in (AF_INET, AF_INET6):
+        raise ValueError(f"unknown address family {af}")
+    if len(memoryview(packed_ip)) != (4 if af == AF_INET else 16):
+        raise ValueError("invalid length of packed IP address string")
+    return _inet_ntop(af, packed_ip)
+
+
+module = ModuleType("_socket", "CPython's `_socket`, over libusocket.")
+# Constants, exceptions, and what the platform says of names, numbers and interfaces.
+module.__dict__.update({k: v for k, v in vars(_system).items() if not k.startswith("__")})
+module.__dict__.update(
+    {
+        f.__name__: f
+        for f in (
+            socket, socketpair, getaddrinfo, inet_pton, inet_ntop, CMSG_LEN, CMSG_SPACE,
+            getdefaulttimeout, setdefaulttimeout,
+        )  # fmt: skip
+    },
+    SocketType=socket,
+)
