@@ -3,11 +3,9 @@
 import pickle
 import re
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
-import usocket
 import ussl
 
 HEADER = (Path(__file__).resolve().parent.parent / "include" / "usocket.h").read_text()
@@ -110,22 +108,21 @@ def test_wraps_that_cannot_be(tcp, certs, client_context, server_context):
 
 
 def test_a_context_in_use_is_changed_for_later_connections(
-    meet, server_context, client_context, certs
+    serve, dial, server_context, client_context, certs
 ):
     server, client = server_context(), client_context()
-    meet(server, client)
-    client.load_verify_locations(certs("ca.pem"))
-    client.set_clock(0)
-    client.minimum_version = V13
-    server.set_alpn_protocols(["one"])
-    client.set_alpn_protocols(["one"])
-    a, b = usocket.socketpair()
-    thread = threading.Thread(target=lambda: server.wrap_socket(b, server_side=True).send(b"x"))
-    thread.start()
-    with client.wrap_socket(a, server_hostname="localhost") as mine:
-        assert mine.recv(1) == b"x"
-        assert mine.selected_alpn_protocol() == "one" and mine.version() == "TLSv1.3"
-    thread.join()
+    address = serve(server, lambda conn: conn.write(b"x"))
+    with dial(client, address) as first:
+        assert first.recv(1) == b"x"
+        client.load_verify_locations(certs("ca.pem"))
+        client.set_clock(0)
+        client.minimum_version = V13
+        server.set_alpn_protocols(["one"])
+        client.set_alpn_protocols(["one"])
+        with dial(client, address) as later:
+            assert later.recv(1) == b"x"
+            assert later.selected_alpn_protocol() == "one" and later.version() == "TLSv1.3"
+        assert first.selected_alpn_protocol() is None
 
 
 def test_what_a_context_in_use_has_already_can_be_set(meet, server_context, client_context):
