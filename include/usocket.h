@@ -1533,6 +1533,24 @@ int32_t usocket_tls_context_set_resumption(usocket_tls_context_t context,
                                            int32_t sessions,
                                            int32_t tickets);
 
+// Gives a server a key that seals the tickets of its sessions, 32 random bytes, in place of keys of
+// its own: processes and machines with the same key resume each other's sessions. The last one
+// given seals; the 3 before it still open what they sealed, so that keys can be changed while
+// clients keep tickets. A ticket is good for 12 hours, whatever becomes of the key. What a client
+// had shown is judged again before it is resumed, wherever the ticket is from. Whoever has the key
+// can read the TLS 1.2 connections whose tickets it seals, and pass for the server to whoever
+// resumes: keep it as a private key, and change it daily.
+//
+// Returns: 0.
+// Errors: -EINVAL for another length, -EOPNOTSUPP on a client or in a build without TLS, -EBADF,
+// -EFAULT.
+// Blocks: no.
+// Threads: any.
+// Ownership: the key is copied, and the copy is wiped when it goes.
+int32_t usocket_tls_context_add_ticket_key(usocket_tls_context_t context,
+                                           const uint8_t *key,
+                                           size_t len);
+
 // Sets the most data that goes into one record, for peers with small buffers: 64 to 16384 bytes
 // (16384 is TLS's own limit), or 0 for that. A record is up to 29 bytes longer on the wire. Also
 // what the handshake sends is cut into such records; a peer that cannot put a long message

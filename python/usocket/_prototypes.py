@@ -87,6 +87,7 @@ PROTOTYPES = {
     "usocket_tls_context_ciphers": (c_int32, [c_int64, c_void_p, c_size_t]),
     "usocket_tls_context_set_groups": (c_int32, [c_int64, c_char_p]),
     "usocket_tls_context_set_resumption": (c_int32, [c_int64, c_int32, c_int32]),
+    "usocket_tls_context_add_ticket_key": (c_int32, [c_int64, c_void_p, c_size_t]),
     "usocket_tls_context_set_max_record": (c_int32, [c_int64, c_int32]),
     "usocket_tls_context_set_insecure_keylog": (c_int32, [c_int64, c_char_p]),
     "usocket_tls_context_add_trust": (c_int32, [c_int64, c_void_p, c_size_t]),

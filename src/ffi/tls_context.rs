@@ -264,6 +264,33 @@ pub extern "C" fn usocket_tls_context_set_resumption(
     )
 }
 
+/// Gives a server a key that seals the tickets of its sessions, 32 random bytes, in place of keys of
+/// its own: processes and machines with the same key resume each other's sessions. The last one
+/// given seals; the 3 before it still open what they sealed, so that keys can be changed while
+/// clients keep tickets. A ticket is good for 12 hours, whatever becomes of the key. What a client
+/// had shown is judged again before it is resumed, wherever the ticket is from. Whoever has the key
+/// can read the TLS 1.2 connections whose tickets it seals, and pass for the server to whoever
+/// resumes: keep it as a private key, and change it daily.
+///
+/// Returns: 0.
+/// Errors: -EINVAL for another length, -EOPNOTSUPP on a client or in a build without TLS, -EBADF,
+/// -EFAULT.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the key is copied, and the copy is wiped when it goes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_context_add_ticket_key(
+    context: usocket_tls_context_t,
+    key: *const u8,
+    len: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's buffer, as documented.
+        let key = unsafe { bytes(key.cast(), len) }?;
+        tls_only!((context, key) => on_context(context, |c| c.add_ticket_key(key)))
+    })
+}
+
 /// Sets the most data that goes into one record, for peers with small buffers: 64 to 16384 bytes
 /// (16384 is TLS's own limit), or 0 for that. A record is up to 29 bytes longer on the wire. Also
 /// what the handshake sends is cut into such records; a peer that cannot put a long message

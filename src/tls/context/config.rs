@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, DistinguishedName, ServerConfig, SupportedProtocolVersion};
 
@@ -14,6 +14,7 @@ use crate::error::causes::*;
 use crate::tls::Cause;
 use crate::tls::context::certs::Identities;
 use crate::tls::context::resume::Store;
+use crate::tls::context::ticket_keys::TicketKeys;
 use crate::tls::context::tickets::Kept;
 use crate::tls::context::{Draft, Role};
 use crate::tls::material::keylog::{self, Log};
@@ -134,7 +135,16 @@ pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Confi
                 *kept = if sessions > 0 { Some(Kept::new(sessions)?) } else { None };
             }
             if let Some(kept) = kept {
-                let (tickets, memory) = kept.guarded(&verifier, clock);
+                let shared = match &draft.ticket_keys[..] {
+                    [] => None,
+                    keys => {
+                        // The whole provider's: which suites are in use is another matter.
+                        let keys = TicketKeys::new(keys, &draft.provider, clock);
+                        Some(keys.ok_or_else(|| Cause::plain(USOCKET_ETLS_NO_SUCH_SUITE))?)
+                    }
+                };
+                let shared = shared.map(|keys| keys as Arc<dyn ProducesTickets>);
+                let (tickets, memory) = kept.guarded(shared, &verifier, clock);
                 config.session_storage = memory;
                 if draft.tickets > 0 {
                     config.ticketer = tickets;

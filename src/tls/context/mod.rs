@@ -8,6 +8,7 @@ mod certs;
 pub mod config;
 pub mod resume;
 mod settings;
+mod ticket_keys;
 mod tickets;
 mod trust;
 
@@ -26,6 +27,7 @@ use crate::numbers::*;
 use crate::sys::fork::{Guard, Lock};
 use crate::tls::Cause;
 use crate::tls::context::certs::Identity;
+use crate::tls::context::ticket_keys::Secret;
 use crate::tls::context::tickets::Kept;
 use crate::tls::material::provider;
 use crate::tls::material::roots::{Trusted, read};
@@ -68,6 +70,8 @@ pub struct Draft {
     pub(super) max_record: Option<usize>,
     pub(super) sessions: usize,
     pub(super) tickets: usize,
+    /// What seals tickets, the newest first; none for keys of the context's own.
+    pub(super) ticket_keys: Vec<Secret>,
     pub(super) keylog: Option<Arc<fs::File>>,
     pub(super) keys: Vec<[u8; 32]>,
     pub(super) callback: Option<Arc<Callback>>,
@@ -127,6 +131,7 @@ impl Context {
             max_record: None,
             sessions: 256,
             tickets: 2,
+            ticket_keys: Vec::new(),
             keylog: None,
             keys: Vec::new(),
             callback: None,

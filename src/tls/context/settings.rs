@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::SupportedCipherSuite;
+use zeroize::Zeroizing;
 
-use super::{Context, HIGHEST, LOWEST, as_path, invalid};
-use crate::error::Result;
+use super::{Context, HIGHEST, LOWEST, Role, as_path, invalid};
 use crate::error::causes::*;
+use crate::error::{Error, Result};
 use crate::sys::env;
 use crate::tls::Cause;
+use crate::tls::context::ticket_keys::{MOST, SECRET};
 use crate::tls::material::provider;
 
 impl Context {
@@ -90,6 +92,19 @@ impl Context {
                 return Err(invalid());
             }
             (d.sessions, d.tickets) = (sessions as usize, tickets as usize);
+            Ok(0)
+        })
+    }
+
+    /// Adds a key that seals tickets from now on; those before it still open theirs.
+    pub fn add_ticket_key(&self, key: &[u8]) -> Result<i32> {
+        let key: Option<[u8; SECRET]> = key.try_into().ok();
+        self.change(|d| {
+            if self.role == Role::Client {
+                return Err(Error::os(libc::EOPNOTSUPP).into());
+            }
+            d.ticket_keys.insert(0, Zeroizing::new(key.ok_or_else(invalid)?));
+            d.ticket_keys.truncate(MOST);
             Ok(0)
         })
     }

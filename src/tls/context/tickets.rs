@@ -33,14 +33,20 @@ impl Kept {
     }
 
     /// Both, asking `verifier` before anything is resumed.
+    ///
+    /// `shared` seals the tickets in place of the context's own keys.
     pub fn guarded(
         &self,
+        shared: Option<Arc<dyn ProducesTickets>>,
         verifier: &Arc<Verifier>,
         clock: Clock,
     ) -> (Arc<dyn ProducesTickets>, Arc<dyn StoresServerSessions>) {
         let judge = || Judge { verifier: verifier.clone(), clock };
         (
-            Arc::new(Guarded { inner: self.tickets.clone(), judge: judge() }),
+            Arc::new(Guarded {
+                inner: shared.unwrap_or_else(|| self.tickets.clone()),
+                judge: judge(),
+            }),
             Arc::new(Guarded { inner: self.memory.clone(), judge: judge() }),
         )
     }

@@ -78,6 +78,9 @@ pub fn sha256(provider: &CryptoProvider, data: &[u8]) -> Option<[u8; 32]> {
             #[cfg(feature = "tls12")]
             SupportedCipherSuite::Tls12(s) => &s.common,
             SupportedCipherSuite::Tls13(s) => &s.common,
+            // A provider may switch TLS 1.2 on in rustls by itself.
+            #[allow(unreachable_patterns)]
+            _ => return None,
         };
         Some(common.hash_provider)
             .filter(|h| h.algorithm() == rustls::crypto::hash::HashAlgorithm::SHA256)

@@ -373,6 +373,46 @@ fn a_server_judges_resumed_clients() {
     }
 }
 
+/// Servers with one key for tickets resume each other's sessions, and each judges by its own.
+#[test]
+fn tickets_of_other_servers() {
+    let ca = Ca::new("CA");
+    let (made, mine) = (ca.server(), ca.client());
+    for &version in VERSIONS {
+        let [a, b, stranger] = [1, 1, 2].map(|key| {
+            let server = server(&made);
+            server.add_ticket_key(&[key; 32]).unwrap();
+            server
+        });
+        assert_eq!(a.add_ticket_key(&[1; 31]).unwrap_err().code(), -libc::EINVAL);
+        let fresh = || {
+            let client = trusting(&[&ca.pem()]);
+            client.set_versions(version, version).unwrap();
+            client.use_cert(mine.cert.as_bytes(), mine.key.as_bytes()).unwrap();
+            client
+        };
+        let client = fresh();
+        assert!(!talk(&client, &a, NAME).0);
+        assert!(talk(&client, &b, NAME).0);
+        assert!(!talk(&client, &stranger, NAME).0);
+        // A new key seals; the one before still opens.
+        let client = fresh();
+        assert!(!talk(&client, &a, NAME).0);
+        b.add_ticket_key(&[3; 32]).unwrap();
+        assert!(talk(&client, &b, NAME).0);
+        assert!(!talk(&client, &a, NAME).0);
+        // One that asks for certificates takes no session of one that does not.
+        let strict = server(&made);
+        strict.add_ticket_key(&[1; 32]).unwrap();
+        strict.trust(ca.pem().as_bytes()).unwrap();
+        strict.set_verify(2).unwrap();
+        let client = fresh();
+        assert!(!talk(&client, &a, NAME).0);
+        assert!(!talk(&client, &strict, NAME).0);
+        assert!(talk(&client, &strict, NAME).0);
+    }
+}
+
 /// Pins and the callback of a server that was told no mode: it asks for a certificate.
 #[test]
 fn a_server_with_pins_asks_for_a_certificate() {
