@@ -147,15 +147,19 @@ pub unsafe extern "C" fn usocket_error_detail(s: usocket_t, buf: *mut c_char, le
 /// that is left) or with anything else to stop: the operation then fails with -EINTR. Without a
 /// hook every operation goes on.
 ///
-/// The hook must return: no longjmp, no exception through it. It may call the library. Install
+/// The old hook runs nowhere any more when this returns, so that its `arg` can go; a thread must
+/// not hold what the old hook waits for (an interpreter's lock). Called from within a hook, it does
+/// not wait.
+///
+/// The hook must return: no longjmp, no exception through it. It may call the library, and fork. Install
 /// signal handlers without SA_RESTART where they are to interrupt operations in blocking mode
 /// (signal(7)).
 ///
 /// Returns: 0.
 /// Errors: none.
-/// Blocks: no.
+/// Blocks: while another thread runs the old hook.
 /// Threads: any; the hook runs on whichever thread is interrupted.
-/// Ownership: `arg` stays the caller's and must outlive the hook.
+/// Ownership: `arg` stays the caller's, until the hook is replaced or removed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_set_event_hook(
     hook: Option<unsafe extern "C" fn(arg: *mut c_void) -> i32>,

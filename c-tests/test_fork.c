@@ -1,0 +1,517 @@
+// Fork: what a child does reaches no thread and no connection of its parent's, and what the parent's
+// threads were doing hinders no child.
+
+#include "support.h"
+
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+// A child that does not end by itself has failed.
+static pid_t fork_child(void)
+{
+    pid_t child = fork();
+    if (child == 0)
+        alarm(30);
+    return child;
+}
+
+// --- operations of the parent's other threads ---
+
+struct inside {
+    usocket_t handle;
+    int64_t (*operation)(struct inside *);
+    _Atomic pid_t thread;
+    int64_t result;
+    pthread_t id;
+};
+
+static int64_t in_recv(struct inside *in)
+{
+    char c;
+    return usocket_recv(in->handle, &c, 1, 0);
+}
+
+static int64_t in_accept(struct inside *in)
+{
+    return usocket_accept(in->handle, NULL);
+}
+
+static int64_t in_poll(struct inside *in)
+{
+    usocket_pollfd p = {.socket = in->handle, .events = POLLIN};
+    return usocket_poll(&p, 1, -1);
+}
+
+static int64_t in_wait(struct inside *in)
+{
+    usocket_event e;
+    return usocket_poller_wait(in->handle, &e, 1, -1);
+}
+
+static void *run_inside(void *arg)
+{
+    struct inside *in = arg;
+    in->thread = this_thread();
+    in->result = in->operation(in);
+    return NULL;
+}
+
+static void begin(struct inside *in)
+{
+    start_thread(&in->id, run_inside, in);
+    while (!in->thread)
+        usleep(100);
+    wait_until_asleep(in->thread);
+}
+
+static int64_t end(struct inside *in)
+{
+    pthread_join(in->id, NULL);
+    return in->result;
+}
+
+static void a_child_closes_what_the_parents_threads_wait_for(void **state)
+{
+    (void)state;
+    usocket_t pair[2], polled[2], listener = listening_socket(AF_INET, 8);
+    usocket_t poller = OK(usocket_poller_create());
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    connected_pair(AF_INET, SOCK_STREAM, polled);
+    OK(usocket_poller_add(poller, polled[0], 0, POLLIN, 1));
+    struct inside in[] = {
+        {.handle = pair[0], .operation = in_recv},
+        {.handle = listener, .operation = in_accept},
+        {.handle = polled[0], .operation = in_poll},
+        {.handle = poller, .operation = in_wait},
+    };
+    for (int i = 0; i < 4; i++)
+        begin(&in[i]);
+    // Twice: the second child is forked by a process that has seen one.
+    for (int round = 0; round < 2; round++) {
+        pid_t child = fork_child();
+        if (child == 0) {
+            int fds[3];
+            for (int i = 0; i < 3; i++)
+                CHILD((fds[i] = usocket_fileno(in[i].handle)) >= 0);
+            for (int i = 0; i < 4; i++)
+                CHILD(usocket_close(in[i].handle) == 0);
+            for (int i = 0; i < 3; i++)
+                CHILD(fcntl(fds[i], F_GETFD) == -1);
+            _exit(0);
+        }
+        child_ends_well(child);
+    }
+    pid_t child = fork_child();
+    if (child == 0) {
+        // Given up in the child, it is open, and good for sending.
+        int fd = usocket_detach(pair[0]);
+        CHILD(fd >= 0);
+        CHILD(send(fd, "x", 1, 0) == 1);
+        // And a child of the child's is no different.
+        pid_t grandchild = fork_child();
+        if (grandchild == 0) {
+            CHILD(usocket_close(listener) == 0);
+            _exit(0);
+        }
+        int status;
+        CHILD(waitpid(grandchild, &status, 0) == grandchild && status == 0);
+        _exit(0);
+    }
+    child_ends_well(child);
+    char c;
+    GIVES(1, usocket_recv(pair[1], &c, 1, 0));
+    OK(usocket_send(pair[1], "a", 1, 0));
+    OK(usocket_send(polled[1], "b", 1, 0));
+    usocket_t client = client_of(listener);
+    GIVES(1, end(&in[0]));
+    usocket_t served = OK(end(&in[1]));
+    GIVES(1, end(&in[2]));
+    GIVES(1, end(&in[3]));
+    usocket_t all[] = {pair[0], pair[1], polled[0], polled[1], listener, poller, client, served};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        OK(usocket_close(all[i]));
+}
+
+// The parent's close was under way at the fork: its thread's descriptor is not left in the child.
+static void what_the_parent_was_closing_is_closed_in_the_child(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    struct inside in = {.handle = pair[0], .operation = in_recv};
+    begin(&in);
+    int before = open_descriptors();
+    pid_t child = fork_child();
+    if (child == 0) {
+        CHILD(usocket_close(pair[0]) == 0);
+        CHILD(usocket_close(pair[1]) == 0);
+        CHILD(open_descriptors() == before - 2);
+        _exit(0);
+    }
+    child_ends_well(child);
+    OK(usocket_close(pair[0]));
+    GIVES(-EBADF, end(&in));
+    OK(usocket_close(pair[1]));
+}
+
+// --- pollers ---
+
+static void nested_pollers_report_in_a_child(void **state)
+{
+    (void)state;
+    usocket_t outer = OK(usocket_poller_create()), inner = OK(usocket_poller_create()), pair[2];
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    OK(usocket_poller_add(outer, inner, 0, POLLIN, 1));
+    OK(usocket_poller_add(inner, pair[0], 0, POLLIN, 2));
+    // In whatever order the child comes to use them, or something else takes their numbers.
+    for (int order = 0; order < 3; order++) {
+        pid_t child = fork_child();
+        if (child == 0) {
+            usocket_event e;
+            if (order == 1)
+                CHILD(usocket_poller_wait(inner, &e, 1, 0) == 0);
+            if (order == 2)
+                CHILD(usocket_poller_wait(outer, &e, 1, 0) == 0);
+            for (int i = 0; i < 8; i++)
+                CHILD(fcntl(0, F_DUPFD_CLOEXEC, 0) >= 0);
+            CHILD(usocket_poller_wait(outer, &e, 1, 20 * MS) == 0);
+            CHILD(usocket_send(pair[1], "x", 1, 0) == 1);
+            CHILD(usocket_poller_wait(outer, &e, 1, GENEROUS) == 1);
+            CHILD(e.socket == inner && e.data == 1);
+            CHILD(usocket_poller_wait(inner, &e, 1, GENEROUS) == 1);
+            CHILD(e.socket == pair[0] && e.data == 2);
+            char c;
+            CHILD(usocket_recv(pair[0], &c, 1, 0) == 1);
+            CHILD(usocket_poller_wait(outer, &e, 1, 0) == 0);
+            CHILD(usocket_poller_remove(inner, pair[0], 0) == 0);
+            _exit(0);
+        }
+        child_ends_well(child);
+    }
+    usocket_event e;
+    OK(usocket_send(pair[1], "x", 1, 0));
+    GIVES(1, usocket_poller_wait(outer, &e, 1, GENEROUS));
+    GIVES(1, usocket_poller_wait(inner, &e, 1, GENEROUS));
+    usocket_t all[] = {outer, inner, pair[0], pair[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        OK(usocket_close(all[i]));
+}
+
+static void a_wake_is_its_own_processs(void **state)
+{
+    (void)state;
+    usocket_t p = OK(usocket_poller_create());
+    usocket_event e;
+    pid_t child = fork_child();
+    if (child == 0) {
+        // Before the child's first wait.
+        CHILD(usocket_poller_wake(p) == 0);
+        CHILD(usocket_poller_wait(p, &e, 1, -1) == 0);
+        CHILD(usocket_poller_wake(p) == 0);
+        _exit(0);
+    }
+    child_ends_well(child);
+    int64_t begun = now_us();
+    GIVES(0, usocket_poller_wait(p, &e, 1, 50 * MS));
+    assert_true(now_us() - begun >= 50 * MS);
+    OK(usocket_close(p));
+}
+
+// What a child cannot have is said, and had as soon as it can.
+static void a_child_without_descriptors_is_told(void **state)
+{
+    (void)state;
+    usocket_t p = OK(usocket_poller_create()), pair[2];
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    OK(usocket_poller_add(p, pair[0], 0, POLLIN, 7));
+    OK(usocket_send(pair[1], "x", 1, 0));
+    pid_t child = fork_child();
+    if (child == 0) {
+        struct rlimit before, none;
+        getrlimit(RLIMIT_NOFILE, &before);
+        none = before;
+        none.rlim_cur = 3;
+        setrlimit(RLIMIT_NOFILE, &none);
+        usocket_event e;
+        CHILD(usocket_poller_wait(p, &e, 1, 0) == -EMFILE);
+        CHILD(usocket_poller_wake(p) == -EMFILE);
+        setrlimit(RLIMIT_NOFILE, &before);
+        CHILD(usocket_poller_wait(p, &e, 1, 0) == 1 && e.data == 7);
+        _exit(0);
+    }
+    child_ends_well(child);
+    usocket_t all[] = {p, pair[0], pair[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        OK(usocket_close(all[i]));
+}
+
+// --- a fork within the hook ---
+
+static usocket_t hook_own[2], hook_others[2];
+static _Atomic pid_t hook_child;
+
+static void nothing(int signal)
+{
+    (void)signal;
+}
+
+static int fork_in_hook(void *arg)
+{
+    (void)arg;
+    if (hook_child)
+        return 0;
+    pid_t child = fork_child();
+    hook_child = child ? child : getpid();
+    if (child)
+        return 0;
+    // What another thread was inside of is nobody's here; what this thread is inside of is its own.
+    int fd = usocket_fileno(hook_others[0]);
+    CHILD(usocket_close(hook_others[0]) == 0);
+    CHILD(usocket_send(hook_own[1], "c", 1, 0) == 1);
+    CHILD(fd >= 0);
+    return 0;
+}
+
+static void *fork_while_receiving(void *arg)
+{
+    pid_t parent = getpid();
+    struct inside *in = arg;
+    in->thread = this_thread();
+    char c;
+    in->result = usocket_recv(hook_own[0], &c, 1, 0);
+    if (getpid() == parent)
+        return NULL;
+    // The child's only thread: its call went on and has ended.
+    CHILD(in->result == 1 && c == 'c');
+    CHILD(usocket_close(hook_own[0]) == 0);
+    CHILD(usocket_close(hook_own[1]) == 0);
+    CHILD(usocket_close(hook_others[0]) == -EBADF);
+    CHILD(usocket_close(hook_others[1]) == 0);
+    _exit(0);
+}
+
+static void a_thread_that_forks_within_its_hook_keeps_its_call(void **state)
+{
+    (void)state;
+    struct sigaction action = {.sa_handler = nothing};
+    sigaction(SIGUSR1, &action, NULL);
+    connected_pair(AF_UNIX, SOCK_STREAM, hook_own);
+    connected_pair(AF_UNIX, SOCK_STREAM, hook_others);
+    OK(usocket_set_event_hook(fork_in_hook, NULL));
+    struct inside other = {.handle = hook_others[0], .operation = in_recv}, forking = {0};
+    begin(&other);
+    start_thread(&forking.id, fork_while_receiving, &forking);
+    while (!forking.thread)
+        usleep(100);
+    while (!hook_child) {
+        wait_until_asleep(forking.thread);
+        pthread_kill(forking.id, SIGUSR1);
+        usleep(1000);
+    }
+    child_ends_well(hook_child);
+    OK(usocket_send(hook_own[1], "p", 1, 0));
+    GIVES(1, end(&forking));
+    OK(usocket_send(hook_others[1], "p", 1, 0));
+    GIVES(1, end(&other));
+    OK(usocket_set_event_hook(NULL, NULL));
+    for (int i = 0; i < 2; i++) {
+        OK(usocket_close(hook_own[i]));
+        OK(usocket_close(hook_others[i]));
+    }
+}
+
+static _Atomic int in_slow_hook;
+
+static int slow_hook(void *arg)
+{
+    atomic_int *alive = arg;
+    in_slow_hook = 1;
+    usleep(50 * MS);
+    return *alive ? 1 : 2;
+}
+
+static void a_hook_that_was_removed_runs_no_more(void **state)
+{
+    (void)state;
+    struct sigaction action = {.sa_handler = nothing};
+    sigaction(SIGUSR1, &action, NULL);
+    usocket_t pair[2];
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    atomic_int *alive = calloc(1, sizeof *alive);
+    *alive = 1;
+    OK(usocket_set_event_hook(slow_hook, alive));
+    struct inside in = {.handle = pair[0], .operation = in_recv};
+    begin(&in);
+    while (!in_slow_hook) {
+        pthread_kill(in.id, SIGUSR1);
+        usleep(1000);
+    }
+    int64_t begun = now_us();
+    OK(usocket_set_event_hook(NULL, NULL));
+    assert_true(now_us() - begun > 5 * MS);
+    free(alive);
+    GIVES(-EINTR, end(&in));
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(pair[1]));
+}
+
+// --- everything at once ---
+
+static atomic_bool stop;
+static usocket_t storm_poller, storm_listener, storm_echo[2], storm_idle[2];
+
+static void *echoes(void *arg)
+{
+    (void)arg;
+    for (unsigned char n = 0; !stop; n++) {
+        unsigned char back = (unsigned char)(n + 1);
+        if (usocket_send(storm_echo[0], &n, 1, 0) != 1 || usocket_recv(storm_echo[1], &back, 1, 0) != 1)
+            return "an echo failed";
+        if (back != n)
+            return "an echo was wrong";
+    }
+    return NULL;
+}
+
+static void *registers(void *arg)
+{
+    (void)arg;
+    while (!stop) {
+        usocket_t pair[2];
+        if (usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+            return "socketpair failed";
+        if (usocket_poller_add(storm_poller, pair[0], 0, POLLIN, 3) ||
+            usocket_poller_modify(storm_poller, pair[0], 0, POLLIN | POLLOUT, 4))
+            return "add or modify failed";
+        if (usocket_close(pair[0]) || usocket_close(pair[1]))
+            return "close failed";
+    }
+    return NULL;
+}
+
+static void *waits(void *arg)
+{
+    (void)arg;
+    while (!stop) {
+        usocket_event e[4];
+        if (usocket_poller_wait(storm_poller, e, 4, 5 * MS) < 0)
+            return "a wait failed";
+        if (usocket_poller_wake(storm_poller))
+            return "a wake failed";
+    }
+    return NULL;
+}
+
+static void *connects(void *arg)
+{
+    (void)arg;
+    usocket_addr to;
+    if (usocket_getsockname(storm_listener, &to))
+        return "getsockname failed";
+    while (!stop) {
+        usocket_t client = usocket_socket(AF_INET, SOCK_STREAM, 0);
+        usocket_pollfd p = {.socket = storm_listener, .events = POLLIN};
+        if (usocket_connect(client, &to) || usocket_poll(&p, 1, GENEROUS) != 1)
+            return "connect or poll failed";
+        usocket_t served = usocket_accept(storm_listener, NULL);
+        if (served < 0 || usocket_close(served) || usocket_close(client))
+            return "accept or close failed";
+    }
+    return NULL;
+}
+
+static void *texts(void *arg)
+{
+    (void)arg;
+    while (!stop) {
+        usocket_addrinfo *list;
+        if (usocket_getaddrinfo("127.0.0.1", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list))
+            return "getaddrinfo failed";
+        usocket_freeaddrinfo(list);
+        if (!usocket_strerror(-EBADF))
+            return "strerror failed";
+    }
+    return NULL;
+}
+
+static void everything_in_a_child(int n)
+{
+    usocket_event e[4];
+    usocket_t shared[] = {storm_poller, storm_listener, storm_echo[0], storm_echo[1], storm_idle[0]};
+    CHILD(usocket_poller_wait(storm_poller, e, 4, n % 2 ? 0 : MS) >= 0);
+    usocket_t pair[2], own = usocket_poller_create();
+    CHILD(own > 0);
+    CHILD(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    CHILD(usocket_poller_add(storm_poller, pair[0], 0, POLLIN, 9) == 0);
+    CHILD(usocket_poller_add(own, pair[0], 0, POLLIN, 9) == 0);
+    CHILD(usocket_poller_add(own, storm_poller, 0, POLLIN, 10) == 0);
+    CHILD(usocket_send(pair[1], "x", 1, 0) == 1);
+    CHILD(usocket_poller_wait(own, e, 4, GENEROUS) >= 1);
+    usocket_pollfd p = {.socket = pair[0], .events = POLLIN};
+    CHILD(usocket_poll(&p, 1, GENEROUS) == 1);
+    CHILD(usocket_poller_wake(own) == 0);
+    usocket_addrinfo *list;
+    CHILD(usocket_getaddrinfo("127.0.0.1", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list) == 0);
+    usocket_freeaddrinfo(list);
+    CHILD(usocket_set_event_hook(NULL, NULL) == 0);
+    int fd = usocket_fileno(storm_echo[0]);
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+        CHILD(usocket_close(shared[i]) == 0);
+    CHILD(fcntl(fd, F_GETFD) == -1);
+    CHILD(usocket_poller_wait(own, e, 4, GENEROUS) >= 1);
+    CHILD(usocket_close(pair[0]) == 0 && usocket_close(pair[1]) == 0 && usocket_close(own) == 0);
+    _exit(0);
+}
+
+static void children_while_threads_do_everything(void **state)
+{
+    (void)state;
+    const char *asked = getenv("USOCKET_FORKS");
+    int forks = asked ? atoi(asked) : 300;
+    storm_poller = OK(usocket_poller_create());
+    storm_listener = listening_socket(AF_INET, 8);
+    connected_pair(AF_INET, SOCK_STREAM, storm_echo);
+    connected_pair(AF_INET, SOCK_STREAM, storm_idle);
+    OK(usocket_poller_add(storm_poller, storm_idle[1], 0, POLLIN, 1));
+    struct inside idle = {.handle = storm_idle[0], .operation = in_recv};
+    begin(&idle);
+    void *(*const work[])(void *) = {echoes, registers, registers, waits, waits, connects, texts};
+    enum { WORKERS = sizeof work / sizeof *work };
+    pthread_t workers[WORKERS];
+    for (int i = 0; i < WORKERS; i++)
+        start_thread(&workers[i], work[i], NULL);
+    for (int n = 0; n < forks; n++) {
+        pid_t child = fork_child();
+        if (child == 0)
+            everything_in_a_child(n);
+        child_ends_well(child);
+    }
+    stop = true;
+    for (int i = 0; i < WORKERS; i++) {
+        void *failure;
+        pthread_join(workers[i], &failure);
+        if (failure)
+            fail_msg("%s", (const char *)failure);
+    }
+    OK(usocket_send(storm_idle[1], "x", 1, 0));
+    GIVES(1, end(&idle));
+    usocket_t all[] = {storm_poller,  storm_listener, storm_echo[0],
+                       storm_echo[1], storm_idle[0],  storm_idle[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        OK(usocket_close(all[i]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_child_closes_what_the_parents_threads_wait_for),
+        cmocka_unit_test(what_the_parent_was_closing_is_closed_in_the_child),
+        cmocka_unit_test(nested_pollers_report_in_a_child),
+        cmocka_unit_test(a_wake_is_its_own_processs),
+        cmocka_unit_test(a_child_without_descriptors_is_told),
+        cmocka_unit_test(a_thread_that_forks_within_its_hook_keeps_its_call),
+        cmocka_unit_test(a_hook_that_was_removed_runs_no_more),
+        cmocka_unit_test(children_while_threads_do_everything),
+    };
+    return RUN(tests);
+}
