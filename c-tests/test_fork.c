@@ -249,6 +249,7 @@ static void a_child_without_descriptors_is_told(void **state)
 
 static usocket_t hook_own[2], hook_others[2];
 static _Atomic pid_t hook_child;
+static int hook_fds[2];
 
 static void nothing(int signal)
 {
@@ -264,11 +265,13 @@ static int fork_in_hook(void *arg)
     hook_child = child ? child : getpid();
     if (child)
         return 0;
-    // What another thread was inside of is nobody's here; what this thread is inside of is its own.
-    int fd = usocket_fileno(hook_others[0]);
+    // What another thread was inside of is nobody's here; what this thread is inside of stays until
+    // it has left.
+    for (int i = 0; i < 2; i++)
+        CHILD((hook_fds[i] = usocket_fileno(i ? hook_others[0] : hook_own[0])) >= 0);
+    CHILD(usocket_detach(hook_own[0]) == -EBUSY);
+    CHILD(usocket_close(hook_own[0]) == 0);
     CHILD(usocket_close(hook_others[0]) == 0);
-    CHILD(usocket_send(hook_own[1], "c", 1, 0) == 1);
-    CHILD(fd >= 0);
     return 0;
 }
 
@@ -281,11 +284,11 @@ static void *fork_while_receiving(void *arg)
     in->result = usocket_recv(hook_own[0], &c, 1, 0);
     if (getpid() == parent)
         return NULL;
-    // The child's only thread: its call went on and has ended.
-    CHILD(in->result == 1 && c == 'c');
-    CHILD(usocket_close(hook_own[0]) == 0);
+    // The child's only thread: its call went on, found the handle closed, and has let go of both.
+    CHILD(in->result == -EBADF);
+    for (int i = 0; i < 2; i++)
+        CHILD(fcntl(hook_fds[i], F_GETFD) == -1);
     CHILD(usocket_close(hook_own[1]) == 0);
-    CHILD(usocket_close(hook_others[0]) == -EBADF);
     CHILD(usocket_close(hook_others[1]) == 0);
     _exit(0);
 }

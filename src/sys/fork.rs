@@ -94,12 +94,18 @@ impl Me {
 
     #[inline]
     fn enter(&self) {
+        self.enter_for(None);
+    }
+
+    /// Enters, to take a lock if it is said which.
+    #[inline]
+    fn enter_for(&self, lock: Option<&AtomicU32>) {
         let depth = self.depth.get();
         if depth == 0 {
             // Either the fork sees this count, or we see the fork.
             self.shard().fetch_add(1, Ordering::SeqCst);
             if FORKING.load(Ordering::SeqCst) != 0 {
-                self.wait_for_forks();
+                self.wait_for_forks(lock);
             }
         }
         self.depth.set(depth + 1);
@@ -124,9 +130,13 @@ impl Me {
     }
 
     #[cold]
-    fn wait_for_forks(&self) {
+    fn wait_for_forks(&self, lock: Option<&AtomicU32>) {
         loop {
             self.step_out();
+            if let Some(word) = lock {
+                // If it was woken to take the lock, that is now another's, who may be inside already.
+                futex::wake_one(word);
+            }
             loop {
                 match FORKING.load(Ordering::SeqCst) {
                     0 => break,
@@ -336,7 +346,7 @@ impl<T> Lock<T> {
                 return Ok(None);
             }
             let _ = futex::wait(&self.word, awaited, left);
-            me.enter();
+            me.enter_for(Some(&self.word));
             waited = true;
         }
     }
