@@ -20,7 +20,13 @@
  * closed handle is -EBADF for ever. Closing a handle ends what other threads are doing with it.
  * A thread must not be cancelled (pthread_cancel) while it is inside a call: close the handle instead.
  * Signals: no operation raises SIGPIPE; see usocket_set_event_hook for EINTR.
- * Fork: both sides go on; a handle is valid in both, as a descriptor is.
+ * Fork: a child may call everything, whatever the parent's threads were doing. A handle is valid in
+ * both, as a descriptor is: they share the connection, and closing it in one leaves the other's alone
+ * (with a thread of the same process inside, closing shuts the connection down, for both). Pollers
+ * are each process's own from the fork on. A fork waits for calls that are about to end, never for one
+ * that waits. A thread that forks in its event hook or a callback goes on with its call in the child.
+ * _Fork() and clone() run no handlers: their child may call the library only if the process has no
+ * other threads. No function of the library is for signal handlers.
  */
 
 #ifndef USOCKET_H
@@ -518,16 +524,21 @@ int32_t usocket_error_detail(usocket_t s, char *buf, size_t len);
 // that is left) or with anything else to stop: the operation then fails with -EINTR. Without a
 // hook every operation goes on.
 //
-// The hook must return: no longjmp, no exception through it. It may call the library. Install
+// The old hook runs nowhere any more when this returns, so that its `arg` can go; a thread must
+// not hold what the old hook waits for (an interpreter's lock). Called from within a hook, it does
+// not wait.
+//
+// The hook must return: no longjmp, no exception through it. It may call the library, and fork. Install
 // signal handlers without SA_RESTART where they are to interrupt operations in blocking mode
 // (signal(7)).
 //
 // Returns: 0.
 // Errors: none.
-// Blocks: no.
+// Blocks: while another thread runs the old hook.
 // Threads: any; the hook runs on whichever thread is interrupted.
-// Ownership: `arg` stays the caller's and must outlive the hook.
-int32_t usocket_set_event_hook(int32_t (*hook)(void *arg), void *arg);
+// Ownership: `arg` stays the caller's, until the hook is replaced or removed.
+int32_t usocket_set_event_hook(int32_t (*hook)(void *arg),
+                               void *arg);
 
 // Makes an IP address from the parts of Python's tuples: numeric text, port, and for IPv6
 // flowinfo and scope id (0 for IPv4).
