@@ -294,12 +294,15 @@ fn a_signal_stops_a_wait_when_the_host_says_so() {
         let ids = [told.recv().unwrap(), told.recv().unwrap()];
         let signal = || {
             settle();
-            // SAFETY: the threads have not ended.
+            // SAFETY: the threads have not been joined.
             ids.iter().for_each(|id| _ = unsafe { libc::pthread_kill(*id, libc::SIGUSR2) });
         };
         signal(); // Go on.
         STOP.store(1, SeqCst);
-        signal();
+        // One that comes before the thread sleeps again ends nothing.
+        while !threads.iter().all(|t| t.is_finished()) {
+            signal();
+        }
         for thread in threads {
             assert_eq!(thread.join().unwrap().unwrap_err().code(), -libc::EINTR);
         }
