@@ -95,7 +95,8 @@ impl Lists {
     }
 
     fn take(&self, first: usize) -> Option<Box<List>> {
-        let place = self.change(first)?;
+        // The words of a place that holds no list are no addresses.
+        let place = (first > CHANGING).then(|| self.change(first))??;
         let list = place.list.swap(std::ptr::null_mut(), Ordering::Relaxed);
         place.first.store(VACANT, Ordering::Release);
         // SAFETY: `put` stored what `Box::into_raw` gave, and one thread alone changed the word
