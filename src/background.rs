@@ -5,23 +5,40 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::sys::counted::Counted;
 use crate::sys::namespace::PerNamespace;
-use crate::sys::{poll, process};
+use crate::sys::{memory, poll, process};
 
 const STACK: usize = 256 * 1024;
 /// How long the thread stays without a task.
 const IDLE: Duration = Duration::from_secs(2);
 
+/// How long it waits for memory that it could not have.
+const BREATH: Duration = Duration::from_millis(10);
+
 /// What is run in the background. None of it may block.
-pub trait Task: Send + Sync {
+pub trait Task: Send {
     /// Does what can be done now; false is the end of it.
     fn step(&self) -> bool;
     /// Adds what to poll for, and says when to come back in any case.
-    fn watch(&self, fds: &mut Vec<libc::pollfd>) -> Option<Instant>;
+    ///
+    /// # Errors
+    /// ENOMEM: to be asked again soon.
+    fn watch(&self, fds: &mut Vec<libc::pollfd>) -> Result<Option<Instant>>;
+}
+
+impl<T: Task> Task for [T; 1] {
+    fn step(&self) -> bool {
+        self[0].step()
+    }
+
+    fn watch(&self, fds: &mut Vec<libc::pollfd>) -> Result<Option<Instant>> {
+        self[0].watch(fds)
+    }
 }
 
 /// See the module documentation.
@@ -32,26 +49,34 @@ pub struct Background {
 
 #[derive(Default)]
 struct State {
-    tasks: Vec<Arc<dyn Task>>,
+    /// Those that the thread has not taken over yet.
+    new: Vec<Box<dyn Task>>,
     /// Ends the thread's wait; there is a thread while there is one.
-    wake: Option<Arc<OwnedFd>>,
+    wake: Option<Counted<OwnedFd>>,
+}
+
+/// A task of the thread's: where its descriptors begin, and when it is due.
+struct Entry {
+    task: Box<dyn Task>,
+    begin: usize,
+    due: Option<Instant>,
 }
 
 /// Has `task` run.
 ///
 /// # Errors
 /// EMFILE, ENFILE; EAGAIN when no thread can be started; ENOMEM.
-pub fn run(task: Arc<dyn Task>) -> Result<&'static Background> {
+pub fn run(task: Box<dyn Task>) -> Result<&'static Background> {
     static ALL: PerNamespace<Background> = PerNamespace::new();
     let this = ALL.get(Background::default);
     let mut state = this.lock();
-    state.tasks.try_reserve(1).map_err(|_| Error::os(libc::ENOMEM))?;
+    memory::reserve(&mut state.new, 1)?;
     if state.wake.is_none() {
-        let wake = Arc::new(poll::eventfd()?);
+        let wake = Counted::new(poll::eventfd()?)?;
         process::spawn(this, STACK)?;
         state.wake = Some(wake);
     }
-    state.tasks.push(task);
+    state.new.push(task);
     drop(state);
     this.look_again();
     Ok(this)
@@ -66,8 +91,29 @@ impl Background {
         }
     }
 
+    /// The lock is std's: this is made anew in each process. Its holders leave the state whole even
+    /// if they panic.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is nothing to do: then there is no thread any more.
+    fn ends(&self) -> bool {
+        let mut state = self.lock();
+        let ends = state.new.is_empty();
+        if ends {
+            state.wake = None;
+        }
+        ends
+    }
+
+    /// Takes new tasks over, as far as there is memory for them.
+    fn take_over(&self, tasks: &mut Vec<Entry>) {
+        let mut state = self.lock();
+        while !state.new.is_empty() && memory::reserve(tasks, 1).is_ok() {
+            let task = state.new.remove(0);
+            tasks.push(Entry { task, begin: 0, due: None });
+        }
     }
 }
 
@@ -76,30 +122,39 @@ impl process::Serve for Background {
 
     fn serve(&'static self) {
         let Some(wake) = self.lock().wake.clone() else { return };
-        let mut fds = Vec::new();
+        let (mut fds, mut tasks) = (Vec::new(), Vec::new());
         loop {
-            let tasks = self.lock().tasks.clone();
+            self.take_over(&mut tasks);
+            let mut time = if tasks.is_empty() { Some(IDLE) } else { None };
             fds.clear();
-            fds.push(libc::pollfd { fd: wake.as_raw_fd(), events: libc::POLLIN, revents: 0 });
-            // Of each task where its descriptors begin, and when it is due.
-            let due: Vec<_> = tasks.iter().map(|t| (fds.len(), t.watch(&mut fds))).collect();
-            let first = due.iter().filter_map(|(_, due)| *due).min();
-            let idle = tasks.is_empty().then(|| Instant::now() + IDLE);
-            let time = idle.or(first).map(|at| at.saturating_duration_since(Instant::now()));
+            let mut whole = memory::push(&mut fds, question(wake.as_raw_fd())).is_ok();
+            for entry in &mut tasks {
+                entry.begin = fds.len();
+                let due = entry.task.watch(&mut fds);
+                whole &= due.is_ok();
+                entry.due = due.unwrap_or(None);
+            }
+            if let Some(due) = tasks.iter().filter_map(|entry| entry.due).min() {
+                time = Some(due.saturating_duration_since(Instant::now()));
+            }
+            if !whole {
+                time = Some(time.unwrap_or(BREATH).min(BREATH));
+            }
             let seen = poll::ppoll(&mut fds, time).unwrap_or_default();
-            if seen == 0 && self.ends() {
+            if seen == 0 && tasks.is_empty() && self.ends() {
                 return;
             }
             let _ = poll::drain(&wake);
             let now = Instant::now();
-            for (n, task) in tasks.iter().enumerate() {
-                let end = due.get(n + 1).map_or(fds.len(), |(next, _)| *next);
-                let (begin, due) = due[n];
-                let event = fds[begin..end].iter().any(|fd| fd.revents != 0);
-                if event || due.is_some_and(|due| due <= now) {
-                    let on = catch_unwind(AssertUnwindSafe(|| task.step())).unwrap_or(false);
-                    if !on {
-                        self.lock().tasks.retain(|t| !Arc::ptr_eq(t, task));
+            let mut end = fds.len();
+            for at in (0..tasks.len()).rev() {
+                let Entry { task, begin, due } = &tasks[at];
+                let event = fds[*begin..end].iter().any(|fd| fd.revents != 0);
+                end = *begin;
+                if event || !whole || due.is_some_and(|due| due <= now) {
+                    let step = || task.step();
+                    if !catch_unwind(AssertUnwindSafe(step)).unwrap_or(false) {
+                        tasks.remove(at);
                     }
                 }
             }
@@ -107,14 +162,6 @@ impl process::Serve for Background {
     }
 }
 
-impl Background {
-    /// Whether there is nothing to do: then there is no thread any more.
-    fn ends(&self) -> bool {
-        let mut state = self.lock();
-        let ends = state.tasks.is_empty();
-        if ends {
-            state.wake = None;
-        }
-        ends
-    }
+fn question(fd: i32) -> libc::pollfd {
+    libc::pollfd { fd, events: libc::POLLIN, revents: 0 }
 }

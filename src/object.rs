@@ -24,9 +24,9 @@ pub enum Object {
     /// See [`Poller`].
     Poller(Box<[Poller; 1]>),
     /// See [`Resolve`].
-    Resolve(Box<Resolve>),
+    Resolve(Box<[Resolve; 1]>),
     /// See [`Connection`].
-    Connection(Box<Connection>),
+    Connection(Box<[Connection; 1]>),
     /// See [`Context`].
     #[cfg(feature = "tls")]
     TlsContext(Box<Context>),
@@ -55,8 +55,8 @@ impl Object {
             // Whoever is inside is not in the kernel; the connection is the parent's too.
             Object::Socket(s) if others.gone => s.give_up_number(),
             Object::Poller(p) => p[0].end_operations(),
-            Object::Resolve(r) => r.abandon(),
-            Object::Connection(c) => c.abandon(),
+            Object::Resolve(r) => r[0].abandon(),
+            Object::Connection(c) => c[0].abandon(),
             _ => {}
         }
     }
@@ -66,8 +66,8 @@ impl Object {
         match self {
             Object::Socket(s) => s.watchers(),
             Object::Poller(p) => p[0].watchers(),
-            Object::Resolve(r) => r.watchers(),
-            Object::Connection(c) => c.watchers(),
+            Object::Resolve(r) => r[0].watchers(),
+            Object::Connection(c) => c[0].watchers(),
             #[cfg(feature = "tls")]
             Object::TlsContext(_) | Object::TlsSession(_) | Object::TlsBuffered(_) => &UNWATCHED,
         }
@@ -81,8 +81,8 @@ impl Object {
         match self {
             Object::Socket(s) => Ok(s.fileno()),
             Object::Poller(p) => p[0].fileno(),
-            Object::Resolve(r) => r.fileno().ok_or(Error::os(libc::EMFILE)),
-            Object::Connection(c) => c.fileno().ok_or(Error::os(libc::EPERM)),
+            Object::Resolve(r) => r[0].fileno().ok_or(Error::os(libc::EMFILE)),
+            Object::Connection(c) => c[0].fileno().ok_or(Error::os(libc::EPERM)),
             #[cfg(feature = "tls")]
             Object::TlsContext(_) | Object::TlsSession(_) | Object::TlsBuffered(_) => {
                 Err(Error::os(libc::EPERM))
@@ -124,7 +124,7 @@ impl Object {
     /// EBADR for an object of another kind.
     pub fn resolve(&self) -> Result<&Resolve> {
         match self {
-            Object::Resolve(r) => Ok(r),
+            Object::Resolve(r) => Ok(&r[0]),
             _ => Err(Error::wrong_kind()),
         }
     }
@@ -135,7 +135,7 @@ impl Object {
     /// EBADR for an object of another kind.
     pub fn connection(&self) -> Result<&Connection> {
         match self {
-            Object::Connection(c) => Ok(c),
+            Object::Connection(c) => Ok(&c[0]),
             _ => Err(Error::wrong_kind()),
         }
     }
@@ -327,7 +327,7 @@ pub fn detail(handle: Handle) -> Result<String> {
     let pin = pin(handle)?;
     Ok(match &*pin {
         Object::Socket(s) => s.session().map_or_else(String::new, |tls| tls.detail()),
-        Object::Connection(c) => c.detail(),
+        Object::Connection(c) => c[0].detail(),
         #[cfg(feature = "tls")]
         Object::TlsBuffered(b) => b.session().detail(),
         #[cfg(feature = "tls")]

@@ -1,7 +1,6 @@
 //! A connection under way as an object: started, polled, taken, given up.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 pub use super::race::Failure;
@@ -10,8 +9,10 @@ use crate::addr::Addr;
 use crate::background::{self, Background, Task};
 use crate::error::{Error, Result};
 use crate::socket::Socket;
+use crate::sys::counted::Counted;
+use crate::sys::fork::Lock;
 use crate::sys::names::Query;
-use crate::sys::{poll, process};
+use crate::sys::{memory, poll, process};
 use crate::wait::{self, Deadline};
 use crate::watchers::Watchers;
 
@@ -20,19 +21,18 @@ use crate::watchers::Watchers;
 /// It belongs to the process that began it: to a forked child it is ECANCELED, and what the child
 /// does with it does not touch the parent's.
 pub struct Connection {
-    shared: Arc<Shared>,
+    shared: Counted<Lock<State>>,
     runner: Option<&'static Background>,
     forks: u32,
-    bell: Arc<OwnedFd>,
+    bell: Counted<OwnedFd>,
     watchers: Watchers,
 }
 
-struct Shared {
-    state: Mutex<State>,
-}
+/// The part of it that is run in the background.
+struct Shared(Counted<Lock<State>>);
 
 enum State {
-    Running(Race, Weak<OwnedFd>),
+    Running(Race, Counted<OwnedFd>),
     Connected(Socket),
     Failed(Error, Race),
     /// Taken, or given up.
@@ -46,11 +46,14 @@ impl Connection {
     /// Those of [`Race::start`]; EMFILE, ENFILE; EAGAIN when no thread can be started; ENOMEM.
     pub fn start(query: Query, timeout_us: i64, source: Option<&Addr>) -> Result<Connection> {
         let race = Race::start(query, timeout_us, source)?;
-        let bell = Arc::new(poll::eventfd()?);
-        let running = State::Running(race, Arc::downgrade(&bell));
-        let shared = Arc::new(Shared { state: Mutex::new(running) });
+        let bell = Counted::new(poll::eventfd()?)?;
+        let shared = Counted::new(Lock::new(State::Running(race, bell.clone())))?;
+        let task = Shared(shared.clone());
         // The first attempts begin here and now.
-        let runner = if shared.step() { Some(background::run(shared.clone())?) } else { None };
+        let runner = match task.step() {
+            true => Some(background::run(memory::boxed(task)?)?),
+            false => None,
+        };
         let forks = process::forks();
         Ok(Connection { shared, runner, forks, bell, watchers: Watchers::none() })
     }
@@ -65,7 +68,7 @@ impl Connection {
             if !self.is_ours() {
                 return Err(Error::os(libc::ECANCELED));
             }
-            if let Some(end) = self.shared.lock().take() {
+            if let Some(end) = self.shared.lock()?.take() {
                 return end;
             }
             let waited = wait::fd(self.bell.as_fd(), libc::POLLIN, deadline);
@@ -95,16 +98,14 @@ impl Connection {
 
     /// Gives it up; whoever waits for it is told.
     pub fn abandon(&self) {
-        let over = State::Over(Error::os(libc::EBADF));
+        // In a child, with its copies of the descriptors. (Lost, they stay.)
+        if let Ok(mut state) = self.shared.lock() {
+            *state = State::Over(Error::os(libc::EBADF));
+        }
         if self.is_ours() {
-            let was = std::mem::replace(&mut *self.shared.lock(), over);
-            drop(was);
             // It can only fail by being readable already.
             let _ = poll::signal(&self.bell);
             self.runner.iter().for_each(|runner| runner.look_again());
-        } else if let Ok(mut state) = self.shared.state.try_lock() {
-            // The child's copies of its descriptors. (Locked at the fork, they stay.)
-            *state = over;
         }
     }
 
@@ -116,7 +117,7 @@ impl Connection {
         if !self.is_ours() {
             return None;
         }
-        match &*self.shared.lock() {
+        match &*self.shared.lock().ok()? {
             State::Running(race, _) | State::Failed(_, race) => Some(look(race)),
             State::Connected(_) | State::Over(_) => None,
         }
@@ -146,16 +147,9 @@ impl State {
     }
 }
 
-impl Shared {
-    /// Its holders leave the state whole even if they panic.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Task for Shared {
     fn step(&self) -> bool {
-        let mut state = self.lock();
+        let Ok(mut state) = self.0.lock() else { return false };
         let State::Running(race, _) = &mut *state else { return false };
         let Some(end) = race.step() else { return true };
         let placeholder = State::Over(Error::os(libc::EBADF));
@@ -165,19 +159,19 @@ impl Task for Shared {
                 Err(e) => State::Failed(e, race),
             };
             // It can only fail by being readable already.
-            bell.upgrade().iter().for_each(|bell| drop(poll::signal(bell)));
+            let _ = poll::signal(&bell);
         }
         false
     }
 
-    fn watch(&self, fds: &mut Vec<libc::pollfd>) -> Option<Instant> {
-        match &*self.lock() {
+    fn watch(&self, fds: &mut Vec<libc::pollfd>) -> Result<Option<Instant>> {
+        match &*self.0.lock()? {
             State::Running(race, _) => {
-                race.watch(fds);
-                race.until()
+                race.watch(fds)?;
+                Ok(race.until())
             }
             // To be looked at at once, and let go.
-            _ => Some(Instant::now()),
+            _ => Ok(Some(Instant::now())),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, explain};
 use crate::resolve::{Lookup, answer_at_once};
+use crate::sys::memory;
 use crate::sys::names::{Answer, Query};
 
 /// "Resolution Delay" of RFC 8305, section 3: how long IPv4 answers wait for IPv6 ones.
@@ -38,13 +39,14 @@ impl Lookups {
                 let e = Error::os(libc::EAFNOSUPPORT);
                 return Err(explain(e, "no address of the source's family".into()));
             }
-            lookups.add(answers);
+            lookups.add(answers)?;
             return Ok(lookups);
         }
         let both = [libc::AF_INET6, libc::AF_INET];
         for one in both.into_iter().filter(|one| family == 0 || family == *one) {
             query.family = one;
-            lookups.asked.push(Lookup::start(query.clone())?);
+            let lookup = Lookup::start(query.try_clone()?)?;
+            memory::push(&mut lookups.asked, lookup)?;
         }
         Ok(lookups)
     }
@@ -58,11 +60,8 @@ impl Lookups {
                 at += 1;
                 continue;
             };
-            match answer {
-                Ok(answers) => {
-                    self.add(answers);
-                    self.queues.sort_by_key(|(family, _)| *family != libc::AF_INET6);
-                }
+            match answer.and_then(|answers| self.add(answers)) {
+                Ok(()) => self.queues.sort_unstable_by_key(|(family, _)| *family != libc::AF_INET6),
                 Err(e) => self.error = Some(self.error.map_or(e, |old| worse(old, e))),
             }
             self.asked.swap_remove(at);
@@ -75,13 +74,18 @@ impl Lookups {
         }
     }
 
-    fn add(&mut self, answers: Vec<Answer>) {
+    fn add(&mut self, answers: Vec<Answer>) -> Result<()> {
         for answer in answers {
-            match self.queues.iter_mut().find(|(family, _)| *family == answer.family) {
-                Some((_, queue)) => queue.push_back(answer),
-                None => self.queues.push((answer.family, VecDeque::from([answer]))),
+            let family = answer.family;
+            if !self.queues.iter().any(|(of, _)| *of == family) {
+                memory::push(&mut self.queues, (family, VecDeque::new()))?;
+            }
+            if let Some((_, queue)) = self.queues.iter_mut().find(|(of, _)| *of == family) {
+                queue.try_reserve(1).map_err(|_| Error::os(libc::ENOMEM))?;
+                queue.push_back(answer);
             }
         }
+        Ok(())
     }
 
     /// The address to try next, the families taking turns; none yet while `until` is to be awaited.
@@ -100,9 +104,9 @@ impl Lookups {
 
     /// Puts back what could not be tried.
     pub(super) fn put_back(&mut self, answer: Answer) {
-        match self.queues.iter_mut().find(|(family, _)| *family == answer.family) {
-            Some((_, queue)) => queue.push_front(answer),
-            None => self.add(vec![answer]),
+        // There is room where it came from.
+        if let Some((_, queue)) = self.queues.iter_mut().find(|(of, _)| *of == answer.family) {
+            queue.push_front(answer);
         }
     }
 
@@ -132,8 +136,11 @@ impl Lookups {
     }
 
     /// Adds what to poll for.
-    pub(super) fn watch(&self, fds: &mut Vec<libc::pollfd>) {
-        self.asked.iter().for_each(|asked| asked.watch(fds));
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub(super) fn watch(&self, fds: &mut Vec<libc::pollfd>) -> Result<()> {
+        self.asked.iter().try_for_each(|asked| asked.watch(fds))
     }
 }
 

@@ -26,7 +26,7 @@ pub fn create_connection(query: Query, timeout_us: i64, source: Option<&Addr>) -
             return end.map_err(|e| explain(e, race.story()));
         }
         fds.clear();
-        race.watch(&mut fds);
+        race.watch(&mut fds)?;
         let mut until = race.until().map_or(Deadline::Never, Deadline::At);
         wait::poll(&mut fds, &mut until)?;
     }

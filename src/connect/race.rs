@@ -14,8 +14,8 @@ use super::lookups::Lookups;
 use crate::addr::Addr;
 use crate::error::{self, Error, Result};
 use crate::socket::Socket;
-use crate::sys;
 use crate::sys::names::{Answer, Query};
+use crate::sys::{self, memory};
 
 /// "Connection Attempt Delay" of RFC 8305, section 5, and the least it may be.
 const STAGGER: Duration = Duration::from_millis(250);
@@ -34,6 +34,8 @@ pub struct Race {
     lookups: Lookups,
     running: Vec<Attempt>,
     failures: Vec<Failure>,
+    /// The one of them that says most.
+    most_telling: Option<Error>,
     /// When the next attempt may begin although none has failed.
     next: Option<Instant>,
     /// Since when, and for want of what, the next address waits.
@@ -85,6 +87,7 @@ impl Race {
             lookups: Lookups::start(query, source.map_or(0, Addr::family))?,
             running: Vec::new(),
             failures: Vec::new(),
+            most_telling: None,
             next: None,
             wanting: None,
         })
@@ -112,8 +115,11 @@ impl Race {
                 Ok((socket, true)) => return Some(self.finish(socket)),
                 Ok((socket, false)) => {
                     self.wanting = None;
-                    self.running.push(Attempt { socket, to: to.addr });
-                    self.next = Some(now + self.stagger(now));
+                    let attempt = Attempt { socket, to: to.addr };
+                    match memory::push(&mut self.running, attempt) {
+                        Ok(()) => self.next = Some(now + self.stagger(now)),
+                        Err(e) => self.fail(to.addr, e.into(), now),
+                    }
                 }
                 Err(Refused::Wanting(e)) if !self.running.is_empty() => self.want(to, e, now),
                 Err(Refused::Wanting(e) | Refused::Failed(e)) => self.fail(to.addr, e, now),
@@ -124,9 +130,14 @@ impl Race {
     }
 
     /// Adds what to poll for.
-    pub fn watch(&self, fds: &mut Vec<libc::pollfd>) {
-        self.lookups.watch(fds);
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn watch(&self, fds: &mut Vec<libc::pollfd>) -> Result<()> {
+        self.lookups.watch(fds)?;
+        memory::reserve(fds, self.running.len())?;
         fds.extend(self.running.iter().map(question));
+        Ok(())
     }
 
     /// When to come back although nothing has happened.
@@ -167,8 +178,10 @@ impl Race {
 
     /// The attempt that has connected; those that have failed are taken out.
     fn connected(&mut self, now: Instant) -> Option<Socket> {
-        let mut fds: Vec<_> = self.running.iter().map(question).collect();
-        if fds.is_empty() || !matches!(sys::poll::ppoll(&mut fds, Some(Duration::ZERO)), Ok(1..)) {
+        let mut fds = [libc::pollfd { fd: -1, events: 0, revents: 0 }; MOST];
+        let fds = &mut fds[..self.running.len().min(MOST)];
+        fds.iter_mut().zip(&self.running).for_each(|(fd, attempt)| *fd = question(attempt));
+        if fds.is_empty() || !matches!(sys::poll::ppoll(fds, Some(Duration::ZERO)), Ok(1..)) {
             return None;
         }
         // From the back, so that removing one leaves the places of those before it.
@@ -184,7 +197,9 @@ impl Race {
 
     /// One has failed: the next need not wait.
     fn fail(&mut self, addr: Addr, error: Error, now: Instant) {
-        self.failures.push(Failure { addr, error, after: now - self.begun });
+        // Without memory for its story, what it says is kept.
+        let _ = memory::push(&mut self.failures, Failure { addr, error, after: now - self.begun });
+        self.most_telling = Some(self.most_telling(Some(error)));
         self.next = None;
     }
 
@@ -219,12 +234,16 @@ impl Race {
     /// Of all failures the one that says most about the host: that it answered, before that the way
     /// to it failed, before that this machine has no such way. Of two alike, the first.
     fn most_telling(&self, last: Option<Error>) -> Error {
-        let all = self.failures.iter().map(|f| f.error).chain(last);
-        let first_of_most = |best: Option<Error>, e| match best {
-            Some(best) if telling(best) >= telling(e) => Some(best),
-            _ => Some(e),
-        };
-        all.fold(None, first_of_most).unwrap_or(Error::eai(libc::EAI_NONAME))
+        match (self.most_telling, last) {
+            (Some(best), Some(e)) => {
+                if telling(best) >= telling(e) {
+                    best
+                } else {
+                    e
+                }
+            }
+            (best, last) => best.or(last).unwrap_or(Error::eai(libc::EAI_NONAME)),
+        }
     }
 
     fn finish(&mut self, socket: Socket) -> Result<Socket> {

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::numbers::{USOCKET_SERVER_DUAL_STACK, USOCKET_SERVER_REUSE_PORT};
 use crate::object::{self, Object};
 use crate::resolve;
+use crate::sys::memory;
 use crate::sys::names::Query;
 use crate::wait::Deadline;
 
@@ -77,7 +78,7 @@ pub unsafe extern "C" fn usocket_connection_create(
         // SAFETY: the caller's texts and address, as documented.
         let (query, source) = unsafe { (stream_to(host, service)?, optional(source)?) };
         let connection = Connection::start(query, timeout_us, source.as_ref())?;
-        object::insert(Object::Connection(Box::new(connection)))
+        object::insert(Object::Connection(memory::boxed(connection)?))
     })
 }
 
@@ -142,7 +143,7 @@ pub unsafe extern "C" fn usocket_connection_failure(
 unsafe fn stream_to(host: *const c_char, service: *const c_char) -> Result<Query> {
     // SAFETY: by this function's contract.
     let (host, service) = unsafe { (text(host), required_text(service)?) };
-    resolve::query(host.map(Into::into), Some(service.into()), 0, libc::SOCK_STREAM, 0, 0)
+    resolve::query(host, Some(service), 0, libc::SOCK_STREAM, 0, 0)
 }
 
 /// An address that may be NULL.

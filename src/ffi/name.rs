@@ -13,6 +13,7 @@ use crate::addr::Addr;
 use crate::error::{Error, Result};
 use crate::object::{self, Object};
 use crate::resolve::{self, Resolve};
+use crate::sys::memory;
 use crate::sys::names::{Answer, Reverse};
 use crate::wait::Deadline;
 
@@ -47,13 +48,13 @@ struct List {
 /// locked: a place is taken and given back by one compare-and-swap.
 struct Lists {
     places: [Place; 64],
-    more: OnceBox<Lists>,
+    more: OnceBox<[Lists; 1]>,
 }
 
 /// Vacant (0), being changed (1), or the address of a first node.
 struct Place {
     first: AtomicUsize,
-    list: AtomicPtr<List>,
+    list: AtomicPtr<[List; 1]>,
 }
 
 impl Place {
@@ -79,22 +80,28 @@ impl Lists {
             word.load(Ordering::Relaxed) == was
                 && word.compare_exchange(was, CHANGING, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
-        self.places.iter().find(change).or_else(|| self.more.get()?.change(was))
+        self.places.iter().find(change).or_else(|| self.more.get()?[0].change(was))
     }
 
-    fn put(&self, first: usize, list: Box<List>) {
+    fn put(&self, first: usize, list: Box<[List; 1]>) -> Result<()> {
         let mut at = self;
         let place = loop {
             match at.change(VACANT) {
                 Some(place) => break place,
-                None => at = at.more.get_or_init(|| Box::new(Lists::new())),
+                None => {
+                    let more = || memory::boxed(Lists::new());
+                    at =
+                        &at.more.get_or_try_init(more).map_err(|_| Error::eai(libc::EAI_MEMORY))?
+                            [0];
+                }
             }
         };
         place.list.store(Box::into_raw(list), Ordering::Relaxed);
         place.first.store(first, Ordering::Release);
+        Ok(())
     }
 
-    fn take(&self, first: usize) -> Option<Box<List>> {
+    fn take(&self, first: usize) -> Option<Box<[List; 1]>> {
         // The words of a place that holds no list are no addresses.
         let place = (first > CHANGING).then(|| self.change(first))??;
         let list = place.list.swap(std::ptr::null_mut(), Ordering::Relaxed);
@@ -109,8 +116,8 @@ impl Lists {
 fn publish(answers: Vec<Answer>) -> Result<*mut usocket_addrinfo> {
     let no_memory = |_| Error::eai(libc::EAI_MEMORY);
     let (mut nodes, mut names) = (Vec::new(), Vec::new());
-    nodes.try_reserve_exact(answers.len()).map_err(no_memory)?;
-    names.try_reserve_exact(answers.len()).map_err(no_memory)?;
+    memory::reserve(&mut nodes, answers.len()).map_err(no_memory)?;
+    memory::reserve(&mut names, answers.len()).map_err(no_memory)?;
     for answer in answers {
         nodes.push(usocket_addrinfo {
             family: answer.family,
@@ -131,7 +138,7 @@ fn publish(answers: Vec<Answer>) -> Result<*mut usocket_addrinfo> {
     for (n, node) in nodes[..last].iter_mut().enumerate() {
         node.next = first.wrapping_add(n + 1);
     }
-    LISTS.put(first as usize, Box::new(List { nodes, _names: names }));
+    LISTS.put(first as usize, memory::boxed(List { nodes, _names: names }).map_err(no_memory)?)?;
     Ok(first)
 }
 
@@ -165,7 +172,6 @@ pub unsafe extern "C" fn usocket_getaddrinfo(
         required(out)?;
         // SAFETY: the caller's texts, as documented.
         let (host, service) = unsafe { (text(host), text(service)) };
-        let (host, service) = (host.map(Into::into), service.map(Into::into));
         let query = resolve::query(host, service, family, r#type, proto, flags)?;
         // SAFETY: the caller's pointer, as documented.
         unsafe { output(out, publish(resolve::getaddrinfo(query, timeout_us)?)?) };
@@ -242,6 +248,7 @@ pub extern "C" fn usocket_freeaddrinfo(list: *mut usocket_addrinfo) -> i32 {
             return Ok(0);
         }
         let found = LISTS.take(list as usize).ok_or(Error::os(libc::EINVAL))?;
+        let [found] = *found;
         drop(found.nodes);
         Ok(0)
     })
@@ -275,9 +282,8 @@ pub unsafe extern "C" fn usocket_query_create(
     without_handle(|| {
         // SAFETY: the caller's texts, as documented.
         let (host, service) = unsafe { (text(host), text(service)) };
-        let (host, service) = (host.map(Into::into), service.map(Into::into));
         let query = resolve::query(host, service, family, r#type, proto, flags)?;
-        object::insert(Object::Resolve(Box::new(Resolve::start(query)?)))
+        object::insert(Object::Resolve(memory::boxed(Resolve::start(query)?)?))
     })
 }
 

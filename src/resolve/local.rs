@@ -2,14 +2,13 @@
 
 use std::ffi::CStr;
 
-use super::Question;
+use super::{Question, asked_with};
 use crate::error::{Error, Result};
 use crate::sys::names::{Answer, Query, small_file};
 
 /// The answer to a query that nobody need be asked for, or none.
 pub fn answer_at_once(query: &Query) -> Option<Result<Vec<Answer>>> {
-    let numeric = Query { flags: query.flags | libc::AI_NUMERICHOST, ..query.clone() };
-    match numeric.ask() {
+    match asked_with(query, query.flags | libc::AI_NUMERICHOST) {
         // It is a name, or so it seems to a resolver that was told to look at numbers only.
         Err(e) if query.host.is_some() && query.flags & libc::AI_NUMERICHOST == 0 => {
             let about_host = [libc::EAI_NONAME, libc::EAI_FAMILY, EAI_ADDRFAMILY, EAI_NODATA];

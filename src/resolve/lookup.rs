@@ -1,22 +1,19 @@
 //! A lookup that its owner carries on: nobody else need run for it.
 
-use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
 use super::dns::{self, End, Exchange, Ports};
-use super::pool::Asked;
+use super::pool::{Asked, copy};
 use crate::error::Result;
+use crate::sys::memory;
 use crate::sys::names::{Answer, Query};
 
 /// A lookup under way, of a host that somebody has to be asked for. Dropped, it is given up.
-pub struct Lookup {
-    query: Query,
-    way: Way,
-}
+pub struct Lookup(Way);
 
 enum Way {
     /// The name servers, by the owner.
-    Dns(Box<(Exchange, Ports)>),
+    Dns(Box<[(Query, Exchange, Ports); 1]>),
     /// The C library, on a thread.
     Library(Asked<Query>),
 }
@@ -27,16 +24,21 @@ impl Lookup {
     /// # Errors
     /// EMFILE, ENFILE; EAGAIN when no thread can be started; `EAI_MEMORY`.
     pub fn start(query: Query) -> Result<Lookup> {
-        let way = match dns::config::for_query(&query) {
-            Some(config) => Way::Dns(Box::new((Exchange::new(&query, config)?, Ports::new(1)))),
-            None => Way::Library(Asked::new(query.clone())?),
-        };
-        Ok(Lookup { query, way })
+        Ok(Lookup(match dns::config::for_query(&query) {
+            Some(config) => {
+                let exchange = Exchange::new(&query, config)?;
+                Way::Dns(memory::boxed((query, exchange, Ports::new(1)))?)
+            }
+            None => Way::Library(Asked::new(query)?),
+        }))
     }
 
     /// What is looked up.
     pub fn query(&self) -> &Query {
-        &self.query
+        match &self.0 {
+            Way::Dns(this) => &this[0].0,
+            Way::Library(asked) => asked.question(),
+        }
     }
 
     /// Does what can be done now. `Some` is the end of it.
@@ -44,20 +46,21 @@ impl Lookup {
     /// # Errors
     /// Those of the resolver.
     pub fn step(&mut self, now: Instant) -> Option<Result<Vec<Answer>>> {
-        let end = match &mut self.way {
-            Way::Library(asked) => return asked.answer().cloned(),
+        let (query, end) = match &mut self.0 {
+            Way::Library(asked) => return asked.answer().map(copy),
             Way::Dns(this) => {
-                let (exchange, ports) = &mut **this;
+                let (query, exchange, ports) = &mut this[0];
                 ports.receive(|from, message| exchange.receive(from, &message));
-                exchange.step(now, ports)?
+                let end = exchange.step(now, ports)?;
+                (query, end)
             }
         };
         match end {
-            End::Found(addresses, name) => Some(dns::answers(&self.query, addresses, name)),
+            End::Found(addresses, name) => Some(dns::answers(query, addresses, name)),
             End::Failed(e) => Some(Err(e)),
-            End::TooLong => match Asked::new(self.query.clone()) {
+            End::TooLong => match Asked::new(std::mem::take(query)) {
                 Ok(asked) => {
-                    self.way = Way::Library(asked);
+                    self.0 = Way::Library(asked);
                     None
                 }
                 Err(e) => Some(Err(e)),
@@ -66,20 +69,24 @@ impl Lookup {
     }
 
     /// Adds what to poll for.
-    pub fn watch(&self, fds: &mut Vec<libc::pollfd>) {
-        match &self.way {
-            Way::Dns(this) => this.1.watch(fds),
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn watch(&self, fds: &mut Vec<libc::pollfd>) -> Result<()> {
+        match &self.0 {
+            Way::Dns(this) => this[0].2.watch(fds)?,
             Way::Library(asked) => {
-                let fd = asked.as_fd().as_raw_fd();
-                fds.push(libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+                let fd = asked.fileno();
+                memory::push(fds, libc::pollfd { fd, events: libc::POLLIN, revents: 0 })?;
             }
         }
+        Ok(())
     }
 
     /// When to come back although nothing has come.
     pub fn until(&self) -> Option<Instant> {
-        match &self.way {
-            Way::Dns(this) => this.0.until(),
+        match &self.0 {
+            Way::Dns(this) => this[0].1.until(),
             Way::Library(_) => None,
         }
     }

@@ -5,11 +5,14 @@
 //! is as plain as it mostly is, and else the C library's resolver, on threads of its own ([`pool`]).
 //! In both cases the caller waits in poll(2), and can walk away.
 
-use std::ffi::CString;
+use std::ffi::CStr;
+use std::io;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, explain};
 use crate::numbers::USOCKET_IPPROTO_SEC;
+use crate::sys::counted::Counted;
+use crate::sys::memory;
 use crate::sys::names::{self, Answer, Query, Reverse};
 use crate::wait::{self, Deadline};
 
@@ -21,8 +24,8 @@ mod query;
 
 pub use local::answer_at_once;
 pub use lookup::Lookup;
-use pool::Asked;
 pub use pool::Question;
+use pool::{Asked, Copied, Job, Work};
 pub use query::Resolve;
 
 /// Asks for addresses; `timeout_us` negative is no limit.
@@ -49,7 +52,7 @@ pub fn getaddrinfo(query: Query, timeout_us: i64) -> Result<Vec<Answer>> {
         let end = left.and_then(|left| now.checked_add(left));
         let until = [end, lookup.until()].into_iter().flatten().min();
         fds.clear();
-        lookup.watch(&mut fds);
+        lookup.watch(&mut fds)?;
         wait::poll(&mut fds, &mut until.map_or(Deadline::Never, Deadline::At))?;
     }
 }
@@ -69,8 +72,32 @@ pub fn getnameinfo(reverse: Reverse, timeout_us: i64) -> Result<(String, String)
     Asked::new(reverse)?.wait(&mut Deadline::after_us(timeout_us))
 }
 
+impl Copied for (String, String) {
+    fn copy(&self) -> io::Result<Self> {
+        let copy = |text: &str| memory::bytes(text.as_bytes()).map(String::from_utf8);
+        let both = (copy(&self.0)?, copy(&self.1)?);
+        Ok((both.0.unwrap_or_default(), both.1.unwrap_or_default()))
+    }
+}
+
+impl Copied for Vec<Answer> {
+    fn copy(&self) -> io::Result<Self> {
+        let mut copy = Vec::new();
+        memory::reserve(&mut copy, self.len())?;
+        for answer in self {
+            let canonname = answer.canonname.as_deref().map(memory::text).transpose()?;
+            copy.push(Answer { canonname, ..*answer });
+        }
+        Ok(copy)
+    }
+}
+
 impl Question for Reverse {
     type Answer = (String, String);
+
+    fn work(job: Counted<Job<Self>>) -> Work {
+        Work::Reverse(job)
+    }
 
     fn ask(&self) -> Result<(String, String)> {
         names::getnameinfo(self)?.map_err(Error::eai)
@@ -80,13 +107,27 @@ impl Question for Reverse {
 impl Question for Query {
     type Answer = Vec<Answer>;
 
+    fn work(job: Counted<Job<Self>>) -> Work {
+        Work::Query(job)
+    }
+
     fn ask(&self) -> Result<Vec<Answer>> {
-        names::getaddrinfo(self)?.map_err(Error::eai)
+        asked_with(self, self.flags)
     }
 }
 
 // Not in the libc crate: <netdb.h> of glibc under _GNU_SOURCE.
 const AI_IDN: i32 = 0x40;
+
+/// Asks the C library, with other flags than the query's.
+fn asked_with(query: &Query, flags: i32) -> Result<Vec<Answer>> {
+    names::getaddrinfo(query, flags)?.map_err(Error::eai)
+}
+
+/// No memory, as the resolver says it.
+fn no_memory<E>(_: E) -> Error {
+    Error::eai(libc::EAI_MEMORY)
+}
 
 /// Checks the arguments as they come from a caller and makes a query of them.
 ///
@@ -94,8 +135,8 @@ const AI_IDN: i32 = 0x40;
 /// EAI_SERVICE for a numeric port that is out of range (the C library would truncate it);
 /// EAI_NONAME for a name that is not ASCII, unless AI_IDN asks the C library to encode it.
 pub fn query(
-    host: Option<CString>,
-    service: Option<CString>,
+    host: Option<&CStr>,
+    service: Option<&CStr>,
     family: i32,
     kind: i32,
     proto: i32,
@@ -104,13 +145,13 @@ pub fn query(
     // MicroPython's and CPython's empty texts are no texts.
     let host = host.filter(|h| !h.is_empty());
     let service = service.filter(|s| !s.is_empty());
-    if let Some(text) = host.as_ref().filter(|h| !h.as_bytes().is_ascii() && flags & AI_IDN == 0) {
+    if let Some(text) = host.filter(|h| !h.to_bytes().is_ascii() && flags & AI_IDN == 0) {
         // Sent as it is it would be another name than browsers mean, or none.
         let text = text.to_string_lossy();
         let sentence = format!("'{text}' is not ASCII: give the name's xn-- form (IDNA)");
         return Err(explain(Error::eai(libc::EAI_NONAME), sentence));
     }
-    if let Some(text) = service.as_ref().and_then(|s| s.to_str().ok()) {
+    if let Some(text) = service.and_then(|s| s.to_str().ok()) {
         // The C library reads it with strtoul and keeps 16 bits of that.
         let number = text.trim_start();
         let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
@@ -120,19 +161,22 @@ pub fn query(
         }
     }
     // The C library wants one of them.
-    let service = if host.is_none() && service.is_none() { Some(c"0".into()) } else { service };
+    let service = if host.is_none() && service.is_none() { Some(c"0") } else { service };
     // An IPPROTO_SEC socket is a TCP socket to the resolver.
     let proto = if proto == USOCKET_IPPROTO_SEC { libc::IPPROTO_TCP } else { proto };
-    Ok(Query { host, service, family, kind, proto, flags })
+    let copy = |text: Option<&CStr>| text.map(memory::text).transpose().map_err(no_memory);
+    Ok(Query { host: copy(host)?, service: copy(service)?, family, kind, proto, flags })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::CString;
 
     fn ask_for(host: &str, service: &str, timeout_us: i64) -> Result<Vec<Answer>> {
         let (host, service) = (CString::new(host), CString::new(service));
-        let q = query(host.ok(), service.ok(), 0, libc::SOCK_STREAM, 0, 0)?;
+        let (host, service) = (host.as_deref().ok(), service.as_deref().ok());
+        let q = query(host, service, 0, libc::SOCK_STREAM, 0, 0)?;
         getaddrinfo(q, timeout_us)
     }
 
@@ -160,7 +204,7 @@ mod tests {
     #[test]
     fn more_queries_than_threads() {
         let started: Vec<_> = (0..5 * 64)
-            .map(|_| Resolve::start(query(Some(c"localhost".into()), None, 0, 0, 0, 0)?))
+            .map(|_| Resolve::start(query(Some(c"localhost"), None, 0, 0, 0, 0)?))
             .collect();
         for r in started {
             assert!(r.and_then(|r| r.wait(&mut Deadline::Never)).is_ok());

@@ -11,15 +11,18 @@
 //! The queue's lock is std's: one word, and nothing behind it that a fork could leave locked.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::sys::counted::Counted;
+use crate::sys::fork::Lock;
+use crate::sys::names::{self, Query, Reverse};
 use crate::sys::namespace::PerNamespace;
-use crate::sys::{names, poll, process};
+use crate::sys::{net, poll, process};
 use crate::wait::{self, Deadline};
 
 /// Threads of a pool. They wait for the network, not for a processor, and each takes a descriptor
@@ -31,21 +34,36 @@ const IDLE: Duration = Duration::from_secs(5);
 const STACK: usize = 512 * 1024;
 
 /// What can be asked on a thread of the pool.
-pub trait Question: Send + Sync + 'static {
+pub trait Question: Sized + Send + Sync + 'static {
     /// What comes of it.
-    type Answer: Clone + Send + Sync;
+    type Answer: Copied + Send + Sync;
     /// Asks, for as long as it takes.
     ///
     /// # Errors
     /// The question's own.
     fn ask(&self) -> Result<Self::Answer>;
+    /// Its job for the pool.
+    fn work(job: Counted<Job<Self>>) -> Work;
+}
+
+/// What can be copied, unless there is no memory.
+pub trait Copied: Sized {
+    /// A copy.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    fn copy(&self) -> std::io::Result<Self>;
+}
+
+/// A copy of an answer.
+pub fn copy<A: Copied>(answer: &Result<A>) -> Result<A> {
+    answer.as_ref().map_err(|e| *e)?.copy().map_err(super::no_memory)
 }
 
 /// A question on its way. Dropped, it is given up, and its descriptor closed.
 pub struct Asked<Q: Question> {
-    job: Arc<Job<Q>>,
-    /// Readable once there is an answer.
-    bell: Arc<OwnedFd>,
+    job: Counted<Job<Q>>,
+    bell: i32,
 }
 
 /// A question, for who answers it.
@@ -53,13 +71,16 @@ pub struct Job<Q: Question> {
     question: Q,
     answer: OnceLock<Result<Q::Answer>>,
     abandoned: AtomicBool,
-    bell: Weak<OwnedFd>,
+    /// Readable once there is an answer. Closed by who gives it up.
+    bell: Lock<Option<OwnedFd>>,
 }
 
-/// A job, whatever its question.
-trait Work: Send + Sync {
-    fn run(&self);
-    fn wanted(&self) -> bool;
+/// A job of either kind.
+pub enum Work {
+    /// The addresses of a name.
+    Query(Counted<Job<Query>>),
+    /// The names of an address.
+    Reverse(Counted<Job<Reverse>>),
 }
 
 impl<Q: Question> Asked<Q> {
@@ -69,14 +90,14 @@ impl<Q: Question> Asked<Q> {
     /// EMFILE, ENFILE; EAGAIN when no thread can be started; `EAI_MEMORY`.
     pub fn new(question: Q) -> Result<Self> {
         let asked = Asked::unasked(question)?;
-        asked.job.clone().submit()?;
+        Job::submit(asked.job.clone())?;
         Ok(asked)
     }
 
     /// One that is answered.
     ///
     /// # Errors
-    /// EMFILE, ENFILE.
+    /// EMFILE, ENFILE, `EAI_MEMORY`.
     pub fn answered(question: Q, answer: Result<Q::Answer>) -> Result<Self> {
         let asked = Asked::unasked(question)?;
         asked.job.finish(answer);
@@ -86,21 +107,32 @@ impl<Q: Question> Asked<Q> {
     /// One that somebody is going to answer.
     ///
     /// # Errors
-    /// EMFILE, ENFILE.
+    /// EMFILE, ENFILE, `EAI_MEMORY`.
     pub fn unasked(question: Q) -> Result<Self> {
-        let bell = Arc::new(poll::eventfd()?);
-        let job = Arc::new(Job {
+        let bell = poll::eventfd()?;
+        let number = bell.as_raw_fd();
+        let job = Job {
             question,
             answer: OnceLock::new(),
             abandoned: AtomicBool::new(false),
-            bell: Arc::downgrade(&bell),
-        });
-        Ok(Asked { job, bell })
+            bell: Lock::new(Some(bell)),
+        };
+        Ok(Asked { job: Counted::new(job).map_err(super::no_memory)?, bell: number })
     }
 
     /// For who answers it.
-    pub fn job(&self) -> &Arc<Job<Q>> {
+    pub fn job(&self) -> &Counted<Job<Q>> {
         &self.job
+    }
+
+    /// What was asked.
+    pub fn question(&self) -> &Q {
+        &self.job.question
+    }
+
+    /// The descriptor: readable once there is an answer.
+    pub fn fileno(&self) -> i32 {
+        self.bell
     }
 
     /// The answer, if it is there.
@@ -115,31 +147,27 @@ impl<Q: Question> Asked<Q> {
     pub fn wait(&self, deadline: &mut Deadline) -> Result<Q::Answer> {
         loop {
             if let Some(answer) = self.answer() {
-                return answer.clone();
+                return copy(answer);
             }
             if !self.job.is_wanted() {
                 return Err(Error::os(libc::EBADF));
             }
-            wait::fd(self.as_fd(), libc::POLLIN, deadline)?;
+            wait::fd(net::borrow_raw(self.bell)?, libc::POLLIN, deadline)?;
         }
     }
 
     /// Gives the question up; whoever waits for it is told.
     pub fn abandon(&self) {
         self.job.abandoned.store(true, Ordering::Release);
-        ring(&self.bell);
+        self.job.ring();
     }
 }
 
 impl<Q: Question> Drop for Asked<Q> {
     fn drop(&mut self) {
         self.job.abandoned.store(true, Ordering::Release);
-    }
-}
-
-impl<Q: Question> AsFd for Asked<Q> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
+        // Lost, it stays open in a child; the number may be anybody's later on.
+        drop(self.job.bell.lock().ok().and_then(|mut bell| bell.take()));
     }
 }
 
@@ -157,9 +185,13 @@ impl<Q: Question> Job<Q> {
     /// Gives the answer.
     pub fn finish(&self, answer: Result<Q::Answer>) {
         let _ = self.answer.set(answer);
-        // Whoever gave it up has closed it.
-        if let Some(bell) = self.bell.upgrade() {
-            ring(&bell);
+        self.ring();
+    }
+
+    fn ring(&self) {
+        if let Ok(Some(bell)) = self.bell.lock().as_deref() {
+            // It can only fail by being readable already.
+            let _ = poll::signal(bell);
         }
     }
 
@@ -167,25 +199,30 @@ impl<Q: Question> Job<Q> {
     ///
     /// # Errors
     /// EAGAIN when no thread can be started; `EAI_MEMORY`.
-    pub fn submit(self: Arc<Self>) -> Result<()> {
-        Pool::here().submit(self)
+    pub fn submit(job: Counted<Self>) -> Result<()> {
+        Pool::here().submit(Q::work(job))
     }
-}
 
-impl<Q: Question> Work for Job<Q> {
     fn run(&self) {
         let asked = catch_unwind(AssertUnwindSafe(|| self.question.ask()));
         self.finish(asked.unwrap_or(Err(Error::os(libc::ENOTRECOVERABLE))));
     }
-
-    fn wanted(&self) -> bool {
-        self.is_wanted()
-    }
 }
 
-fn ring(bell: &OwnedFd) {
-    // It can only fail by being readable already.
-    let _ = poll::signal(bell);
+impl Work {
+    fn run(&self) {
+        match self {
+            Work::Query(job) => job.run(),
+            Work::Reverse(job) => job.run(),
+        }
+    }
+
+    fn wanted(&self) -> bool {
+        match self {
+            Work::Query(job) => job.is_wanted(),
+            Work::Reverse(job) => job.is_wanted(),
+        }
+    }
 }
 
 /// See the module documentation.
@@ -197,7 +234,7 @@ struct Pool {
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Arc<dyn Work>>,
+    jobs: VecDeque<Work>,
     idle: usize,
     threads: usize,
 }
@@ -209,11 +246,11 @@ impl Pool {
         POOLS.get(Pool::default)
     }
 
-    fn submit(&'static self, job: Arc<dyn Work>) -> Result<()> {
+    fn submit(&'static self, job: Work) -> Result<()> {
         let mut queue = locked(&self.queue);
         if queue.jobs.len() == queue.jobs.capacity() {
             queue.jobs.retain(|job| job.wanted());
-            queue.jobs.try_reserve(1).map_err(|_| Error::eai(libc::EAI_MEMORY))?;
+            queue.jobs.try_reserve(1).map_err(super::no_memory)?;
         }
         if queue.idle <= queue.jobs.len() && queue.threads < THREADS {
             match process::spawn(self, STACK) {

@@ -1,14 +1,12 @@
 //! A query as an object: started, polled, taken, given up.
 
-use std::os::fd::{AsFd, AsRawFd};
-
 use once_cell::race::OnceBox;
 
-use super::pool::Asked;
+use super::pool::{Asked, copy};
 use super::{answer_at_once, dns};
 use crate::error::Result;
 use crate::sys::names::{Answer, Query};
-use crate::sys::process;
+use crate::sys::{memory, process};
 use crate::wait::Deadline;
 use crate::watchers::Watchers;
 
@@ -18,7 +16,6 @@ use crate::watchers::Watchers;
 /// that was there at the fork, or asks anew when it first needs to. Whatever it does, the parent's
 /// descriptor and the threads that wait for it are not touched.
 pub struct Resolve {
-    query: Query,
     begun: Begun,
     watchers: Watchers,
 }
@@ -28,7 +25,7 @@ struct Begun {
     forks: u32,
     asked: Asked<Query>,
     /// The same in a child of that process.
-    in_child: OnceBox<Begun>,
+    in_child: OnceBox<[Begun; 1]>,
 }
 
 impl Resolve {
@@ -37,8 +34,8 @@ impl Resolve {
     /// # Errors
     /// EMFILE, ENFILE; EAGAIN when no thread can be started; `EAI_MEMORY`.
     pub fn start(query: Query) -> Result<Resolve> {
-        let begun = Begun::new(&query, answer_at_once(&query))?;
-        Ok(Resolve { query, begun, watchers: Watchers::none() })
+        let answer = answer_at_once(&query);
+        Ok(Resolve { begun: Begun::new(query, answer)?, watchers: Watchers::none() })
     }
 
     /// The answer, waited for until the deadline. It can be taken more than once.
@@ -56,7 +53,7 @@ impl Resolve {
 
     /// The descriptor to poll, if this process can have one.
     pub fn fileno(&self) -> Option<i32> {
-        self.here().ok().map(|asked| asked.as_fd().as_raw_fd())
+        self.here().ok().map(|asked| asked.fileno())
     }
 
     /// Gives the query up; whoever waits for it in this process is told.
@@ -67,7 +64,7 @@ impl Resolve {
             if begun.forks == forks {
                 begun.asked.abandon();
             }
-            at = begun.in_child.get();
+            at = begun.in_child.get().map(|next| &next[0]);
         }
     }
 
@@ -77,11 +74,12 @@ impl Resolve {
         let mut at = &self.begun;
         while at.forks != forks {
             at = match at.in_child.get() {
-                Some(next) => next,
+                Some(next) => &next[0],
                 None => {
-                    let answer = at.asked.answer().cloned();
+                    let query = at.asked.question().try_clone()?;
+                    let begun = Begun::new(query, at.asked.answer().map(copy))?;
                     // Another thread may be faster, and then it is that one's.
-                    let _ = at.in_child.set(Box::new(Begun::new(&self.query, answer)?));
+                    let _ = at.in_child.set(memory::boxed(begun)?);
                     continue;
                 }
             }
@@ -91,8 +89,7 @@ impl Resolve {
 }
 
 impl Begun {
-    fn new(query: &Query, answer: Option<Result<Vec<Answer>>>) -> Result<Begun> {
-        let query = query.clone();
+    fn new(query: Query, answer: Option<Result<Vec<Answer>>>) -> Result<Begun> {
         let asked = match (answer, dns::config::for_query(&query)) {
             (Some(answer), _) => Asked::answered(query, answer)?,
             (None, Some(config)) => dns::hub::ask(query, config)?,

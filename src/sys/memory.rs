@@ -1,5 +1,6 @@
 //! Memory that may be refused: an error, where the standard library would end the process.
 
+use std::ffi::{CStr, CString};
 use std::io;
 
 fn refused<E>(_: E) -> io::Error {
@@ -12,6 +13,35 @@ fn refused<E>(_: E) -> io::Error {
 /// ENOMEM.
 pub fn reserve<T>(vec: &mut Vec<T>, more: usize) -> io::Result<()> {
     vec.try_reserve(more).map_err(refused)
+}
+
+/// One more element.
+///
+/// # Errors
+/// ENOMEM.
+pub fn push<T>(vec: &mut Vec<T>, value: T) -> io::Result<()> {
+    reserve(vec, 1)?;
+    vec.push(value);
+    Ok(())
+}
+
+/// A copy of bytes.
+///
+/// # Errors
+/// ENOMEM.
+pub fn bytes(from: &[u8]) -> io::Result<Vec<u8>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(from.len()).map_err(refused)?;
+    copy.extend_from_slice(from);
+    Ok(copy)
+}
+
+/// A copy of a text.
+///
+/// # Errors
+/// ENOMEM.
+pub fn text(from: &CStr) -> io::Result<CString> {
+    CString::from_vec_with_nul(bytes(from.to_bytes_with_nul())?).map_err(refused)
 }
 
 /// `len` copies in an empty vector.

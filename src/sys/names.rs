@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::FromRawFd;
 
 use super::address::{Addr, STORAGE};
+use super::memory;
 
 // Not in the libc crate for every target.
 unsafe extern "C" {
@@ -107,7 +108,7 @@ pub fn host_name() -> Option<Vec<u8>> {
     // SAFETY: writable for its length, of which the last byte stays NUL.
     let r = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
     let name = CStr::from_bytes_until_nul(&name).ok().filter(|_| r == 0)?;
-    Some(name.to_bytes().to_vec())
+    memory::bytes(name.to_bytes()).ok()
 }
 
 /// Two bytes that nobody can guess (getrandom(2)).
@@ -139,22 +140,20 @@ pub fn small_file(path: &CStr) -> Option<Vec<u8>> {
         let fd = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
         if fd < 0 { None } else { Some(std::fs::File::from_raw_fd(fd)) }
     };
-    let size = usize::try_from(file.as_ref()?.metadata().ok()?.len()).ok()?;
-    // One more, to see the end.
-    text.try_reserve(size.min(MOST) + 1).ok()?;
     let mut chunk = [0u8; 4096];
     loop {
         let n = file.as_ref()?.read(&mut chunk).ok()?;
         text.try_reserve(n).ok()?;
         text.extend_from_slice(&chunk[..n]);
-        if n == 0 || text.len() > MOST {
-            return (n == 0).then_some(text);
+        // Less than there is room for is the end of a file.
+        if n < chunk.len() || text.len() > MOST {
+            return (text.len() <= MOST).then_some(text);
         }
     }
 }
 
 /// What getaddrinfo(3) is asked.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Query {
     /// Name or numeric address; `None` is the local host or, with `AI_PASSIVE`, any address.
     pub host: Option<CString>,
@@ -168,6 +167,17 @@ pub struct Query {
     pub proto: i32,
     /// `AI_*`
     pub flags: i32,
+}
+
+impl Query {
+    /// A copy.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn try_clone(&self) -> io::Result<Query> {
+        let copy = |text: &Option<CString>| text.as_deref().map(memory::text).transpose();
+        Ok(Query { host: copy(&self.host)?, service: copy(&self.service)?, ..*self })
+    }
 }
 
 /// One of its answers.
@@ -189,7 +199,7 @@ pub struct Answer {
 ///
 /// # Errors
 /// `Ok(Err(code))` is the platform's negative `EAI_*`; the outer error is the errno of `EAI_SYSTEM`.
-pub fn getaddrinfo(q: &Query) -> io::Result<Result<Vec<Answer>, i32>> {
+pub fn getaddrinfo(q: &Query, flags: i32) -> io::Result<Result<Vec<Answer>, i32>> {
     fn text(t: &Option<CString>) -> *const libc::c_char {
         t.as_ref().map_or(std::ptr::null(), |t| t.as_ptr())
     }
@@ -198,7 +208,7 @@ pub fn getaddrinfo(q: &Query) -> io::Result<Result<Vec<Answer>, i32>> {
     hints.ai_family = q.family;
     hints.ai_socktype = q.kind;
     hints.ai_protocol = q.proto;
-    hints.ai_flags = q.flags;
+    hints.ai_flags = flags;
     let mut list = std::ptr::null_mut();
     // SAFETY: texts are NULL or NUL-terminated and live in `q`; hints and list live here.
     let r = unsafe { libc::getaddrinfo(text(&q.host), text(&q.service), &hints, &mut list) };
@@ -207,29 +217,45 @@ pub fn getaddrinfo(q: &Query) -> io::Result<Result<Vec<Answer>, i32>> {
         libc::EAI_SYSTEM => return Err(io::Error::last_os_error()),
         code => return Ok(Err(code)),
     }
-    let mut answers = Vec::new();
+    let mut answers = Ok(Vec::new());
     let mut at = list;
     // SAFETY: a list that getaddrinfo gave: each node and what it points to is valid until
-    // freeaddrinfo; an address is copied no further than its length or our storage.
+    // freeaddrinfo.
     unsafe {
         while let Some(info) = at.as_ref() {
-            if !info.ai_addr.is_null() {
-                let len = (info.ai_addrlen as usize).min(STORAGE);
-                let bytes = std::slice::from_raw_parts(info.ai_addr.cast::<u8>(), len);
-                let name = info.ai_canonname;
-                answers.push(Answer {
-                    family: info.ai_family,
-                    kind: info.ai_socktype,
-                    proto: info.ai_protocol,
-                    canonname: (!name.is_null()).then(|| CStr::from_ptr(name).to_owned()),
-                    addr: Addr::from_raw(bytes),
-                });
-            }
+            answers = answers.and_then(|all| with_answer(all, info));
             at = info.ai_next;
         }
         libc::freeaddrinfo(list);
     }
-    Ok(Ok(answers))
+    // A refusal is the resolver's, whoever asked for the memory.
+    Ok(answers.map_err(|_| libc::EAI_MEMORY))
+}
+
+/// Takes a node of a list over.
+///
+/// # Safety
+/// It is one that getaddrinfo gave, and has not been freed.
+unsafe fn with_answer(mut all: Vec<Answer>, info: &libc::addrinfo) -> io::Result<Vec<Answer>> {
+    if info.ai_addr.is_null() {
+        return Ok(all);
+    }
+    let len = (info.ai_addrlen as usize).min(STORAGE);
+    let name = info.ai_canonname;
+    // SAFETY: by this function's contract; no more than the address's length, or our storage.
+    let (bytes, name) = unsafe {
+        let bytes = std::slice::from_raw_parts(info.ai_addr.cast::<u8>(), len);
+        (bytes, (!name.is_null()).then(|| CStr::from_ptr(name)))
+    };
+    let answer = Answer {
+        family: info.ai_family,
+        kind: info.ai_socktype,
+        proto: info.ai_protocol,
+        canonname: name.map(memory::text).transpose()?,
+        addr: Addr::from_raw(bytes),
+    };
+    memory::push(&mut all, answer)?;
+    Ok(all)
 }
 
 /// What getnameinfo(3) is asked.

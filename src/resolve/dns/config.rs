@@ -7,6 +7,7 @@ use super::super::local::lines;
 use super::message::is_name;
 use crate::addr::Addr;
 use crate::error::forget;
+use crate::sys::memory;
 use crate::sys::names::{self, Query, small_file};
 
 const PORT: i64 = 53;
@@ -68,18 +69,29 @@ pub fn for_query(query: &Query) -> Option<Config> {
 /// Whether the hosts of an nsswitch.conf are /etc/hosts and then the Domain Name System, and what
 /// else there is, is for names below "local" alone.
 fn is_files_and_dns(conf: &[u8]) -> bool {
-    let mut hosts = lines(conf).filter_map(|mut words| {
-        (words.next() == Some(b"hosts:")).then(|| words.map(<[u8]>::to_vec).collect::<Vec<_>>())
-    });
-    let (Some(mut words), None) = (hosts.next(), hosts.next()) else { return false };
+    let hosts =
+        lines(conf).filter_map(|mut words| words.next().filter(|w| *w == b"hosts:").map(|_| words));
     let minimal: [&[u8]; 3] = [b"mdns_minimal", b"mdns4_minimal", b"mdns6_minimal"];
-    while let Some(at) = words.iter().position(|word| minimal.contains(&word.as_slice())) {
-        words.remove(at);
-        if words.get(at).is_some_and(|word| word.eq_ignore_ascii_case(b"[NOTFOUND=return]")) {
-            words.remove(at);
+    let mut said = 0;
+    for words in hosts {
+        said += 1;
+        let mut expected: &[&[u8]] = &[b"files", b"dns"];
+        let mut before: &[u8] = b"";
+        for word in words {
+            let returns = word.eq_ignore_ascii_case(b"[NOTFOUND=return]");
+            if !minimal.contains(&word) && !(returns && minimal.contains(&before)) {
+                match expected.split_first() {
+                    Some((first, rest)) if *first == word => expected = rest,
+                    _ => return false,
+                }
+            }
+            before = word;
+        }
+        if !expected.is_empty() {
+            return false;
         }
     }
-    words == [b"files".as_slice(), b"dns"]
+    said == 1
 }
 
 fn is_empty(conf: &[u8]) -> bool {
@@ -103,12 +115,16 @@ fn resolv_conf(conf: &[u8], host_name: Option<&[u8]>) -> Option<Config> {
             Some(b"nameserver") => {
                 let server = words.next().and_then(|word| std::str::from_utf8(word).ok());
                 let server = server.and_then(|text| Addr::ip(0, text, PORT, 0, 0).ok());
-                config.servers.extend(server.filter(|_| config.servers.len() < MOST_SERVERS));
+                let server = server.filter(|_| config.servers.len() < MOST_SERVERS);
+                server.map(|server| memory::push(&mut config.servers, server)).transpose().ok()?;
             }
             Some(key @ (b"search" | b"domain")) => {
                 let most = if key == b"domain" { 1 } else { usize::MAX };
-                let whole = |word: &'_ [u8]| word.strip_suffix(b".").unwrap_or(word).to_vec();
-                config.search = words.take(most).map(whole).filter(|name| is_name(name)).collect();
+                config.search.clear();
+                let whole = words.take(most).map(|word| word.strip_suffix(b".").unwrap_or(word));
+                for name in whole.filter(|name| is_name(name)) {
+                    memory::push(&mut config.search, memory::bytes(name).ok()?).ok()?;
+                }
                 says_where = true;
             }
             Some(b"options") => words.try_for_each(|word| option(&mut config, word))?,
@@ -117,11 +133,13 @@ fn resolv_conf(conf: &[u8], host_name: Option<&[u8]>) -> Option<Config> {
         }
     }
     if config.servers.is_empty() {
-        config.servers.extend(Addr::ip(0, "127.0.0.1", PORT, 0, 0).ok());
+        memory::push(&mut config.servers, Addr::ip(0, "127.0.0.1", PORT, 0, 0).ok()?).ok()?;
     }
     if !says_where && !cfg!(target_env = "musl") {
         let domain = host_name.and_then(|name| name.splitn(2, |b| *b == b'.').nth(1));
-        config.search.extend(domain.filter(|name| is_name(name)).map(<[u8]>::to_vec));
+        if let Some(domain) = domain.filter(|name| is_name(name)) {
+            memory::push(&mut config.search, memory::bytes(domain).ok()?).ok()?;
+        }
     }
     Some(config)
 }

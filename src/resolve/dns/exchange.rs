@@ -9,6 +9,7 @@ use super::message::{self, A, AAAA, Reply};
 use super::ports::Ports;
 use crate::addr::Addr;
 use crate::error::Error;
+use crate::sys::memory;
 use crate::sys::names::{self, Query};
 
 const EAI_NODATA: i32 = -5;
@@ -53,7 +54,7 @@ impl Exchange {
     /// The lookup of a query's host, as the configuration has it.
     ///
     /// # Errors
-    /// ENOSYS where there are no random numbers.
+    /// ENOMEM; ENOSYS where there are no random numbers.
     pub fn new(query: &Query, config: Config) -> io::Result<Exchange> {
         let kinds: &[u16] = match query.family {
             libc::AF_INET => &[A],
@@ -62,10 +63,17 @@ impl Exchange {
         };
         let host = query.host.as_ref().map_or(&[][..], |host| host.to_bytes());
         let any = if config.rotate { names::random()?.into() } else { 0 };
-        let asked = |kind: &u16| Asked { kind: *kind, id: 0, reply: None, refused: false };
+        let mut asked = Vec::new();
+        memory::reserve(&mut asked, kinds.len())?;
+        asked.extend(kinds.iter().map(|kind| Asked {
+            kind: *kind,
+            id: 0,
+            reply: None,
+            refused: false,
+        }));
         Ok(Exchange {
-            names: candidates(host, &config),
-            asked: kinds.iter().map(asked).collect(),
+            names: candidates(host, &config)?,
+            asked,
             first: any,
             turns: 0,
             due: None,
@@ -139,7 +147,8 @@ impl Exchange {
             if self.turns == 1 {
                 asked.id = names::random()?;
             }
-            let sent = ports.send(&server, &message::question(asked.id, name, asked.kind), now);
+            let message = message::question(asked.id, name, asked.kind);
+            let sent = message.and_then(|message| ports.send(&server, &message, now));
             asked.refused = sent.is_err();
             // What has not gone out is asked of the next server, unless this machine is at its end.
             let errno = sent.err().and_then(|e| e.raw_os_error());
@@ -157,7 +166,12 @@ impl Exchange {
         for asked in &mut self.asked {
             match asked.reply.take() {
                 Some(Reply::Addresses(addresses, name)) => {
-                    found.extend(addresses);
+                    // Without memory for more, those of one kind are enough.
+                    if memory::reserve(&mut found, addresses.len()).is_ok() {
+                        found.extend(addresses);
+                    } else if found.is_empty() {
+                        found = addresses;
+                    }
                     real_name = name;
                 }
                 Some(Reply::NoData) => self.no_data = true,
@@ -185,16 +199,23 @@ impl Exchange {
 }
 
 /// The names that a host can stand for (resolv.conf(5), `search` and `ndots`).
-fn candidates(host: &[u8], config: &Config) -> Vec<Vec<u8>> {
+fn candidates(host: &[u8], config: &Config) -> io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    memory::reserve(&mut names, config.search.len() + 1)?;
     if let Some(whole) = host.strip_suffix(b".") {
-        return vec![whole.to_vec()];
+        names.push(memory::bytes(whole)?);
+        return Ok(names);
     }
-    let below = config.search.iter().map(|domain| [host, b".", domain].concat());
-    let mut names: Vec<_> = below.filter(|name| message::is_name(name)).collect();
+    for domain in &config.search {
+        let mut name = Vec::new();
+        memory::reserve(&mut name, host.len() + 1 + domain.len())?;
+        [host, b".", domain].iter().for_each(|part| name.extend_from_slice(part));
+        names.extend(Some(name).filter(|name| message::is_name(name)));
+    }
     let dots = host.iter().filter(|b| **b == b'.').count();
     let at = if dots >= config.dots { 0 } else { names.len() };
-    names.insert(at, host.to_vec());
-    names
+    names.insert(at, memory::bytes(host)?);
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -215,7 +236,9 @@ mod tests {
 
     #[test]
     fn where_a_name_is_looked_for() {
-        let names = |host: &str, dots| candidates(host.as_bytes(), &config(dots)).concat();
+        let names = |host: &str, dots| {
+            candidates(host.as_bytes(), &config(dots)).unwrap_or_default().concat()
+        };
         assert_eq!(names("www.", 1), b"www");
         assert_eq!(names("www", 1), b"www.a.examplewww.b.examplewww");
         assert_eq!(names("www.x", 1), b"www.xwww.x.a.examplewww.x.b.example");

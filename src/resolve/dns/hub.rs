@@ -1,6 +1,5 @@
 //! The lookups that nobody waits inside: they share a few sockets, and a thread that runs them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::config::Config;
@@ -8,6 +7,9 @@ use super::{End, Exchange, Ports, answers};
 use crate::background::{self, Background, Task};
 use crate::error::Result;
 use crate::resolve::pool::{Asked, Job};
+use crate::sys::counted::Counted;
+use crate::sys::fork::Lock;
+use crate::sys::memory;
 use crate::sys::names::Query;
 use crate::sys::namespace::PerNamespace;
 
@@ -15,17 +17,16 @@ use crate::sys::namespace::PerNamespace;
 const MOST_PORTS: usize = 8;
 
 /// The lookups of one process and pair of namespaces, while there are any.
-struct Hub(Mutex<State>);
+struct Hub(Counted<Lock<State>>);
 
 struct State {
     ports: Ports,
-    lookups: Vec<(Exchange, Arc<Job<Query>>)>,
+    lookups: Vec<(Exchange, Counted<Job<Query>>)>,
     /// It has come to its end; there is another, or none.
     over: bool,
 }
 
-#[derive(Default)]
-struct Current(Mutex<Option<(Arc<Hub>, &'static Background)>>);
+struct Current(Lock<Option<(Hub, &'static Background)>>);
 
 /// Looks a query's host up; the first questions go out from the caller's thread.
 ///
@@ -35,11 +36,11 @@ pub fn ask(query: Query, config: Config) -> Result<Asked<Query>> {
     static ALL: PerNamespace<Current> = PerNamespace::new();
     let mut exchange = Exchange::new(&query, config)?;
     let asked = Asked::unasked(query)?;
-    let mut current = locked(&ALL.get(Current::default).0);
+    let mut current = ALL.get(|| Current(Lock::new(None))).0.lock()?;
     if let Some((hub, runner)) = &*current {
-        let mut state = locked(&hub.0);
+        let mut state = hub.0.lock()?;
         if !state.over {
-            state.begin(exchange, asked.job());
+            state.begin(exchange, asked.job())?;
             drop(state);
             runner.look_again();
             return Ok(asked);
@@ -51,25 +52,20 @@ pub fn ask(query: Query, config: Config) -> Result<Asked<Query>> {
         finish(end, asked.job());
         return Ok(asked);
     }
-    state.lookups.push((exchange, asked.job().clone()));
-    let hub = Arc::new(Hub(Mutex::new(state)));
-    let runner = background::run(hub.clone())?;
-    *current = Some((hub, runner));
+    memory::push(&mut state.lookups, (exchange, asked.job().clone()))?;
+    let hub = Counted::new(Lock::new(state))?;
+    let runner = background::run(memory::boxed(Hub(hub.clone()))?)?;
+    *current = Some((Hub(hub), runner));
     Ok(asked)
 }
 
-/// Its holders leave what it guards whole even if they panic.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn finish(end: End, job: &Arc<Job<Query>>) {
+fn finish(end: End, job: &Counted<Job<Query>>) {
     let query = job.question();
     match end {
         End::Found(addresses, name) => job.finish(answers(query, addresses, name)),
         End::Failed(e) => job.finish(Err(e)),
         End::TooLong => {
-            if let Err(e) = job.clone().submit() {
+            if let Err(e) = Job::submit(job.clone()) {
                 job.finish(Err(e));
             }
         }
@@ -77,17 +73,18 @@ fn finish(end: End, job: &Arc<Job<Query>>) {
 }
 
 impl State {
-    fn begin(&mut self, mut exchange: Exchange, job: &Arc<Job<Query>>) {
+    fn begin(&mut self, mut exchange: Exchange, job: &Counted<Job<Query>>) -> Result<()> {
         match exchange.step(Instant::now(), &mut self.ports) {
             Some(end) => finish(end, job),
-            None => self.lookups.push((exchange, job.clone())),
+            None => memory::push(&mut self.lookups, (exchange, job.clone()))?,
         }
+        Ok(())
     }
 }
 
 impl Task for Hub {
     fn step(&self) -> bool {
-        let mut state = locked(&self.0);
+        let Ok(mut state) = self.0.lock() else { return false };
         let State { ports, lookups, over } = &mut *state;
         ports.receive(|from, message| {
             lookups.iter_mut().for_each(|(exchange, _)| exchange.receive(from, &message));
@@ -112,9 +109,9 @@ impl Task for Hub {
         !*over
     }
 
-    fn watch(&self, fds: &mut Vec<libc::pollfd>) -> Option<Instant> {
-        let state = locked(&self.0);
-        state.ports.watch(fds);
-        state.lookups.iter().filter_map(|(exchange, _)| exchange.until()).min()
+    fn watch(&self, fds: &mut Vec<libc::pollfd>) -> Result<Option<Instant>> {
+        let state = self.0.lock()?;
+        state.ports.watch(fds)?;
+        Ok(state.lookups.iter().filter_map(|(exchange, _)| exchange.until()).min())
     }
 }

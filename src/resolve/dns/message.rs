@@ -1,6 +1,9 @@
 //! The messages of the Domain Name System (RFC 1035), as far as addresses need them.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::sys::memory;
 
 /// Questions of this kind are for IPv4 addresses.
 pub const A: u16 = 1;
@@ -39,8 +42,12 @@ pub fn is_name(host: &[u8]) -> bool {
 }
 
 /// The question for the addresses of a name.
-pub fn question(id: u16, name: &[u8], kind: u16) -> Vec<u8> {
-    let mut message = Vec::with_capacity(HEADER + name.len() + 6);
+///
+/// # Errors
+/// ENOMEM.
+pub fn question(id: u16, name: &[u8], kind: u16) -> io::Result<Vec<u8>> {
+    let mut message = Vec::new();
+    memory::reserve(&mut message, HEADER + name.len() + 6)?;
     message.extend(id.to_be_bytes());
     // Recursion desired; one question.
     message.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
@@ -51,7 +58,7 @@ pub fn question(id: u16, name: &[u8], kind: u16) -> Vec<u8> {
     message.push(0);
     message.extend(kind.to_be_bytes());
     message.extend(INTERNET.to_be_bytes());
-    message
+    Ok(message)
 }
 
 /// What `message` says to the question; `None` when it is no answer to it.
@@ -72,7 +79,7 @@ pub fn reply(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<Reply> {
         3 => return Some(Reply::NoName),
         _ => return Some(Reply::Failed),
     }
-    // What is broken is not to be trusted in part.
+    // What is broken is not to be trusted in part. (Nor is what there was no memory for.)
     Some(records(at, answers, asked, kind).unwrap_or(Reply::Failed))
 }
 
@@ -88,14 +95,14 @@ fn records(mut at: Reader<'_>, count: u16, asked: Vec<u8>, kind: u16) -> Option<
         let bytes = at.skip(len)?;
         match (what, class) {
             (CNAME, INTERNET) if aliases.len() < MOST_ALIASES => {
-                aliases.push((owner, data.name()?));
+                memory::push(&mut aliases, (owner, data.name()?)).ok()?;
             }
             (_, INTERNET) if what == kind && addresses.len() < MOST_ADDRESSES => {
                 let ip = match <[u8; 4]>::try_from(bytes) {
                     Ok(four) if kind == A => IpAddr::V4(Ipv4Addr::from(four)),
                     _ => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?)),
                 };
-                addresses.push((owner, ip));
+                memory::push(&mut addresses, (owner, ip)).ok()?;
             }
             _ => {}
         }
@@ -105,11 +112,11 @@ fn records(mut at: Reader<'_>, count: u16, asked: Vec<u8>, kind: u16) -> Option<
     while let Some(n) = aliases.iter().position(|(of, _)| of.eq_ignore_ascii_case(&name)) {
         name = aliases.swap_remove(n).1;
     }
-    addresses.retain(|(owner, _)| owner.eq_ignore_ascii_case(&name));
-    if addresses.is_empty() {
-        return Some(Reply::NoData);
-    }
-    Some(Reply::Addresses(addresses.into_iter().map(|(_, ip)| ip).collect(), name))
+    let mut ips = Vec::new();
+    memory::reserve(&mut ips, addresses.len()).ok()?;
+    let its = addresses.iter().filter(|(owner, _)| owner.eq_ignore_ascii_case(&name));
+    ips.extend(its.map(|(_, ip)| *ip));
+    Some(if ips.is_empty() { Reply::NoData } else { Reply::Addresses(ips, name) })
 }
 
 struct Reader<'a> {
@@ -132,6 +139,7 @@ impl<'a> Reader<'a> {
     /// A name, with dots between its labels.
     fn name(&mut self) -> Option<Vec<u8>> {
         let mut name = Vec::new();
+        memory::reserve(&mut name, 256 + 64).ok()?;
         let mut after = None;
         loop {
             let len = *self.skip(1)?.first()?;
@@ -171,7 +179,7 @@ mod tests {
 
     /// An answer to the question for NAME with these records: owner, kind, data.
     fn answer(flags: u16, kind: u16, records: &[(&[u8], u16, &[u8])]) -> Vec<u8> {
-        let mut message = question(7, NAME, kind);
+        let mut message = question(7, NAME, kind).unwrap_or_default();
         message[2..4].copy_from_slice(&(0x8180 | flags).to_be_bytes());
         message[6..8].copy_from_slice(&(records.len() as u16).to_be_bytes());
         for (owner, what, data) in records {
@@ -220,7 +228,7 @@ mod tests {
         assert_eq!(reply(&message, 8, NAME, A), None);
         assert_eq!(reply(&message, 7, b"www.example.com", A), None);
         assert_eq!(reply(&message, 7, NAME, AAAA), None);
-        assert_eq!(reply(&question(7, NAME, A), 7, NAME, A), None);
+        assert_eq!(reply(&question(7, NAME, A).unwrap_or_default(), 7, NAME, A), None);
         assert_eq!(reply(&answer(3, A, &[]), 7, NAME, A), Some(Reply::NoName));
         assert_eq!(reply(&answer(2, A, &[]), 7, NAME, A), Some(Reply::Failed));
         assert_eq!(reply(&answer(0x200, A, &[]), 7, NAME, A), Some(Reply::Truncated));

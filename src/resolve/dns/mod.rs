@@ -13,32 +13,42 @@ mod message;
 mod order;
 mod ports;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::io::Write;
 use std::net::IpAddr;
 
 pub use exchange::{End, Exchange};
 pub use ports::Ports;
 
-use super::Question;
+use super::{Question, no_memory};
 use crate::error::Result;
+use crate::sys::memory;
 use crate::sys::names::{Answer, Query};
 
 /// The answers to a query whose host has these addresses.
-pub fn answers(query: &Query, mut addresses: Vec<IpAddr>, name: Vec<u8>) -> Result<Vec<Answer>> {
+pub fn answers(
+    query: &Query,
+    mut addresses: Vec<IpAddr>,
+    mut name: Vec<u8>,
+) -> Result<Vec<Answer>> {
     order::sort(&mut addresses);
     let mut answers = Vec::new();
+    let mut one = query.try_clone().map_err(no_memory)?;
+    one.flags = query.flags & !libc::AI_CANONNAME | libc::AI_NUMERICHOST;
     for ip in addresses {
         // The C library knows what service and kinds come to.
-        let one = Query {
-            host: CString::new(ip.to_string()).ok(),
-            family: if ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 },
-            flags: query.flags & !libc::AI_CANONNAME | libc::AI_NUMERICHOST,
-            ..query.clone()
-        };
-        answers.extend(one.ask()?);
+        one.family = if ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+        let mut text = [0; 64];
+        let _ = write!(&mut text[..], "{ip}");
+        let text = CStr::from_bytes_until_nul(&text).unwrap_or_default();
+        one.host = Some(memory::text(text).map_err(no_memory)?);
+        let more = one.ask()?;
+        memory::reserve(&mut answers, more.len()).map_err(no_memory)?;
+        answers.extend(more);
     }
     if let Some(first) = answers.first_mut().filter(|_| query.flags & libc::AI_CANONNAME != 0) {
-        first.canonname = CString::new(name).ok();
+        memory::push(&mut name, 0).map_err(no_memory)?;
+        first.canonname = CString::from_vec_with_nul(name).ok();
     }
     Ok(answers)
 }

@@ -1,21 +1,37 @@
 //! Which address of a host to try first (RFC 6724, section 6).
 
+use std::ffi::CStr;
+use std::io::Write;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::AsFd;
 
 use crate::addr::Addr;
-use crate::sys::net;
+use crate::sys::{memory, net};
 
 /// Sorts the addresses of a host, the best first. Of two alike, the server's first.
 pub fn sort(addresses: &mut [IpAddr]) {
     if addresses.len() > 1 {
-        addresses.sort_by_cached_key(|to| std::cmp::Reverse(worth(*to, source(*to))));
+        let mut keyed = Vec::new();
+        // Without memory for it, the server's order is as good as any.
+        if memory::reserve(&mut keyed, addresses.len()).is_ok() {
+            keyed.extend(
+                addresses
+                    .iter()
+                    .enumerate()
+                    .map(|(n, to)| (std::cmp::Reverse(worth(*to, source(*to))), n, *to)),
+            );
+            keyed.sort_unstable();
+            addresses.iter_mut().zip(keyed).for_each(|(place, (_, _, to))| *place = to);
+        }
     }
 }
 
 /// The address that the system would use to reach another.
 fn source(to: IpAddr) -> Option<IpAddr> {
-    let to = Addr::ip(0, &to.to_string(), 53, 0, 0).ok()?;
+    let mut text = [0; 64];
+    let _ = write!(&mut text[..], "{to}");
+    let text = CStr::from_bytes_until_nul(&text).ok()?.to_str().ok()?;
+    let to = Addr::ip(0, text, 53, 0, 0).ok()?;
     let kind = socket2::Type::DGRAM.cloexec();
     let socket = socket2::Socket::new(to.family().into(), kind, None).ok()?;
     // A datagram socket only looks up the way.

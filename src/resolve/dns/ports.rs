@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use socket2::{Socket, Type};
 
 use crate::addr::Addr;
-use crate::sys::{names, net};
+use crate::sys::{memory, names, net};
 
 /// How long questions go out from a port; then it only waits for answers. Who would forge one has to
 /// guess the port, and that it is still in use.
@@ -46,14 +46,14 @@ impl Ports {
         let fresh = self.open.iter().filter(fits).count();
         if fresh < self.most {
             match Port::open(*server, now) {
-                Ok(port) => self.open.push(port),
+                Ok(port) => memory::push(&mut self.open, port)?,
                 Err(e) if fresh == 0 => return Err(e),
                 Err(_) => {} // Another one will do.
             }
         }
-        let fresh: Vec<_> = self.open.iter().filter(fits).collect();
-        let any = usize::from(names::random()?) % fresh.len().max(1);
-        let port = fresh.get(any).ok_or(io::ErrorKind::NotFound)?;
+        let fresh = self.open.iter().filter(fits).count();
+        let any = usize::from(names::random()?) % fresh.max(1);
+        let port = self.open.iter().filter(fits).nth(any).ok_or(io::ErrorKind::NotFound)?;
         net::send_now(port.socket.as_fd(), message).map(drop)
     }
 
@@ -77,12 +77,17 @@ impl Ports {
     }
 
     /// Adds what to poll for.
-    pub fn watch(&self, fds: &mut Vec<libc::pollfd>) {
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn watch(&self, fds: &mut Vec<libc::pollfd>) -> io::Result<()> {
+        memory::reserve(fds, self.open.len())?;
         fds.extend(self.open.iter().map(|port| libc::pollfd {
             fd: port.socket.as_raw_fd(),
             events: libc::POLLIN,
             revents: 0,
         }));
+        Ok(())
     }
 }
 
