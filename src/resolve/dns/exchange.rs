@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::config::Config;
 use super::message::{self, A, AAAA, Reply};
@@ -138,6 +138,7 @@ impl Exchange {
         // Later servers are given more time, as the C library does.
         let nth = self.turns % servers;
         let span = self.config.timeout * (1 << nth) / if nth > 0 { servers as u32 } else { 1 };
+        let span = span.max(Duration::from_secs(1));
         self.turns += 1;
         self.due = Some(now + span);
         let (Some(server), Some(name)) = (self.server().copied(), self.names.first()) else {
@@ -221,7 +222,6 @@ fn candidates(host: &[u8], config: &Config) -> io::Result<Vec<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn config(dots: usize) -> Config {
         Config {
