@@ -274,3 +274,16 @@ def test_megabytes_with_the_collector_running():
         if rounds % 10 == 0:
             gc.collect()
         rounds += 1
+
+
+def test_closed_within_its_own_streams_methods():
+    class Closes(Pipe):
+        def write(self, buf):
+            client.close()
+            return len(buf)
+
+    one, two = Closes(), Pipe()
+    one.other, two.other = two, one
+    for call in (lambda: client.write(b"x"), lambda: client.read(1)):
+        client = client_context().wrap_socket(one, server_hostname="localhost", do_handshake_on_connect=False)
+        raises_type(OSError, call)

@@ -29,6 +29,7 @@ target_sources(usermod_usocket INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/tls/context.c
     ${CMAKE_CURRENT_LIST_DIR}/tls/agreed.c
     ${CMAKE_CURRENT_LIST_DIR}/tls/socket.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls/carry.c
     ${CMAKE_CURRENT_LIST_DIR}/tls/stream.c
     ${CMAKE_CURRENT_LIST_DIR}/tls/wrap.c
     ${CMAKE_CURRENT_LIST_DIR}/tls/context_class.c

@@ -1,191 +1,13 @@
 // TLS over a stream that is no socket of ours (a class of Python's with readinto, write and ioctl).
-//
-// The library's connection has no socket: this file feeds it what the stream gives and hands the stream what it drains. It
-// asks the stream for no byte behind the record that is coming: one that waits until it has all that was asked for must not
-// wait for what nobody sends, and what follows the end of TLS stays in the stream.
-//
-// A write counts what the stream has taken. What it does not take at once is a record by then, which cannot be taken
-// back: it is kept, and the write gives None, as stock's does. The same bytes written again are counted when the record is gone.
 
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "py/mphal.h"
 
-#include "wrap.h"
-
-#define HEADER 5
-// How much is sent at a time, and drained: records are at most 16 KiB and a bit.
-#define RECORD (16 * 1024)
-#define PIECE (17 * 1024)
-
-typedef struct _tls_stream_t {
-    usk_socket_t tls; // first, so that cipher() and the like are a socket's
-    mp_obj_t stream;  // MP_OBJ_NULL when closed
-    usk_tls_context_t *context;
-    // What the session waits for, if it is not what it was asked to do: MP_STREAM_POLL_ flags.
-    uintptr_t wants;
-    // The header of the record that is coming, as far as it is here, and how much of the record is not.
-    byte header[HEADER];
-    size_t header_len, record_left;
-    // What the stream has not taken yet.
-    byte *out;
-    size_t out_at, out_len;
-    // What is in there, or in the library, and was not counted.
-    byte *uncounted;
-    size_t uncounted_at, uncounted_len;
-} tls_stream_t;
+#include "carry.h"
 
 static const mp_obj_type_t tls_stream_type;
-
-// ---- between the library and the stream ----
-
-// Hands the stream all there is for it. 0: it has it, or -errno: -EAGAIN when it would block.
-static int flush(tls_stream_t *self) {
-    for (;;) {
-        if (self->out_at == self->out_len) {
-            int64_t n;
-            USK_CALL(n, usocket_tls_drain(self->tls.s, NULL, 0));
-            if (n <= 0) {
-                return 0;
-            }
-            size_t room = MIN((size_t)n, PIECE);
-            byte *out = m_new(byte, room);
-            USK_CALL(n, usocket_tls_drain(self->tls.s, out, room));
-            self->out = out;
-            self->out_at = 0;
-            self->out_len = (size_t)MAX(n, 0);
-        }
-        int errcode = 0;
-        mp_uint_t done = mp_get_stream(self->stream)->write(
-            self->stream, self->out + self->out_at, self->out_len - self->out_at, &errcode);
-        if (done == MP_STREAM_ERROR) {
-            return -errcode;
-        }
-        if (done == 0) {
-            return -EAGAIN;
-        }
-        self->out_at += MIN(done, self->out_len - self->out_at);
-        if (self->out_at == self->out_len) {
-            self->out = NULL;
-            self->out_at = self->out_len = 0;
-        }
-    }
-}
-
-// Where in its records the stream is, `n` bytes of them on.
-static void follow(tls_stream_t *self, const byte *bytes, size_t n) {
-    if (self->record_left > 0) {
-        self->record_left -= n;
-        return;
-    }
-    memcpy(self->header + self->header_len, bytes, n);
-    self->header_len += n;
-    if (self->header_len == HEADER) {
-        self->record_left = (size_t)self->header[3] << 8 | self->header[4];
-        self->header_len = 0;
-    }
-}
-
-// Feeds the library what the stream has of the record that is coming. 0: something or the end, or -errno.
-static int carry_in(tls_stream_t *self) {
-    byte piece[2048];
-    size_t want = self->record_left > 0 ? self->record_left : HEADER - self->header_len;
-    int errcode = 0;
-    mp_uint_t n = mp_get_stream(self->stream)->read(self->stream, piece, MIN(want, sizeof(piece)), &errcode);
-    if (n == MP_STREAM_ERROR) {
-        return -errcode;
-    }
-    int64_t r;
-    if (n == 0) {
-        USK_CALL(r, usocket_tls_feed_end(self->tls.s));
-        return (int)r;
-    }
-    n = MIN(n, MIN(want, sizeof(piece)));
-    follow(self, piece, n);
-    USK_CALL(r, usocket_tls_feed(self->tls.s, piece, n)); // it has room for all of a record
-    return r == (int64_t)n ? 0 : r < 0 ? (int)r : -ENOBUFS;
-}
-
-enum { OP_HANDSHAKE, OP_READ, OP_WRITE };
-
-static int64_t attempt(tls_stream_t *self, int op, void *buf, size_t len) {
-    int64_t r;
-    if (op == OP_HANDSHAKE) {
-        USK_CALL(r, usocket_tls_handshake(self->tls.s));
-    } else if (op == OP_READ) {
-        USK_CALL(r, usocket_recv(self->tls.s, buf, len, 0));
-    } else {
-        USK_CALL(r, usocket_send(self->tls.s, buf, MIN(len, RECORD), 0)); // what it counts is kept here
-    }
-    return r;
-}
-
-// Counts what went meanwhile, if that is what is written now: how much, or 0.
-static size_t count(tls_stream_t *self, const void *buf, size_t len) {
-    size_t n = MIN(len, self->uncounted_len - self->uncounted_at);
-    if (n == 0 || memcmp(buf, self->uncounted + self->uncounted_at, n) != 0) {
-        n = 0; // the caller has changed its mind; what it wrote is on its way all the same
-        self->uncounted_at = self->uncounted_len;
-    }
-    self->uncounted_at += n;
-    if (self->uncounted_at == self->uncounted_len) {
-        self->uncounted = NULL;
-        self->uncounted_at = self->uncounted_len = 0;
-    }
-    return n;
-}
-
-// The result of a write that the library has taken `n` bytes of, when the stream says `out`.
-static int64_t counted(tls_stream_t *self, const void *buf, int64_t n, int out) {
-    if (n > 0 && out == -EAGAIN) {
-        self->uncounted = m_new(byte, (size_t)n);
-        memcpy(self->uncounted, buf, (size_t)n);
-        self->uncounted_at = 0;
-        self->uncounted_len = (size_t)n;
-    }
-    return out < 0 ? out : n;
-}
-
-// Does `op` as far as the stream lets it: its result, or -EAGAIN when the stream would block.
-static int64_t drive(tls_stream_t *self, int op, void *buf, size_t len) {
-    self->wants = 0;
-    if (op == OP_WRITE) {
-        int out = flush(self);
-        if (out < 0) {
-            return out;
-        }
-        size_t n = self->uncounted_len > 0 ? count(self, buf, len) : 0;
-        if (n > 0) {
-            return (int64_t)n;
-        }
-    }
-    for (;;) {
-        int64_t r = attempt(self, op, buf, len);
-        int out = flush(self);
-        if (r >= 0 && op == OP_WRITE) {
-            return counted(self, buf, r, out);
-        }
-        if (r != -EAGAIN) {
-            return r; // with what the library had to say about it carried as far as the stream takes it
-        }
-        if (out == -EAGAIN && op != OP_WRITE) {
-            self->wants = MP_STREAM_POLL_WR; // the peer waits for it, perhaps
-        }
-        if (out < 0 && out != -EAGAIN) {
-            return out;
-        }
-        int in = carry_in(self);
-        if (in == -EAGAIN && op == OP_WRITE && out == 0) {
-            self->wants = MP_STREAM_POLL_RD;
-        }
-        if (in < 0) {
-            return in;
-        }
-        self->wants = 0;
-    }
-}
 
 // ---- the stream protocol ----
 
@@ -204,7 +26,7 @@ static mp_uint_t transfer(mp_obj_t self_in, int op, void *buf, mp_uint_t size, i
         *errcode = MP_EINVAL;
         return MP_STREAM_ERROR;
     }
-    int64_t r = drive(self, op, buf, size);
+    int64_t r = usk_tls_drive(self, op, buf, size);
     if (op == OP_READ) {
         r = usk_ended(r);
     }
@@ -248,7 +70,10 @@ static mp_uint_t tls_stream_poll(tls_stream_t *self, uintptr_t arg, int *errcode
         arg = (arg & ~both) | self->wants;
     }
     if (self->out != NULL) {
-        flush(self); // the peer may wait for it, and nobody may call but to ask this
+        usk_tls_flush(self); // the peer may wait for it, and nobody may call but to ask this
+    }
+    if (self->stream == MP_OBJ_NULL) {
+        return MP_STREAM_POLL_NVAL; // closed within its own stream's methods
     }
     mp_uint_t r = mp_get_stream(self->stream)->ioctl(self->stream, MP_STREAM_POLL, arg, errcode);
     if (r == MP_STREAM_ERROR) {
@@ -269,9 +94,9 @@ static void drop(tls_stream_t *self) {
 // What the stream takes of the goodbye. All that was counted it has.
 static void say_goodbye(tls_stream_t *self) {
     int32_t r;
-    if (flush(self) == 0) {
+    if (usk_tls_flush(self) == 0) {
         USK_CALL(r, usocket_shutdown(self->tls.s, SHUT_WR));
-        (void)(r == 0 && flush(self));
+        (void)(r == 0 && usk_tls_flush(self));
     }
 }
 
@@ -322,7 +147,7 @@ static const mp_stream_p_t tls_stream_p = {
 
 static void shake_hands(tls_stream_t *self) {
     for (;;) {
-        int64_t r = drive(self, OP_HANDSHAKE, NULL, 0);
+        int64_t r = usk_tls_drive(self, OP_HANDSHAKE, NULL, 0);
         if (r >= 0) {
             return;
         }
