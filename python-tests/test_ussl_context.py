@@ -3,6 +3,7 @@
 import gc
 import os
 import pickle
+import socket
 import ssl
 import threading
 import weakref
@@ -184,6 +185,37 @@ def test_set_resumption(serve, dial, server_context, client_context):
             assert s.readall() == b"x" and s.session is None and not s.session_reused
     with pytest.raises(OSError):
         client_context().set_resumption(-1)
+
+
+def test_records_can_be_small(serve, dial, server_context, client_context):
+    context = server_context()
+    context.set_max_record(512)
+    with dial(client_context(), serve(context, lambda conn: conn.write(b"x" * 5000))) as s:
+        with socket.socket(fileno=os.dup(s.fileno())) as raw:
+            wire = raw.recv(3000, socket.MSG_PEEK | socket.MSG_WAITALL)  # tickets, then data
+        while len(wire) > 5:
+            length = int.from_bytes(wire[3:5], "big")
+            assert length <= 512 + 24
+            wire = wire[5 + length :]
+        assert s.readall() == b"x" * 5000
+    context.set_max_record()
+    for wrong in (63, 16385, -1):
+        with pytest.raises(OSError):
+            context.set_max_record(wrong)
+
+
+def test_servers_with_one_ticket_key(serve, dial, server_context, client_context):
+    client = client_context()
+    reused = []
+    for key in (b"1" * 32, b"1" * 32, b"2" * 32):
+        server = server_context()
+        server.add_ticket_key(key)
+        with dial(client, serve(server, lambda conn: conn.write(b"x"))) as s:
+            assert s.readall() == b"x"
+            reused.append(s.session_reused)
+    assert reused == [False, True, False]
+    with pytest.raises(OSError):
+        server_context().add_ticket_key(b"short")
 
 
 def test_ciphers_by_name(meet, server_context, client_context):

@@ -118,7 +118,8 @@ class Settings:
 
     def set_ciphers(self, ciphers: Union[str, Iterable[str]]) -> None:
         """The cipher suites, best first: names, IANA's or OpenSSL's, in a list or separated by
-        colons; "DEFAULT" for the library's own. A version without a suite is left out.
+        colons; "DEFAULT" for the library's own. A version without a suite is left out. A server's
+        order counts when it names any, its clients' otherwise.
 
         Raises SSLError (NO_CIPHER_MATCH). From: MicroPython; CPython's leaves TLS 1.3 alone.
         """
@@ -144,6 +145,16 @@ class Settings:
         self._check(
             lib.usocket_tls_context_set_resumption(self._handle, index(sessions), index(tickets))
         )
+
+    def set_max_record(self, size: int = 0) -> None:
+        """The most data sent in one record, 64 to 16384 bytes, for peers with small buffers; 0 for
+        what TLS allows. OSError EINVAL."""
+        self._check(lib.usocket_tls_context_set_max_record(self._handle, index(size)))
+
+    def add_ticket_key(self, key: bytes) -> None:
+        """A server's key for tickets, 32 random bytes: servers with the same one resume each other's
+        sessions. The newest seals, the 3 before it still open theirs. OSError EINVAL."""
+        self._check(lib.usocket_tls_context_add_ticket_key(self._handle, bytes(key), len(key)))
 
     @property
     def keylog_filename(self) -> Optional[str]:
