@@ -48,6 +48,7 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_tls_wrap(h, context, "x", 0));
     STALE(usocket_tls_wrap(s, h, "x", 0));
     STALE(usocket_tls_handshake(h));
+    STALE(usocket_tls_unwrap(h));
     STALE(usocket_tls_pending(h));
     STALE(usocket_tls_wants(h));
     STALE(usocket_tls_version(h));
@@ -160,6 +161,7 @@ static void bad_arguments_have_their_codes(void **state)
     BAD(-EINVAL, usocket_tls_context_set_clock(c, INT64_MIN));
     BAD(-EINVAL, usocket_tls_wrap(s, c, "x", INT32_MIN));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_handshake(s));
+    BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_unwrap(s));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_pending(s));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_wants(s));
     BAD(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_version(s));

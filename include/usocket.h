@@ -748,12 +748,15 @@ int32_t usocket_fileno(usocket_t s);
 // the last of them has left: at once on AF_INET, AF_INET6 and AF_UNIX, within 0.1 s on families
 // without a shutdown of their own (AF_NETLINK, AF_PACKET). To end them the connection is shut down, which a dup'd or forked
 // sibling of the descriptor notices; with nobody inside, a sibling notices nothing. A TLS session
-// says goodbye (close_notify), unless this process has not used it since a fork.
+// says goodbye (close_notify), unless this process has not used it since a fork. What a send on a
+// wrapped socket has counted is the kernel's by then, and leaves as what a plain socket has sent
+// does, also when the process ends.
 //
 // Returns: 0.
 // Errors: -EBADF when it is closed already or never was.
-// Blocks: no (SO_LINGER aside); a wrapped socket with a timeout for up to that, while bytes that
-// were taken to be sent have not left.
+// Blocks: no (SO_LINGER aside); a wrapped socket that is not non-blocking, for its timeout or a second
+// at most, while the kernel has no room for the goodbye, and for 0.25 s after a handshake that was
+// refused here, so that the peer can read why.
 // Threads: any.
 // Ownership: the handle is given up.
 int32_t usocket_close(usocket_t s);
@@ -1074,12 +1077,18 @@ int32_t usocket_getsockopt_int(usocket_t s, int32_t level, int32_t name, int32_t
 // or when an error or a timeout ended it with part of the bytes here: those are returned, and the
 // next call on the receiving side reports the error. No received byte is ever lost.
 //
+// One error is said at once, before the last bytes: on TLS, an end without the peer's close_notify,
+// which less than `len` would hide. It is USOCKET_ETLS_TRUNCATED; those bytes are what the next call
+// gives, and the one after it says USOCKET_ETLS_TRUNCATED again. So it is with usocket_readline.
+//
 // Returns: how many bytes were read; 0 at the end of the stream.
 // Errors: as usocket_recv, when not one byte had come.
 // Blocks: as the socket's mode has it, with one deadline for the whole.
 // Threads: any; of two reading at once each gets some of the bytes.
 // Ownership: `buf` is the caller's.
-int64_t usocket_read(usocket_t s, void *buf, size_t len);
+int64_t usocket_read(usocket_t s,
+                     void *buf,
+                     size_t len);
 
 // Reads a line with its newline into `buf`, at most `len` bytes.
 //
@@ -1778,7 +1787,13 @@ int32_t usocket_tls_cert_time(const void *der, size_t der_len, int32_t what, int
 // MSG_DONTWAIT and MSG_MORE (ignored) those of send; sendto gives -EISCONN; usocket_dup is
 // -EOPNOTSUPP. shutdown(SHUT_WR) sends close_notify, and so does usocket_close. The end of the
 // connection without the peer's close_notify is USOCKET_ETLS_TRUNCATED, from every recv that
-// finds nothing more. An error of TLS is final: every later call gives it again.
+// finds nothing more. A USOCKET_ETLS_ error ends the session: every later call gives it again,
+// once what was decrypted before it has been received.
+//
+// A peer that sends 128 KiB without a byte of data in them (tickets, key updates, empty records) gets
+// USOCKET_ETLS_FLOOD. After a fork the first process that uses the session keeps it; in the other every
+// call is USOCKET_ETLS_FORKED. While a verify callback runs, other threads wait for the session within
+// their own time; the callback itself gets -EDEADLK from what would wait for its own handshake.
 //
 // Returns: 0.
 // Errors: USOCKET_ETLS_NAME_REQUIRED, USOCKET_ETLS_BAD_NAME, USOCKET_ETLS_NO_CERT,
@@ -1802,15 +1817,31 @@ int32_t usocket_tls_wrap(usocket_t s,
 // Returns: 0 when it is complete.
 // Errors: -EAGAIN (non-blocking: usocket_tls_wants says what to poll for, and usocket_poll knows
 // by itself), -ETIMEDOUT, USOCKET_ETLS_... with the sentence at usocket_error_detail, -ECONNRESET,
-// -EINTR (event hook), -EBADF (also: closed meanwhile), USOCKET_ETLS_NOT_WRAPPED.
+// -EINTR (event hook), -EDEADLK (from its own verify callback), -EBADF (also: closed meanwhile),
+// USOCKET_ETLS_NOT_WRAPPED.
 // Blocks: as the socket's mode has it.
 // Threads: any.
 // Ownership: nothing changes hands.
 int32_t usocket_tls_handshake(usocket_t s);
 
-// How many received bytes are decrypted and can be had without a system call.
+// Ends TLS on both sides and keeps the connection, as FTP's CCC and the end of STARTTLS do: sends
+// close_notify, waits for the peer's, and lets the handle go on as a plain stream. What the peer
+// sent behind its close_notify is the first that is received then. TCP's halves stay open, and the
+// handle cannot be wrapped again; on a handle of usocket_tls_create, feed and drain go on, plain.
 //
-// Returns: the number.
+// Returns: 0; also when it was done before.
+// Errors: -EBUSY while data of the session has not been received (receive it, then try again),
+// -EAGAIN (non-blocking), -ETIMEDOUT, USOCKET_ETLS_TRUNCATED when the connection ends instead, those of
+// usocket_tls_handshake.
+// Blocks: as the socket's mode has it.
+// Threads: any, but nobody else is to use the handle meanwhile: what they send may be either.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_unwrap(usocket_t s);
+
+// How many received bytes can be had without a system call. Where 0 is returned, waiting for the
+// descriptor (usocket_fileno) loses nothing.
+//
+// Returns: the number, or less of it: 0 only when there are none.
 // Errors: USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
 // Blocks: no.
 // Threads: any.
@@ -1818,7 +1849,8 @@ int32_t usocket_tls_handshake(usocket_t s);
 int64_t usocket_tls_pending(usocket_t s);
 
 // What the session waits for: POLLIN or POLLOUT or both, to be polled on the descriptor
-// (usocket_fileno) by a caller that has a poll of its own; 0 while data is decrypted and waiting.
+// (usocket_fileno) by a caller that has a poll of its own; 0 while there is something to be received
+// without waiting: data, the end, or an error.
 // In the handshake it may be POLLOUT for a receiver, and the other way round.
 //
 // Returns: the events.

@@ -8,6 +8,7 @@
 
 use std::mem::MaybeUninit;
 
+use crate::error::causes::USOCKET_ETLS_TRUNCATED;
 use crate::error::{Error, Result};
 use crate::socket::{Socket, Start};
 use crate::wait::{self, Deadline};
@@ -30,6 +31,18 @@ impl Socket {
             };
             if done == 0 { step(0) } else { self.go_on(step) }
         })
+        .and_then(|n| self.not_cut_off(&buf[..n]))
+    }
+
+    /// Says once, instead of giving the last bytes, that a stream of TLS was cut off behind them: less
+    /// than was asked for looks like the end. The bytes are the next call's.
+    fn not_cut_off(&self, got: &[MaybeUninit<u8>]) -> Result<usize> {
+        match self.session() {
+            Some(tls) if self.late_is(USOCKET_ETLS_TRUNCATED) && tls.put_back(got) => {
+                self.late(true).map(|()| got.len())
+            }
+            _ => Ok(got.len()),
+        }
     }
 
     /// Writes all of `buf`; less only on would-block or before a kept error.
@@ -124,6 +137,7 @@ impl Socket {
                 take => self.recv_step(Start::Further, &mut ahead[..take], 0, &mut deadline),
             }
         })
+        .and_then(|n| self.not_cut_off(&buf[..n]))
     }
 
     /// Calls `step` with the bytes done so far until all `want` are, or it gives 0 or an error.

@@ -106,6 +106,7 @@ PROTOTYPES = {
     "usocket_tls_cert_time": (c_int32, [c_void_p, c_size_t, c_int32, c_void_p]),
     "usocket_tls_wrap": (c_int32, [c_int64, c_int64, c_char_p, c_int32]),
     "usocket_tls_handshake": (c_int32, [c_int64]),
+    "usocket_tls_unwrap": (c_int32, [c_int64]),
     "usocket_tls_pending": (c_int64, [c_int64]),
     "usocket_tls_wants": (c_int32, [c_int64]),
     "usocket_tls_version": (c_int32, [c_int64]),

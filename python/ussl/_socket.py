@@ -224,10 +224,23 @@ class SSLSocket(Info):
         return data
 
     def _fill(self, start: int, size: int, line: bool = False) -> int:
-        return self._proper_end(super()._fill(start, size, line))
+        fill = super()._fill
+        return self._proper_end(self._last(fill(start, size, line), lambda: fill(start, size, line)))
 
     def _fill_within(self, start: int, size: int, done: int, deadline, line: bool) -> int:
-        return self._proper_end(super()._fill_within(start, size, done, deadline, line))
+        fill = super()._fill_within
+        n = fill(start, size, done, deadline, line)
+        return self._proper_end(self._last(n, lambda: fill(start, size, done, deadline, line)))
+
+    def _last(self, n: int, again) -> int:
+        """What came; of a stream that was cut off the library says that first, and then gives the
+        last bytes."""
+        if n != TRUNCATED:
+            return n
+        n = again()
+        if n > 0:
+            self._late_in = TRUNCATED
+        return n
 
     def _proper_end(self, n: int) -> int:
         """What came, where the end without close_notify is the end."""

@@ -175,12 +175,15 @@ pub extern "C" fn usocket_fileno(s: usocket_t) -> i32 {
 /// the last of them has left: at once on AF_INET, AF_INET6 and AF_UNIX, within 0.1 s on families
 /// without a shutdown of their own (AF_NETLINK, AF_PACKET). To end them the connection is shut down, which a dup'd or forked
 /// sibling of the descriptor notices; with nobody inside, a sibling notices nothing. A TLS session
-/// says goodbye (close_notify), unless this process has not used it since a fork.
+/// says goodbye (close_notify), unless this process has not used it since a fork. What a send on a
+/// wrapped socket has counted is the kernel's by then, and leaves as what a plain socket has sent
+/// does, also when the process ends.
 ///
 /// Returns: 0.
 /// Errors: -EBADF when it is closed already or never was.
-/// Blocks: no (SO_LINGER aside); a wrapped socket with a timeout for up to that, while bytes that
-/// were taken to be sent have not left.
+/// Blocks: no (SO_LINGER aside); a wrapped socket that is not non-blocking, for its timeout or a second
+/// at most, while the kernel has no room for the goodbye, and for 0.25 s after a handshake that was
+/// refused here, so that the peer can read why.
 /// Threads: any.
 /// Ownership: the handle is given up.
 #[unsafe(no_mangle)]

@@ -12,6 +12,10 @@ use super::{bytes, on_stream, room};
 /// or when an error or a timeout ended it with part of the bytes here: those are returned, and the
 /// next call on the receiving side reports the error. No received byte is ever lost.
 ///
+/// One error is said at once, before the last bytes: on TLS, an end without the peer's close_notify,
+/// which less than `len` would hide. It is USOCKET_ETLS_TRUNCATED; those bytes are what the next call
+/// gives, and the one after it says USOCKET_ETLS_TRUNCATED again. So it is with usocket_readline.
+///
 /// Returns: how many bytes were read; 0 at the end of the stream.
 /// Errors: as usocket_recv, when not one byte had come.
 /// Blocks: as the socket's mode has it, with one deadline for the whole.

@@ -27,7 +27,13 @@ use std::ffi::CStr;
 /// MSG_DONTWAIT and MSG_MORE (ignored) those of send; sendto gives -EISCONN; usocket_dup is
 /// -EOPNOTSUPP. shutdown(SHUT_WR) sends close_notify, and so does usocket_close. The end of the
 /// connection without the peer's close_notify is USOCKET_ETLS_TRUNCATED, from every recv that
-/// finds nothing more. An error of TLS is final: every later call gives it again.
+/// finds nothing more. A USOCKET_ETLS_ error ends the session: every later call gives it again,
+/// once what was decrypted before it has been received.
+///
+/// A peer that sends 128 KiB without a byte of data in them (tickets, key updates, empty records) gets
+/// USOCKET_ETLS_FLOOD. After a fork the first process that uses the session keeps it; in the other every
+/// call is USOCKET_ETLS_FORKED. While a verify callback runs, other threads wait for the session within
+/// their own time; the callback itself gets -EDEADLK from what would wait for its own handshake.
 ///
 /// Returns: 0.
 /// Errors: USOCKET_ETLS_NAME_REQUIRED, USOCKET_ETLS_BAD_NAME, USOCKET_ETLS_NO_CERT,
@@ -60,7 +66,8 @@ pub unsafe extern "C" fn usocket_tls_wrap(
 /// Returns: 0 when it is complete.
 /// Errors: -EAGAIN (non-blocking: usocket_tls_wants says what to poll for, and usocket_poll knows
 /// by itself), -ETIMEDOUT, USOCKET_ETLS_... with the sentence at usocket_error_detail, -ECONNRESET,
-/// -EINTR (event hook), -EBADF (also: closed meanwhile), USOCKET_ETLS_NOT_WRAPPED.
+/// -EINTR (event hook), -EDEADLK (from its own verify callback), -EBADF (also: closed meanwhile),
+/// USOCKET_ETLS_NOT_WRAPPED.
 /// Blocks: as the socket's mode has it.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -69,20 +76,39 @@ pub extern "C" fn usocket_tls_handshake(s: usocket_t) -> i32 {
     on_stream(s, |s| tls_only!(s => s.tls().and_then(|(tls, io)| tls.handshake(io)).map(|()| 0)))
 }
 
-/// How many received bytes are decrypted and can be had without a system call.
+/// Ends TLS on both sides and keeps the connection, as FTP's CCC and the end of STARTTLS do: sends
+/// close_notify, waits for the peer's, and lets the handle go on as a plain stream. What the peer
+/// sent behind its close_notify is the first that is received then. TCP's halves stay open, and the
+/// handle cannot be wrapped again; on a handle of usocket_tls_create, feed and drain go on, plain.
 ///
-/// Returns: the number.
+/// Returns: 0; also when it was done before.
+/// Errors: -EBUSY while data of the session has not been received (receive it, then try again),
+/// -EAGAIN (non-blocking), -ETIMEDOUT, USOCKET_ETLS_TRUNCATED when the connection ends instead, those of
+/// usocket_tls_handshake.
+/// Blocks: as the socket's mode has it.
+/// Threads: any, but nobody else is to use the handle meanwhile: what they send may be either.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_unwrap(s: usocket_t) -> i32 {
+    on_stream(s, |s| tls_only!(s => s.tls().and_then(|(tls, io)| tls.unwrap(io)).map(|()| 0)))
+}
+
+/// How many received bytes can be had without a system call. Where 0 is returned, waiting for the
+/// descriptor (usocket_fileno) loses nothing.
+///
+/// Returns: the number, or less of it: 0 only when there are none.
 /// Errors: USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_pending(s: usocket_t) -> i64 {
-    on_stream(s, |s| tls_only!(s => Ok(s.tls()?.0.pending() as i64)))
+    on_stream(s, |s| tls_only!(s => s.tls().map(|(tls, io)| tls.pending(io) as i64)))
 }
 
 /// What the session waits for: POLLIN or POLLOUT or both, to be polled on the descriptor
-/// (usocket_fileno) by a caller that has a poll of its own; 0 while data is decrypted and waiting.
+/// (usocket_fileno) by a caller that has a poll of its own; 0 while there is something to be received
+/// without waiting: data, the end, or an error.
 /// In the handshake it may be POLLOUT for a receiver, and the other way round.
 ///
 /// Returns: the events.
@@ -92,7 +118,7 @@ pub extern "C" fn usocket_tls_pending(s: usocket_t) -> i64 {
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_wants(s: usocket_t) -> i32 {
-    on_stream(s, |s| tls_only!(s => Ok(i32::from(s.tls()?.0.wants()))))
+    on_stream(s, |s| tls_only!(s => s.tls().map(|(tls, io)| i32::from(tls.wants(io)))))
 }
 
 /// The agreed version: USOCKET_TLS_1_2 or USOCKET_TLS_1_3.

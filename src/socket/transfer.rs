@@ -188,6 +188,11 @@ impl Socket {
         self.late_of(incoming).store(e.code(), Ordering::Relaxed);
     }
 
+    /// Whether that error is kept for the next call that receives.
+    pub(crate) fn late_is(&self, code: i32) -> bool {
+        self.late_of(true).load(Ordering::Relaxed) == code
+    }
+
     /// Reports the error kept for that direction, once.
     pub(crate) fn late(&self, incoming: bool) -> Result<()> {
         let late = self.late_of(incoming);

@@ -54,6 +54,23 @@ pub fn find_byte(byte: u8, bytes: &[std::mem::MaybeUninit<u8>]) -> Option<usize>
     if at.is_null() { None } else { Some(at as usize - base as usize) }
 }
 
+/// Puts bytes that were received at the front of others; false when there is no memory for it
+pub fn put_before(bytes: &[std::mem::MaybeUninit<u8>], others: &mut Vec<u8>) -> bool {
+    let (n, len) = (bytes.len(), others.len());
+    if others.try_reserve(n).is_err() {
+        return false;
+    }
+    // SAFETY: there is room for both, and the bytes have been written: callers pass only what was
+    // received.
+    unsafe {
+        let at = others.as_mut_ptr();
+        std::ptr::copy(at, at.add(n), len);
+        std::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), at, n);
+        others.set_len(n + len);
+    }
+    true
+}
+
 /// memcpy(3) into the front of `to`, as far as there is room
 #[inline]
 pub fn copy_into(from: &[u8], to: &mut [std::mem::MaybeUninit<u8>]) {

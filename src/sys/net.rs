@@ -126,6 +126,12 @@ pub fn widen_send_room(fd: BorrowedFd<'_>, more: usize) -> io::Result<()> {
     setsockopt(fd, libc::SOL_SOCKET, libc::SO_SNDBUF, &half.to_ne_bytes())
 }
 
+/// shutdown(2) of the sending half
+pub fn shut_out(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no pointers.
+    cvt(unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) }).map(drop)
+}
+
 /// getsockname(2)
 pub fn getsockname(fd: BorrowedFd<'_>) -> io::Result<Addr> {
     let fd = fd.as_raw_fd();

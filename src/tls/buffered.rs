@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::error::causes::USOCKET_ETLS_TRUNCATED;
 use crate::error::{Error, Result};
 use crate::sys::fork::Lock;
 use crate::tls::context::Context;
@@ -194,18 +195,19 @@ impl Buffered {
 
     /// As `Socket::write`.
     pub fn write(&self, buf: &[u8]) -> Result<usize> {
-        self.gather(buf.len(), |done| self.send(&buf[done..], 0))
+        self.gather(buf.len(), |done| self.send(&buf[done..], 0)).map(|(n, _)| n)
     }
 
     /// As `Socket::read`.
     pub fn read(&self, buf: &mut [MaybeUninit<u8>]) -> Result<usize> {
-        self.gather(buf.len(), |done| self.recv(&mut buf[done..], 0))
+        let (n, e) = self.gather(buf.len(), |done| self.recv(&mut buf[done..], 0))?;
+        self.not_cut_off(&buf[..n], e)
     }
 
     /// As `Socket::readline`.
     pub fn readline(&self, buf: &mut [MaybeUninit<u8>]) -> Result<usize> {
         let mut ended = false;
-        self.gather(buf.len(), |done| {
+        let (n, e) = self.gather(buf.len(), |done| {
             if ended {
                 return Ok(0);
             }
@@ -217,22 +219,35 @@ impl Buffered {
                 0 => Ok(0),
                 take => self.recv(&mut ahead[..take], 0),
             }
-        })
+        })?;
+        self.not_cut_off(&buf[..n], e)
+    }
+
+    /// As of a socket: that the stream was cut off is said before its last bytes are given.
+    fn not_cut_off(&self, got: &[MaybeUninit<u8>], e: Option<Error>) -> Result<usize> {
+        match e {
+            Some(e) if e.code() == USOCKET_ETLS_TRUNCATED && self.session.put_back(got) => Err(e),
+            _ => Ok(got.len()),
+        }
     }
 
     /// Until all is done, or the end; a part is a result, and what stopped it is the next call's: an
     /// error of TLS is said again by each.
-    fn gather(&self, want: usize, mut step: impl FnMut(usize) -> Result<usize>) -> Result<usize> {
+    fn gather(
+        &self,
+        want: usize,
+        mut step: impl FnMut(usize) -> Result<usize>,
+    ) -> Result<(usize, Option<Error>)> {
         let mut done = 0;
         while done < want {
             match step(done) {
                 Ok(0) => break,
                 Ok(n) => done += n,
                 Err(e) if done == 0 => return Err(e),
-                Err(_) => break,
+                Err(e) => return Ok((done, Some(e))),
             }
         }
-        Ok(done)
+        Ok((done, None))
     }
 
     /// As `Socket::shutdown`, of which there is no more than the goodbye.

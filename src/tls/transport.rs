@@ -73,6 +73,24 @@ impl dyn Transport + '_ {
         }
     }
 
+    /// Takes what arrives until the peer has had time to read what it was told: it may have sent much
+    /// before, and a reset would overtake the alert.
+    pub fn linger(&self) {
+        const PATIENCE_US: i64 = 250_000;
+        const MOST: usize = 1 << 20;
+        let (mut piece, mut seen) = ([0; 4096], 0);
+        let mut deadline = Deadline::after_us(PATIENCE_US);
+        if !self.fd().is_some_and(|fd| net::shut_out(fd).is_ok()) {
+            return;
+        }
+        while seen < MOST && self.wait(libc::POLLIN, &mut deadline).is_ok() {
+            match self.recv(&mut piece, libc::MSG_DONTWAIT) {
+                Ok(n) if n > 0 => seen += n,
+                _ => return,
+            }
+        }
+    }
+
     /// Tells the kernel that somebody wants to send: who has asked for edges gets one.
     pub fn want_room(&self) {
         let _ = self.wait(libc::POLLOUT, &mut Deadline::after_us(0));

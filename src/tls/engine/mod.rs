@@ -79,6 +79,12 @@ pub struct Engine {
     eof: bool,
     peer_closed: bool,
     said_bye: bool,
+    /// TLS has ended on both sides; what comes now is plain.
+    bare: bool,
+    /// It was said that the stream was cut off, before its last bytes were given.
+    told_cut: bool,
+    /// The handshake failed here, and the peer was told why.
+    refused: bool,
     /// Something has come from the peer or gone to it.
     spoken: bool,
     /// The last receiving found nothing at first: the next need not try before it waits.
@@ -89,6 +95,8 @@ pub struct Engine {
     unlooked: usize,
     /// How much the kernel is sure to take: see `room`.
     room: usize,
+    /// A send was refused for want of it.
+    full: bool,
     /// What the handshake waits for.
     want: i16,
     /// What pollers know.
@@ -123,10 +131,14 @@ impl Engine {
             eof: false,
             peer_closed: false,
             said_bye: false,
+            bare: false,
+            told_cut: false,
+            refused: false,
             spoken: false,
             dry: false,
             barren: 0,
             room: 0,
+            full: false,
             unlooked: 0,
             want: if client { libc::POLLOUT } else { libc::POLLIN },
             told: 0,
@@ -177,7 +189,17 @@ impl Engine {
 
     /// Whether the peer has said that it sends nothing more.
     pub fn ended(&self) -> bool {
-        self.peer_closed || self.eof
+        self.peer_closed && !self.bare || self.eof
+    }
+
+    /// Whether TLS has ended on both sides, and what comes now is plain.
+    pub fn bare(&self) -> bool {
+        self.bare
+    }
+
+    /// Whether the handshake failed here, and the peer was told why.
+    pub fn refused(&self) -> bool {
+        self.refused
     }
 
     /// The alert that ended it.
@@ -185,9 +207,9 @@ impl Engine {
         self.alert
     }
 
-    /// How many bytes are decrypted and waiting.
+    /// How many bytes are decrypted and waiting; or plain, on a connection that is no longer TLS.
     pub fn pending(&self) -> usize {
-        self.plain.len() - self.taken
+        self.plain.len() - self.taken + if self.bare { self.input.len() } else { 0 }
     }
 
     /// How much storage its buffers hold.
@@ -257,6 +279,7 @@ impl Engine {
             }
             if self.complete {
                 self.input.settle();
+                self.ask_for_room(io);
                 return Ok(Step::Done(()));
             }
             if self.peer_closed {
@@ -284,8 +307,9 @@ impl Engine {
     /// What it waits for: in the handshake what that needs, later for data.
     pub fn wants(&self) -> i16 {
         match () {
+            () if self.has_news() => 0,
             () if !self.complete => self.want,
-            () if self.output.is_empty() => libc::POLLIN,
+            () if self.output.is_empty() && !self.full => libc::POLLIN,
             () => libc::POLLIN | libc::POLLOUT,
         }
     }
@@ -407,6 +431,7 @@ impl Engine {
         }
         failure::mend_alert(&cause, self.output.filled());
         if !self.output.is_empty() && self.owner.settled() {
+            self.refused = !self.complete;
             let _ = io.send_now(self.output.filled());
         }
         self.output = Buffer::default();

@@ -36,6 +36,21 @@ fn affordable(room: usize) -> usize {
 }
 
 impl Engine {
+    /// Asks once for many sends to come, where they will want to know.
+    pub(super) fn ask_for_room(&mut self, io: &dyn Transport) {
+        if io.timeout_us() >= 0 {
+            self.room = io.room().map_or(0, |room| room.saturating_sub(KEPT));
+        }
+    }
+
+    /// Whether who was refused still has to wait.
+    pub fn look_for_room(&mut self, io: &dyn Transport) {
+        let room = |room: usize| affordable(room.saturating_sub(KEPT)) > 0;
+        if self.full {
+            self.full = !io.room().is_none_or(room);
+        }
+    }
+
     /// How many of `want` bytes may be sealed now, which are then taken to be sent.
     pub(super) fn afford(&mut self, io: &dyn Transport, want: usize) -> usize {
         let want = want.min(PLAIN_OUT);
@@ -46,6 +61,7 @@ impl Engine {
             }
         }
         let n = want.min(affordable(self.room));
+        self.full = false;
         // The first packet may be begun whatever it adds; the next send comes after that.
         self.room = self.room.saturating_sub(cost(sealed(n)) + OVERHEAD);
         n

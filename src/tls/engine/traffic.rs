@@ -25,6 +25,9 @@ impl Engine {
         peek: bool,
         ask: bool,
     ) -> Result<Step<usize>> {
+        if self.bare {
+            return self.recv_bare(io, to, peek, ask);
+        }
         if !ask && self.idle() {
             return Ok(Step::Wait(libc::POLLIN));
         }
@@ -73,6 +76,9 @@ impl Engine {
         from: &[u8],
         sure: bool,
     ) -> Result<Step<usize>> {
+        if self.bare {
+            return self.send_bare(io, from);
+        }
         self.check()?;
         if let Some(e) = self.unsendable {
             return Err(e);
@@ -87,6 +93,7 @@ impl Engine {
         if !sure {
             self.room = 0;
         } else if most == 0 && !from.is_empty() {
+            self.full = true;
             io.want_room();
             return Ok(self.wait(libc::POLLOUT));
         }
@@ -108,6 +115,88 @@ impl Engine {
             self.said_bye = true;
         }
         Ok(if self.flush(config, io)? { Step::Done(()) } else { self.wait(libc::POLLOUT) })
+    }
+
+    /// Ends TLS, so that what follows is plain: says goodbye, and waits for the peer's.
+    ///
+    /// # Errors
+    /// EBUSY while there is data to be received first, `USOCKET_ETLS_TRUNCATED`.
+    pub fn unwrap(&mut self, config: &Config, io: &dyn Transport) -> Result<Step<()>> {
+        self.check()?;
+        if let Some(e) = self.unsendable {
+            return Err(e);
+        }
+        if let Step::Wait(events) = self.bye(config, io)? {
+            return Ok(Step::Wait(events));
+        }
+        loop {
+            if self.decrypt(config, io, &mut [])? > 0 || self.pending() > 0 {
+                return Err(Error::os(libc::EBUSY));
+            }
+            if self.peer_closed {
+                self.bare = true;
+                self.input.settle();
+                return Ok(Step::Done(()));
+            }
+            match self.fill(io, true) {
+                Ok(Some(0)) => return Err(Error::tls(USOCKET_ETLS_TRUNCATED)),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(self.wait(libc::POLLIN)),
+                Err(e) => return Err(self.receive_failed(io, e)),
+            }
+        }
+    }
+
+    /// What came behind the peer's goodbye, and then what the transport has.
+    fn recv_bare(
+        &mut self,
+        io: &dyn Transport,
+        to: &mut [MaybeUninit<u8>],
+        peek: bool,
+        ask: bool,
+    ) -> Result<Step<usize>> {
+        loop {
+            if !self.input.is_empty() {
+                let n = self.input.len().min(to.len());
+                crate::sys::copy_into(&self.input.filled()[..n], to);
+                self.input.consume(if peek { 0 } else { n });
+                self.input.settle();
+                return Ok(Step::Done(n));
+            }
+            match self.fill(io, ask) {
+                Ok(Some(0)) => return Ok(Step::Done(0)),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(self.wait(libc::POLLIN)),
+                Err(e) => return Err(self.receive_failed(io, e)),
+            }
+        }
+    }
+
+    fn send_bare(&mut self, io: &dyn Transport, from: &[u8]) -> Result<Step<usize>> {
+        match io.send_now(from) {
+            Ok(n) => Ok(Step::Done(n)),
+            Err(e) if e.raw_os_error() == Some(libc::EAGAIN) => Ok(self.wait(libc::POLLOUT)),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// How many bytes can be had without the kernel, of which some may have to be decrypted first.
+    pub fn at_hand(&mut self, config: &Config, io: &dyn Transport) -> usize {
+        if self.complete && !self.bare && self.pending() == 0 && !self.input.is_empty() {
+            // Its error, if any, is the receiver's to be told.
+            let _ = self.decrypt(config, io, &mut []);
+            self.input.settle();
+        }
+        self.pending()
+    }
+
+    /// Takes bytes back that were given out, behind which the stream was cut off; once.
+    pub fn put_back(&mut self, bytes: &[MaybeUninit<u8>]) -> bool {
+        if std::mem::replace(&mut self.told_cut, true) {
+            return false;
+        }
+        self.plain.drain(..std::mem::take(&mut self.taken));
+        crate::sys::put_before(bytes, &mut self.plain)
     }
 
     /// Whether only input can get a receiver any further.

@@ -192,11 +192,15 @@ impl Session {
             said = engine.flushing(&self.config, s);
         }
         let alone = self.waiting.load(Ordering::Relaxed) == 0;
+        let (ended, refused) = (engine.ended() || engine.bare(), engine.refused());
         // What another thread waits for is its to take, up to the end.
-        if alone && !engine.ended() {
+        if alone && !ended && !(refused && s.timeout_us() != 0) {
             s.discard_input();
         }
         drop(engine);
+        if alone && !ended && refused && s.timeout_us() != 0 {
+            s.linger();
+        }
         if matches!(said, Ok(Step::Wait(_))) && s.timeout_us() != 0 && alone {
             let time = if s.timeout_us() < 0 { PATIENCE_US } else { s.timeout_us() };
             let _ = self.flush_now(s, &mut Deadline::after_us(time));
@@ -209,7 +213,9 @@ impl Session {
         let Some(engine) = self.engine.look() else { return events };
         match events & BOTH {
             0 => events,
-            _ if !engine.complete() => events & !BOTH | engine.wants() & BOTH,
+            _ if !engine.complete() && engine.fatal().is_none() => {
+                events & !BOTH | engine.wants() & BOTH
+            }
             _ if engine.flushed() => events,
             _ => events | libc::POLLOUT,
         }
@@ -241,15 +247,33 @@ impl Session {
         rest | events & BOTH | libc::POLLERR
     }
 
-    /// How many decrypted bytes wait.
-    pub fn pending(&self) -> usize {
-        self.engine.look().map_or(0, |engine| engine.pending())
+    /// How many received bytes can be had without the kernel.
+    pub fn pending(&self, s: &dyn Transport) -> usize {
+        let Some(mut engine) = self.engine.look() else { return 0 };
+        let n = engine.at_hand(&self.config, s);
+        self.leave(s, engine);
+        n
     }
 
     /// What it waits for; see `usocket_tls_wants`.
-    pub fn wants(&self) -> i16 {
-        let Some(engine) = self.engine.look() else { return libc::POLLIN };
-        if engine.pending() > 0 { 0 } else { engine.wants() }
+    pub fn wants(&self, s: &dyn Transport) -> i16 {
+        let Some(mut engine) = self.engine.look() else { return libc::POLLIN };
+        engine.at_hand(&self.config, s);
+        engine.look_for_room(s);
+        let wants = engine.wants();
+        self.leave(s, engine);
+        wants
+    }
+
+    /// Ends TLS on both sides; the connection goes on, plain.
+    pub fn unwrap(&self, s: &dyn Transport) -> Result<()> {
+        self.run(s, 0, &mut s.deadline(), |e, io, _| e.unwrap(&self.config, io))
+    }
+
+    /// Takes bytes back that a call has received, because the stream was cut off behind them and that
+    /// is to be said first; false when it was said.
+    pub fn put_back(&self, bytes: &[MaybeUninit<u8>]) -> bool {
+        self.engine.look().is_some_and(|mut engine| engine.put_back(bytes))
     }
 
     /// The sentence of what ended it; empty when nothing did.

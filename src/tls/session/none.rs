@@ -23,6 +23,9 @@ impl Session {
     pub fn send(&self, _: &dyn Transport, _: &[u8], _: i32, _: &mut Deadline) -> Result<usize> {
         match *self {}
     }
+    pub fn put_back(&self, _: &[MaybeUninit<u8>]) -> bool {
+        match *self {}
+    }
     pub fn flush(&self, _: &dyn Transport, _: &mut Deadline) -> Result<()> {
         match *self {}
     }

@@ -185,7 +185,7 @@ impl Session {
     /// Lets go of the engine, and tells pollers if their answer may have changed: they see only what
     /// the kernel sees.
     #[inline]
-    fn leave(&self, s: &dyn Transport, mut engine: Guard<'_, Engine>) {
+    pub(super) fn leave(&self, s: &dyn Transport, mut engine: Guard<'_, Engine>) {
         let changed = engine.outlook_changed();
         if changed {
             self.unsent.store(!engine.flushed(), Ordering::Relaxed);

@@ -1,8 +1,13 @@
-//! What a send has counted arrives, and so does the goodbye, whatever the mode and the buffers.
+//! The end: what a send has counted arrives, and so does the goodbye, whatever the mode and the
+//! buffers; what comes behind it; what an end without it looks like.
 
 use std::time::{Duration, Instant};
 
+use rustls::version::TLS13;
+
+use super::forge::{Forger, with_peer};
 use super::support::*;
+use crate::error::causes::*;
 use crate::object;
 use crate::socket::Socket;
 
@@ -88,6 +93,9 @@ fn small_sends_fill_it_to_the_brim_and_the_goodbye_has_room() {
             while let Ok(n) = on(h, |s| s.send(&block, libc::MSG_DONTWAIT)) {
                 sent += n;
             }
+            // Who was refused is told what to wait for, until there is room.
+            let wants = || on(h, |s| s.tls().unwrap().wants(s));
+            assert_eq!(wants(), libc::POLLIN | libc::POLLOUT);
             // Whenever poll says that there is room, there is.
             on(h, |s| s.settimeout(0)).unwrap();
             for _ in 0..5 {
@@ -95,6 +103,7 @@ fn small_sends_fill_it_to_the_brim_and_the_goodbye_has_room() {
                 assert!(got > 0 && got <= sent);
                 sent -= got;
                 if polled(h, libc::POLLOUT, 20_000) != 0 {
+                    assert_eq!(wants(), libc::POLLIN);
                     sent += on(h, |s| s.send(&block, 0)).unwrap();
                 }
             }
@@ -153,5 +162,118 @@ fn a_goodbye_after_a_blocking_send_that_left_no_room() {
         }
         object::close(h).unwrap();
         assert_eq!(rest(&b), sent);
+    }
+}
+
+fn forger() -> (Socket, Forger) {
+    let (ours, mut peer) = with_peer(true, pair(), &[&TLS13]);
+    peer.shake(&ours);
+    (ours, peer.forge())
+}
+
+#[test]
+fn what_is_behind_the_goodbye_is_plain() {
+    use std::io::{Read, Write};
+    for mode in [-1, 5_000_000] {
+        let (ours, mut forger) = forger();
+        ours.settimeout(mode).unwrap();
+        let session = ours.tls().unwrap();
+        // Data first: it belongs to the session.
+        let data = forger.data(b"secret");
+        forger.send(&data);
+        assert_eq!(session.unwrap(&ours).unwrap_err().code(), -libc::EBUSY);
+        assert_eq!(recv(&ours, 100).unwrap(), b"secret");
+        let bytes = [forger.close_notify(), b"220 plain\n".to_vec()].concat();
+        forger.send(&bytes);
+        session.unwrap(&ours).unwrap();
+        assert_eq!(session.pending(&ours), 10);
+        assert_eq!(session.wants(&ours), 0);
+        assert_eq!(readline(&ours, 100).unwrap(), b"220 plain\n");
+        assert_eq!(session.unwrap(&ours), Ok(()));
+        // It goes on, both ways, and poll knows.
+        let h = object::insert(ours).unwrap();
+        assert_eq!(polled(h, libc::POLLIN, 20_000), 0);
+        forger.wire.write_all(b"more").unwrap();
+        assert_eq!(polled(h, libc::POLLIN, 1_000_000), libc::POLLIN);
+        assert_eq!(on(h, |s| recv(s, 100)).unwrap(), b"more");
+        let much = vec![9; 1 << 20];
+        std::thread::scope(|scope| {
+            scope.spawn(|| on(h, |s| s.sendall(&much, 0)).unwrap());
+            let mut goodbye = [0; 24];
+            forger.wire.read_exact(&mut goodbye).unwrap();
+            let mut got = vec![0; much.len()];
+            forger.wire.read_exact(&mut got).unwrap();
+            assert!(got == much);
+        });
+        drop(forger);
+        assert_eq!(on(h, |s| recv(s, 100)).unwrap(), b"");
+        object::close(h).unwrap();
+    }
+}
+
+#[test]
+fn a_stream_that_was_cut_off_says_so_before_its_last_bytes() {
+    for line in [false, true] {
+        let (ours, mut forger) = forger();
+        let bytes = [forger.data(b"half of "), forger.data(b"the truth")].concat();
+        forger.send(&bytes);
+        drop(forger);
+        let get = |n| if line { readline(&ours, n) } else { read(&ours, n) };
+        // What was asked for and is there is no end.
+        assert_eq!(get(4).unwrap(), b"half");
+        assert_eq!(get(100).unwrap_err().code(), USOCKET_ETLS_TRUNCATED);
+        assert_eq!(get(100).unwrap(), b" of the truth");
+        for _ in 0..3 {
+            assert_eq!(get(100).unwrap_err().code(), USOCKET_ETLS_TRUNCATED);
+        }
+    }
+}
+
+#[test]
+fn what_is_received_and_not_decrypted_is_pending() {
+    let (ours, mut forger) = forger();
+    let bytes = [forger.data(b"first"), forger.data(b"second"), forger.data(b"third")].concat();
+    forger.send(&bytes);
+    let session = ours.tls().unwrap();
+    for part in [&b"first"[..], b"second", b"third"] {
+        assert_eq!(recv(&ours, part.len()).unwrap(), part);
+        let more = part != b"third";
+        assert_eq!(session.pending(&ours) > 0, more);
+        assert_eq!(session.wants(&ours) == 0, more);
+    }
+    // Half a record is nothing, until its other half is there; a goodbye is something.
+    let bytes = forger.data(b"halves");
+    forger.send(&bytes[..10]);
+    assert!(ours.recv(&mut [std::mem::MaybeUninit::uninit()], libc::MSG_DONTWAIT).is_err());
+    assert_eq!((session.pending(&ours), session.wants(&ours)), (0, libc::POLLIN));
+    let goodbye = forger.close_notify();
+    forger.send(&[&bytes[10..], &goodbye].concat());
+    assert_eq!(recv(&ours, 6).unwrap(), b"halves");
+    assert_eq!((session.pending(&ours), session.wants(&ours)), (0, 0));
+    assert_eq!(recv(&ours, 6).unwrap(), b"");
+}
+
+#[test]
+fn who_is_refused_learns_why_although_it_was_sending() {
+    // A client without a certificate, which a server requires, and 200 kB in flight.
+    let ca = Ca::new("CA");
+    for _ in 0..10 {
+        let (client, server) = (client(), server(&ca.server()));
+        client.trust(ca.pem().as_bytes()).unwrap();
+        server.trust(ca.pem().as_bytes()).unwrap();
+        server.set_verify(2).unwrap();
+        let (a, b) = tcp();
+        wrap(&a, &client, Some(NAME));
+        wrap(&b, &server, None);
+        let h = object::insert(b).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let e = on(h, |s| s.tls().unwrap().handshake(s)).unwrap_err();
+                assert_eq!(e.code(), USOCKET_ETLS_CERT_REQUIRED);
+                object::close(h).unwrap();
+            });
+            let e = a.sendall(&[1; 200_000], 0).and_then(|()| recv(&a, 1).map(drop)).unwrap_err();
+            assert_eq!(e.code(), USOCKET_ETLS_ALERT - 116);
+        });
     }
 }

@@ -53,12 +53,12 @@ fn peek_pending_and_flags() {
     b.send(b"0123456789", 0).unwrap();
     let mut four = [MaybeUninit::new(0u8); 4];
     assert_eq!(a.recv(&mut four, libc::MSG_PEEK).unwrap(), 4);
-    assert_eq!(a.tls().unwrap().pending(), 10);
+    assert_eq!(a.tls().unwrap().pending(&a), 10);
     assert_eq!(recv(&a, 4).unwrap(), b"0123");
-    assert_eq!(a.tls().unwrap().pending(), 6);
-    assert_eq!(a.tls().unwrap().wants(), 0);
+    assert_eq!(a.tls().unwrap().pending(&a), 6);
+    assert_eq!(a.tls().unwrap().wants(&a), 0);
     assert_eq!(recv(&a, 100).unwrap(), b"456789");
-    assert_eq!(a.tls().unwrap().wants(), IN);
+    assert_eq!(a.tls().unwrap().wants(&a), IN);
     assert_eq!(a.recv(&mut four, libc::MSG_OOB).unwrap_err().code(), -libc::EOPNOTSUPP);
     assert_eq!(a.recv(&mut four, libc::MSG_DONTWAIT).unwrap_err().code(), -libc::EAGAIN);
     assert_eq!(a.send(b"x", libc::MSG_OOB).unwrap_err().code(), -libc::EOPNOTSUPP);

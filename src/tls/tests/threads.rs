@@ -492,7 +492,7 @@ fn a_slow_verify_callback_keeps_nobody_beyond_their_time() {
         let begun = Instant::now();
         on(ends.0, |s| {
             let tls = s.tls().unwrap();
-            assert_eq!((tls.pending(), tls.wants()), (0, IN));
+            assert_eq!((tls.pending(s), tls.wants(s)), (0, IN));
             assert!(s.recv(&mut [MaybeUninit::uninit()], libc::MSG_DONTWAIT).is_err());
             s.settimeout(100_000).unwrap();
             assert_eq!(recv(s, 1).unwrap_err().code(), -libc::ETIMEDOUT);
