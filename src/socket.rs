@@ -27,7 +27,7 @@ use crate::addr::Addr;
 use crate::error::causes::USOCKET_ETLS_NOT_WRAPPED;
 use crate::error::{Error, Result};
 use crate::numbers::USOCKET_IPPROTO_SEC as IPPROTO_SEC;
-use crate::sys::{net, process};
+use crate::sys::net;
 use crate::tls::session::Session;
 use crate::wait::{self, Deadline};
 use crate::watchers::Watchers;
@@ -103,8 +103,6 @@ impl Socket {
     }
 
     fn with(fd: OwnedFd, family: i32, kind: i32, proto: i32, timeout: i64) -> Socket {
-        // From now on forks are counted: see `keep_nonblocking`.
-        let _ = process::partings();
         let socket = Socket {
             fd,
             // The system has taken both: they are small.
