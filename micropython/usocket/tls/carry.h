@@ -10,6 +10,7 @@
 typedef struct _tls_stream_t {
     usk_socket_t tls; // first, so that cipher() and the like are a socket's
     mp_obj_t stream;  // MP_OBJ_NULL when closed
+    bool closing;
     usk_tls_context_t *context;
     // What the session waits for, if it is not what it was asked to do: MP_STREAM_POLL_ flags.
     uintptr_t wants;

@@ -102,9 +102,10 @@ static void say_goodbye(tls_stream_t *self) {
 
 static mp_uint_t shut(tls_stream_t *self, int *errcode) {
     mp_obj_t stream = self->stream;
-    if (stream == MP_OBJ_NULL) {
-        return 0; // closed before
+    if (stream == MP_OBJ_NULL || self->closing) {
+        return 0; // closed before, or within its own stream's methods
     }
+    self->closing = true;
     mp_obj_t volatile raised = MP_OBJ_NULL;
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
@@ -166,6 +167,7 @@ mp_obj_t usk_tls_stream_new(usk_tls_context_t *context, mp_obj_t stream, const c
     self->tls.late = self->tls.failed = 0;
     self->tls.hint = usk_tls_context_hint(context);
     self->stream = stream;
+    self->closing = false;
     self->context = context;
     self->wants = 0;
     self->header_len = self->record_left = 0;
