@@ -283,6 +283,13 @@ int stress_main(int argc, char **argv, const struct stress_case *cases, size_t n
 
 // --- numbers ---
 
+int scaled(int n, int least)
+{
+    const char *text = getenv("STRESS_SHARE");
+    int of = text ? n * atoi(text) / 100 : n;
+    return of > least ? of : least;
+}
+
 uint64_t stress_seed;
 
 uint64_t seed_from_environment(void)

@@ -82,6 +82,9 @@ int threads_alive(void);
 int64_t cpu_us(void); // of the process
 long memory_kb(void); // resident
 
+// STRESS_SHARE per cent of `n`, at least `least`.
+int scaled(int n, int least);
+
 // xorshift64*: from STRESS_SEED, or the clock, and said on stderr.
 extern uint64_t stress_seed;
 uint64_t seed_from_environment(void);

@@ -152,7 +152,7 @@ static void a_failed_connect_never_says_success(void)
     usocket_addr at = loopback(AF_INET, 0);
     OK(usocket_bind(bound, &at));
     OK(usocket_getsockname(bound, &at)); // bound, and not listening: refused
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < scaled(3000, 200); i++) {
         struct job j = {.s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0)), .to = at};
         OK(usocket_settimeout(j.s, 5 * SECOND));
         stop = false;
@@ -417,7 +417,7 @@ static void mode_and_descriptor_agree(void)
     OK(usocket_bind(l2, &none));
     OK(usocket_listen(l2, 1000));
     OK(usocket_getsockname(l2, &at));
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < scaled(2000, 200); i++) {
         struct job j = {.s = OK(usocket_socket(AF_UNIX, SOCK_STREAM, 0))};
         stop = false;
         pthread_t t = start(flips_modes, &j);
@@ -568,7 +568,7 @@ static void with_few_descriptors(void)
 {
     everything();
     int before = open_descriptors();
-    for (int room = 0; room < 14; room++) {
+    for (int room = 0; room < 14; room += 100 / scaled(100, 20)) {
         struct rlimit few = {(rlim_t)(3 + before + 40), 20000}, many = {20000, 20000};
         getrlimit(RLIMIT_NOFILE, &many);
         few.rlim_max = many.rlim_max;

@@ -241,7 +241,7 @@ static void forks_beside(void *(*run)(void *), int threads, int forks)
     shared_server = server_context();
     for (int i = 0; i < threads; i++)
         start(run, NULL);
-    for (int i = 0; i < forks; i++) {
+    for (int i = 0; i < scaled(forks, 10); i++) {
         sleep_us(rnd(&stress_seed) % 1500);
         child_within(everything, NULL, GENEROUS);
     }
@@ -266,7 +266,7 @@ static void forks_of_forks(void)
     shared_server = server_context();
     start(names_all_the_time, NULL);
     start(registrations_all_the_time, NULL);
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < scaled(50, 8); i++)
         child_within(grandchild, NULL, GENEROUS);
 }
 
@@ -583,7 +583,7 @@ static void forks_while_records_are_under_way(void)
     tls_pair(pair);
     struct use u = {pair[1], 0};
     pthread_t out = start(sends_all_the_time, &pair[0]), in = start(drains, &u);
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < scaled(60, 10); i++) {
         sleep_us(rnd(&stress_seed) % 3000);
         child_within(close_both, pair, GENEROUS);
     }

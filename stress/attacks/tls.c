@@ -62,7 +62,7 @@ static void *reads_bits(void *arg)
 static void polled_while_closed(bool by_poller)
 {
     usocket_tls_context_t c = client_context(), s = server_context();
-    for (int64_t until = now_us() + 8 * SECOND; now_us() < until;) {
+    for (int64_t until = now_us() + scaled(8000, 1000) * MS; now_us() < until;) {
         usocket_t pair[2];
         tls_pair_with(pair, c, s, "server.example");
         if (by_poller) {
@@ -407,7 +407,7 @@ static void *a_bit_of_all(void *arg)
 
 static void threads_on_one_session(void)
 {
-    for (int round = 0; round < 6; round++) {
+    for (int round = 0; round < scaled(6, 2); round++) {
         usocket_t pair[2];
         tls_pair(pair);
         OK(usocket_settimeout(pair[0], 50 * MS));

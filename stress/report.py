@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Writes docs/reliability.md from target/stress/results.json, and from found.md beside this script."""
+
+import json
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+
+HEAD = """# Reliability: what was tried to break the library
+
+Written by `stress/report.py` from the results of `make stress`; do not edit. What each tool does, and how
+a failure is run again by its seed, is in [stress/README.md](../stress/README.md).
+"""
+
+
+def row(tool):
+    tried = "; ".join(tool["tried"]) or f"{tool['passed'] + tool['failed']} attacks"
+    if "faults" in tried:
+        tried = tried.split(" faults")[0].split()[-1] + " faults"
+    tried = tried.split(":")[0]
+    found = "nothing" if not tool["failed"] else f"**{tool['failed']}**"
+    if tool["skipped"]:
+        found += f" ({tool['skipped']} skipped)"
+    return f"| {tool['name']} | {tool['what']} | {tried} | {tool['seconds']:.0f} s | {found} | {tool['seed']} |"
+
+
+def main():
+    path = sys.argv[1] if len(sys.argv) > 1 else f"{ROOT}/target/stress/results.json"
+    with open(path) as f:
+        record = json.load(f)
+    lines = [HEAD, f"## The last run\n\nCommit {record['commit']}, {record['date']}, {record['machine']}, "
+             f"{record['minutes']:g} minutes on two lanes.\n",
+             "| tool | what it does | tried | took | found | seed |", "|---|---|---|---|---|---|"]
+    lines += [row(t) for t in record["tools"]]
+    findings = [(t["name"], f) for t in record["tools"] for f in t["findings"]]
+    lines.append("\n## Found in it\n")
+    if findings:
+        lines += [f"- {name}: {f.removeprefix('BROKEN ')[:300]}" for name, f in findings]
+    else:
+        lines.append("Nothing.")
+    attacks = [line for t in record["tools"] for line in t.get("text", "").splitlines() if line.startswith(("held ", "BROKEN "))]
+    lines.append(f"\n## Each attack by name\n\n{sum(a.startswith('held') for a in attacks)} of {len(attacks)} held.\n")
+    lines += [f"- {'held' if a.startswith('held') else '**not held**'}: "
+              f"{(a.split(' ', 1)[1].rsplit(' (', 1)[0] if a.startswith('held') else a.split(' ', 1)[1][:200])}" for a in attacks]
+    found = os.path.join(HERE, "found.md")
+    if os.path.exists(found):
+        with open(found) as f:
+            lines.append("\n" + f.read().rstrip())
+    with open(f"{ROOT}/docs/reliability.md", "w") as f:
+        f.write("\n".join(lines) + "\n")
+
+
+main()
