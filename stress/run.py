@@ -36,15 +36,15 @@ def tools(short):
         return [sys.executable, "stress/faults/places.py", *what]
 
     # Of a quarter of an hour; what is timed is stretched or cut to what was asked for.
+    yield "handshake", [python, "stress/peer/handshake.py"], None, "each message of a handshake dropped, doubled, swapped, split, cut, lengthened"
     yield "fork", [f"{BUILT}/fork"], None, "forks at every moment; what a child does and its parent notices"
     yield "core", [f"{BUILT}/core"], None, "deadlines, closing, refused system calls, few descriptors, true answers"
     yield "names", [f"{BUILT}/names"], None, "name servers that are silent, late and wrong; connecting in a bad network"
     yield "tls", [f"{BUILT}/tls"], None, "TLS under threads, at its close, in what a context decides"
     yield "forged", [python, "stress/attacks/forged.py"], None, "peers that forge records and floods, both roles and versions"
     yield "trust", [python, "stress/attacks/trust.py"], None, "certificates and lists that must not be believed"
-    yield "handshake", [python, "stress/peer/handshake.py"], None, "each message of a handshake dropped, doubled, swapped, split, cut, lengthened"
-    yield "calls", places("calls"), 8 if short else 240, "every system call of a scenario fails in turn"
-    yield "memory", places("memory", *PLAIN), 4 if short else 60, "every allocation of the plain API fails in turn"
+    yield "calls", places("calls"), 10 if short else 240, "every system call of a scenario fails in turn"
+    yield "memory", places("memory", *PLAIN), 6 if short else 60, "every allocation of the plain API fails in turn"
     yield "memory-from", places("memory-from", *PLAIN), 3 if short else 60, "every allocation from the n-th on fails"
     yield "random", [f"{BUILT}/random"], 12 if short else 300, "every function with any arguments, four threads, signals, forks"
     yield "wire", [f"{BUILT}/wire"], 10 if short else 180, "a wire that damages, cuts, reorders and resets"
@@ -74,10 +74,12 @@ def run(name, command, seconds, share, seed, limit):
     environment = dict(os.environ, STRESS_SEED=str(seed), STRESS_SHARE=str(share))
     if seconds:
         environment["STRESS_SECONDS"] = str(max(2, round(seconds)))
+    if name == "handshake" and share < 100:
+        environment["STRESS_SHARE"] = "7"
     if name == "valgrind":
         environment.update(STRESS_FORKS="0", STRESS_SLOW="300")
     if name in ("calls", "memory", "memory-from"):
-        environment["STRESS_SHARE"] = "100" if not seconds or seconds > 30 else "6"
+        environment["STRESS_SHARE"] = "100" if not seconds or seconds > 30 else "30" if name != "calls" else "8"
     began = time.monotonic()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                errors="replace", start_new_session=True, cwd=ROOT, env=environment)
