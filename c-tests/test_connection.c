@@ -452,6 +452,68 @@ static void a_connection_under_way_is_given_up(void **state)
     close_hole();
 }
 
+static int stop_it(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+static void nothing(int signal)
+{
+    (void)signal;
+}
+
+static void a_signal_ends_the_wait_when_the_host_says_so(void **state)
+{
+    (void)state;
+    n_clients = full_listener(AF_INET, &hole, clients, 64);
+    char port[8];
+    strcpy(port, port_of(hole));
+    struct sigaction ignore = {.sa_handler = nothing}, was;
+    sigaction(SIGALRM, &ignore, &was);
+    OK(usocket_set_event_hook(stop_it, NULL));
+    // Again and again: one may come before the wait begins.
+    struct itimerval often = {{0, 20 * MS}, {0, 20 * MS}}, never = {{0, 0}, {0, 0}};
+    setitimer(ITIMER_REAL, &often, NULL);
+    GIVES(-EINTR, usocket_create_connection("127.0.0.1", port, -1, NULL));
+    usocket_connection_t c = usocket_connection_create("127.0.0.1", port, -1, NULL);
+    GIVES(-EINTR, usocket_connection_take(c, -1));
+    setitimer(ITIMER_REAL, &never, NULL);
+    OK(usocket_set_event_hook(NULL, NULL));
+    sigaction(SIGALRM, &was, NULL);
+    // It is under way still.
+    GIVES(-EAGAIN, usocket_connection_take(c, 0));
+    OK(usocket_close(c));
+    close_hole();
+}
+
+static void without_descriptors(void **state)
+{
+    (void)state;
+    usocket_t server = server_on("127.0.0.1", 0, 0);
+    char port[8];
+    strcpy(port, port_of(server));
+    int fill[1024], n = 0;
+    struct rlimit was, few = {.rlim_cur = 512, .rlim_max = 512};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    few.rlim_max = was.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    while (n < 1024 && (fill[n] = open("/dev/null", O_RDONLY)) >= 0)
+        n++;
+    usocket_addrinfo *list = NULL;
+    GIVES(-EMFILE, usocket_create_connection("127.0.0.1", port, GENEROUS, NULL));
+    GIVES(-EMFILE, usocket_connection_create("127.0.0.1", port, GENEROUS, NULL));
+    GIVES(-EMFILE, usocket_query_create("127.0.0.1", port, 0, 0, 0, 0));
+    // Not even the files are there that say whom to ask.
+    GIVES(-EMFILE, usocket_getaddrinfo("some.name.invalid", port, 0, 0, 0, 0, GENEROUS, &list));
+    assert_null(list);
+    while (n > 0)
+        close(fill[--n]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    OK(usocket_close(OK(usocket_create_connection("127.0.0.1", port, GENEROUS, NULL))));
+    OK(usocket_close(server));
+}
+
 static void many_connections_under_way(void **state)
 {
     (void)state;
@@ -494,6 +556,8 @@ int main(void)
         cmocka_unit_test(attempts_under_way_are_few),
         cmocka_unit_test(a_connection_under_way_is_polled),
         cmocka_unit_test(a_connection_under_way_is_given_up),
+        cmocka_unit_test(a_signal_ends_the_wait_when_the_host_says_so),
+        cmocka_unit_test(without_descriptors),
         cmocka_unit_test(many_connections_under_way),
         cmocka_unit_test(servers),
     };

@@ -79,7 +79,7 @@ fn is_files_and_dns(conf: &[u8]) -> bool {
         let mut before: &[u8] = b"";
         for word in words {
             let returns = word.eq_ignore_ascii_case(b"[NOTFOUND=return]");
-            if !minimal.contains(&word) && !(returns && minimal.contains(&before)) {
+            if !(minimal.contains(&word) || returns && minimal.contains(&before)) {
                 match expected.split_first() {
                     Some((first, rest)) if *first == word => expected = rest,
                     _ => return false,
