@@ -34,6 +34,7 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_tls_context_set_key_password(h, "x", 1));
     STALE(usocket_tls_context_clear_certs(h));
     STALE(usocket_tls_context_set_max_record(h, 0));
+    STALE(usocket_tls_context_set_alpn_required(h, 0));
     STALE(usocket_tls_context_add_ticket_key(h, bytes, 32));
     STALE(usocket_tls_context_set_alpn(h, "h2"));
     STALE(usocket_tls_context_set_versions(h, 0, 0));
@@ -141,6 +142,7 @@ static void bad_arguments_have_their_codes(void **state)
     BAD(-EFAULT, usocket_tls_context_set_key_password(c, NULL, 1));
     BAD(0, usocket_tls_context_clear_certs(c));
     BAD(-EINVAL, usocket_tls_context_set_max_record(c, INT32_MIN));
+    BAD(-EINVAL, usocket_tls_context_set_alpn_required(c, INT32_MIN));
     BAD(-EOPNOTSUPP, usocket_tls_context_add_ticket_key(c, bytes, 32));
     BAD(-EFAULT, usocket_tls_cert_text(NULL, 1, USOCKET_TLS_CERT_SUBJECT, buf, sizeof buf));
     BAD(USOCKET_ETLS_CERT_INVALID, usocket_tls_cert_text(NULL, 0, INT32_MIN, buf, sizeof buf));

@@ -1495,6 +1495,16 @@ int32_t usocket_tls_context_set_key_check(usocket_tls_context_t context, int32_t
 // Ownership: the text is copied.
 int32_t usocket_tls_context_set_alpn(usocket_tls_context_t context, const char *protocols);
 
+// Sets whether a server that has protocols (ALPN) refuses a client that offers only others, as at
+// first and as RFC 7301 asks: 1; or goes on without one: 0, as OpenSSL's servers do.
+//
+// Returns: 0.
+// Errors: -EINVAL for another number, -EBADF, -EOPNOTSUPP.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_set_alpn_required(usocket_tls_context_t context, int32_t required);
+
 // Sets the lowest and highest TLS version: USOCKET_TLS_1_2, USOCKET_TLS_1_3, or 0 for the
 // library's own (1.2 and 1.3).
 //

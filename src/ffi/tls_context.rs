@@ -160,6 +160,24 @@ pub unsafe extern "C" fn usocket_tls_context_set_alpn(
     })
 }
 
+/// Sets whether a server that has protocols (ALPN) refuses a client that offers only others, as at
+/// first and as RFC 7301 asks: 1; or goes on without one: 0, as OpenSSL's servers do.
+///
+/// Returns: 0.
+/// Errors: -EINVAL for another number, -EBADF, -EOPNOTSUPP.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_context_set_alpn_required(
+    context: usocket_tls_context_t,
+    required: i32,
+) -> i32 {
+    guard(
+        || tls_only!((context, required) => on_context(context, |c| c.set_alpn_required(required))),
+    )
+}
+
 /// Sets the lowest and highest TLS version: USOCKET_TLS_1_2, USOCKET_TLS_1_3, or 0 for the
 /// library's own (1.2 and 1.3).
 ///

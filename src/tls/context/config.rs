@@ -26,6 +26,8 @@ use crate::tls::verify::{Mode, Usage, Verifier};
 pub struct Config {
     /// rustls' own.
     pub side: Side,
+    /// A server's for clients that offer none of its protocols, where that is no error.
+    pub without_alpn: Option<Arc<ServerConfig>>,
     /// Who decided about the peer.
     pub verifier: Arc<Verifier>,
     /// Whether the peer is verified.
@@ -91,6 +93,7 @@ pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Confi
     let sessions = draft.sessions;
     // rustls counts a record's header, too.
     let max_fragment_size = draft.max_record.map(|n| n + 5);
+    let mut without_alpn = None;
     let side = match role {
         Role::Client => {
             let builder = ClientConfig::builder_with_details(provider, Arc::new(clock))
@@ -150,10 +153,15 @@ pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Confi
                     config.ticketer = tickets;
                 }
             }
+            if !draft.alpn_required && !config.alpn_protocols.is_empty() {
+                let mut without = config.clone();
+                without.alpn_protocols.clear();
+                without_alpn = Some(Arc::new(without));
+            }
             Side::Server(Arc::new(config))
         }
     };
-    Ok(Config { side, verifier, mode, check_name, own_clock: clock.0.is_some() })
+    Ok(Config { without_alpn, side, verifier, mode, check_name, own_clock: clock.0.is_some() })
 }
 
 /// The provider with the suites and groups that were asked for.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustls::SupportedCipherSuite;
 use zeroize::Zeroizing;
 
-use super::{Context, HIGHEST, LOWEST, Role, as_path, invalid};
+use super::{Context, HIGHEST, LOWEST, Role, as_path, flag, invalid};
 use crate::error::causes::*;
 use crate::error::{Error, Result};
 use crate::sys::env;
@@ -25,6 +25,11 @@ impl Context {
             list.map_or_else(Vec::new, |p| p.split(|b| *b == b',').map(<[u8]>::to_vec).collect());
         let bad = list.iter().any(|p| p.is_empty() || p.len() > 255);
         self.set(|d| &mut d.alpn, |_| if bad { Err(invalid()) } else { Ok(list) })
+    }
+
+    /// Whether a server refuses a client that offers none of its protocols.
+    pub fn set_alpn_required(&self, required: i32) -> Result<i32> {
+        self.set(|d| &mut d.alpn_required, |_| flag(required))
     }
 
     /// The lowest and highest version; 0 for the build's own.

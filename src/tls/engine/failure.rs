@@ -21,17 +21,6 @@ pub struct Setting {
     pub hello: Option<u16>,
 }
 
-/// The version a ClientHello at the beginning of the input is of, where it says no more than that.
-pub fn hello_version(input: &[u8]) -> Option<u16> {
-    match input {
-        // A handshake record, its version and length; the message, its length, its version.
-        [22, 3, _, _, _, 1, _, _, _, major, minor, ..] => {
-            Some(u16::from_be_bytes([*major, *minor]))
-        }
-        _ => None,
-    }
-}
-
 /// The alert that belongs to a cause where rustls queues another: it looks at a client's signature
 /// algorithms, which TLS 1.1 has not, before its version.
 pub fn mend_alert(cause: &Cause, output: &mut [u8]) {

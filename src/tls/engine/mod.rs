@@ -33,6 +33,7 @@ use failure::Setting;
 use owner::Owner;
 
 pub mod failure;
+mod hello;
 mod room;
 mod traffic;
 mod wire;
@@ -354,6 +355,19 @@ impl Engine {
         error
     }
 
+    /// Begins anew without protocols, where the client offers only others and that is no error. rustls
+    /// has read nothing yet of a ClientHello that lies here whole.
+    fn choose_protocols(&mut self, config: &Config) {
+        if let (Conn::Server(conn), Side::Server(server), Some(without)) =
+            (&mut self.conn, &config.side, &config.without_alpn)
+            && conn.protocol_version().is_none()
+            && hello::offers_only_others(self.input.filled(), &server.alpn_protocols)
+            && let Ok(anew) = UnbufferedServerConnection::new(without.clone())
+        {
+            **conn = anew;
+        }
+    }
+
     /// One turn of rustls' state machine; how many bytes went into `to`.
     fn turn(
         &mut self,
@@ -362,6 +376,9 @@ impl Engine {
         out: Out<'_>,
         to: &mut [MaybeUninit<u8>],
     ) -> Result<(Turn, usize)> {
+        if !self.complete {
+            self.choose_protocols(config);
+        }
         let (mut done, here) = (0, self.input.len());
         let mut barren = true;
         let plain = &mut self.plain;
@@ -373,7 +390,7 @@ impl Engine {
             plain.extend_from_slice(&bytes[fits..]);
         };
         let (input, output) = (&mut self.input, &mut self.output);
-        let hello = if self.complete { None } else { failure::hello_version(input.filled()) };
+        let hello = if self.complete { None } else { hello::version(input.filled()) };
         let turn = match &mut self.conn {
             Conn::Not => Ok(Turn::Idle),
             Conn::Client(c) => drive::turn(&mut ***c, input, output, out, &mut sink),

@@ -37,6 +37,37 @@ fn what_was_agreed() {
     assert_ne!(export(sa, b"EXPERIMENT", b"c").unwrap(), export(sa, b"EXPERIMENT", b"").unwrap());
 }
 
+/// A server may go on without a protocol where its client offers only others, also after a retry for
+/// another group.
+#[test]
+fn no_protocol_in_common_may_be_no_error() {
+    for &version in VERSIONS {
+        for (groups, retry) in [(c"X25519:secp256r1", false), (c"secp256r1", true)] {
+            let (client, server) = contexts();
+            client.set_versions(version, version).unwrap();
+            client.set_groups(Some(c"X25519:secp256r1")).unwrap();
+            server.set_groups(Some(groups)).unwrap();
+            server.set_alpn(Some(c"h2,http/1.1")).unwrap();
+            assert_eq!(server.set_alpn_required(2).unwrap_err().code(), -libc::EINVAL);
+            let agreed = |offered: Option<&std::ffi::CStr>| {
+                client.set_alpn(offered).unwrap();
+                let (a, b) = connected(&client, &server);
+                a.tls().unwrap().info(|i| i.alpn()) + &b.tls().unwrap().info(|i| i.alpn())
+            };
+            assert_eq!(agreed(Some(c"http/1.1")), "http/1.1http/1.1");
+            assert_eq!(agreed(None), "");
+            server.set_alpn_required(0).unwrap();
+            assert_eq!(agreed(Some(c"mqtt,x")), "", "{version:x} {retry}");
+            assert_eq!(agreed(Some(c"mqtt,h2")), "h2h2");
+            assert_eq!(agreed(None), "");
+            server.set_alpn_required(1).unwrap();
+            client.set_alpn(Some(c"mqtt")).unwrap();
+            let got = super::failures::outcome(&client, &server, Some(NAME));
+            assert_eq!(got[1].0, crate::error::causes::USOCKET_ETLS_NO_COMMON_ALPN);
+        }
+    }
+}
+
 #[test]
 fn keys_of_every_kind() {
     let ca = Ca::new("CA");

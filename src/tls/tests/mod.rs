@@ -10,6 +10,7 @@ mod failures;
 mod forge;
 mod hostile;
 mod peer;
+mod resumption;
 mod session;
 mod threads;
 mod trust;
