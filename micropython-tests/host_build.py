@@ -80,3 +80,31 @@ def test_a_room_uses_only_what_is_before_it():
                     used = os.path.relpath(os.path.join(folder, line.split('"')[1]), base).split("/")[0].split(".")[0]
                     if used in ROOMS:
                         assert ROOMS.index(used) <= ROOMS.index(room) and (room, used) not in BESIDE, f"{path}: {line}"
+
+
+MINIMAL = """
+import socket, select, ssl
+a, b = socket.socketpair()
+p = select.poll()
+p.register(b, select.POLLIN)
+a.send(b"x")
+print(len(p.poll(1000)), b.recv(1))
+s = socket.socket()
+s.close()
+try:
+    ssl.wrap_socket(s)
+except OSError as e:
+    print(e.args[0])
+"""
+
+
+def test_the_minimal_variant_by_a_symbolic_link():
+    """Without floats, threads, memoryviews; and the module's directory is a link to ours."""
+    modules = f"{HOME}/linked-modules"
+    os.makedirs(modules, exist_ok=True)
+    if not os.path.islink(f"{modules}/usocket"):
+        os.symlink(f"{TOP}/micropython/usocket", f"{modules}/usocket")
+    run("make", "-C", f"{source()}/ports/unix", "-j2", "VARIANT=minimal", f"BUILD={HOME}/build-minimal", "MICROPY_PY_BTREE=0",
+        f"USER_C_MODULES={modules}", "FROZEN_MANIFEST=", f"MPY_LIB_DIR={HOME}/no-lib")
+    r = subprocess.run([f"{HOME}/build-minimal/micropython", "-c", MINIMAL], capture_output=True, text=True, timeout=30)
+    assert r.stdout == "1 b'x'\n9\n", r.stdout + r.stderr

@@ -118,8 +118,8 @@ mp_obj_t usk_addr_new(const usocket_addr *addr) {
         if (family == AF_INET) {
             return mp_obj_new_tuple(2, items);
         }
-        items[2] = mp_obj_new_int_from_ll(usocket_addr_flowinfo(addr));
-        items[3] = mp_obj_new_int_from_ll(usocket_addr_scope_id(addr));
+        items[2] = mp_obj_new_int_from_uint((mp_uint_t)usocket_addr_flowinfo(addr));
+        items[3] = mp_obj_new_int_from_uint((mp_uint_t)usocket_addr_scope_id(addr));
         return mp_obj_new_tuple(4, items);
     }
     if (addr->len == 0) {
@@ -147,8 +147,8 @@ mp_obj_t usk_addr_parts(const usocket_addr *addr) {
         if (family == AF_INET) {
             return mp_obj_new_tuple(3, items);
         }
-        items[3] = mp_obj_new_int_from_ll(usocket_addr_flowinfo(addr));
-        items[4] = mp_obj_new_int_from_ll(usocket_addr_scope_id(addr));
+        items[3] = mp_obj_new_int_from_uint((mp_uint_t)usocket_addr_flowinfo(addr));
+        items[4] = mp_obj_new_int_from_uint((mp_uint_t)usocket_addr_scope_id(addr));
         return mp_obj_new_tuple(5, items);
     }
     size_t head = offsetof(struct sockaddr, sa_data);

@@ -78,7 +78,7 @@ static mp_obj_t socket_gettimeout(mp_obj_t self_in) {
     #if MICROPY_PY_BUILTINS_FLOAT
     return mp_obj_new_float((mp_float_t)us / MICROPY_FLOAT_CONST(1000000.));
     #else
-    return mp_obj_new_int_from_ll(us / 1000000);
+    return mp_obj_new_int((mp_int_t)MIN(us / 1000000, INT32_MAX));
     #endif
 }
 MP_DEFINE_CONST_FUN_OBJ_1(usk_socket_gettimeout_obj, socket_gettimeout);

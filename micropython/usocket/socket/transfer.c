@@ -20,7 +20,7 @@ static mp_obj_t socket_send(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
     mp_get_buffer_raise(args[0], &buf, MP_BUFFER_READ);
     int64_t r;
     USK_WAIT(r, usocket_send(self->s, buf.buf, buf.len, flags));
-    return mp_obj_new_int_from_ll(usk_socket_check(self, r));
+    return mp_obj_new_int((mp_int_t)usk_socket_check(self, r));
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_send_obj, 1, socket_send);
 
@@ -57,7 +57,7 @@ static mp_obj_t socket_sendto(size_t n_args, const mp_obj_t *pos_args, mp_map_t 
     mp_get_buffer_raise(args[0], &buf, MP_BUFFER_READ);
     int64_t r;
     USK_WAIT(r, usocket_sendto(self->s, buf.buf, buf.len, flags, &to));
-    return mp_obj_new_int_from_ll(usk_socket_check(self, r));
+    return mp_obj_new_int((mp_int_t)usk_socket_check(self, r));
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_sendto_obj, 1, socket_sendto);
 
@@ -121,7 +121,7 @@ static mp_obj_t receive_into(size_t n_args, const mp_obj_t *pos_args, mp_map_t *
         mp_raise_ValueError(MP_ERROR_TEXT("nbytes out of range"));
     }
     size_t len = n == 0 ? buf.len : (size_t)n;
-    return mp_obj_new_int_from_ll(receive(self, buf.buf, len, flags, from));
+    return mp_obj_new_int((mp_int_t)receive(self, buf.buf, len, flags, from));
 }
 
 // recv_into(buffer, nbytes=0, flags=0)

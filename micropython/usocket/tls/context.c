@@ -25,10 +25,14 @@ static int32_t verify(void *arg, const uint8_t *der, size_t len, int32_t depth) 
     }
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
-        // Of a copy: the callback may keep it.
+        // A copy: the callback may keep it.
+        #if MICROPY_PY_BUILTINS_MEMORYVIEW
         byte *copy = m_new(byte, len);
         memcpy(copy, der, len);
         mp_obj_t cert = mp_obj_new_memoryview('B', len, copy);
+        #else
+        mp_obj_t cert = mp_obj_new_bytes(der, len);
+        #endif
         verdict = (int32_t)mp_obj_get_int(mp_call_function_2(self->callback, cert, MP_OBJ_NEW_SMALL_INT(depth)));
         nlr_pop();
     } else if (call != NULL) {
