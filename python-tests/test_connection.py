@@ -175,3 +175,40 @@ def test_servers():
         usocket.create_server(("127.0.0.1", 0), dualstack_ipv6=True)
     with usocket.create_server(b"\0usocket-create-server", family=usocket.AF_UNIX) as s:
         assert s.family == usocket.AF_UNIX
+
+
+def test_ctrl_c_leaves_nothing_behind(black_hole):
+    # It left a thread and a descriptor, for as long as the attempt went on.
+    def interrupted():
+        with pytest.raises(KeyboardInterrupt):
+            usocket.create_connection(black_hole, GENEROUS)
+
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        before = None
+        for _ in range(4):
+            timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+            timer.start()
+            interrupted()
+            timer.join()
+            assert "usocket-connect" not in {t.name for t in threading.enumerate()}
+            # The library's own thread ends its part when it hears of it.
+            end = time.monotonic() + GENEROUS
+            while True:
+                count = len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+                if before is None or count <= before or time.monotonic() > end:
+                    break
+                time.sleep(0.05)
+            before = before or count
+            assert count <= before
+    finally:
+        signal.signal(signal.SIGINT, old)
+
+
+def test_no_thread_is_started_for_each_call(server):
+    usocket.create_connection(("127.0.0.1", port_of(server)), GENEROUS).close()
+    before = threading.active_count()
+    for _ in range(5):
+        usocket.create_connection(("127.0.0.1", port_of(server)), GENEROUS).close()
+    assert threading.active_count() == before

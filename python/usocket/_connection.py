@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 from ctypes import byref
-from errno import EINTR
 from operator import index
-from threading import Thread, current_thread, main_thread
-from time import monotonic
 from typing import Optional, Tuple, Union
 
 from ._address import AF_INET, AF_INET6, Address, encode
-from ._errors import int32
+from ._errors import check, int32
 from ._lib import lib
 from ._names import _host, _service
 from ._socket import BACKLOG, socket
-from ._wait import microseconds, timeout_us
+from ._wait import timeout_us, undisturbed
 
 REUSE_PORT, DUAL_STACK = 1, 2  # USOCKET_SERVER_REUSE_PORT, USOCKET_SERVER_DUAL_STACK
 
@@ -25,8 +21,9 @@ def create_connection(
     timeout: Optional[float] = None,
     source_address: Optional[Tuple[str, int]] = None,
 ) -> socket:
-    """Connects to `(host, port)` (or an IPv6 address with its flow and scope): all addresses of the host, IPv6 and IPv4 taking turns, a new
-    attempt every 250 ms or as soon as one fails; the first to connect wins (RFC 8305).
+    """Connects to `(host, port)` (or an IPv6 address with its flow and scope): all addresses of the
+    host, IPv6 and IPv4 taking turns, a new attempt every 250 ms or as soon as one fails; the first
+    to connect wins (RFC 8305).
 
     timeout: seconds for names and connecting together, and afterwards the socket's; None is none.
     source_address: what to connect from, an address of this machine.
@@ -45,51 +42,13 @@ def create_connection(
     if source_address is not None:
         family = AF_INET6 if ":" in str(source_address[0]) else AF_INET
         source = byref(encode(family, source_address))
-    attempt = _Attempt(name, _service(port), limit, source)
-    return _adopt(attempt.result())
-
-
-class _Attempt:
-    """One call of the library. The main thread must be free for signal handlers meanwhile, and
-    starting the attempts anew with each signal could go on for ever: so it lets another thread
-    make the call."""
-
-    def __init__(self, host, port, limit: int, source) -> None:
-        self._ask = (host, port, limit, source)
-        self._handle = 0
-        self._abandoned = False
-
-    def result(self) -> int:
-        if current_thread() is not main_thread():
-            self._call()
-            return self._handle
-        thread = Thread(target=self._in_thread, name="usocket-connect", daemon=True)
-        try:
-            thread.start()
-            thread.join()
-        except BaseException:
-            self._abandoned = True
-            if self._handle > 0:
-                lib.usocket_close(self._handle)
-            raise
-        return self._handle
-
-    def _in_thread(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        self._call()
-        if self._abandoned and self._handle > 0:
-            lib.usocket_close(self._handle)
-
-    def _call(self) -> None:
-        host, port, limit, source = self._ask
-        deadline = monotonic() + limit / 1e6
-        code = -EINTR
-        while code == -EINTR:
-            left = limit if limit < 0 else max(1, microseconds(deadline - monotonic()))
-            code = lib.usocket_create_connection(host, port, left, source)
-        if code > 0:
-            lib.usocket_settimeout(code, limit)
-        self._handle = code
+    # One attempt, however many signals come: the library goes on with it between them. An exception,
+    # such as Ctrl-C's, ends it.
+    attempt = check(lib.usocket_connection_create(name, _service(port), limit, source))
+    try:
+        return _adopt(undisturbed(lambda left: lib.usocket_connection_take(attempt, left), None))
+    finally:
+        lib.usocket_close(attempt)
 
 
 def create_server(
