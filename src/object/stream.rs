@@ -27,6 +27,13 @@ impl Object {
     pub fn stream(&self) -> Result<Stream<'_>> {
         match self {
             Object::Socket(s) => Ok(Stream::Socket(s)),
+            _ => self.other_stream(),
+        }
+    }
+
+    #[cold]
+    fn other_stream(&self) -> Result<Stream<'_>> {
+        match self {
             #[cfg(feature = "tls")]
             Object::TlsBuffered(s) => Ok(Stream::Buffered(s)),
             _ => Err(Error::os(libc::ENOTSOCK)),

@@ -32,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 static BIRTHS: AtomicU32 = AtomicU32::new(0);
 static PARTINGS: AtomicU32 = AtomicU32::new(0);
+static CHILDREN: AtomicU32 = AtomicU32::new(0);
 
 /// How often this process or an ancestor has come out of a fork as the child. What must not be
 /// shared with the parent compares this number.
@@ -45,6 +46,11 @@ pub fn forks() -> u32 {
 #[inline]
 pub fn partings() -> u32 {
     PARTINGS.load(Ordering::Relaxed)
+}
+
+/// How many children this very process has had by fork.
+pub fn children() -> u32 {
+    CHILDREN.load(Ordering::Relaxed)
 }
 
 // --- who is inside -------------------------------------------------------------------------------
@@ -455,6 +461,7 @@ extern "C" fn before() {
 
 extern "C" fn in_parent() {
     PARTINGS.fetch_add(1, Ordering::Relaxed);
+    CHILDREN.fetch_add(1, Ordering::Relaxed);
     if FORKING.fetch_sub(1, Ordering::SeqCst) == 1 {
         futex::wake_all(&FORKING);
     }
@@ -464,6 +471,7 @@ extern "C" fn child() {
     let old = forks() << ERA;
     BIRTHS.fetch_add(1, Ordering::Relaxed);
     PARTINGS.fetch_add(1, Ordering::Relaxed);
+    CHILDREN.store(0, Ordering::Relaxed);
     FORKING.store(0, Ordering::SeqCst);
     ME.with(|me| {
         for Shard(count) in &INSIDE {

@@ -45,12 +45,18 @@ impl Drop for Page {
     }
 }
 
-/// One of the words, for the one question that they are for: which process is the first to claim what
-/// it stands for.
-pub struct Word {
+/// Two of the words, for what stands in several processes after a fork: which of them is the first to
+/// claim it, and which is the last to leave it.
+pub struct Shared {
     page: Arc<Page>,
+    /// The claim; behind it the count of those that have left.
     at: usize,
+    /// Of the process that made it: [`fork::forks`], [`fork::children`] then.
+    made: (u32, u32),
 }
+
+/// What the process that made it adds to the count; the others are far fewer.
+const MAKER: u32 = 1 << 24;
 
 /// The page that new words are on.
 struct Current {
@@ -62,12 +68,12 @@ struct Current {
 
 static CURRENT: Lock<Option<Current>> = Lock::new(None);
 
-impl Word {
-    /// A word that is 0.
-    pub fn new() -> io::Result<Word> {
+impl Shared {
+    /// Claimed by nobody, left by nobody.
+    pub fn new() -> io::Result<Shared> {
         let lost = |_| io::Error::from_raw_os_error(libc::ENOTRECOVERABLE);
         let mut current = CURRENT.lock().map_err(lost)?;
-        let usable = |c: &&mut Current| c.used < WORDS && c.partings == fork::partings();
+        let usable = |c: &&mut Current| c.used + 1 < WORDS && c.partings == fork::partings();
         let current = match current.as_mut().filter(usable) {
             Some(_) => current.as_mut(),
             None => {
@@ -77,8 +83,8 @@ impl Word {
         };
         let Some(current) = current else { return Err(io::Error::from_raw_os_error(libc::ENOMEM)) };
         let at = current.used;
-        current.used += 1;
-        Ok(Word { page: current.page.clone(), at })
+        current.used += 2;
+        Ok(Shared { page: current.page.clone(), at, made: (fork::forks(), fork::children()) })
     }
 
     /// Claims it for this process, which saw it as `seen` last: what it is now. `None` when another
@@ -90,6 +96,19 @@ impl Word {
             words[self.at].compare_exchange(seen, mine, Ordering::AcqRel, Ordering::Relaxed);
         swapped.ok().map(|_| mine)
     }
+
+    /// This process has no more use for it. True when all others that have it, by fork, have said so:
+    /// each is some process's child, and each says how many it had. (One that ends without a word
+    /// leaves it undecided, for ever.)
+    pub fn leave(&self) -> bool {
+        let (forks, children) = self.made;
+        let more = match fork::forks() == forks {
+            true => MAKER.wrapping_sub(fork::children() - children),
+            false => 1u32.wrapping_sub(fork::children()),
+        };
+        let before = self.page.words()[self.at + 1].fetch_add(more, Ordering::AcqRel);
+        before.wrapping_add(more) == MAKER
+    }
 }
 
 #[cfg(test)]
@@ -99,7 +118,7 @@ mod tests {
 
     #[test]
     fn of_two_processes_one_has_the_claim() {
-        let words: Vec<_> = (0..2000).map(|_| Word::new().unwrap()).collect();
+        let words: Vec<_> = (0..2000).map(|_| Shared::new().unwrap()).collect();
         // SAFETY: the child makes no calls but of atomics, and ends.
         let child = unsafe { libc::fork() };
         let won = words.iter().filter(|w| w.claim(0).is_some()).count();
@@ -114,9 +133,57 @@ mod tests {
         let theirs = libc::WEXITSTATUS(status) as usize;
         assert!((2000 - won) / 8 == theirs, "{won} and {theirs} * 8");
         // What is claimed can be claimed again by who did.
-        let word = Word::new().unwrap();
+        let word = Shared::new().unwrap();
         let first = word.claim(0).unwrap();
         assert!(word.claim(0).is_none());
         assert!(word.claim(first).is_some());
+    }
+
+    /// Runs `body` in a forked child and waits for it; whether it said yes.
+    fn in_child(body: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the child makes no calls but of atomics and fork, and ends.
+        unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                libc::_exit(i32::from(body()));
+            }
+            let mut status = 0;
+            libc::waitpid(child, &mut status, 0);
+            libc::WEXITSTATUS(status) == 1
+        }
+    }
+
+    #[test]
+    fn the_last_to_leave_is_known() {
+        // In a process of its own: other tests fork too.
+        assert!(in_child(|| {
+            let alone = Shared::new().unwrap();
+            let mut right = alone.leave();
+            // A child that leaves before its child does, and both before the maker.
+            let first = Shared::new().unwrap();
+            right &= !in_child(|| {
+                let (mut read, write) = std::io::pipe().unwrap();
+                // SAFETY: as above.
+                let child = unsafe { libc::fork() };
+                if child == 0 {
+                    drop(write);
+                    let _ = std::io::Read::read(&mut read, &mut [0]);
+                    let last = first.leave();
+                    // SAFETY: ends the process.
+                    unsafe { libc::_exit(i32::from(last)) };
+                }
+                let last = first.leave();
+                drop(write);
+                let mut status = 0;
+                // SAFETY: a child of this process, and room for its status.
+                unsafe { libc::waitpid(child, &mut status, 0) };
+                last || libc::WEXITSTATUS(status) == 1
+            });
+            right &= first.leave();
+            // One that ends without a word leaves it undecided.
+            let silent = Shared::new().unwrap();
+            in_child(|| false);
+            right && !silent.leave()
+        }));
     }
 }

@@ -175,16 +175,19 @@ impl Buffered {
     }
 
     /// As `Socket::recv`.
+    #[cold]
     pub fn recv(&self, buf: &mut [MaybeUninit<u8>], flags: i32) -> Result<usize> {
         self.session.recv(&self.wire, buf, flags, &mut self.deadline())
     }
 
     /// As `Socket::send`.
+    #[cold]
     pub fn send(&self, buf: &[u8], flags: i32) -> Result<usize> {
         self.session.send(&self.wire, buf, flags, &mut self.deadline())
     }
 
     /// As `Socket::sendall`.
+    #[cold]
     pub fn sendall(&self, buf: &[u8], flags: i32) -> Result<()> {
         let mut done = 0;
         while done < buf.len() {
@@ -194,17 +197,20 @@ impl Buffered {
     }
 
     /// As `Socket::write`.
+    #[cold]
     pub fn write(&self, buf: &[u8]) -> Result<usize> {
         self.gather(buf.len(), |done| self.send(&buf[done..], 0)).map(|(n, _)| n)
     }
 
     /// As `Socket::read`.
+    #[cold]
     pub fn read(&self, buf: &mut [MaybeUninit<u8>]) -> Result<usize> {
         let (n, e) = self.gather(buf.len(), |done| self.recv(&mut buf[done..], 0))?;
         self.not_cut_off(&buf[..n], e)
     }
 
     /// As `Socket::readline`.
+    #[cold]
     pub fn readline(&self, buf: &mut [MaybeUninit<u8>]) -> Result<usize> {
         let mut ended = false;
         let (n, e) = self.gather(buf.len(), |done| {

@@ -7,7 +7,7 @@
 
 pub mod buffer;
 mod drive;
-mod owner;
+pub mod owner;
 pub mod receiver;
 
 use std::mem::MaybeUninit;
@@ -30,7 +30,7 @@ use crate::tls::material::keylog;
 use crate::tls::transport::Transport;
 use drive::{Out, Turn};
 use failure::Setting;
-use owner::Owner;
+use owner::{Leave, Owner};
 
 pub mod failure;
 mod hello;
@@ -167,10 +167,9 @@ impl Engine {
         Err(Error::tls(USOCKET_ETLS_FORKED))
     }
 
-    /// Whether this process, and no other, has used it since the last fork.
-    pub fn ours(&self) -> bool {
-        let lost = |c: &Cause| c.code == USOCKET_ETLS_FORKED;
-        self.owner.settled() && !self.fatal().is_some_and(lost)
+    /// What this process, which closes it, is to it.
+    pub fn leave(&mut self) -> Leave {
+        self.owner.leave()
     }
 
     /// Whether the handshake has begun.

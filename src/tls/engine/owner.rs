@@ -4,11 +4,21 @@
 
 use crate::error::Result;
 use crate::sys::fork;
-use crate::sys::shared::Word;
+use crate::sys::shared::Shared;
+
+/// What a process is to a connection that it closes.
+pub enum Leave {
+    /// Its owner: it says goodbye.
+    Owner,
+    /// The last that had it; another has said what was to be said.
+    Last,
+    /// None of these: others may go on with it.
+    Other,
+}
 
 /// This process's claim.
 pub struct Owner {
-    word: Word,
+    word: Shared,
     /// What the word was when this process, or its parent before the fork, claimed it last.
     seen: u32,
     /// [`fork::partings`] at that time: unless it has changed, nobody else can have claimed it.
@@ -21,13 +31,25 @@ impl Owner {
     /// # Errors
     /// ENOMEM
     pub fn new() -> Result<Owner> {
-        Ok(Owner { word: Word::new()?, seen: 0, partings: fork::partings() })
+        Ok(Owner { word: Shared::new()?, seen: 0, partings: fork::partings() })
     }
 
     /// Whether this process has used it since the last fork.
     #[inline]
     pub fn settled(&self) -> bool {
         self.partings == fork::partings()
+    }
+
+    /// This process closes it. It is the owner if it has used it since the last fork, or every other
+    /// process has closed it and none of them has used it.
+    pub fn leave(&mut self) -> Leave {
+        let last = self.word.leave();
+        match () {
+            () if self.settled() => Leave::Owner,
+            () if last && self.claim() => Leave::Owner,
+            () if last => Leave::Last,
+            () => Leave::Other,
+        }
     }
 
     /// Claims it after a fork; false when the other process has.

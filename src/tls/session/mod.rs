@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::tls::context::Context;
 use crate::tls::context::config::{Config, Side};
 use crate::tls::context::resume::Ticket;
+use crate::tls::engine::owner::Leave;
 use crate::tls::engine::{Engine, Step};
 use crate::tls::transport::Transport;
 use crate::tls::verify::Mode;
@@ -179,13 +180,20 @@ impl Session {
     /// it cannot be, and the mode allows, is there a wait, unless others are inside: those the close
     /// is to end.
     ///
-    /// Not in a process that has not used it since a fork: the other one may be about to. So the
-    /// server that accepts, forks and closes leaves the connection to its child, which says goodbye.
+    /// Not in a process that has not used it since a fork, unless it is the last to close it: another
+    /// may be about to. So the server that accepts, forks and closes leaves the connection to its
+    /// child, which says goodbye.
     pub fn farewell(&self, s: &dyn Transport) {
         /// In blocking mode.
         const PATIENCE_US: i64 = 1_000_000;
         // Within a callback there is nothing to say goodbye to yet.
-        let Some(mut engine) = self.engine.look().filter(|engine| engine.ours()) else { return };
+        let Some(mut engine) = self.engine.look() else { return };
+        match engine.leave() {
+            Leave::Owner => {}
+            // What is unread would be a reason to reset the connection, and what was sent with it.
+            Leave::Last => return s.discard_input(),
+            Leave::Other => return,
+        }
         let mut said = engine.bye(&self.config, s);
         if let Ok(Step::Wait(_)) = said {
             s.widen(engine.unsent());

@@ -341,7 +341,7 @@ fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
 }
 
 /// Runs `body` in a forked child, which ends with its answer.
-fn in_child(body: impl FnOnce() -> i32) -> impl FnOnce() -> i32 {
+fn in_child(body: impl FnOnce() -> i32) -> Box<dyn FnOnce() -> i32> {
     // SAFETY: the child makes calls of this library, and ends without the harness noticing.
     let child = unsafe { libc::fork() };
     if child == 0 {
@@ -351,12 +351,12 @@ fn in_child(body: impl FnOnce() -> i32) -> impl FnOnce() -> i32 {
             libc::_exit(body())
         }
     }
-    move || {
+    Box::new(move || {
         let mut status = 0;
         // SAFETY: a child of this process, and room for its status.
         unsafe { libc::waitpid(child, &mut status, 0) };
         if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -1 }
-    }
+    })
 }
 
 const FORKED: i32 = crate::error::causes::USOCKET_ETLS_FORKED;
@@ -442,10 +442,44 @@ fn who_does_not_use_it_leaves_it_to_the_other_and_to_its_children() {
         result
     });
     assert_eq!(child(), 0);
+    // The grandchild has it, and has ended without a word.
     a.farewell();
     assert_eq!(read(&b, 15).unwrap(), b"childgrandchild");
     drop(a);
     assert!(recv(&b, 1).is_err());
+}
+
+#[test]
+fn what_was_sent_before_a_fork_arrives_when_nobody_uses_it_after() {
+    let (client, server) = contexts();
+    let case = |parent_first: bool| {
+        let (a, b) = connected(&client, &server);
+        // Something of the peer's is unread, and much of ours has not arrived.
+        b.send(b"unread", 0).unwrap();
+        let sent = a.send(&[5; 60_000], libc::MSG_DONTWAIT).unwrap();
+        let child = in_child(|| {
+            if parent_first {
+                settle();
+                settle();
+            }
+            a.farewell();
+            0
+        });
+        if parent_first {
+            a.farewell();
+            drop(a);
+            child();
+        } else {
+            child();
+            a.farewell();
+            drop(a);
+        }
+        let all = read(&b, sent).map(|all| all.len());
+        i32::from(all != Ok(sent) || recv(&b, 1) != Ok(Vec::new()))
+    };
+    // In processes of their own: other tests fork too.
+    assert_eq!(in_child(|| case(true))(), 0);
+    assert_eq!(in_child(|| case(false))(), 0);
 }
 
 #[test]
