@@ -480,3 +480,15 @@ def test_integers_are_not_cut():
     raises_type(OverflowError, s.setsockopt, (1 << 32) + socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     raises_type(OverflowError, s.recv, 1, 1 << 32)
     assert s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+
+
+def test_a_pair():
+    a, b = socket.socketpair()
+    assert (a.family, a.type) == (socket.AF_UNIX, socket.SOCK_STREAM)
+    a.send(b"there")
+    b.send(b"and back")
+    assert b.recv(9) == b"there" and a.recv(9) == b"and back"
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM, 0)
+    a.send(b"one")
+    a.send(b"two")
+    assert b.recv(9) == b"one" and b.recv(9) == b"two"

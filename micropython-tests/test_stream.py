@@ -113,3 +113,10 @@ def test_no_short_reads():
     t = Thread(pieces)
     assert a.read(25) == b"12345" * 5
     t.join()
+
+
+def test_readall():
+    a, b = pair()
+    b.write(bytes(5000))
+    b.close()
+    assert a.readall() == bytes(5000) and a.readall() == b""

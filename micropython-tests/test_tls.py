@@ -699,3 +699,19 @@ def test_the_first_write_begins_the_handshake_and_the_next_call_has_its_error():
         assert False
     except OSError as e:
         assert e.args == (-29184, "MBEDTLS_ERR_SSL_INVALID_RECORD"), e.args
+
+
+def test_the_constants():
+    assert (ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER) == (0, 1)
+    assert (ssl.CERT_NONE, ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED) == (0, 1, 2)
+    assert (ssl.TLSv1_2, ssl.TLSv1_3) == (0x303, 0x304) and isinstance(ssl.MBEDTLS_VERSION, str)
+    assert tls.SSLContext(tls.PROTOCOL_TLS_CLIENT).verify_mode == 2
+
+
+def test_the_systems_store_is_added():
+    client = client_context()
+    client.load_default_certs()
+    a, b = wrapped(client=client)
+    client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    client.load_default_certs()
+    refused(ValueError, "not correctly signed", client=client)
