@@ -231,17 +231,21 @@ impl Socket {
         Ok(SockRef::from(self).listen(backlog.max(0))?)
     }
 
-    /// accept(2); the new socket is in blocking or non-blocking mode.
-    pub fn accept(&self, nonblocking: bool) -> Result<(Socket, Addr)> {
+    /// accept(2); the new socket is in blocking or non-blocking mode, and whom it is from in `from`.
+    pub fn accept(
+        &self,
+        nonblocking: bool,
+        mut from: Option<&mut MaybeUninit<Addr>>,
+    ) -> Result<Socket> {
         let mut deadline = self.deadline();
         let blocks = deadline.is_never();
         let flags = self.flags(0, false, blocks);
-        let (fd, addr) = self.attempt(None, libc::POLLIN, flags, &mut deadline, || {
+        let fd = self.attempt(None, libc::POLLIN, flags, &mut deadline, || {
             self.keep_nonblocking(blocks)?;
-            net::accept(self.fd.as_fd(), nonblocking)
+            net::accept(self.fd.as_fd(), nonblocking, from.as_deref_mut())
         })?;
         let mode = if nonblocking { 0 } else { -1 };
-        Ok((Socket::with(fd, self.family(), self.kind(), self.proto, mode), addr))
+        Ok(Socket::with(fd, self.family(), self.kind(), self.proto, mode))
     }
 
     /// connect(2). On a socket that is still connecting it waits for that, mode permitting.

@@ -260,11 +260,12 @@ pub unsafe extern "C" fn usocket_accept4(s: usocket_t, flags: i32, peer: *mut Ad
 /// # Safety
 /// `peer` is NULL or the caller's address.
 unsafe fn accepted(listener: &Socket, nonblocking: bool, peer: *mut Addr) -> Result<usocket_t> {
-    let (socket, addr) = listener.accept(nonblocking)?;
-    let handle = object::insert(socket)?;
-    // SAFETY: by this function's contract.
-    unsafe { output(peer, addr) };
-    Ok(handle)
+    // The handle comes first: an accepted connection is not lost for want of one.
+    object::insert_with(|| match peer.is_null() {
+        true => listener.accept(nonblocking, None),
+        // SAFETY: by this function's contract.
+        false => unsafe { with_room(peer, |from| listener.accept(nonblocking, Some(from))) },
+    })
 }
 
 /// Connects a socket (connect(2)); a datagram socket gets its default peer.

@@ -19,16 +19,26 @@ pub fn connect(fd: BorrowedFd<'_>, addr: &Addr) -> io::Result<()> {
     cvt(unsafe { libc::connect(fd.as_raw_fd(), addr.as_sockaddr(), addr.len) }).map(drop)
 }
 
-/// accept4(2), close-on-exec
-pub fn accept(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<(OwnedFd, Addr)> {
+/// accept4(2), close-on-exec; whom it is from in `from`, of whose storage only the address is written
+pub fn accept(
+    fd: BorrowedFd<'_>,
+    nonblocking: bool,
+    from: Option<&mut MaybeUninit<Addr>>,
+) -> io::Result<OwnedFd> {
     let flags = libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
+    let mut len = STORAGE as libc::socklen_t;
     let fd = fd.as_raw_fd();
-    Addr::fill(|addr, len| {
-        // SAFETY: `fill` passes a writable address and its length.
-        let new = cvt(unsafe { libc::accept4(fd, addr, len, flags) })?;
-        // SAFETY: a fresh descriptor nobody else owns.
-        Ok(unsafe { OwnedFd::from_raw_fd(new) })
-    })
+    // SAFETY: the address is NULL or writable for its length; the descriptor is fresh and ours.
+    unsafe {
+        let Some(from) = from.map(MaybeUninit::as_mut_ptr) else {
+            let (none, len) = (std::ptr::null_mut(), std::ptr::null_mut());
+            return cvt(libc::accept4(fd, none, len, flags)).map(|fd| OwnedFd::from_raw_fd(fd));
+        };
+        let addr = (&raw mut (*from).storage).cast();
+        let new = OwnedFd::from_raw_fd(cvt(libc::accept4(fd, addr, &mut len, flags))?);
+        Addr::settle(from, len);
+        Ok(new)
+    }
 }
 
 /// sendto(2)

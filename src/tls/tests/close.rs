@@ -30,7 +30,7 @@ fn tcp() -> (Socket, Socket) {
     listener.listen(1).unwrap();
     let a = Socket::new(libc::AF_INET, libc::SOCK_STREAM, 0).unwrap();
     a.connect(&listener.getsockname().unwrap()).unwrap();
-    (a, listener.accept(false).unwrap().0)
+    (a, listener.accept(false, None).unwrap())
 }
 
 fn shaken(family: i32, room: i32) -> (i64, Socket) {

@@ -267,7 +267,7 @@ fn a_session_of_ipproto_sec_carries_nothing_before_it_is_wrapped() {
     listener.listen(1).unwrap();
     let a = tcp(crate::numbers::USOCKET_IPPROTO_SEC);
     a.connect(&listener.getsockname().unwrap()).unwrap();
-    let (b, _) = listener.accept(false).unwrap();
+    let b = listener.accept(false, None).unwrap();
     assert_eq!(a.send(b"clear", 0).unwrap_err().code(), USOCKET_ETLS_NOT_WRAPPED);
     assert_eq!(a.tls().err().map(|e| e.code()), Some(USOCKET_ETLS_NOT_WRAPPED));
     let (sa, sb) = (wrap(&a, &client, Some(NAME)), wrap(&b, &server, None));
@@ -321,7 +321,7 @@ fn a_peer_that_resets() {
     listener.listen(1).unwrap();
     let a = Socket::new(libc::AF_INET, libc::SOCK_STREAM, 0).unwrap();
     a.connect(&listener.getsockname().unwrap()).unwrap();
-    let (b, _) = listener.accept(false).unwrap();
+    let b = listener.accept(false, None).unwrap();
     let (sa, sb) = (wrap(&a, &client, Some(NAME)), wrap(&b, &server, None));
     let (ra, rb) = shake((&a, sa), (&b, sb));
     assert!(ra.is_ok() && rb.is_ok());
