@@ -3,12 +3,13 @@
 //! This is the "opaque native address" of the reference documents. Text in it is always numeric:
 //! names are for `resolve`.
 
-use std::ffi::CString;
+use std::ffi::CStr;
 
 use crate::error::{Error, Result, explain};
 use crate::sys::address::PATH;
 pub use crate::sys::address::{Addr, PATH_MAX, STORAGE};
 use crate::sys::names;
+use crate::sys::text::Text;
 
 impl std::fmt::Debug for Addr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -24,13 +25,16 @@ impl Addr {
     pub fn ip(family: i32, host: &str, port: i64, flowinfo: u32, scope_id: u32) -> Result<Addr> {
         let invalid = || Error::os(libc::EINVAL);
         let Ok(port) = u16::try_from(port) else {
-            return Err(explain(invalid(), format!("port {port} is not within 0-65535")));
+            return Err(explain(invalid(), format_args!("port {port} is not within 0-65535")));
         };
         if !matches!(family, 0 | libc::AF_INET | libc::AF_INET6) {
             return Err(Error::os(libc::EAFNOSUPPORT));
         }
         if flowinfo > 0xf_ffff {
-            return Err(explain(invalid(), format!("flowinfo {flowinfo} is not within 0-1048575")));
+            return Err(explain(
+                invalid(),
+                format_args!("flowinfo {flowinfo} is not within 0-1048575"),
+            ));
         }
         let (text, zone) = match host.split_once('%') {
             Some((text, zone)) => (text, Some(zone)),
@@ -44,14 +48,15 @@ impl Addr {
             };
             explain(
                 invalid(),
-                format!("'{host}' is not {what}: resolve names with getaddrinfo first"),
+                format_args!("'{host}' is not {what}: resolve names with getaddrinfo first"),
             )
         };
         let ipv4_alone = || match (flowinfo, scope_id) {
             (0, 0) => Ok(()),
-            _ => Err(explain(invalid(), "an IPv4 address has no flowinfo or scope id".into())),
+            _ => Err(explain(invalid(), "an IPv4 address has no flowinfo or scope id")),
         };
-        let c_text = CString::new(text).map_err(|_| not_numeric())?;
+        let mut room = [0; 64];
+        let c_text = terminated(text, &mut room).ok_or_else(not_numeric)?;
         let mut addr = Addr::default();
         if text.is_empty() && zone.is_none() {
             if family == libc::AF_INET6 {
@@ -63,20 +68,20 @@ impl Addr {
             return Ok(addr);
         }
         if family != libc::AF_INET6 && zone.is_none() {
-            if let Some((bin, _)) = names::pton(libc::AF_INET, &c_text)? {
+            if let Some((bin, _)) = names::pton(libc::AF_INET, c_text)? {
                 ipv4_alone()?;
                 addr.put4([bin[0], bin[1], bin[2], bin[3]], port);
                 return Ok(addr);
             }
         }
         if family != libc::AF_INET {
-            if let Some((bin, _)) = names::pton(libc::AF_INET6, &c_text)? {
+            if let Some((bin, _)) = names::pton(libc::AF_INET6, c_text)? {
                 let scope_id = match zone {
                     None => scope_id,
                     Some(zone) => zone_index(zone, scope_id).ok_or_else(|| {
                         explain(
                             invalid(),
-                            format!("'{zone}' is no interface, or not the scope id given"),
+                            format_args!("'{zone}' is no interface, or not the scope id given"),
                         )
                     })?,
                 };
@@ -92,11 +97,11 @@ impl Addr {
         if path.len() > PATH_MAX {
             return Err(explain(
                 Error::os(libc::ENAMETOOLONG),
-                format!("a Unix path has at most {PATH_MAX} bytes, this one {}", path.len()),
+                format_args!("a Unix path has at most {PATH_MAX} bytes, this one {}", path.len()),
             ));
         }
         if path.first().is_some_and(|b| *b != 0) && path.contains(&0) {
-            return Err(explain(Error::os(libc::EINVAL), "a Unix path cannot contain NUL".into()));
+            return Err(explain(Error::os(libc::EINVAL), "a Unix path cannot contain NUL"));
         }
         let mut addr = Addr::default();
         let bytes = addr.storage_bytes_mut();
@@ -117,7 +122,7 @@ impl Addr {
         Some(addr).filter(|a| whole && a.is_valid()).ok_or_else(|| {
             explain(
                 Error::os(libc::EINVAL),
-                format!("these {} bytes are no socket address", bytes.len()),
+                format_args!("these {} bytes are no socket address", bytes.len()),
             )
         })
     }
@@ -166,7 +171,7 @@ impl Addr {
     }
 
     /// An IP address as numeric text, without port or zone.
-    pub fn host(&self) -> Result<String> {
+    pub fn host(&self) -> Result<Text<64>> {
         Ok(names::ntop(self.family(), self.ip_bytes()?)?)
     }
 
@@ -183,17 +188,19 @@ impl Addr {
     }
 
     /// For people: `127.0.0.1:80`, `[::1]:80`, `/run/x`, `@abstract`.
-    pub fn to_text(&self) -> String {
+    pub fn to_text(&self) -> Text<352> {
         match (self.family(), self.host(), self.port(), self.path()) {
-            (libc::AF_INET, Ok(host), Ok(port), _) => format!("{host}:{port}"),
+            (libc::AF_INET, Ok(host), Ok(port), _) => Text::of(format_args!("{host}:{port}")),
             (_, Ok(host), Ok(port), _) => match self.scope_id() {
-                Ok(scope) if scope != 0 => format!("[{host}%{scope}]:{port}"),
-                _ => format!("[{host}]:{port}"),
+                Ok(scope) if scope != 0 => Text::of(format_args!("[{host}%{scope}]:{port}")),
+                _ => Text::of(format_args!("[{host}]:{port}")),
             },
-            (_, _, _, Ok([])) => "(unnamed)".into(),
-            (_, _, _, Ok([0, name @ ..])) => format!("@{}", String::from_utf8_lossy(name)),
-            (_, _, _, Ok(path)) => String::from_utf8_lossy(path).into_owned(),
-            (family, ..) => format!("(family {family}, {} bytes)", self.len),
+            (_, _, _, Ok([])) => Text::of("(unnamed)"),
+            (_, _, _, Ok([0, name @ ..])) => {
+                Text::of(format_args!("@{}", Text::<330>::lossy(name)))
+            }
+            (_, _, _, Ok(path)) => Text::lossy(path),
+            (family, ..) => Text::of(format_args!("(family {family}, {} bytes)", self.len)),
         }
     }
 
@@ -216,11 +223,17 @@ impl Addr {
     }
 }
 
+/// Text with its NUL, where an address or the name of an interface has room.
+fn terminated<'a>(text: &str, room: &'a mut [u8; 64]) -> Option<&'a CStr> {
+    room.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+    CStr::from_bytes_with_nul(room.get(..=text.len())?).ok()
+}
+
 /// The interface a zone names, by number or name; `None` when there is none or it contradicts.
 fn zone_index(zone: &str, scope_id: u32) -> Option<u32> {
     let index = match zone.parse::<u32>() {
         Ok(n) => n,
-        Err(_) => names::if_nametoindex(&CString::new(zone).ok()?),
+        Err(_) => names::if_nametoindex(terminated(zone, &mut [0; 64])?),
     };
     (index != 0 && (scope_id == 0 || scope_id == index)).then_some(index)
 }

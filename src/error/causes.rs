@@ -4,6 +4,8 @@
 //!
 //! Append-only: a number, once given, keeps its meaning. One per cause a user can act on.
 
+use std::fmt::{self, Write};
+
 use crate::numbers::*;
 
 /// What kind of error a code is: what a program does about it, in one word.
@@ -237,12 +239,13 @@ pub const fn alert_of(code: i32) -> Option<u8> {
     }
 }
 
-/// The text for a code of the TLS range; `None` for a number that was never given.
-pub fn text(code: i32) -> Option<String> {
+/// Writes the text for a code of the TLS range; `None` for a number that was never given.
+pub fn text(code: i32, to: &mut impl Write) -> Option<fmt::Result> {
     if let Some(n) = alert_of(code) {
-        return Some(format!("the peer ended it with TLS alert {n} ({})", alert_name(n)));
+        return Some(write!(to, "the peer ended it with TLS alert {n} ({})", alert_name(n)));
     }
-    TEXTS.iter().find(|(c, ..)| *c == code).map(|(.., t)| (*t).into())
+    let (.., text) = TEXTS.iter().find(|(c, ..)| *c == code)?;
+    Some(to.write_str(text))
 }
 
 /// The category of a code of the TLS range; `None` for a number that was never given.
@@ -299,13 +302,18 @@ pub fn alert_name(n: u8) -> &'static str {
 mod tests {
     use super::*;
 
+    fn said(code: i32) -> Option<String> {
+        let mut said = String::new();
+        text(code, &mut said).map(|_| said)
+    }
+
     #[test]
     fn every_cause_has_one_number_and_a_text() {
         for (at, cause) in CAUSES.iter().enumerate() {
             assert!((-10499..=-10001).contains(&cause.code), "{}", cause.name);
             assert!(CAUSES[..at].iter().all(|c| c.code != cause.code), "twice: {}", cause.name);
             assert!(cause.name.starts_with("USOCKET_ETLS_"), "{}", cause.name);
-            assert_eq!(text(cause.code).as_deref(), Some(cause.text));
+            assert_eq!(said(cause.code).as_deref(), Some(cause.text));
             assert_eq!(category(cause.code), Some(cause.category));
         }
     }
@@ -324,9 +332,9 @@ mod tests {
         assert_eq!(alert_of(-10548), Some(48));
         assert_eq!(alert_of(USOCKET_ETLS_CPU), None);
         assert_eq!(alert_of(-10756), None);
-        assert!(text(-10548).is_some_and(|t| t.contains("unknown_ca")));
+        assert!(said(-10548).is_some_and(|t| t.contains("unknown_ca")));
         assert_eq!(category(-10548), Some(Category::Alert));
-        assert_eq!(text(-10999), None);
+        assert_eq!(said(-10999), None);
         assert_eq!(category(-10999), None);
     }
 }

@@ -10,9 +10,11 @@
 //! A sentence for a person ([`explain`]) can be left beside the number.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::io;
 
 use crate::numbers::*;
+use crate::sys::text::Text;
 
 pub mod causes;
 
@@ -87,19 +89,23 @@ impl std::fmt::Debug for Error {
 }
 
 /// The text for any code of the three ranges, as `strerror` has it.
-pub fn message(code: i32) -> String {
+pub fn message(code: i32) -> Text<160> {
     match code {
-        0.. => "no error".into(),
+        0.. => Text::of("no error"),
         // The system's own words for it name no handle; nothing else of the library's gives it.
-        WRONG_KIND => "the handle is of another kind".into(),
-        -4095..=-1 => crate::sys::strerror(-code),
+        WRONG_KIND => Text::of("the handle is of another kind"),
+        -4095..=-1 => Text::of(crate::sys::strerror(-code)),
         _ if (TLS_BASE - 999..TLS_BASE).contains(&code) => {
-            causes::text(code).unwrap_or_else(|| format!("unknown TLS error {code}"))
+            let mut text = Text::EMPTY;
+            match causes::text(code, &mut text) {
+                Some(_) => text,
+                None => Text::of(format_args!("unknown TLS error {code}")),
+            }
         }
         _ if (EAI_BASE - 1000..EAI_BASE).contains(&code) => {
-            crate::sys::names::gai_strerror(code - EAI_BASE)
+            Text::lossy(crate::sys::names::gai_strerror(code - EAI_BASE).to_bytes())
         }
-        _ => format!("unknown error {code}"),
+        _ => Text::of(format_args!("unknown error {code}")),
     }
 }
 
@@ -115,26 +121,29 @@ pub fn category(code: i32) -> i32 {
     }
 }
 
+/// The longest sentence.
+const SENTENCE: usize = 1024;
+
+// Without a destructor: to register one would need memory.
 thread_local! {
-    static LAST: RefCell<String> = const { RefCell::new(String::new()) };
+    static LAST: RefCell<Text<SENTENCE>> = const { RefCell::new(Text::EMPTY) };
 }
 
 /// Leaves the sentence that goes with an error of a call that has no handle, for this thread.
-pub fn explain(error: Error, sentence: String) -> Error {
-    // try_with: a thread may call us while its locals are being torn down.
-    let _ = LAST.try_with(|last| *last.borrow_mut() = sentence);
+pub fn explain(error: Error, sentence: impl Display) -> Error {
+    LAST.with(|last| *last.borrow_mut() = Text::of(sentence));
     error
 }
 
 /// Forgets the sentence: a call that may leave one begins, and if it fails without one there is none.
 #[cold]
 pub fn forget() {
-    let _ = LAST.try_with(|last| last.borrow_mut().clear());
+    LAST.with(|last| last.borrow_mut().clear());
 }
 
 /// The sentence [`explain`] left last on this thread; empty when there is none.
-pub fn last_detail() -> String {
-    LAST.try_with(|last| last.borrow().clone()).unwrap_or_default()
+pub fn last_detail() -> Text<SENTENCE> {
+    LAST.with(|last| *last.borrow())
 }
 
 #[cfg(test)]
@@ -166,9 +175,9 @@ mod tests {
 
     #[test]
     fn the_detail_is_this_threads_own() {
-        explain(Error::os(libc::EINVAL), "here".into());
+        explain(Error::os(libc::EINVAL), "here");
         assert_eq!(last_detail(), "here");
-        let other = std::thread::spawn(last_detail).join().unwrap_or_default();
+        let other = std::thread::spawn(last_detail).join().unwrap_or(Text::of("?"));
         assert_eq!(other, "");
     }
 }

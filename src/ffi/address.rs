@@ -9,7 +9,7 @@ use crate::sys::names;
 
 fn utf8(t: Option<&CStr>) -> Result<&str> {
     let t = t.ok_or(Error::os(libc::EFAULT))?;
-    t.to_str().map_err(|_| explain(Error::os(libc::EINVAL), "an address must be UTF-8 text".into()))
+    t.to_str().map_err(|_| explain(Error::os(libc::EINVAL), "an address must be UTF-8 text"))
 }
 
 /// Makes an IP address from the parts of Python's tuples: numeric text, port, and for IPv6

@@ -1,7 +1,7 @@
 //! The library itself: version, error texts, the event hook.
 
-use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_void};
 
 use super::{copy_text, guard, guard_sentences};
 use crate::error;
@@ -73,23 +73,26 @@ pub extern "C" fn usocket_features() -> *const c_char {
 /// Ownership: the library's; valid until the next usocket_strerror on the same thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_strerror(code: i64) -> *const c_char {
-    match guard(|| Ok(keep_text(error::message(i32::try_from(code).unwrap_or(i32::MIN))))) {
+    match guard(|| Ok(keep_text(&error::message(i32::try_from(code).unwrap_or(i32::MIN))))) {
         at @ 1.. => at as *const c_char,
         _ => c"error".as_ptr(),
     }
 }
 
 /// Keeps a text for this thread until the next one, and gives its address.
-fn keep_text(text: String) -> i64 {
+fn keep_text(text: &str) -> i64 {
+    const ROOM: usize = 192;
+    // Without a destructor: to register one would need memory.
     thread_local! {
-        static TEXT: RefCell<CString> = RefCell::default();
+        static TEXT: Cell<[u8; ROOM]> = const { Cell::new([0; ROOM]) };
     }
-    let text = CString::new(text).unwrap_or_default();
-    let keep = |kept: &RefCell<CString>| {
-        *kept.borrow_mut() = text;
-        kept.borrow().as_ptr() as i64
-    };
-    TEXT.try_with(keep).unwrap_or(0)
+    let mut bytes = [0; ROOM];
+    let len = text.len().min(ROOM - 1);
+    bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+    TEXT.with(|kept| {
+        kept.set(bytes);
+        kept.as_ptr() as i64
+    })
 }
 
 /// What kind of error a code is, whichever function gave it: a program that only wants to know what
@@ -136,9 +139,9 @@ pub extern "C" fn usocket_gai_code(code: i64) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_error_detail(s: usocket_t, buf: *mut c_char, len: usize) -> i32 {
     guard_sentences(|| {
-        let detail = if s == 0 { error::last_detail() } else { object::detail(s)? };
         // SAFETY: the caller's buffer, as documented.
-        unsafe { copy_text(&detail, buf, len) }
+        let copy = |text: &str| unsafe { copy_text(text, buf, len) };
+        if s == 0 { copy(&error::last_detail()) } else { copy(&object::detail(s)?) }
     })
 }
 

@@ -243,10 +243,14 @@ unsafe fn copy_out(from: &[u8], ptr: *mut c_void, len: usize) -> Result<i32> {
 /// # Safety
 /// As [`room`].
 unsafe fn copy_text(from: &str, ptr: *mut c_char, len: usize) -> Result<i32> {
-    let mut with_nul = from.replace('\0', "?").into_bytes();
-    with_nul.push(0);
     // SAFETY: by this function's contract.
-    unsafe { copy_out(&with_nul, ptr.cast(), len) }.map(|n| n - 1)
+    let to = unsafe { room(ptr.cast(), len) }?;
+    if !to.is_empty() || !ptr.is_null() {
+        let to = to.get_mut(..=from.len()).ok_or(Error::os(libc::ENOSPC))?;
+        let text = from.bytes().map(|b| if b == 0 { b'?' } else { b }).chain([0]);
+        to.iter_mut().zip(text).for_each(|(to, byte)| _ = to.write(byte));
+    }
+    i32::try_from(from.len()).map_err(|_| Error::os(libc::EOVERFLOW))
 }
 
 #[cfg(test)]

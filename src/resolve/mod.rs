@@ -157,7 +157,7 @@ pub fn query(
         let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
         if digits.bytes().all(|b| b.is_ascii_digit()) && number.parse::<u16>().is_err() {
             let e = Error::eai(libc::EAI_SERVICE);
-            return Err(explain(e, format!("port {text} is not within 0-65535")));
+            return Err(explain(e, format_args!("port {text} is not within 0-65535")));
         }
     }
     // The C library wants one of them.

@@ -18,10 +18,13 @@ pub mod net;
 pub mod poll;
 pub mod process;
 pub mod shared;
+pub mod text;
 pub mod time;
 
 use std::ffi::CStr;
 use std::io;
+
+use text::Text;
 
 /// The result of a call that gives -1 and errno.
 #[inline]
@@ -36,13 +39,13 @@ fn cvt_len(r: libc::ssize_t) -> io::Result<usize> {
 }
 
 /// strerror_r(3): the text for an errno.
-pub fn strerror(errno: i32) -> String {
+pub fn strerror(errno: i32) -> Text<128> {
     let mut buf = [0u8; 128];
     // SAFETY: the buffer is writable for its length; the result is NUL-terminated in it (XSI).
     let r = unsafe { libc::strerror_r(errno, buf.as_mut_ptr().cast(), buf.len()) };
     match CStr::from_bytes_until_nul(&buf) {
-        Ok(text) if r == 0 || !text.is_empty() => text.to_string_lossy().into_owned(),
-        _ => format!("Unknown error {errno}"),
+        Ok(text) if r == 0 || !text.is_empty() => Text::lossy(text.to_bytes()),
+        _ => Text::of(format_args!("Unknown error {errno}")),
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::FromRawFd;
 
 use super::address::{Addr, STORAGE};
 use super::memory;
+use super::text::Text;
 
 // Not in the libc crate for every target.
 unsafe extern "C" {
@@ -29,9 +30,9 @@ unsafe extern "C" {
 }
 
 /// gai_strerror(3) of one of the platform's negative numbers
-pub fn gai_strerror(code: i32) -> String {
+pub fn gai_strerror(code: i32) -> &'static CStr {
     // SAFETY: gives a static, NUL-terminated text for any number.
-    unsafe { CStr::from_ptr(libc::gai_strerror(code)) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(libc::gai_strerror(code)) }
 }
 
 /// inet_pton(3): 4 or 16 bytes; `None` when the text is no address of the family
@@ -46,7 +47,7 @@ pub fn pton(family: i32, text: &CStr) -> io::Result<Option<([u8; 16], usize)>> {
 }
 
 /// inet_ntop(3); the caller has checked family and length against each other
-pub fn ntop(family: i32, bin: &[u8]) -> io::Result<String> {
+pub fn ntop(family: i32, bin: &[u8]) -> io::Result<Text<64>> {
     let need = if family == libc::AF_INET { 4 } else { 16 };
     if bin.len() != need {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
@@ -63,7 +64,7 @@ pub fn ntop(family: i32, bin: &[u8]) -> io::Result<String> {
         )
     };
     match CStr::from_bytes_until_nul(&text) {
-        Ok(text) if !r.is_null() => Ok(text.to_string_lossy().into_owned()),
+        Ok(text) if !r.is_null() => Ok(Text::lossy(text.to_bytes())),
         _ => Err(io::Error::last_os_error()),
     }
 }
