@@ -61,7 +61,13 @@ impl Lookups {
                 continue;
             };
             match answer.and_then(|answers| self.add(answers)) {
-                Ok(()) => self.queues.sort_unstable_by_key(|(family, _)| *family != libc::AF_INET6),
+                // IPv6 comes first, whoever answered first.
+                Ok(()) => {
+                    let six = |(family, _): &(i32, _)| *family == libc::AF_INET6;
+                    if let Some(at) = self.queues.iter().position(six) {
+                        self.queues.swap(0, at);
+                    }
+                }
                 Err(e) => self.error = Some(self.error.map_or(e, |old| worse(old, e))),
             }
             self.asked.swap_remove(at);

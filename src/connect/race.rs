@@ -158,7 +158,8 @@ impl Race {
         for failure in &self.failures {
             let (addr, text) = (failure.addr.to_text(), error::message(failure.error.code()));
             let comma = if story.is_empty() { "" } else { "; " };
-            story += &format!("{comma}{addr}: {text} after {:.3} s", failure.after.as_secs_f64());
+            let (s, ms) = (failure.after.as_secs(), failure.after.subsec_millis());
+            story += &format!("{comma}{addr}: {text} after {s}.{ms:03} s");
         }
         story
     }

@@ -10,19 +10,17 @@ use crate::sys::{memory, net};
 
 /// Sorts the addresses of a host, the best first. Of two alike, the server's first.
 pub fn sort(addresses: &mut [IpAddr]) {
-    if addresses.len() > 1 {
-        let mut keyed = Vec::new();
-        // Without memory for it, the server's order is as good as any.
-        if memory::reserve(&mut keyed, addresses.len()).is_ok() {
-            keyed.extend(
-                addresses
-                    .iter()
-                    .enumerate()
-                    .map(|(n, to)| (std::cmp::Reverse(worth(*to, source(*to))), n, *to)),
-            );
-            keyed.sort_unstable();
-            addresses.iter_mut().zip(keyed).for_each(|(place, (_, _, to))| *place = to);
-        }
+    let mut worths = Vec::new();
+    // Without memory for it, the server's order is as good as any.
+    if addresses.len() < 2 || memory::reserve(&mut worths, addresses.len()).is_err() {
+        return;
+    }
+    worths.extend(addresses.iter().map(|to| worth(*to, source(*to))));
+    // They are few: the library's own sorting would be more code than all the rest of this.
+    for n in 1..addresses.len() {
+        let better = (0..n).rev().take_while(|at| worths[*at] < worths[n]).count();
+        worths[n - better..=n].rotate_right(1);
+        addresses[n - better..=n].rotate_right(1);
     }
 }
 
@@ -36,7 +34,11 @@ fn source(to: IpAddr) -> Option<IpAddr> {
     let socket = socket2::Socket::new(to.family().into(), kind, None).ok()?;
     // A datagram socket only looks up the way.
     net::connect(socket.as_fd(), &to).ok()?;
-    net::getsockname(socket.as_fd()).ok()?.host().ok()?.parse().ok()
+    let from = net::getsockname(socket.as_fd()).ok()?;
+    match from.ip_bytes().ok()? {
+        four if four.len() == 4 => Some(IpAddr::from(<[u8; 4]>::try_from(four).ok()?)),
+        six => Some(IpAddr::from(<[u8; 16]>::try_from(six).ok()?)),
+    }
 }
 
 /// The rules, the first the most important: usable, as far as its source, of its source's kind,
@@ -92,6 +94,19 @@ fn scope(ip: Ipv6Addr) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_two_alike_the_first_stays_so() {
+        let ip = |last: u8| IpAddr::from([127, 0, 0, last]);
+        let far = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
+        // Loopback can be reached from loopback; the other by nobody, or from afar.
+        let mut all = [far, ip(9), ip(3), ip(5)];
+        sort(&mut all);
+        assert_eq!(
+            all.iter().filter(|a| **a != far).copied().collect::<Vec<_>>(),
+            [ip(9), ip(3), ip(5)]
+        );
+    }
 
     #[test]
     fn the_examples_of_the_rfc() {
