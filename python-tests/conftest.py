@@ -3,6 +3,7 @@
 import contextlib
 import faulthandler
 import os
+import signal
 import threading
 
 import pytest
@@ -28,6 +29,8 @@ stderr = None  # A duplicate of the descriptor, before pytest captures it.
 
 def pytest_configure(config):
     global stderr
+    # Also under a parent that ignores Ctrl-C, as one that runs it in the background may.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         stderr = os.dup(2)
     # A forgotten socket or an exception in a thread is a failure.

@@ -1,6 +1,7 @@
 """The example programs run by themselves, and say what they should."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,46 @@ def test_a_picture_that_is_not_the_same_is_a_failure(name):
     paths = [str(ROOT / "python"), str(ROOT / "examples" / "python")]
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(paths))
     assert subprocess.run([sys.executable, "-c", code], env=env, timeout=100).returncode == 3
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["echo_client.py", "foo", "1", "@x"], "'foo' is no port"),
+        (["echo_client.py", "65536", "1", "@x"], "'65536' is no port"),
+        (["echo_client.py", "1"], "none of them"),
+        (["echo_client.py", "1", "1", "@nobody"], "refused"),
+        (["echo_server.py", "-1"], "no port"),
+        (["echo_server.py", "0", "0", "/no/such/directory/s"], "No such file"),
+        (["https_get.py", "http://localhost/"], "no https://"),
+        (["https_get.py", "https://"], "no https://"),
+        (["https_get.py", "https://[::1]:port/"], "https_get.py: "),
+        (["https_get.py", "foo"], "no https://"),
+        (["https_get.py", "https://127.0.0.1:1/"], "refused"),
+        (["https_get.py", "https://127.0.0.1:1/", "/no such file"], "/no such file: No such file"),
+        (["https_server.py", "/no such file", "/nor this"], "/no such file: No such file"),
+        (["https_server.py", "alone"], "needs its KEY"),
+        (["mutual_tls.py", "too much"], "unrecognized arguments"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(arguments, sentence):
+    name, *rest = arguments
+    env = dict(os.environ, PYTHONPATH=str(ROOT / "python"))
+    program = [sys.executable, str(ROOT / "examples" / "python" / name), *rest]
+    done = subprocess.run(program, env=env, capture_output=True, text=True, timeout=100)
+    assert done.returncode in (1, 2) and sentence in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_ends_with_ctrl_c_whoever_started_it(how):
+    env = dict(os.environ, PYTHONPATH=str(ROOT / "python"))
+    program = [sys.executable, str(ROOT / "examples" / "python" / "echo_server.py")]
+    quiet = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)  # noqa: E731
+    with subprocess.Popen(program, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=quiet) as server:  # fmt: skip
+        lines = [server.stdout.readline() for _ in range(3)]
+        assert lines[2].startswith("unix")
+        server.send_signal(how)
+        _, err = server.communicate(timeout=100)
+        assert (server.returncode, err) == (0, "")

@@ -30,6 +30,8 @@ def test_the_structures_are_those_of_the_header(tmp_path):
     sizes = {
         "usocket_addr": _lib.Addr,
         "usocket_addrinfo": _lib.AddrInfo,
+        "usocket_iovec": _lib.Piece,
+        "usocket_msg": _lib.Message,
         "usocket_pollfd": _lib.PollFd,
     }
     lines = [

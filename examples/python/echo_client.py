@@ -14,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 
+import command
 import usocket
 
 TIMEOUT = 30  # seconds, for each operation
@@ -74,10 +75,10 @@ def run(tcp_port, udp_port, path):
     return all([talk(*conversation) for conversation in conversations])
 
 
-def main(*where):
+def main(tcp_port, udp_port, path):
     print(f"usocket {usocket.version} for Python {sys.version.split()[0]}: an echo")
-    if where:
-        return run(*where)
+    if path is not None:
+        return run(tcp_port, udp_port, path)
     program = Path(__file__).with_name("echo_server.py")
     with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -88,5 +89,16 @@ def main(*where):
     return good and server.returncode == 0
 
 
+def arguments():
+    parser = command.parser(__doc__)
+    parser.add_argument("tcp_port", type=command.port, nargs="?", help="of the server, with UDP's")
+    parser.add_argument("udp_port", type=command.port, nargs="?", help="and the path")
+    parser.add_argument("path", nargs="?", help="of its Unix socket; @ begins an abstract name")
+    found = parser.parse_args()
+    if found.tcp_port is not None and found.path is None:
+        parser.error("give TCP_PORT, UDP_PORT and PATH, or none of them")
+    return found
+
+
 if __name__ == "__main__":
-    sys.exit(0 if main(*sys.argv[1:]) else 1)
+    command.run(main, arguments())

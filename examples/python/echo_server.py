@@ -8,8 +8,8 @@ where it listens, one line each, then who says how much, and ends with Ctrl-C or
 
 import os
 import signal
-import sys
 
+import command
 import uselect
 import usocket
 
@@ -71,9 +71,12 @@ def serve(tcp, udp, unix):
                 s.close()
 
 
-def main(tcp_port=0, udp_port=0, path=f"\0usocket-echo-{os.getpid()}"):
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    tcp, udp, unix = listen_tcp(int(tcp_port)), listen_udp(int(udp_port)), listen_unix(path)
+def main(tcp_port, udp_port, path):
+    # Also where whoever started it ignores SIGINT.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
+    path = "\0" + path[1:] if path.startswith("@") else path
+    tcp, udp, unix = listen_tcp(tcp_port), listen_udp(udp_port), listen_unix(path)
     with tcp, udp, unix:
         print("tcp", tcp.getsockname()[1])
         print("udp", udp.getsockname()[1])
@@ -87,5 +90,14 @@ def main(tcp_port=0, udp_port=0, path=f"\0usocket-echo-{os.getpid()}"):
                 os.unlink(path)
 
 
+def arguments():
+    parser = command.parser(__doc__)
+    parser.add_argument("tcp_port", type=command.port, nargs="?", default=0)
+    parser.add_argument("udp_port", type=command.port, nargs="?", default=0)
+    name = f"@usocket-echo-{os.getpid()}"
+    parser.add_argument("path", nargs="?", default=name, help="@ begins an abstract name")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    command.run(main, arguments())

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import command
 import usocket
 import ussl
 
@@ -24,7 +25,7 @@ def part(name, kind):
 
 def get(url, ca_file=None):
     """The status line and the body."""
-    url = urlsplit(url)
+    url = https(url) if isinstance(url, str) else url
     context = ussl.create_default_context(cafile=ca_file)
     context.set_alpn_protocols(["http/1.1"])
     plain = usocket.create_connection((url.hostname, url.port or 443), TIMEOUT)
@@ -36,8 +37,8 @@ def get(url, ca_file=None):
             f"  certificate of {part(subject, 'commonName')} by {part(issuer, 'commonName')}, "
             f"until {certificate['notAfter']}"
         )
-        path = url.path or "/"
-        s.write(f"GET {path} HTTP/1.1\r\nHost: {url.hostname}\r\nConnection: close\r\n\r\n")
+        path = (url.path or "/") + ("?" + url.query if url.query else "")
+        s.write(f"GET {path} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: close\r\n\r\n")
         status, length = s.readline().decode().strip(), None
         while line := s.readline().strip():
             name, _, value = line.partition(b":")
@@ -65,7 +66,16 @@ def with_a_server_of_its_own():
     return status.endswith("200 OK") and b"some/page" in body
 
 
-def main(url=None, ca_file=None):
+def https(text):
+    """An address of a page, taken apart; ValueError for what is none of HTTPS."""
+    url = urlsplit(text)
+    if url.scheme != "https" or not url.hostname:
+        raise ValueError(f"{text!r} is no https://HOST[:PORT]/PATH")
+    url.port  # Raises ValueError for what is no port.
+    return url
+
+
+def main(url, ca_file):
     print(f"usocket {usocket.version} ({usocket.features}): HTTPS")
     if url is None:
         return with_a_server_of_its_own()
@@ -74,5 +84,12 @@ def main(url=None, ca_file=None):
     return " 200 " in status
 
 
+def arguments():
+    parser = command.parser(__doc__)
+    parser.add_argument("url", nargs="?", help="https://...")
+    parser.add_argument("ca_file", nargs="?", help="certificates to trust, PEM or DER")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    sys.exit(0 if main(*sys.argv[1:]) else 1)
+    command.run(main, arguments())

@@ -7,10 +7,10 @@ Port 0 (the default) is of the system's choice. It ends with Ctrl-C or on SIGTER
 """
 
 import signal
-import sys
 import threading
 
 import certificates
+import command
 import usocket
 import ussl
 
@@ -41,8 +41,10 @@ def serve(conn, peer, context):
             print(f"  server: {peer[0]}:{peer[1]}: {e}", flush=True)
 
 
-def main(certificate=None, key=None, port=0):
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+def main(certificate, key, port):
+    # Also where whoever started it ignores SIGINT.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     if certificate is None:
         directory = certificates.make()
         certificate, key = directory / "server.pem", directory / "server-key.pem"
@@ -50,7 +52,7 @@ def main(certificate=None, key=None, port=0):
     context = ussl.SSLContext(ussl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     context.set_alpn_protocols(["http/1.1"])
-    with usocket.create_server(("127.0.0.1", int(port))) as listener:
+    with usocket.create_server(("127.0.0.1", port)) as listener:
         print(f"url https://localhost:{listener.getsockname()[1]}/", flush=True)
         try:
             while True:
@@ -60,5 +62,16 @@ def main(certificate=None, key=None, port=0):
             pass
 
 
+def arguments():
+    parser = command.parser(__doc__)
+    parser.add_argument("certificate", nargs="?", help="a file, PEM or DER")
+    parser.add_argument("key", nargs="?", help="its private key")
+    parser.add_argument("port", type=command.port, nargs="?", default=0)
+    found = parser.parse_args()
+    if found.certificate is not None and found.key is None:
+        parser.error("a certificate needs its KEY")
+    return found
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    command.run(main, arguments())

@@ -6,10 +6,10 @@ Both ends are in this program. Three clients come: one with a certificate, one w
 and one with none.
 """
 
-import sys
 import threading
 
 import certificates
+import command
 import usocket
 import ussl
 
@@ -76,4 +76,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(0 if main() else 1)
+    command.run(main, command.parser(__doc__).parse_args())

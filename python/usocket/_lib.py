@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import c_char_p, c_int16, c_int32, c_int64, c_uint32, c_uint64, c_void_p
+from ctypes import c_char_p, c_int16, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 
 from ._prototypes import PROTOTYPES
@@ -37,6 +37,26 @@ AddrInfo._fields_ = [
     ("canonname", c_char_p),
     ("next", ctypes.POINTER(AddrInfo)),
 ]
+
+
+class Piece(ctypes.Structure):
+    """`usocket_iovec`: a place in memory."""
+
+    _fields_ = [("base", c_void_p), ("len", c_size_t)]
+
+
+class Message(ctypes.Structure):
+    """`usocket_msg`: what usocket_sendmsg sends and usocket_recvmsg receives."""
+
+    _fields_ = [
+        ("addr", c_void_p),
+        ("data", c_void_p),
+        ("count", c_size_t),
+        ("control", c_void_p),
+        ("control_len", c_size_t),
+        ("flags", c_int32),
+        ("reserved", c_int32),
+    ]
 
 
 class PollFd(ctypes.Structure):

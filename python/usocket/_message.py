@@ -3,27 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from ctypes import (
-    CDLL,
-    Structure,
-    addressof,
-    byref,
-    c_char,
-    c_int,
-    c_int32,
-    c_size_t,
-    c_ssize_t,
-    c_uint32,
-    c_void_p,
-    cast,
-    get_errno,
-    sizeof,
-    string_at,
-)
-from errno import EAGAIN, EINTR
+from ctypes import addressof, byref, c_char, c_int, c_int32, c_size_t, c_void_p, cast, sizeof
 from sys import byteorder
-from time import monotonic
-from typing import Callable, Iterable, List, Tuple
+from typing import Callable, Iterable, List, Optional, Tuple
 
 from ._address import Address, decode
 from ._buffer import give_back, incoming, take_room
@@ -31,45 +13,23 @@ from ._constants import CONSTANTS
 from ._errors import int32
 from ._errors import size as size_of
 from ._fields import part_of
-from ._lib import Addr, lib
+from ._lib import Addr, Message, Piece, lib
 from ._transfer import POLLIN, POLLOUT, Transfer
-from ._wait import MSG_DONTWAIT, check_signals, wait
 
-IPPROTO_SEC = CONSTANTS["IPPROTO_SEC"]
-MSG_NOSIGNAL = CONSTANTS.get("MSG_NOSIGNAL", 0)
-MSG_WAITALL = CONSTANTS["MSG_WAITALL"]
+# What the library asks for, and nobody else wants to know of.
 MSG_CMSG_CLOEXEC = CONSTANTS.get("MSG_CMSG_CLOEXEC", 0)
-
 Ancillary = Tuple[int, int, bytes]
 
-# As many buffers as the system takes at once.
-IOV_MAX = 1024
 _WORD = sizeof(c_size_t)
 _HEAD = _WORD + 2 * sizeof(c_int)  # struct cmsghdr: length, level, type.
 
 
-class _Vector(Structure):
-    _fields_ = [("start", c_void_p), ("size", c_size_t)]
+def _send(handle: int, message, _, flags: int) -> int:
+    return lib.usocket_sendmsg(handle, message, flags)
 
 
-class _Header(Structure):
-    """`struct msghdr`."""
-
-    _fields_ = [
-        ("name", c_void_p),
-        ("namelen", c_uint32),
-        ("iov", c_void_p),
-        ("iovlen", c_size_t),
-        ("control", c_void_p),
-        ("controllen", c_size_t),
-        ("flags", c_int),
-    ]
-
-
-_libc = CDLL(None, use_errno=True)
-for _name in ("sendmsg", "recvmsg"):
-    getattr(_libc, _name).argtypes = (c_int, c_void_p, c_int)
-    getattr(_libc, _name).restype = c_ssize_t
+def _receive(handle: int, message, _, flags: int) -> int:
+    return lib.usocket_recvmsg(handle, message, flags)
 
 
 def CMSG_LEN(length: int) -> int:
@@ -130,9 +90,7 @@ class Messages(Transfer):
     __slots__ = ()
 
     _address: Callable[[Address, str], Addr]
-    _family: int
-    _proto: int
-    _type: int
+    _move: Callable
 
     def sendmsg(
         self,
@@ -149,14 +107,12 @@ class Messages(Transfer):
         """
         pieces = [self._outgoing(b) for b in buffers]
         try:
-            flags, control = int32(flags), _items(ancdata)
+            control = _items(ancdata)
             to = None if address is None else self._address(address, "sendmsg")
             if self._late_out:
                 self._raise_late_out()
-            if self._proto == IPPROTO_SEC:
-                return self.send(b"".join(string_at(p, n) for p, n, _ in pieces))  # type: ignore[attr-defined]
             places = [(start, size) for start, size, _ in pieces]
-            return self._message(_libc.sendmsg, POLLOUT, _header(places, to, control), flags)
+            return self._move(_send, POLLOUT, byref(_message(places, to, control)), 0, flags)
         finally:
             del pieces
 
@@ -191,61 +147,31 @@ class Messages(Transfer):
 
     def _receive(self, places: list, ancbufsize: int, flags: int) -> tuple:
         """Receives into pieces of memory: how much, ancillary data, flags, from whom."""
-        space, flags = size_of(ancbufsize, "ancillary data buffer size in recvmsg()"), int32(flags)
+        space = size_of(ancbufsize, "ancillary data buffer size in recvmsg()")
         if space > 0x7FFFFFFF:
             raise ValueError("invalid ancillary data buffer length")
         if self._late_in:
             self._raise_late_in()
-        if self._proto == IPPROTO_SEC:
-            self.recv(0)  # type: ignore[attr-defined]
         sender, control = Addr(), (c_char * space)()
-        header = _header(places, sender, control if space else b"")
-        n = self._message(_libc.recvmsg, POLLIN, header, flags | MSG_CMSG_CLOEXEC)
-        sender.len = min(header.namelen, sizeof(sender.storage))
-        items = _taken_apart(control[: min(space, header.controllen)]) if space else []
-        return n, items, header.flags & ~MSG_CMSG_CLOEXEC, decode(sender)
-
-    def _message(self, call, events: int, header: _Header, flags: int) -> int:
-        """sendmsg(2) or recvmsg(2) as the mode has it, carried on over signals."""
-        timeout = self._timeout
-        deadline = monotonic() + timeout if timeout else None
-        # To wait in the library's poll is to be woken when the socket is closed. All or nothing is
-        # for the system to wait for.
-        all_of_it = timeout is None and flags & MSG_WAITALL
-        at_once = MSG_NOSIGNAL if all_of_it else MSG_NOSIGNAL | MSG_DONTWAIT
-        while True:
-            fd = lib.usocket_fileno(self._handle)
-            if fd < 0:
-                raise self._error(fd)
-            n = call(fd, byref(header), flags | at_once)
-            code = n if n >= 0 else -get_errno()
-            if code == -EAGAIN and timeout != 0 and not flags & MSG_DONTWAIT:
-                code = wait(self._handle, events, deadline)
-                if code < 0:
-                    raise self._error(code)
-            elif code == -EINTR:
-                check_signals()
-            elif code < 0:
-                raise self._error(code)
-            else:
-                return code
+        message = _message(places, sender, control if space else b"")
+        n = self._move(_receive, POLLIN, byref(message), 0, flags)
+        items = _taken_apart(control[: min(space, message.control_len)]) if space else []
+        return n, items, message.flags & ~MSG_CMSG_CLOEXEC, decode(sender)
 
 
-def _header(places: list, address, control) -> _Header:
-    """The `struct msghdr` for places in memory, an address (or None) and ancillary data."""
-    vector = (_Vector * len(places))(
+def _message(places: list, address: Optional[Addr], control) -> Message:
+    """The library's message for places in memory, an address (or None) and ancillary data."""
+    pieces = (Piece * len(places))(
         *((cast(start, c_void_p).value if start else None, size) for start, size in places)
     )
-    header = _Header()
+    message = Message(data=cast(pieces, c_void_p), count=len(places))
     if address is not None:
-        header.name = cast(byref(address), c_void_p).value
-        header.namelen = address.len or sizeof(address.storage)
-    header.iov, header.iovlen = cast(vector, c_void_p).value, len(places)
+        message.addr = cast(byref(address), c_void_p)
     if len(control):
-        header.control, header.controllen = cast(control, c_void_p).value, len(control)
-    # What the header points to lives as long as it does.
-    header.held = (vector, address, control)
-    return header
+        message.control, message.control_len = cast(control, c_void_p), len(control)
+    # What the message points to lives as long as it does.
+    message.held = (pieces, address, control)
+    return message
 
 
 def send_fds(sock, buffers: Iterable, fds: Iterable[int], flags: int = 0, address=None) -> int:

@@ -185,7 +185,7 @@ class SSLSocket(Info):
         NotImplementedError."""
         if ancdata or address is not None:
             raise NotImplementedError("TLS carries neither ancillary data nor addresses")
-        return self.send(b"".join(buffers), flags)
+        return super().sendmsg(buffers, (), flags)
 
     def recvmsg(self, *args):
         """NotImplementedError: TLS carries no messages. From: CPython."""
