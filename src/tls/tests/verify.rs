@@ -83,18 +83,18 @@ fn pins_and_the_callback() {
     });
     expect(got, [USOCKET_ETLS_CERT_NOT_PINNED, alert(46)], "pinned");
 
-    let seen = std::sync::Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let of = seen.clone();
     let got = case(&move |c| {
         let of = of.clone();
         let callback = move |der: &[u8], depth: i32| {
-            of.lock().push((depth, der.to_vec()));
+            of.lock().unwrap().push((depth, der.to_vec()));
             0
         };
         c.set_callback(Some(std::sync::Arc::new(callback))).unwrap();
     });
     expect(got, [0, 0], "");
-    assert_eq!(*seen.lock(), [(1, ca.issuer.der().to_vec()), (0, made.der.clone())]);
+    assert_eq!(*seen.lock().unwrap(), [(1, ca.issuer.der().to_vec()), (0, made.der.clone())]);
     let got = case(&|c| {
         let refuse = |_: &[u8], depth: i32| i32::from(depth == 0);
         c.set_callback(Some(std::sync::Arc::new(refuse))).unwrap();
