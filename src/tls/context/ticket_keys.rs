@@ -74,7 +74,7 @@ impl TicketKeys {
         let expander = self.suite.hkdf_provider.extract_from_secret(Some(salt), &secret[..]);
         expander.expand_slice(&[b"usocket ticket key"], &mut key[..]).ok()?;
         expander.expand_slice(&[b"usocket ticket iv"], &mut iv).ok()?;
-        Some((AeadKey::from(*key), Iv::new(iv)))
+        Some((AeadKey::from(*key), Iv::from(iv)))
     }
 }
 

@@ -63,3 +63,33 @@ fn counted<'a>(from: &mut &'a [u8], bytes: usize) -> Option<&'a [u8]> {
     let len = number(from, bytes)?;
     take(from, len)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_hellos_are_nothing() {
+        // Version, random, no session, one suite, one compression, ALPN "h2".
+        let alpn = [0, 16, 0, 5, 0, 3, 2, b'h', b'2'];
+        let mut body = vec![3, 3];
+        body.extend([7; 32]);
+        body.extend([0, 0, 2, 0x13, 1, 1, 0, 0, alpn.len() as u8]);
+        body.extend(alpn);
+        let mut hello = vec![HANDSHAKE, 3, 1, 0, body.len() as u8 + 4, CLIENT_HELLO, 0, 0];
+        hello.push(body.len() as u8);
+        hello.extend(body);
+        let ours = |name: &[u8]| [name.to_vec()];
+        assert!(offers_only_others(&hello, &ours(b"mqtt")) && offers_only_others(&hello, &[]));
+        assert!(!offers_only_others(&hello, &ours(b"h2")));
+        for at in 0..hello.len() {
+            // Not whole: nothing is known of it yet.
+            assert!(!offers_only_others(&hello[..at], &ours(b"mqtt")));
+            for byte in [0, 1, 0x7f, 0xff] {
+                let mut damaged = hello.clone();
+                damaged[at] = byte;
+                let _ = offers_only_others(&damaged, &ours(b"mqtt"));
+            }
+        }
+    }
+}

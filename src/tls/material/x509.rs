@@ -291,6 +291,43 @@ fn common_name(name: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// Everything here reads what a peer sent: whatever it is, it is read or refused.
+    #[test]
+    fn damaged_certificates_and_lists_are_read_or_refused() {
+        use crate::tls::material::algorithm::{Key, is_weak_signature, signature_name};
+        let text = include_str!("../tests/odd/rsa1024.pem");
+        let Ok(certs) = crate::tls::material::pem::certificates(text.as_bytes()) else {
+            panic!("not read");
+        };
+        let names = ["example.com".to_string(), "192.0.2.7".into()];
+        let Ok(made) = rcgen::generate_simple_self_signed(names) else { panic!("rcgen") };
+        let mut seed = 1u64;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (seed >> 33) as usize % below
+        };
+        let mut read = 0;
+        for round in 0..10_000 {
+            let whole: &[u8] = if round % 2 == 0 { &certs[0] } else { made.cert.der() };
+            let mut der = whole.to_vec();
+            for _ in 0..=random(3) {
+                let at = random(der.len());
+                der[at] = [0, 0x7f, 0x80, 0x84, 0xff, random(256) as u8][random(6)];
+            }
+            der.truncate(if random(4) == 0 { random(der.len()) } else { der.len() });
+            let _ = (ListFacts::of(&der), Key::private(&der), Key::public(&der));
+            let algorithm = Signed::of(&der).map(|s| signature_name(s.algorithm));
+            let _ = (algorithm, is_weak_signature(&der), name_text(&der), oid_text(&der));
+            if let Some(facts) = Facts::of(&der) {
+                let _ = (facts.names(), facts.alt_names_text(), facts.may_issue());
+                let _ = (facts.purposes(), facts.critical().count(), date(facts.not_after));
+                let _ = (name_text(facts.issuer_name), Key::public(facts.key).map(|k| k.name()));
+                read += 1;
+            }
+        }
+        assert!(read > 300);
+    }
+
     #[test]
     fn no_name_pretends_to_be_two() {
         let attribute = |value: &[u8]| {
