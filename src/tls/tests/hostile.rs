@@ -7,7 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustls::version::{TLS12, TLS13};
+use rustls::ProtocolVersion;
+use rustls::version::TLS13;
 
 use super::forge::*;
 use super::support::*;
@@ -184,7 +185,7 @@ fn what_the_kernel_has_no_memory_for_does_not_keep_a_poll() {
 #[test]
 fn a_server_keeps_what_came_with_the_end_of_the_handshake() {
     // The client's last message, its data and its goodbye in one piece; or only the goodbye.
-    for version in [&TLS12, &TLS13] {
+    for version in rustls::ALL_VERSIONS.iter().copied() {
         for data in [&b"all there is"[..], b""] {
             for gone in [true, false] {
                 let (ours, mut peer) = with_peer(false, pair(), &[version]);
@@ -217,7 +218,7 @@ fn a_server_keeps_what_came_with_the_end_of_the_handshake() {
                     }
                     server.join().unwrap()
                 });
-                let data = if version.version == TLS12.version { b"" } else { data };
+                let data = if version.version == ProtocolVersion::TLSv1_2 { b"" } else { data };
                 assert_eq!(got.unwrap(), data, "{version:?} {gone}");
             }
         }
