@@ -99,6 +99,8 @@ void start_thread(pthread_t *thread, void *(*run)(void *), void *arg);
             _exit(1); \
         } \
     } while (0)
+// In a child: a seccomp filter, for all threads, with which the calls are EPERM.
+void refuse(const int *calls, unsigned n);
 // Waits for the child and wants it to have ended with 0.
 void child_ends_well(pid_t child);
 

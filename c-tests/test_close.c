@@ -2,13 +2,8 @@
 
 #include "support.h"
 
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/if_ether.h>
-#include <linux/seccomp.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -254,21 +249,6 @@ static void no_descriptor_is_free(void)
 {
     struct rlimit none = {0, 0};
     CHILD(setrlimit(RLIMIT_NOFILE, &none) == 0);
-}
-
-// A seccomp filter, for all threads, with which the calls are EPERM.
-static void refuse(const int *calls, unsigned n)
-{
-    struct sock_filter code[16] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
-    unsigned at = 1;
-    for (unsigned i = 0; i < n; i++) {
-        code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i], 0, 1);
-        code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-    }
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    struct sock_fprog program = {at, code};
-    CHILD(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    CHILD(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0);
 }
 
 static void no_file_is_opened(void)

@@ -2,6 +2,8 @@
 
 #include "support.h"
 
+#include <sys/syscall.h>
+
 // --- what every operation does when it cannot be done now ---
 
 enum { TIMEOUT = 60 * MS };
@@ -347,6 +349,30 @@ static void deadlines_hold_whatever_others_make_of_the_mode(void **state)
         }
 }
 
+// A mode that cannot be had is not said to be there; and without fcntl a deadline still holds.
+static void what_a_filter_refuses(void **state)
+{
+    (void)state;
+    usocket_t l = listening_socket(AF_INET, 1);
+    OK(usocket_settimeout(l, TIMEOUT));
+    make_it_block(l, BY_ITS_NUMBER);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(GENEROUS / SECOND); // a hang is a death
+        refuse((const int[]){SYS_fcntl}, 1);
+        CHILD(usocket_accept(l, NULL) == -ETIMEDOUT);
+        refuse((const int[]){SYS_ioctl}, 1);
+        int64_t mode;
+        CHILD(usocket_setblocking(l, 1) == -EPERM);
+        CHILD(usocket_gettimeout(l, &mode) == 0 && mode == TIMEOUT);
+        CHILD(usocket_settimeout(l, 0) == 0);
+        CHILD(usocket_gettimeout(l, &mode) == 0 && mode == 0);
+        _exit(0);
+    }
+    child_ends_well(child);
+    OK(usocket_close(l));
+}
+
 struct set_mode {
     usocket_t s;
     int64_t us;
@@ -605,6 +631,7 @@ int main(void)
         cmocka_unit_test(sendall_has_one_deadline),
         cmocka_unit_test(read_and_readline_have_one_deadline),
         cmocka_unit_test(deadlines_hold_whatever_others_make_of_the_mode),
+        cmocka_unit_test(what_a_filter_refuses),
         cmocka_unit_test(a_blocking_unix_connect_leaves_the_mode_that_was_set_meanwhile),
         cmocka_unit_test(a_failed_connect_is_no_success_because_the_error_was_taken),
         cmocka_unit_test(no_port_left_is_told_at_once),

@@ -91,8 +91,8 @@ impl Socket {
         let shared =
             || self.state.load(Ordering::Relaxed) & state::SHARED != 0 || process::partings() != 0;
         let must_not_wait = if blocks { !self.close_wakes() } else { shared() };
-        if must_not_wait && !net::is_nonblocking(self.fd.as_fd())? {
-            net::set_nonblocking(self.fd.as_fd(), true)?;
+        if must_not_wait && !net::is_nonblocking(self.fd.as_fd()).unwrap_or(false) {
+            return net::set_nonblocking(self.fd.as_fd(), true);
         }
         Ok(())
     }
