@@ -1123,11 +1123,12 @@ int64_t usocket_write(usocket_t s, const void *buf, size_t len);
 // library has that.
 // `service` is a service name or a decimal port, NULL or "" none (port 0). `family`, `type` and
 // `proto` filter the answers, 0 is any. `flags` are AI_ flags. `timeout_us` is how long it may
-// take in microseconds; negative is as long as the C library's resolver does.
+// take in microseconds; negative is as long as the resolver does.
 //
 // Returns: 0, and a list of at least one answer in `out`.
 // Errors: the resolver's own range, USOCKET_EAI_ (usocket_gai_code has the platform's number);
-// an errno where the resolver reports one; -ETIMEDOUT; -EINTR (event hook); -EFAULT.
+// an errno where the resolver reports one; -ETIMEDOUT; -EINTR (event hook); -EMFILE, -ENFILE,
+// -ENOMEM, -EAGAIN (no thread); -EFAULT.
 // Blocks: up to the timeout.
 // Threads: any.
 // Ownership: the list is the caller's, to be given to usocket_freeaddrinfo.

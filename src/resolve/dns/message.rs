@@ -64,12 +64,16 @@ pub fn question(id: u16, name: &[u8], kind: u16) -> io::Result<Vec<u8>> {
 /// What `message` says to the question; `None` when it is no answer to it.
 pub fn reply(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<Reply> {
     let mut at = Reader { message, at: 0 };
-    let (got_id, flags) = (at.u16()?, at.u16()?);
+    // First, for there may be many who ask whether a message is theirs.
+    if at.u16()? != id {
+        return None;
+    }
+    let flags = at.u16()?;
     let (questions, answers) = (at.u16()?, at.u16()?);
     at.skip(4)?;
     let asked = at.name()?;
-    let this = (id, 1, true, kind, INTERNET);
-    let that = (got_id, questions, asked.eq_ignore_ascii_case(name), at.u16()?, at.u16()?);
+    let this = (1, true, kind, INTERNET);
+    let that = (questions, asked.eq_ignore_ascii_case(name), at.u16()?, at.u16()?);
     if flags & 0x8000 == 0 || this != that {
         return None;
     }
