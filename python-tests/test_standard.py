@@ -166,7 +166,10 @@ there.load_cert_chain(certs + "server.pem", certs + "server-key.pem")
 here = ssl.create_default_context(cafile=certs + "ca.pem")
 
 async def echo(reader, writer):
-    writer.write(await reader.read())
+    data = b""
+    while not data.endswith(b"end\\n"):
+        data += await reader.read(1 << 20)
+    writer.write(data)
     await writer.drain()
     writer.close()
 
@@ -176,9 +179,11 @@ async def main():
     host = server.sockets[0].getsockname()[0]
     reader, writer = await asyncio.open_connection(host, port, ssl=here, server_hostname="localhost")
     sent = bytes(range(256)) * 1000
-    for _ in range(4):
-        writer.write(sent)
-        await writer.drain()
+    # More at once than the library takes at once.
+    writer.write(sent * 20)
+    writer.write(b"end\\n")
+    assert await reader.readexactly(len(sent) * 20) == sent * 20
+    assert await reader.readline() == b"end\\n"
     print(writer.get_extra_info("cipher")[1], writer.get_extra_info("ssl_object").version())
     writer.close()
     server.close()

@@ -42,6 +42,7 @@ class Connection:
         self._owner = self._session = self._given = self._made = None
         # Of a server, until the ClientHello is all there.
         self._first: Optional[bytearray] = bytearray() if server_side else None
+        self._in = b""  # Encrypted, received, more than the library takes at once.
         self._out = b""  # Encrypted, on its way.
         self._accepted = 0  # Bytes of a write that are in there.
         self._header, self._missing = b"", 0  # Of the record that is being received.
@@ -103,16 +104,23 @@ class Connection:
             if hello is not None:
                 self._answer(hello)
             return
-        while data:
+        self._in += data
+        while self._in:
+            data = self._in
             n = lib.usocket_tls_feed(self._handle, data, len(data))
+            if n == -EAGAIN:
+                return  # What has come is to be received first; the rest waits here.
             if n < 0:
-                if n != -EAGAIN:
-                    raise errors.of(n, self._handle, self.server_hostname)
-                return
-            data = data[n:]
+                raise errors.of(n, self._handle, self.server_hostname)
+            self._in = data[n:]
 
     def _fill(self, deadline: Optional[float]) -> None:
         """Takes more from the transport; raises when there is none now."""
+        if self._in:
+            before = len(self._in)
+            self._feed(b"")
+            if len(self._in) < before:
+                return
         if self._bios is not None:
             data = self._bios[0].read()
             if not data:
@@ -267,6 +275,8 @@ class Connection:
                     self._flush(deadline)
                 except OSError:
                     pass
+                if code == -EPIPE:
+                    raise errors.ssl_error("PROTOCOL_IS_SHUTDOWN", "protocol is shutdown")
                 raise errors.of(code, self._handle, self.server_hostname)
             self._greeted()
             self._accepted = code

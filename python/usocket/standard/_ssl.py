@@ -212,9 +212,10 @@ class SSLSession:
         self.timeout, self.ticket_lifetime_hint, self.has_ticket = 7200, 7200, True
 
     def __eq__(self, other) -> bool:
-        return isinstance(other, SSLSession) and self._session is other._session
+        return isinstance(other, SSLSession) and self.id == other.id
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return hash(self.id)
 
 
 class _SSLSocket(Connection):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _ssl as _system
+import ipaddress
 from typing import Optional
 
 from .. import _causes as causes
@@ -51,8 +52,10 @@ def of(code: int, handle: int = 0, name: Optional[str] = None) -> BaseException:
         return end_of_file()
     sentence = (handle and detail(handle)) or strerror(code)
     if isinstance(e, SSLCertVerificationError) and code != causes.CERT_REQUIRED:
-        words = _VERIFY.get(e.verify_code, sentence)
-        if e.verify_code == 62:
+        number, words = e.verify_code, _VERIFY.get(e.verify_code, sentence)
+        if number == 62:
+            if _is_address(name):
+                number, words = 64, "IP address mismatch"
             words += f", certificate is not valid for {name!r}."
         made = _made(
             _system.SSLCertVerificationError,
@@ -60,10 +63,18 @@ def of(code: int, handle: int = 0, name: Optional[str] = None) -> BaseException:
             f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {words}",
             "CERTIFICATE_VERIFY_FAILED",
         )
-        made.verify_code, made.verify_message = e.verify_code, words  # type: ignore[attr-defined]
+        made.verify_code, made.verify_message = number, words  # type: ignore[attr-defined]
         return made
     words = e.reason.lower().replace("_", " ")
     return ssl_error(e.reason, f"{words}: {sentence}")
+
+
+def _is_address(name: Optional[str]) -> bool:
+    try:
+        ipaddress.ip_address(name or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _made(kind, number: int, words: str, reason: Optional[str] = None) -> BaseException:
