@@ -9,7 +9,7 @@ from run import CERTS, OURS, TOP
 
 
 def example(name, *arguments):
-    r = subprocess.run([OURS, "-X", "heapsize=32M", f"{TOP}/examples/micropython/{name}.py", *arguments],
+    r = subprocess.run([OURS, f"{TOP}/examples/micropython/{name}.py", *arguments],
                        capture_output=True, text=True, timeout=60)
     assert r.returncode == 0, r.stdout + r.stderr
     return r.stdout
@@ -18,6 +18,12 @@ def example(name, *arguments):
 def test_demo():
     out = example("demo")
     assert out.count(" matches") == 3, out
+
+
+def test_mutual_tls_without_certificates():
+    for arguments, sentence in (("/nowhere",), "no ca.pem in /nowhere"), (("a", "b"), "one argument at most"):
+        r = subprocess.run([OURS, f"{TOP}/examples/micropython/mutual_tls.py", *arguments], capture_output=True, text=True)
+        assert r.returncode == 2 and sentence in r.stderr and "Traceback" not in r.stderr, r.stderr
 
 
 def test_mutual_tls():

@@ -70,6 +70,34 @@ def descriptors():
     return len(list(os.ilistdir("/proc/self/fd")))
 
 
+def state_of(thread):
+    with open("/proc/self/task/%s/stat" % thread) as f:
+        return f.read().split(")")[-1].split()[0]
+
+
+def main_thread():
+    with open("/proc/self/stat") as f:
+        return f.read().split()[0]
+
+
+def until_asleep(which, seconds=10):
+    """Waits until one of these threads is in a system call that waits, and has been for three looks."""
+    seen, end = 0, time.time() + seconds
+    while seen < 3:
+        assert time.time() < end, "it never blocks"
+        threads = which()
+        seen = seen + 1 if threads and all(state_of(t) == "S" for t in threads) else 0
+        time.sleep(0.005)
+
+
+def until_main_sleeps():
+    until_asleep(lambda: [main_thread()])
+
+
+def until_others_sleep():
+    until_asleep(lambda: [e[0] for e in os.ilistdir("/proc/self/task") if e[0] != main_thread()])
+
+
 class Thread:
     """A thread that can be waited for and whose exception is not lost."""
 

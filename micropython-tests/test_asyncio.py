@@ -108,14 +108,14 @@ def test_time_outs_are_kept():
 
 def test_a_flag_set_elsewhere_is_seen():
     # A ThreadSafeFlag is a stream without a descriptor, beside sockets in one poll.
-    from support import Thread
+    from support import Thread, until_main_sleeps
 
     async def main():
         server, port = await serve(echo)
         flag = asyncio.ThreadSafeFlag()
 
         def later():
-            time.sleep(0.1)
+            until_main_sleeps()
             flag.set()
 
         t = Thread(later)

@@ -4,7 +4,7 @@ import io
 import select
 import socket
 import time
-from support import Thread, address, pair, raises, raises_type
+from support import Thread, address, pair, raises, raises_type, until_main_sleeps
 
 STOCK_IS_WRONG = [
     "test_five_descriptors_and_a_custom_stream",
@@ -49,7 +49,7 @@ def test_closed_while_waited_for():
     p.register(a, select.POLLIN)
 
     def close():
-        time.sleep(0.1)
+        until_main_sleeps()
         a.close()
 
     t = Thread(close)

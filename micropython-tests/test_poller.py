@@ -5,7 +5,7 @@ import io
 import select
 import socket
 import time
-from support import Thread, address, descriptors, listener, pair, raises
+from support import Thread, address, descriptors, listener, pair, raises, until_main_sleeps, until_others_sleep
 
 MANY = 40
 
@@ -119,7 +119,7 @@ def test_closed_while_waited_for():
     p, crowd = crowded()
     a, b = pair()
     p.register(a, select.POLLIN)
-    t = Thread(lambda: (time.sleep(0.05), a.close()))
+    t = Thread(lambda: (until_main_sleeps(), a.close()))
     assert p.poll(3000) == [(a, 32)]
     t.join()
     assert p.poll(0) == p.poll(0) == [(a, 32)]
@@ -203,7 +203,7 @@ def test_a_file_beside_sleeps_until_a_socket_wakes():
     p.register(c.fileno(), select.POLLIN)
     p.register(a, select.POLLIN)
     for one, other in ((a, b), (c.fileno(), d)):
-        t = Thread(lambda: (time.sleep(0.05), other.send(b"x")))
+        t = Thread(lambda: (until_main_sleeps(), other.send(b"x")))
         assert p.poll(3000) == [(one, select.POLLIN)]
         t.join()
         a.recv(1) if one is a else c.recv(1)
@@ -220,7 +220,7 @@ def test_registered_while_another_thread_waits():
     a, b = pair()
     b.send(b"x")
     t = Thread(p.poll, 3000)
-    time.sleep(0.05)
+    until_others_sleep()
     p.register(a, select.POLLIN)
     assert t.join() == [(a, select.POLLIN)]
 

@@ -4,7 +4,7 @@ import gc
 import os
 import socket
 import time
-from support import Thread, address, descriptors, listener, pair, raises, raises_type
+from support import Thread, address, descriptors, listener, pair, raises, raises_type, until_others_sleep
 
 STOCK_IS_WRONG = [
     "test_recv_after_settimeout_is_a_timeout",
@@ -171,7 +171,7 @@ def test_sendall_of_50_mb_to_a_slow_reader():
 def test_close_ends_another_threads_recv():
     a, b = pair()
     t = Thread(lambda: raises(errno.EBADF, a.recv, 1))
-    time.sleep(0.1)
+    until_others_sleep()
     a.close()
     t.join(3)
 
@@ -206,8 +206,7 @@ def test_methods_that_stock_lacks():
     a.setblocking(False)
     assert a.gettimeout() == 0
     room = bytearray(8)
-    b.send(b"12345678")
-    time.sleep(0.02)
+    b.send(b"12345678")  # there when it has returned: this is the loopback
     assert a.recv_into(room, 3) == 3 and room[:3] == b"123"
     assert a.recvfrom_into(room)[0] == 5 and room[:5] == b"45678"
     a.shutdown(socket.SHUT_WR)

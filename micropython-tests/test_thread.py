@@ -2,7 +2,7 @@
 import gc
 import socket
 import time
-from support import Thread, listener, pair
+from support import Thread, listener, pair, until_main_sleeps
 
 STOCK_IS_WRONG = ["test_what_another_thread_schedules_runs_within_a_blocked_call"]
 
@@ -63,7 +63,7 @@ def test_what_another_thread_schedules_runs_within_a_blocked_call():
         b.send(b"x")  # what the main thread waits for
 
     def schedule():
-        time.sleep(0.2)
+        until_main_sleeps()
         micropython.schedule(callback, 7)
 
     def rescue():

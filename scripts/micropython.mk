@@ -16,5 +16,5 @@ micropython-bench: micropython ## our modules against the stock ones
 	python3 benches/micropython/run.py
 
 micropython-demo: micropython certs ## the demo's third host alone
-	target/micropython/micropython -X heapsize=32M examples/micropython/demo.py
+	target/micropython/micropython examples/micropython/demo.py
 	target/micropython/micropython examples/micropython/mutual_tls.py target/certs

@@ -14,6 +14,7 @@ import ssl
 import sys
 
 CERTS = sys.argv[1] if len(sys.argv) > 1 else "target/certs"
+FILES = ["ca.pem"] + [n + s for n in ("server", "expired", "client", "client-other") for s in (".pem", "-key.pem")]
 TIMEOUT = 10  # seconds, for each operation
 DATA = os.urandom(64 * 1024) * 4
 
@@ -70,7 +71,19 @@ def visit(address, identity):
         return checksum(s.read())
 
 
+def missing():
+    for file in FILES:
+        try:
+            os.stat("%s/%s" % (CERTS, file))
+        except OSError:
+            return file
+
+
 def main():
+    if len(sys.argv) > 2 or missing():
+        what = "one argument at most" if len(sys.argv) > 2 else "no %s in %s: `make certs` makes it" % (missing(), CERTS)
+        print("mutual_tls.py: %s\nmutual_tls.py [DIRECTORY]" % what, file=sys.stderr)
+        return 2
     known = context(ssl.PROTOCOL_TLS_SERVER, "server")
     expired = context(ssl.PROTOCOL_TLS_SERVER, "expired")
     listener = socket.socket()
@@ -96,4 +109,7 @@ def main():
     return 0 if good else 1
 
 
-sys.exit(main())
+try:
+    sys.exit(main())
+except KeyboardInterrupt:
+    sys.exit(130)

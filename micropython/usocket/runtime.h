@@ -9,6 +9,11 @@
 #include <stdint.h>
 
 #include "py/mpconfig.h"
+
+#if !defined(MICROPY_VERSION_MAJOR) || (MICROPY_VERSION_MAJOR == 1 && MICROPY_VERSION_MINOR < 23)
+#error "libusocket needs MicroPython 1.23 or later: before it, finalisers and types are made in other ways"
+#endif
+
 #include "py/mpstate.h"
 #include "py/mpthread.h"
 #include "py/obj.h"

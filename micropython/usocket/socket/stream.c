@@ -33,12 +33,20 @@ static mp_obj_t none_or_raise(usk_socket_t *self, int64_t r) {
     usk_socket_raise(self, r);
 }
 
-static int64_t read_some(usk_socket_t *self, void *buf, size_t len, bool line) {
+static int64_t read_once(usk_socket_t *self, void *buf, size_t len, bool line) {
     int64_t r;
     if (line) {
         USK_WAIT(r, usocket_readline(self->s, buf, len));
     } else {
         USK_WAIT(r, usocket_read(self->s, buf, len));
+    }
+    return r;
+}
+
+static int64_t read_some(usk_socket_t *self, void *buf, size_t len, bool line) {
+    int64_t r = read_once(self, buf, len, line);
+    if (r == USOCKET_ETLS_TRUNCATED) {
+        r = read_once(self, buf, len, line); // which is said before the last bytes, and again after them
     }
     r = usk_ended(r);
     if (r <= 0 || (size_t)r == len || (line && ((char *)buf)[r - 1] == '\n')) {
