@@ -273,6 +273,30 @@ static void failures_say_why(void **state)
     }
 }
 
+// Whatever wrapping fails of, the sentence is at the socket, for the thread that called, and goes
+// with its next failure.
+static void why_it_cannot_be_wrapped(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    char text[256];
+    usocket_t client = client_context(), empty = context(USOCKET_TLS_SERVER);
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    GIVES(USOCKET_ETLS_BAD_NAME, usocket_tls_wrap(pair[0], client, "not a name", 0));
+    assert_true(OK(usocket_error_detail(pair[0], text, sizeof text)) > 0);
+    assert_non_null(strstr(text, "not a name"));
+    GIVES(0, usocket_error_detail(pair[1], text, sizeof text));
+    GIVES(0, usocket_error_detail(0, text, sizeof text));
+    GIVES(USOCKET_ETLS_NO_CERT, usocket_tls_wrap(pair[1], empty, NULL, 0));
+    assert_true(OK(usocket_error_detail(pair[1], text, sizeof text)) > 0);
+    GIVES(0, usocket_error_detail(pair[0], text, sizeof text));
+    GIVES(-EAGAIN, usocket_recv(pair[1], text, 1, MSG_DONTWAIT));
+    GIVES(0, usocket_error_detail(pair[1], text, sizeof text));
+    OK(usocket_close(client));
+    OK(usocket_close(empty));
+    close_pair(pair);
+}
+
 static void without_close_notify_it_is_truncated(void **state)
 {
     (void)state;
@@ -462,6 +486,7 @@ int main(void)
         cmocka_unit_test(a_state_machine_with_almost_no_buffers),
         cmocka_unit_test(poll_tells_the_truth),
         cmocka_unit_test(failures_say_why),
+        cmocka_unit_test(why_it_cannot_be_wrapped),
         cmocka_unit_test(without_close_notify_it_is_truncated),
         cmocka_unit_test(a_silent_peer_costs_one_timeout),
         cmocka_unit_test(closing_ends_a_handshake_and_a_recv),

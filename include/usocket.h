@@ -1811,8 +1811,9 @@ int32_t usocket_tls_cert_time(const void *der, size_t der_len, int32_t what, int
 // USOCKET_ETLS_NO_TRUST, USOCKET_ETLS_NO_SUCH_SUITE, USOCKET_ETLS_NO_SUCH_VERSION; -EISCONN when
 // it is wrapped already, -EPROTOTYPE for a socket that is no stream, -EINVAL (flags), -EBADR (a
 // handle that is no context), -EBADF, -ENOTSOCK, -EOPNOTSUPP in a build without TLS. With
-// USOCKET_TLS_HANDSHAKE also those of usocket_tls_handshake; the socket is then wrapped. What is
-// wrong with the name or the context is said at usocket_error_detail(context, ...).
+// USOCKET_TLS_HANDSHAKE also those of usocket_tls_handshake; the socket is then wrapped. The
+// sentence is at usocket_error_detail(s, ...) in every case; what is wrong with the name or the
+// context is said there to the thread that called, until its next failure.
 // Blocks: with USOCKET_TLS_HANDSHAKE as the socket's mode has it; the first use of a client
 // context may read the system's store.
 // Threads: any. One thread at a time waits to receive; others wait for their turn, and what must

@@ -125,25 +125,52 @@ pub fn category(code: i32) -> i32 {
 const SENTENCE: usize = 1024;
 
 // Without a destructor: to register one would need memory.
+/// The sentence behind this thread's last failure.
+struct Last {
+    text: Text<SENTENCE>,
+    /// The handle it is about; 0 for a call that has none.
+    about: i64,
+    /// It is of the call that is about to fail: the next [`forget`] is that failure's own.
+    fresh: bool,
+}
+
 thread_local! {
-    static LAST: RefCell<Text<SENTENCE>> = const { RefCell::new(Text::EMPTY) };
+    static LAST: RefCell<Last> =
+        const { RefCell::new(Last { text: Text::EMPTY, about: 0, fresh: false }) };
 }
 
 /// Leaves the sentence that goes with an error of a call that has no handle, for this thread.
 pub fn explain(error: Error, sentence: impl Display) -> Error {
-    LAST.with(|last| *last.borrow_mut() = Text::of(sentence));
+    LAST.with(|last| {
+        *last.borrow_mut() = Last { text: Text::of(sentence), about: 0, fresh: false };
+    });
     error
+}
+
+/// Leaves the sentence of a call that fails on `handle`, where the object itself keeps none.
+pub fn explain_about(handle: i64, sentence: impl Display) {
+    LAST.with(|last| {
+        *last.borrow_mut() = Last { text: Text::of(sentence), about: handle, fresh: true };
+    });
 }
 
 /// Forgets the sentence: a call that may leave one begins, and if it fails without one there is none.
 #[cold]
 pub fn forget() {
-    LAST.with(|last| last.borrow_mut().clear());
+    LAST.with(|last| {
+        let mut last = last.borrow_mut();
+        if !std::mem::take(&mut last.fresh) {
+            last.text.clear();
+        }
+    });
 }
 
-/// The sentence [`explain`] left last on this thread; empty when there is none.
-pub fn last_detail() -> Text<SENTENCE> {
-    LAST.with(|last| *last.borrow())
+/// The sentence that was left last on this thread, if it is about `handle` (0: about none); else empty.
+pub fn last_detail(handle: i64) -> Text<SENTENCE> {
+    LAST.with(|last| {
+        let last = last.borrow();
+        if last.about == handle { last.text } else { Text::EMPTY }
+    })
 }
 
 #[cfg(test)]
@@ -176,8 +203,8 @@ mod tests {
     #[test]
     fn the_detail_is_this_threads_own() {
         explain(Error::os(libc::EINVAL), "here");
-        assert_eq!(last_detail(), "here");
-        let other = std::thread::spawn(last_detail).join().unwrap_or(Text::of("?"));
+        assert_eq!(last_detail(0), "here");
+        let other = std::thread::spawn(|| last_detail(0)).join().unwrap_or(Text::of("?"));
         assert_eq!(other, "");
     }
 }

@@ -141,7 +141,8 @@ pub unsafe extern "C" fn usocket_error_detail(s: usocket_t, buf: *mut c_char, le
     guard_sentences(|| {
         // SAFETY: the caller's buffer, as documented.
         let copy = |text: &str| unsafe { copy_text(text, buf, len) };
-        if s == 0 { copy(&error::last_detail()) } else { copy(&object::detail(s)?) }
+        let kept = if s == 0 { String::new() } else { object::detail(s)? };
+        if kept.is_empty() { copy(&error::last_detail(s)) } else { copy(&kept) }
     })
 }
 

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 use super::library::{usocket_t, usocket_tls_context_t, usocket_tls_session_t};
 use super::{bytes, on_socket, on_stream, required_text, room, tls_only};
 #[cfg(feature = "tls")]
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 #[cfg(feature = "tls")]
 use crate::numbers::USOCKET_TLS_HANDSHAKE;
 #[cfg(feature = "tls")]
@@ -40,8 +40,9 @@ use std::ffi::CStr;
 /// USOCKET_ETLS_NO_TRUST, USOCKET_ETLS_NO_SUCH_SUITE, USOCKET_ETLS_NO_SUCH_VERSION; -EISCONN when
 /// it is wrapped already, -EPROTOTYPE for a socket that is no stream, -EINVAL (flags), -EBADR (a
 /// handle that is no context), -EBADF, -ENOTSOCK, -EOPNOTSUPP in a build without TLS. With
-/// USOCKET_TLS_HANDSHAKE also those of usocket_tls_handshake; the socket is then wrapped. What is
-/// wrong with the name or the context is said at usocket_error_detail(context, ...).
+/// USOCKET_TLS_HANDSHAKE also those of usocket_tls_handshake; the socket is then wrapped. The
+/// sentence is at usocket_error_detail(s, ...) in every case; what is wrong with the name or the
+/// context is said there to the thread that called, until its next failure.
 /// Blocks: with USOCKET_TLS_HANDSHAKE as the socket's mode has it; the first use of a client
 /// context may read the system's store.
 /// Threads: any. One thread at a time waits to receive; others wait for their turn, and what must
@@ -54,10 +55,10 @@ pub unsafe extern "C" fn usocket_tls_wrap(
     server_name: *const c_char,
     flags: i32,
 ) -> i32 {
-    on_socket(s, |s| {
+    on_socket(s, |socket| {
         // SAFETY: the caller's text, as documented.
         let name = unsafe { super::text(server_name) };
-        tls_only!((s, context, name, flags) => wrap(s, context, name, flags).map(|()| 0))
+        tls_only!((socket, context, name, flags) => wrap(s, socket, context, name, flags).map(|()| 0))
     })
 }
 
@@ -376,7 +377,13 @@ pub extern "C" fn usocket_tls_set_session(s: usocket_t, session: usocket_tls_ses
 }
 
 #[cfg(feature = "tls")]
-fn wrap(s: &Socket, context: usocket_tls_context_t, name: Option<&CStr>, flags: i32) -> Result<()> {
+fn wrap(
+    handle: usocket_t,
+    s: &Socket,
+    context: usocket_tls_context_t,
+    name: Option<&CStr>,
+    flags: i32,
+) -> Result<()> {
     if flags & !USOCKET_TLS_HANDSHAKE != 0 {
         return Err(Error::os(libc::EINVAL));
     }
@@ -387,7 +394,11 @@ fn wrap(s: &Socket, context: usocket_tls_context_t, name: Option<&CStr>, flags: 
         return Err(Error::os(libc::EISCONN));
     }
     let pin = object::pin(context)?;
-    let session = s.wrap(Session::new(pin.tls_context()?, s, utf8(name)?)?)?;
+    let context = pin.tls_context()?;
+    let session = Session::new(context, s, utf8(name)?);
+    // Wherever wrapping fails, or the handshake after it, the sentence is at the socket.
+    let session =
+        s.wrap(session.inspect_err(|_| error::explain_about(handle, context.detail()))?)?;
     if flags & USOCKET_TLS_HANDSHAKE != 0 { session.handshake(s) } else { Ok(()) }
 }
 
