@@ -477,6 +477,41 @@ def fork():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def forks():
+    """Children of a process whose threads ask all the time ask as well, and none of them hangs."""
+    stop = threading.Event()
+    failed = []
+
+    def ask():
+        while not stop.is_set():
+            got = timed("good.test", GENEROUS)[0]
+            if got != ("127.0.0.7", 80):
+                failed.append(got)
+
+    asking = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in asking:
+        thread.start()
+    answers = ctypes.c_void_p()
+    out = ctypes.byref(answers)
+    for _ in range(100):
+        query = lib.usocket_query_create(b"good.test", b"80", 0, usocket.SOCK_STREAM, 0, 0)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)
+            code = lib.usocket_query_result(query, 20_000_000, out)
+            code = code or lib.usocket_getaddrinfo(
+                b"good.test", b"80", 0, usocket.SOCK_STREAM, 0, 0, 20_000_000, out
+            )
+            os._exit(0 if code == 0 and lib.usocket_close(query) == 0 else 1)
+        assert lib.usocket_query_result(query, 20_000_000, out) == 0
+        assert lib.usocket_close(query) == 0
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    stop.set()
+    for thread in asking:
+        thread.join()
+    assert not failed, failed
+
+
 if __name__ == "__main__":
     make_world()
     import usocket

@@ -17,7 +17,7 @@ SERVERS_ALONE = {"dead"}
 @pytest.mark.parametrize(
     "case",
     """good late never garbage truncated interrupted pollable abandoned idle many namespace fork
-    across_fork half_an_answer reverse dead search servers alike""".split(),
+    across_fork forks half_an_answer reverse dead search servers alike""".split(),
 )
 def test_dns(case, way):
     if way == "library" and case in SERVERS_ALONE:
