@@ -224,3 +224,170 @@ fn a_server_keeps_what_came_with_the_end_of_the_handshake() {
         }
     }
 }
+
+/// What a client of ours and a server of ours say to each other up to the first data, as bytes.
+fn transcript(version: &'static rustls::SupportedProtocolVersion, ours_is_client: bool) -> usize {
+    let (ours, mut peer) = with_peer(ours_is_client, pair(), &[version]);
+    let mut said = 0;
+    thread::scope(|scope| {
+        scope.spawn(|| ours.tls().unwrap().handshake(&ours).unwrap());
+        while peer.tls.is_handshaking() || peer.tls.wants_write() {
+            let flight = peer.flight();
+            said += flight.len();
+            peer.wire.write_all(&flight).unwrap();
+            if peer.tls.is_handshaking() {
+                peer.tls.read_tls(&mut peer.wire).unwrap();
+                peer.tls.process_new_packets().unwrap();
+            }
+        }
+    });
+    said
+}
+
+/// Lets the peer say its first `limit` bytes, and then end the connection, with a reset or without.
+fn ended_after(
+    limit: usize,
+    reset: bool,
+    version: &'static rustls::SupportedProtocolVersion,
+    ours_is_client: bool,
+) -> crate::error::Result<()> {
+    let (ours, mut peer) = with_peer(ours_is_client, pair(), &[version]);
+    ours.settimeout(10_000_000).unwrap();
+    thread::scope(|scope| {
+        let mine = scope.spawn(|| {
+            ours.tls().unwrap().handshake(&ours)?;
+            recv(&ours, 1).map(drop)
+        });
+        let mut left = limit;
+        loop {
+            let flight = peer.flight();
+            let some = flight.len().min(left);
+            left -= some;
+            if peer.wire.write_all(&flight[..some]).is_err() || some < flight.len() {
+                break;
+            }
+            // With something unread a close is a reset.
+            if reset && left == 0 || peer.tls.read_tls(&mut peer.wire).unwrap_or(0) == 0 {
+                break;
+            }
+            if peer.tls.process_new_packets().is_err() {
+                break;
+            }
+        }
+        drop(peer);
+        mine.join().unwrap()
+    })
+}
+
+#[test]
+fn an_end_at_any_byte_of_a_handshake_is_an_error_at_once() {
+    for version in [&TLS12, &TLS13] {
+        for ours_is_client in [true, false] {
+            let all = transcript(version, ours_is_client);
+            for limit in (0..all).step_by(7).chain(all.saturating_sub(30)..all) {
+                for reset in [false, true] {
+                    let begun = Instant::now();
+                    let e = ended_after(limit, reset, version, ours_is_client).unwrap_err().code();
+                    let known = [
+                        USOCKET_ETLS_HANDSHAKE_EOF,
+                        USOCKET_ETLS_TRUNCATED,
+                        -libc::ECONNRESET,
+                        -libc::EPIPE,
+                    ];
+                    assert!(known.contains(&e), "{limit} of {all}: {e}");
+                    assert!(begun.elapsed() < Duration::from_secs(5), "{limit}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn records_split_at_any_byte_are_the_same() {
+    let (ours, mut forger) = forger(true);
+    ours.settimeout(10_000_000).unwrap();
+    for round in 0..3 {
+        let bytes = [
+            forger.data(b"one"),
+            forger.ticket(40),
+            forger.data(b""),
+            forger.key_update(),
+            forger.data(b"two"),
+        ]
+        .concat();
+        if round == 0 {
+            // Byte by byte.
+            for byte in &bytes {
+                forger.send(&[*byte]);
+                let _ = ours.tls().unwrap().pending(&ours);
+                polled_now(&ours);
+            }
+        } else {
+            let (a, b) = bytes.split_at(bytes.len() * round / 3);
+            forger.send(a);
+            polled_now(&ours);
+            forger.send(b);
+        }
+        assert_eq!(read(&ours, 6).unwrap(), b"onetwo");
+    }
+    for cut in 0..5 + b"whole".len() + 1 + 16 {
+        let record = forger.data(b"whole");
+        forger.send(&record[..cut]);
+        assert_eq!(recv_now(&ours).unwrap_err().code(), -libc::EAGAIN, "{cut}");
+        assert_eq!(ours.tls().unwrap().pending(&ours), 0);
+        forger.send(&record[cut..]);
+        assert_eq!(recv(&ours, 100).unwrap(), b"whole", "{cut}");
+    }
+}
+
+/// What a poll would do to the session.
+fn polled_now(s: &Socket) {
+    let _ = s.tls().unwrap().true_events(s, IN, IN);
+}
+
+#[test]
+fn damage_at_any_byte_of_a_record_is_found() {
+    for at in [0, 1, 3, 4, 5, 10, 20, 21, 25] {
+        let (ours, mut forger) = forger(true);
+        ours.settimeout(300_000).unwrap();
+        let good = forger.data(b"good");
+        let mut bad = forger.data(b"bad!");
+        bad[at] ^= 0x81;
+        forger.send(&[good, bad].concat());
+        assert_eq!(recv(&ours, 4).unwrap(), b"good");
+        let e = recv(&ours, 4).unwrap_err().code();
+        assert!(e <= USOCKET_ETLS_NOT_TLS || e == -libc::ETIMEDOUT, "{at}: {e}");
+        if e != -libc::ETIMEDOUT {
+            assert_eq!(recv(&ours, 4).unwrap_err().code(), e);
+            assert!(ours.send(b"x", 0).is_err());
+        }
+    }
+}
+
+#[test]
+fn a_thread_that_closes_ends_everything_at_any_time() {
+    for round in 0..60 {
+        let (client, server) = contexts();
+        let ends = Handles::new(&client, &server);
+        thread::scope(|scope| {
+            let h = ends.0;
+            let until = move |op: fn(i64) -> i64| move || while op(h) != -i64::from(libc::EBADF) {};
+            // SAFETY: of all of these: the buffers are there.
+            scope.spawn(until(|h| unsafe {
+                crate::ffi::socket::usocket_recv(h, [0u8; 64].as_mut_ptr().cast(), 64, 0)
+            }));
+            scope.spawn(until(|h| unsafe {
+                crate::ffi::socket::usocket_send(h, [0u8; 640].as_ptr().cast(), 640, 0)
+            }));
+            scope.spawn(until(|h| crate::ffi::tls::usocket_tls_pending(h)));
+            scope.spawn(until(|h| crate::ffi::tls::usocket_tls_wants(h).into()));
+            scope.spawn(until(|h| {
+                let seen = polled(h, IN, 1000);
+                if seen & libc::POLLNVAL != 0 { -i64::from(libc::EBADF) } else { 0 }
+            }));
+            scope.spawn(|| on(ends.1, |s| while recv(s, 50_000).is_ok_and(|b| !b.is_empty()) {}));
+            thread::sleep(Duration::from_micros(300 * round));
+            object::close(h).unwrap();
+        });
+    }
+}
