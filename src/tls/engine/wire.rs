@@ -1,13 +1,22 @@
 //! Ciphertext: what comes from the kernel and what goes to it.
 
 use super::{Engine, Step};
-use crate::error::causes::USOCKET_ETLS_RECORD_OVERFLOW;
+use crate::error::causes::USOCKET_ETLS_PROTOCOL;
 use crate::error::{Error, Result};
 use crate::tls::Cause;
 use crate::tls::context::config::Config;
 use crate::tls::engine::buffer::Buffer;
 use crate::tls::engine::drive::{Out, Turn};
 use crate::tls::transport::Transport;
+
+/// What fills all the room there is: records have a limit of their own, but a handshake message may be
+/// in any number of them, whose headers stay between its pieces.
+fn crumbs() -> Cause {
+    Cause::new(
+        USOCKET_ETLS_PROTOCOL,
+        "the peer's handshake message comes in too many small records to be put together",
+    )
+}
 
 impl Engine {
     /// Sends what is waiting to go; false while not all is gone.
@@ -60,7 +69,7 @@ impl Engine {
             false => self.input.room(4096),
         };
         if room.is_empty() {
-            return Err(Error::tls(USOCKET_ETLS_RECORD_OVERFLOW));
+            return Err(self.latch(crumbs()));
         }
         loop {
             match io.recv(room, libc::MSG_DONTWAIT) {
@@ -99,7 +108,7 @@ impl Engine {
     pub fn apart(&mut self) -> Result<Buffer> {
         let mut apart = self.input.apart();
         match apart.room(0).is_empty() {
-            true => Err(self.latch(Cause::plain(USOCKET_ETLS_RECORD_OVERFLOW))),
+            true => Err(self.latch(crumbs())),
             false => Ok(apart),
         }
     }

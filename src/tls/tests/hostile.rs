@@ -391,3 +391,28 @@ fn a_thread_that_closes_ends_everything_at_any_time() {
         });
     }
 }
+
+#[test]
+fn a_message_in_crumbs_has_its_own_words() {
+    for timeout in [-1, 5_000_000] {
+        let (ours, mut peer) = with_peer(false, pair(), &[&TLS13]);
+        ours.settimeout(timeout).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                // A ClientHello of 20,000 bytes, each in a record of its own.
+                let message = [&[1, 0, 0x4e, 0x20, 3, 3][..], &[0; 20_000]].concat();
+                for byte in message {
+                    if peer.wire.write_all(&[22, 3, 1, 0, 1, byte]).is_err() {
+                        return;
+                    }
+                }
+            });
+            let session = ours.tls().unwrap();
+            let e = session.handshake(&ours).unwrap_err();
+            assert_eq!(e.code(), USOCKET_ETLS_PROTOCOL);
+            assert!(session.detail().contains("small records"), "{}", session.detail());
+            // The peer would wait for ever.
+            ours.shutdown(libc::SHUT_RDWR).unwrap();
+        });
+    }
+}

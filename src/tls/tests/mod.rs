@@ -8,6 +8,7 @@ mod causes;
 mod close;
 mod failures;
 mod forge;
+mod fork;
 mod hostile;
 mod peer;
 mod resumption;

@@ -1,4 +1,4 @@
-//! Several threads, and a forked process, on one session.
+//! Several threads on one session.
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ fn recv_on(handle: i64) -> i64 {
 }
 
 /// Long enough for a thread to be where it waits.
-fn settle() {
+pub fn settle() {
     thread::sleep(Duration::from_millis(50));
 }
 
@@ -149,7 +149,7 @@ fn several_threads_receive_and_nothing_is_lost() {
 }
 
 /// A thread that blocks in recv.
-fn blocked<'s>(
+pub fn blocked<'s>(
     scope: &'s thread::Scope<'s, '_>,
     s: &'s Socket,
 ) -> ScopedJoinHandle<'s, Result<Vec<u8>>> {
@@ -311,175 +311,6 @@ fn a_signal_stops_a_wait_when_the_host_says_so() {
     // Nothing is lost by it.
     b.send(b"after", 0).unwrap();
     assert_eq!(recv(&a, 10).unwrap(), b"after");
-}
-
-#[test]
-fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
-    let (client, server) = contexts();
-    let (a, b) = connected(&client, &server);
-    thread::scope(|scope| {
-        let first = blocked(scope, &a);
-        // SAFETY: the child makes calls of this library, and ends without the harness noticing.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            // SAFETY: plain calls; the alarm is for the case that it waits for ever.
-            unsafe {
-                libc::alarm(10);
-                let end = recv(&a, 10);
-                libc::_exit(if end.is_err() { 0 } else { 1 });
-            }
-        }
-        settle();
-        // SAFETY: the descriptor is b's; this is the end, for both processes.
-        unsafe { libc::shutdown(b.fileno(), libc::SHUT_RDWR) };
-        assert!(first.join().unwrap().is_err());
-        let mut status = 0;
-        // SAFETY: a child of this process, and room for its status.
-        unsafe { libc::waitpid(child, &mut status, 0) };
-        assert_eq!(status, 0);
-    });
-}
-
-/// Runs `body` in a forked child, which ends with its answer.
-fn in_child(body: impl FnOnce() -> i32) -> Box<dyn FnOnce() -> i32> {
-    // SAFETY: the child makes calls of this library, and ends without the harness noticing.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // SAFETY: plain calls; the alarm is for the case that it waits for ever.
-        unsafe {
-            libc::alarm(20);
-            libc::_exit(body())
-        }
-    }
-    Box::new(move || {
-        let mut status = 0;
-        // SAFETY: a child of this process, and room for its status.
-        unsafe { libc::waitpid(child, &mut status, 0) };
-        if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -1 }
-    })
-}
-
-const FORKED: i32 = crate::error::causes::USOCKET_ETLS_FORKED;
-
-#[test]
-fn after_a_fork_one_process_goes_on() {
-    let (client, server) = contexts();
-    for child_first in [true, false] {
-        let (a, b) = connected(&client, &server);
-        a.send(b"before", 0).unwrap();
-        let used = |first: bool| {
-            if !first {
-                settle();
-                settle();
-            }
-            match a.send(b"after", 0) {
-                Ok(5) => 1,
-                Err(e) if e.code() == FORKED => {
-                    // For ever, for both directions, and without a word to the peer.
-                    assert_eq!(recv(&a, 1).unwrap_err().code(), FORKED);
-                    assert_eq!(a.send(b"x", 0).unwrap_err().code(), FORKED);
-                    a.farewell();
-                    2
-                }
-                _ => 3,
-            }
-        };
-        let child = in_child(|| used(child_first));
-        let (mine, theirs) = (used(!child_first), child());
-        assert_eq!((mine, theirs), if child_first { (2, 1) } else { (1, 2) });
-        assert_eq!(read(&b, 11).unwrap(), b"beforeafter");
-        b.send(b"answer", 0).unwrap();
-        match mine {
-            1 => assert_eq!(recv(&a, 10).unwrap(), b"answer"),
-            _ => assert_eq!(recv(&a, 10).unwrap_err().code(), FORKED),
-        }
-    }
-}
-
-#[test]
-fn at_once_in_both_processes_one_goes_on() {
-    let (client, server) = contexts();
-    for _ in 0..30 {
-        let (a, b) = connected(&client, &server);
-        let go = Instant::now() + Duration::from_millis(10);
-        let use_it = || {
-            while Instant::now() < go {
-                std::hint::spin_loop();
-            }
-            match a.send(b"mine", 0) {
-                Ok(4) => 1,
-                Err(e) if e.code() == FORKED => 2,
-                _ => 3,
-            }
-        };
-        let child = in_child(use_it);
-        let mut both = [use_it(), child()];
-        both.sort_unstable();
-        assert_eq!(both, [1, 2]);
-        assert_eq!(recv(&b, 100).unwrap(), b"mine");
-    }
-}
-
-#[test]
-fn who_does_not_use_it_leaves_it_to_the_other_and_to_its_children() {
-    let (client, server) = contexts();
-    let (a, b) = connected(&client, &server);
-    // A child that only closes, one after the other; then a grandchild that goes on.
-    for _ in 0..3 {
-        let child = in_child(|| {
-            a.farewell();
-            0
-        });
-        assert_eq!(child(), 0);
-        a.send(b"still here", 0).unwrap();
-        assert_eq!(recv(&b, 20).unwrap(), b"still here");
-    }
-    let child = in_child(|| {
-        a.send(b"child", 0).unwrap();
-        let grandchild = in_child(|| i32::from(a.send(b"grandchild", 0).is_err()));
-        let result = grandchild();
-        a.farewell();
-        result
-    });
-    assert_eq!(child(), 0);
-    // The grandchild has it, and has ended without a word.
-    a.farewell();
-    assert_eq!(read(&b, 15).unwrap(), b"childgrandchild");
-    drop(a);
-    assert!(recv(&b, 1).is_err());
-}
-
-#[test]
-fn what_was_sent_before_a_fork_arrives_when_nobody_uses_it_after() {
-    let (client, server) = contexts();
-    let case = |parent_first: bool| {
-        let (a, b) = connected(&client, &server);
-        // Something of the peer's is unread, and much of ours has not arrived.
-        b.send(b"unread", 0).unwrap();
-        let sent = a.send(&[5; 60_000], libc::MSG_DONTWAIT).unwrap();
-        let child = in_child(|| {
-            if parent_first {
-                settle();
-                settle();
-            }
-            a.farewell();
-            0
-        });
-        if parent_first {
-            a.farewell();
-            drop(a);
-            child();
-        } else {
-            child();
-            a.farewell();
-            drop(a);
-        }
-        let all = read(&b, sent).map(|all| all.len());
-        i32::from(all != Ok(sent) || recv(&b, 1) != Ok(Vec::new()))
-    };
-    // In processes of their own: other tests fork too.
-    assert_eq!(in_child(|| case(true))(), 0);
-    assert_eq!(in_child(|| case(false))(), 0);
 }
 
 #[test]
