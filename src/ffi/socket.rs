@@ -175,7 +175,8 @@ pub extern "C" fn usocket_fileno(s: usocket_t) -> i32 {
 /// the last of them has left: at once on AF_INET, AF_INET6 and AF_UNIX, within 0.1 s on families
 /// without a shutdown of their own (AF_NETLINK, AF_PACKET). To end them the connection is shut down, which a dup'd or forked
 /// sibling of the descriptor notices; with nobody inside, a sibling notices nothing. A TLS session
-/// says goodbye (close_notify), unless this process has not used it since a fork. What a send on a
+/// says goodbye (close_notify), unless this process has not used it since a fork and
+/// others may. What a send on a
 /// wrapped socket has counted is the kernel's by then, and leaves as what a plain socket has sent
 /// does, also when the process ends.
 ///

@@ -11,7 +11,7 @@ use crate::numbers::USOCKET_TLS_HANDSHAKE;
 #[cfg(feature = "tls")]
 use crate::object::{self, Stream};
 #[cfg(feature = "tls")]
-use crate::{socket::Socket, tls::buffered::Buffered, tls::session::Session};
+use crate::{socket::Socket, tls::session::Session};
 #[cfg(feature = "tls")]
 use std::ffi::CStr;
 
@@ -409,20 +409,7 @@ fn set_session(s: Stream<'_>, session: usocket_tls_session_t) -> Result<i32> {
 }
 
 #[cfg(feature = "tls")]
-pub(super) fn create(
-    context: usocket_tls_context_t,
-    name: Option<&CStr>,
-    flags: i32,
-) -> Result<usocket_t> {
-    if flags != 0 {
-        return Err(Error::os(libc::EINVAL));
-    }
-    let pin = object::pin(context)?;
-    object::insert(Buffered::new(pin.tls_context()?, utf8(name)?)?)
-}
-
-#[cfg(feature = "tls")]
-fn utf8(name: Option<&CStr>) -> Result<Option<&str>> {
+pub(super) fn utf8(name: Option<&CStr>) -> Result<Option<&str>> {
     let bad_name = |_| Error::tls(crate::error::causes::USOCKET_ETLS_BAD_NAME);
     name.map(CStr::to_str).transpose().map_err(bad_name)
 }

@@ -4,6 +4,12 @@ use std::ffi::{c_char, c_void};
 
 use super::library::{usocket_t, usocket_tls_context_t};
 use super::{bytes, on_object, room, tls_only, without_handle};
+#[cfg(feature = "tls")]
+use crate::error::{Error, Result};
+#[cfg(feature = "tls")]
+use crate::{object, tls::buffered::Buffered};
+#[cfg(feature = "tls")]
+use std::ffi::CStr;
 
 /// Makes a TLS connection that is on no socket: the caller carries its bytes, over whatever there is
 /// (an event loop's transport, a serial line, another TLS connection). What the peer sends goes in by
@@ -29,7 +35,7 @@ pub unsafe extern "C" fn usocket_tls_create(
     without_handle(|| {
         // SAFETY: the caller's text, as documented.
         let name = unsafe { super::text(server_name) };
-        tls_only!((context, name, flags) => super::tls::create(context, name, flags))
+        tls_only!((context, name, flags) => create(context, name, flags))
     })
 }
 
@@ -86,4 +92,13 @@ pub unsafe extern "C" fn usocket_tls_drain(s: usocket_t, buf: *mut c_void, len: 
             if buf.is_null() { wire.drainable() } else { wire.drain(to) }.map(|n| n as i64)
         })
     })
+}
+
+#[cfg(feature = "tls")]
+fn create(context: usocket_tls_context_t, name: Option<&CStr>, flags: i32) -> Result<usocket_t> {
+    if flags != 0 {
+        return Err(Error::os(libc::EINVAL));
+    }
+    let pin = object::pin(context)?;
+    object::insert(Buffered::new(pin.tls_context()?, super::tls::utf8(name)?)?)
 }

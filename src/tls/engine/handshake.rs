@@ -1,0 +1,184 @@
+//! The handshake, and the turns of rustls' state machine that it and all else consist of.
+
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use rustls::CommonState;
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::server::UnbufferedServerConnection;
+
+use super::drive::{self, Out, Turn};
+use super::failure::{self, Setting};
+use super::hello;
+use super::{Conn, Engine, Step};
+use crate::error::causes::*;
+use crate::error::{Error, Result};
+use crate::tls::Cause;
+use crate::tls::context::config::{Config, Side};
+use crate::tls::context::resume::Store;
+use crate::tls::engine::buffer::Buffer;
+use crate::tls::material::keylog;
+use crate::tls::transport::Transport;
+
+/// How much a peer may send without a byte of data in it, once the handshake is complete. A server's
+/// tickets, with a client's certificates in them, take some kilobytes; key updates and empty records
+/// take a few bytes, and far more time than what carries data.
+const MOST_BARREN: usize = 128 * 1024;
+
+impl Engine {
+    /// Makes the connection; the ClientHello is made here.
+    pub fn begin(&mut self, config: &Config, name: Option<ServerName<'static>>) -> Result<()> {
+        let ticket = self.ticket.take();
+        self.conn = match (&config.side, name) {
+            (Side::Client(config, _), Some(name)) => {
+                let make = || UnbufferedClientConnection::new(config.clone(), name);
+                let made = Store::resuming(ticket, make);
+                Conn::Client(Box::new(
+                    made.map_err(|e| self.latch(failure::of(&e, Setting::default())))?,
+                ))
+            }
+            (Side::Client(..), None) => {
+                return Err(self.latch(Cause::plain(USOCKET_ETLS_NAME_REQUIRED)));
+            }
+            (Side::Server(config), _) => {
+                let made = UnbufferedServerConnection::new(Arc::clone(config));
+                Conn::Server(Box::new(
+                    made.map_err(|e| self.latch(failure::of(&e, Setting::default())))?,
+                ))
+            }
+        };
+        Ok(())
+    }
+
+    /// Goes on with the handshake, which has begun.
+    pub fn handshake(
+        &mut self,
+        config: &Config,
+        io: &dyn Transport,
+        ask: bool,
+    ) -> Result<Step<()>> {
+        if self.complete {
+            return Ok(Step::Done(()));
+        }
+        self.check()?;
+        loop {
+            if !matches!(
+                self.turn(config, io, Out::Nothing, &mut [])?,
+                (Turn::Idle | Turn::Over, _)
+            ) {
+                continue;
+            }
+            // The peer's last message may have data and its goodbye behind it, and a peer that has
+            // gone cannot be answered: what it sent is to be had all the same.
+            self.complete = self.common().is_some_and(|c| !c.is_handshaking());
+            match self.flush(config, io) {
+                Err(e) if !self.complete || !self.has_news() => return Err(e),
+                Ok(false) if !self.complete => return Ok(self.wait(libc::POLLOUT)),
+                _ => {}
+            }
+            if self.complete {
+                self.input.settle();
+                self.ask_for_room(io);
+                return Ok(Step::Done(()));
+            }
+            if self.peer_closed {
+                return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF)));
+            }
+            match self.fill(io, ask) {
+                Ok(Some(0)) => return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF))),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(self.wait(libc::POLLIN)),
+                Err(e) => return Err(self.receive_failed(io, e)),
+            }
+        }
+    }
+
+    /// One turn of rustls' state machine; how many bytes went into `to`.
+    pub(super) fn turn(
+        &mut self,
+        config: &Config,
+        io: &dyn Transport,
+        out: Out<'_>,
+        to: &mut [MaybeUninit<u8>],
+    ) -> Result<(Turn, usize)> {
+        if !self.complete {
+            self.choose_protocols(config);
+        }
+        let (mut done, here) = (0, self.input.len());
+        let mut barren = true;
+        let plain = &mut self.plain;
+        let mut sink = |bytes: &[u8]| {
+            barren &= bytes.is_empty();
+            let fits = bytes.len().min(to.len() - done);
+            crate::sys::copy_into(&bytes[..fits], &mut to[done..]);
+            done += fits;
+            plain.extend_from_slice(&bytes[fits..]);
+        };
+        let (input, output) = (&mut self.input, &mut self.output);
+        let hello = if self.complete { None } else { hello::version(input.filled()) };
+        let turn = match &mut self.conn {
+            Conn::Not => Ok(Turn::Idle),
+            Conn::Client(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
+            Conn::Server(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
+        };
+        let mut refusal = None;
+        if !self.complete {
+            let notes = keylog::take();
+            refusal = notes.refusal;
+            self.exporter = notes.exporter.or(self.exporter.take());
+            self.server_name = notes.server_name.or(self.server_name.take());
+        }
+        match turn {
+            Ok(turn) => {
+                self.peer_closed |= matches!(turn, Turn::PeerClosed | Turn::Over);
+                let used = here - self.input.len();
+                self.unlooked += used;
+                self.barren = if barren { self.barren + used } else { 0 };
+                if self.complete && self.barren > MOST_BARREN {
+                    return Err(self.latch(Cause::plain(USOCKET_ETLS_FLOOD)));
+                }
+                Ok((turn, done))
+            }
+            Err(e) => Err(self.fail(config, io, (&e, hello), refusal)),
+        }
+    }
+
+    /// Ends the connection for an error of rustls, telling the peer if that can be done at once.
+    fn fail(
+        &mut self,
+        config: &Config,
+        io: &dyn Transport,
+        (e, hello): (&rustls::Error, Option<u16>),
+        refusal: Option<keylog::Refusal>,
+    ) -> Error {
+        let greeted = self.common().is_some_and(|c| c.protocol_version().is_some());
+        let setting = Setting { own_clock: config.own_clock, greeted, hello };
+        let cause = failure::of(e, setting);
+        let cause = match refusal {
+            Some(refusal) => refusal.explain(cause),
+            None => cause,
+        };
+        let error = self.latch(cause.clone());
+        // What is queued, the alert last; not further, or it would meet the same input again.
+        while self.common().is_some_and(CommonState::wants_write) {
+            let (input, output) = (&mut self.input, &mut self.output);
+            let turn = match &mut self.conn {
+                Conn::Not => break,
+                Conn::Client(c) => drive::turn(&mut ***c, input, output, Out::Nothing, |_| {}),
+                Conn::Server(c) => drive::turn(&mut ***c, input, output, Out::Nothing, |_| {}),
+            };
+            if turn.is_err() {
+                break;
+            }
+        }
+        failure::mend_alert(&cause, self.output.filled());
+        if !self.output.is_empty() && self.owner.settled() {
+            self.refused = !self.complete;
+            let _ = io.send_now(self.output.filled());
+        }
+        self.output = Buffer::default();
+        self.input = Buffer::default();
+        error
+    }
+}
