@@ -10,7 +10,7 @@ extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_real
 static _Thread_local long from, more;
 static _Thread_local bool refused;
 
-static bool refuse(void)
+static bool turn_down(void)
 {
     if (from == 0 || --from > 0)
         return false;
@@ -22,19 +22,19 @@ static bool refuse(void)
 
 void *malloc(size_t n)
 {
-    return refuse() ? NULL : __libc_malloc(n);
+    return turn_down() ? NULL : __libc_malloc(n);
 }
 void *calloc(size_t n, size_t size)
 {
-    return refuse() ? NULL : __libc_calloc(n, size);
+    return turn_down() ? NULL : __libc_calloc(n, size);
 }
 void *realloc(void *p, size_t n)
 {
-    return refuse() ? NULL : __libc_realloc(p, n);
+    return turn_down() ? NULL : __libc_realloc(p, n);
 }
 void *memalign(size_t align, size_t n)
 {
-    return refuse() ? NULL : __libc_memalign(align, n);
+    return turn_down() ? NULL : __libc_memalign(align, n);
 }
 void *aligned_alloc(size_t align, size_t n)
 {
