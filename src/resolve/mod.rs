@@ -62,6 +62,18 @@ pub fn getaddrinfo(query: Query, timeout_us: i64) -> Result<Vec<Answer>> {
 /// # Errors
 /// Those of [`getaddrinfo`].
 pub fn getnameinfo(reverse: Reverse, timeout_us: i64) -> Result<(String, String)> {
+    /// Not in the libc crate: <netdb.h> of glibc.
+    const NI_IDN: i32 = 32;
+    const KNOWN: i32 = libc::NI_NUMERICHOST
+        | libc::NI_NUMERICSERV
+        | libc::NI_NOFQDN
+        | libc::NI_NAMEREQD
+        | libc::NI_DGRAM
+        | NI_IDN;
+    // The C library would say so too, but not before the time is over.
+    if reverse.flags & !KNOWN != 0 {
+        return Err(Error::eai(libc::EAI_BADFLAGS));
+    }
     if reverse.want == (false, false) {
         return Err(Error::eai(libc::EAI_NONAME));
     }
