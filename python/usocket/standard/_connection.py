@@ -6,7 +6,7 @@ does it: what the kernel still has, select reports; and what follows the peer's 
 
 from __future__ import annotations
 
-from ctypes import c_char, create_string_buffer
+from ctypes import c_char, c_void_p, cast, create_string_buffer
 from errno import EAGAIN, ECONNRESET, ENODATA, EPIPE
 from time import monotonic
 from typing import List, Optional
@@ -253,38 +253,39 @@ class Connection:
     def write(self, data) -> int:
         start, size, held = bytes_of(data)
         try:
+            at = cast(start, c_void_p).value or 0
             deadline = self._deadline()
             self._flush(deadline)
-            if self._accepted:  # The same once more, after SSLWantWriteError: it has gone now.
-                sent, self._accepted = self._accepted, 0
-                return sent
-            if not size:
-                return 0
-            size = size if self._sock is None else min(size, 16 * PIECE)
-            while True:
-                code = self._sent(start, size)
+            # All of it, as OpenSSL has it. After SSLWantWriteError the same is written once more: it goes
+            # on where it was.
+            while self._accepted < size:
+                left = size - self._accepted
+                code = self._sent(at + self._accepted, left)
                 if code == -EAGAIN:
                     self._flush(deadline)
-                    code = self._sent(start, size)
-                if code != -EAGAIN:
-                    break
-                self._fill(deadline)
-            if code < 0:
-                self._drain()
-                try:
-                    self._flush(deadline)
-                except OSError:
-                    pass
-                if code == -EPIPE:
-                    raise errors.ssl_error("PROTOCOL_IS_SHUTDOWN", "protocol is shutdown")
-                raise errors.of(code, self._handle, self.server_hostname)
-            self._greeted()
-            self._accepted = code
-            self._flush(deadline)
+                    code = self._sent(at + self._accepted, left)
+                if code == -EAGAIN:
+                    self._fill(deadline)
+                    continue
+                if code < 0:
+                    raise self._failed_write(code)
+                self._greeted()
+                self._accepted += code
+                self._flush(deadline)
             self._accepted = 0
-            return code
+            return size
         finally:
             del held
+
+    def _failed_write(self, code: int) -> BaseException:
+        self._accepted = 0
+        try:  # The alert that says why.
+            self._flush(0.0)
+        except OSError:
+            pass
+        if code == -EPIPE:
+            return errors.ssl_error("PROTOCOL_IS_SHUTDOWN", "protocol is shutdown")
+        return errors.of(code, self._handle, self.server_hostname)
 
     def _sent(self, start, size: int) -> int:
         if self._first is not None:
