@@ -3,22 +3,24 @@
 #     make -C ports/unix USER_C_MODULES=/path/to/libusocket/micropython
 #
 # The library is the checkout's own, target/release/libusocket.a (cargo build --release); where there is
-# none, the installed one that pkg-config knows. USOCKET_LIB and USOCKET_INC name another.
+# none, the installed one that pkg-config knows. USOCKET_LIB and USOCKET_INC name another. For another machine
+# USOCKET_TARGET is what cargo calls it (cargo build --release --target ...), and pkg-config that of CROSS_COMPILE.
 
 USOCKET_MOD_DIR := $(USERMOD_DIR)
 # (Not through a symbolic link: a path's .. is the link's.)
 USOCKET_TOP := $(abspath $(realpath $(USOCKET_MOD_DIR))/../..)
-USOCKET_LIB ?= $(USOCKET_TOP)/target/release/libusocket.a
+USOCKET_LIB ?= $(USOCKET_TOP)/target/$(if $(USOCKET_TARGET),$(USOCKET_TARGET)/)release/libusocket.a
+USOCKET_PKG_CONFIG ?= $(CROSS_COMPILE)pkg-config
 USOCKET_INC ?= $(USOCKET_TOP)/include
 
 ifneq ($(wildcard $(USOCKET_LIB)),)
 CFLAGS_USERMOD += -I$(USOCKET_INC)
 LDFLAGS_USERMOD += $(USOCKET_LIB) -lpthread -ldl -lm
-else ifeq ($(shell pkg-config --exists usocket && echo yes),yes)
-CFLAGS_USERMOD += $(shell pkg-config --cflags usocket)
-LDFLAGS_USERMOD += $(shell pkg-config --libs usocket) -lpthread
+else ifeq ($(shell $(USOCKET_PKG_CONFIG) --exists usocket && echo yes),yes)
+CFLAGS_USERMOD += $(shell $(USOCKET_PKG_CONFIG) --cflags usocket)
+LDFLAGS_USERMOD += $(shell $(USOCKET_PKG_CONFIG) --libs usocket) -lpthread
 else
-$(error libusocket is neither built ($(USOCKET_LIB): cargo build --release) nor installed)
+$(error libusocket is neither built ($(USOCKET_LIB): cargo build --release$(if $(USOCKET_TARGET), --target $(USOCKET_TARGET))) nor installed)
 endif
 
 SRC_USERMOD_C += $(addprefix $(USOCKET_MOD_DIR)/,\
