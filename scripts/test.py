@@ -58,6 +58,7 @@ def suites():
     for folder in ["c-tests", "python-tests"]:
         yield folder, [python(), "-m", "pytest", "-ra", folder], PYTEST, 1200
     yield "instruction counts", ["make", "-s", "bench-counts"], PLAIN, 600
+    yield "stress", ["make", "-s", "stress-short"], PLAIN, 900
 
 
 def beside():

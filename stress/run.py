@@ -53,7 +53,7 @@ def tools(short):
     yield "life", [f"{BUILT}/life"], None, "dlopen, exec, exit with threads inside, nothing left"
     yield "load", [f"{BUILT}/load"], 5 if short else 60, "connections at once, plain and TLS, every byte checked"
     if not short:
-        valgrind = ["valgrind", "-q", "--error-exitcode=9", "--suppressions=/dev/null", "--trace-children=no",
+        valgrind = ["valgrind", "-q", "--error-exitcode=9", "--suppressions=stress/random/valgrind.supp", "--trace-children=no",
                     "--child-silent-after-fork=no", f"{BUILT}/random", "--here"]
         yield "valgrind", valgrind, 120, "the random caller under valgrind"
 

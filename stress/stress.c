@@ -431,7 +431,7 @@ void replace_file(const char *path, const char *text)
         broken("write: %s", strerror(errno));
     fchmod(fd, 0644);
     close(fd);
-    int r = mount(name, path, NULL, MS_BIND, NULL);
+    int r = mount(name, path, "", MS_BIND, NULL);
     unlink(name);
     if (r != 0)
         skip("mount over %s: %s", path, strerror(errno));
@@ -441,7 +441,7 @@ void own_network(void)
 {
     if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0)
         skip("no namespaces: %s", strerror(errno));
-    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    if (mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) != 0)
         skip("mount: %s", strerror(errno));
     int s = (int)SYS(socket(AF_INET, SOCK_DGRAM, 0));
     struct ifreq lo = {.ifr_name = "lo"};
