@@ -228,11 +228,11 @@ static int32_t message_flags(struct caller *t)
     return chance(t, 97) ? some[below(&t->seed, 11)] : (int32_t)rnd(&t->seed);
 }
 
-// A close that lingers waits, and says so.
+// A close that lingers waits, and says so; a filter is a pointer of the caller's own.
 static int32_t an_option(struct caller *t)
 {
     int32_t name = (int32_t)below(&t->seed, chance(t, 90) ? 40 : 80);
-    return name == SO_LINGER ? SO_REUSEADDR : name;
+    return name == SO_LINGER || name == SO_ATTACH_FILTER || name == SO_ATTACH_REUSEPORT_CBPF ? SO_REUSEADDR : name;
 }
 
 static int32_t hook(void *arg)
