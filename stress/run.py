@@ -144,7 +144,7 @@ def main():
     [t.join() for t in lanes]
     order = [t[0] for t in chosen]
     results.sort(key=lambda r: order.index(r["name"]))
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True).stdout.strip()
+    commit = subprocess.run(["git", "log", "-1", "--format=%h", "--", "src"], stdout=subprocess.PIPE, text=True).stdout.strip()
     if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "src"]).returncode:
         commit += " with changes"
     record = {
