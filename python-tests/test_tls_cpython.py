@@ -198,6 +198,20 @@ def test_alpn_with_their_server(theirs, dial, certs, client_context):
     assert seen == [ours] == ["two"]
 
 
+def test_no_protocol_in_common_is_no_error(serve, certs, server_context):
+    context = server_context()
+    context.set_alpn_protocols(["ours"])
+    client = their_client(certs)
+    client.set_alpn_protocols(["theirs"])
+    ours = []
+    address = serve(context, lambda conn: ours.append(conn.selected_alpn_protocol()))
+    with socket.create_connection(address, 20) as sock:
+        with client.wrap_socket(sock, server_hostname="localhost") as s:
+            assert s.selected_alpn_protocol() is None
+            s.recv(1)
+    assert ours == [None]
+
+
 def test_alpn_with_their_client(serve, certs, server_context):
     ours = []
     context = server_context()

@@ -76,11 +76,15 @@ def test_unwrap(tls, run):
     def other():
         with server.unwrap() as plain:
             assert type(plain) is usocket.socket and plain.gettimeout() == 20
-            assert plain.recv(1) == b""
+            assert plain.recv(5) == b"plain"
+            plain.sendall(b"too")
 
     run(other)
+    client.sendall(b"dropped")
     with client.unwrap() as plain:
-        assert client.fileno() == -1 and plain.recv(1) == b""
+        assert client.fileno() == -1
+        plain.sendall(b"plain")  # Both directions go on, in clear.
+        assert plain.recv(3) == b"too"
 
 
 def test_unwrap_of_a_peer_that_hangs_up(tls):

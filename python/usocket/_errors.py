@@ -26,7 +26,7 @@ def strerror(code: int) -> str:
 def detail(handle: int = 0) -> str:
     """The sentence behind the last error, "" when there is none.
 
-    With 0: of the last call of this thread that made an address.
+    With 0: of the last failed call of this thread, if it was one without a handle.
     """
     buf = ctypes.create_string_buffer(1024)
     lib.usocket_error_detail(handle, buf, len(buf))
@@ -42,7 +42,7 @@ def error(code: int, handle: int = 0) -> BaseException:
         return OSError(-code, strerror(code))
     number = lib.usocket_gai_code(code)
     if number:
-        return gaierror(number, strerror(code))
+        return gaierror(number, detail() or strerror(code))
     return tls_error(code, (handle and detail(handle)) or strerror(code))
 
 

@@ -14,8 +14,6 @@ from ._wait import timeout_us, undisturbed
 
 
 def _host(host) -> Union[bytes, None]:
-    if isinstance(host, str) and not host.isascii():
-        host = host.encode("idna")
     return None if host is None else text(host, "host")
 
 

@@ -104,7 +104,7 @@ class Settings:
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
         """The application protocols, best first: `["h2", "http/1.1"]`.
 
-        A server refuses a client that offers others only. Raises SSLError for an empty name, one
+        With none in common a connection goes on without, as OpenSSL's. Raises SSLError for an empty name, one
         with a comma or over 255 bytes. From: CPython.
         """
         names = [p.encode("ascii") for p in alpn_protocols]
@@ -114,6 +114,7 @@ class Settings:
         text = b",".join(names)
         if text != self._alpn:
             self._check(lib.usocket_tls_context_set_alpn(self._handle, text))
+            self._check(lib.usocket_tls_context_set_alpn_required(self._handle, 0))
             self._alpn = text
 
     def set_ciphers(self, ciphers: Union[str, Iterable[str]]) -> None:

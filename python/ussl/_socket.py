@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EAGAIN, EINTR, ENODATA, ENOTCONN, EOPNOTSUPP, ETIMEDOUT
+from errno import EAGAIN, EBUSY, EINTR, ENODATA, ENOTCONN, EOPNOTSUPP, ETIMEDOUT
 from time import monotonic
 from typing import Optional, Tuple, Union
 
@@ -27,7 +27,6 @@ from ._info import Info
 from ._session import SSLSession
 
 SOL_SOCKET, SO_ACCEPTCONN = CONSTANTS["SOL_SOCKET"], CONSTANTS["SO_ACCEPTCONN"]
-SHUT_WR = CONSTANTS["SHUT_WR"]
 
 
 class SSLSocket(Info):
@@ -277,47 +276,54 @@ class SSLSocket(Info):
             finally:
                 self.settimeout(timeout)
             return
-        deadline = monotonic() + timeout if timeout else None
-        code = lib.usocket_tls_handshake(self._handle)
-        while code == -EINTR:
-            check_signals()
-            code = self._handshake_until(deadline)
+        self._settle(self._through(lib.usocket_tls_handshake))
+
+    def _settle(self, code: int) -> None:
+        """Raises what a call that TLS waits in came to."""
         if code == -EAGAIN:
             raise self._wants(POLLIN)
         if code < 0:
             raise error(code, self._handle)
 
-    def _handshake_until(self, deadline: Optional[float]) -> int:
-        """The handshake after a signal: it has the time left and not the whole timeout again."""
+    def _through(self, call) -> int:
+        """The code of a call that waits, made again after signals with the time that is left."""
+        deadline = monotonic() + self._timeout if self._timeout else None
+        code = call(self._handle)
+        while code == -EINTR:
+            check_signals()
+            code = self._again_until(deadline, call)
+        return code
+
+    def _again_until(self, deadline: Optional[float], call) -> int:
+        """The call after a signal: it has the time left and not the whole timeout again."""
         handle = self._handle
         if deadline is None:
-            return lib.usocket_tls_handshake(handle)
+            return call(handle)
         left = microseconds(deadline - monotonic())
         if left == 0:
             return -ETIMEDOUT
         lib.usocket_settimeout(handle, left)
         try:
-            return lib.usocket_tls_handshake(handle)
+            return call(handle)
         finally:
             lib.usocket_settimeout(handle, timeout_us(self._timeout))
 
     def unwrap(self) -> socket:
-        """Says goodbye, waits for the peer's, and gives the connection as a plain socket; this one
-        is closed. Nothing can be sent on it any more: the goodbye ended that half.
+        """Ends TLS on both sides and gives the connection as a plain socket, on which both sides go
+        on (FTP's CCC, the end of STARTTLS); this one is closed.
 
-        Data that was still on its way is dropped. Raises SSLEOFError when the peer just hangs up,
-        SSLWantReadError (non-blocking), TimeoutError, OSError. From: CPython.
+        Data of the session that was still on its way is dropped; what the peer sent in clear behind
+        its goodbye is the first that the plain socket receives. Raises SSLEOFError when the peer just
+        hangs up, SSLWantReadError (non-blocking: call it again), TimeoutError, OSError. From: CPython.
         """
-        self.shutdown(SHUT_WR)
-        ragged, self._ragged = self._ragged, False
-        try:
-            while self.recv(65536):
-                pass
-        finally:
-            self._ragged = ragged
-        timeout = self._timeout
-        plain = socket(fileno=self.detach())
-        plain.settimeout(timeout)
+        code = self._through(lib.usocket_tls_unwrap)
+        while code == -EBUSY:
+            self.recv(65536)
+            code = self._through(lib.usocket_tls_unwrap)
+        self._settle(code)
+        plain = self._another(self._handle, self._timeout)
+        self._context._stats.end(self)
+        self._handle = 0
         return plain
 
     @property
