@@ -255,6 +255,7 @@ fn ended_after(
 ) -> crate::error::Result<()> {
     let (ours, mut peer) = with_peer(ours_is_client, pair(), &[version]);
     ours.settimeout(10_000_000).unwrap();
+    peer.wire.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     thread::scope(|scope| {
         let mine = scope.spawn(|| {
             ours.tls().unwrap().handshake(&ours)?;
@@ -266,6 +267,10 @@ fn ended_after(
             let some = flight.len().min(left);
             left -= some;
             if peer.wire.write_all(&flight[..some]).is_err() || some < flight.len() {
+                break;
+            }
+            // Signatures differ in length: all of this handshake may be less than the limit.
+            if !peer.tls.is_handshaking() {
                 break;
             }
             // With something unread a close is a reset.
@@ -286,7 +291,7 @@ fn an_end_at_any_byte_of_a_handshake_is_an_error_at_once() {
     for version in rustls::ALL_VERSIONS.iter().copied() {
         for ours_is_client in [true, false] {
             let all = transcript(version, ours_is_client);
-            for limit in (0..all).step_by(7).chain(all.saturating_sub(30)..all) {
+            for limit in (0..all).step_by(7).chain(all.saturating_sub(30)..all + 8) {
                 for reset in [false, true] {
                     let begun = Instant::now();
                     let e = ended_after(limit, reset, version, ours_is_client).unwrap_err().code();
