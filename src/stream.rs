@@ -131,11 +131,14 @@ impl Socket {
             let ahead = &mut buf[done..end];
             let seen = self.recv_step(Start::Further, ahead, libc::MSG_PEEK, &mut deadline)?;
             let line = newline_in(&ahead[..seen]);
-            ended = line.is_some();
-            match line.unwrap_or(seen) {
-                0 => Ok(0),
-                take => self.recv_step(Start::Further, &mut ahead[..take], 0, &mut deadline),
+            let take = &mut ahead[..line.unwrap_or(seen)];
+            if take.is_empty() {
+                return Ok(0);
             }
+            let taken = self.recv_step(Start::Further, take, 0, &mut deadline)?;
+            // (The kernel may give less than it has just shown.)
+            ended = line == Some(taken);
+            Ok(taken)
         })
         .and_then(|n| self.not_cut_off(&buf[..n]))
     }

@@ -36,9 +36,13 @@ pub enum Reply {
 /// Whether a host may be asked for: labels of 1 to 63 characters, 253 in all, of those that hosts
 /// are called by. A closing dot is not part of it.
 pub fn is_name(host: &[u8]) -> bool {
-    let usual = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    let label = |label: &[u8]| (1..=63).contains(&label.len()) && label.iter().all(usual);
+    let label = |label: &[u8]| (1..=63).contains(&label.len()) && label.iter().all(is_usual);
     host.len() <= 253 && host.split(|b| *b == b'.').all(label)
+}
+
+/// What a label of a host's name is made of.
+fn is_usual(b: &u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
 }
 
 /// The question for the addresses of a name.
@@ -116,6 +120,10 @@ fn records(mut at: Reader<'_>, count: u16, asked: Vec<u8>, kind: u16) -> Option<
     while let Some(n) = aliases.iter().position(|(of, _)| of.eq_ignore_ascii_case(&name)) {
         name = aliases.swap_remove(n).1;
     }
+    // It may be given out, as the host's name.
+    if !is_name(&name) {
+        return None;
+    }
     let mut ips = Vec::new();
     memory::reserve(&mut ips, addresses.len()).ok()?;
     let its = addresses.iter().filter(|(owner, _)| owner.eq_ignore_ascii_case(&name));
@@ -140,7 +148,7 @@ impl<'a> Reader<'a> {
         Some(u16::from_be_bytes([bytes[0], bytes[1]]))
     }
 
-    /// A name, with dots between its labels.
+    /// A name, with dots between its labels; '?' for whatever no label of a host has, such as a dot.
     fn name(&mut self) -> Option<Vec<u8>> {
         let mut name = Vec::new();
         memory::reserve(&mut name, 256 + 64).ok()?;
@@ -153,7 +161,8 @@ impl<'a> Reader<'a> {
                     if !name.is_empty() {
                         name.push(b'.');
                     }
-                    name.extend(self.skip(len.into())?);
+                    let label = self.skip(len.into())?;
+                    name.extend(label.iter().map(|b| if is_usual(b) { *b } else { b'?' }));
                     if name.len() > 255 {
                         return None;
                     }
@@ -220,6 +229,11 @@ mod tests {
         let all: &[(&[u8], u16, &[u8])] =
             &[(to, A, &four(3)), (stranger, A, &four(4)), (ASKED, CNAME, to)];
         assert_eq!(reply(&answer(0, A, all), 7, NAME, A), found(b"a", &["127.0.0.3"]));
+        // An alias that is no name of a host: what its labels hold goes nowhere.
+        for odd in [&b"\x04\xff\n;r\x00"[..], b"\x0cbank.example\x04test\x00", b"\x02a\0\x00"] {
+            let all: &[(&[u8], u16, &[u8])] = &[(ASKED, CNAME, odd), (odd, A, &four(9))];
+            assert_eq!(reply(&answer(0, A, all), 7, NAME, A), Some(Reply::Failed));
+        }
         // An alias of itself, and in a circle.
         let all: &[(&[u8], u16, &[u8])] =
             &[(ASKED, CNAME, to), (to, CNAME, stranger), (stranger, CNAME, to)];
