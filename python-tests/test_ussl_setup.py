@@ -141,6 +141,27 @@ def test_what_a_context_in_use_has_already_can_be_set(meet, server_context, clie
     assert client.verify_callback is callback
 
 
+def test_a_cause_is_of_one_class_in_every_host():
+    from usocket._causes import CAUSES
+    from usocket._lib import lib
+    from usocket._tls_errors import tls_error
+
+    top = Path(__file__).resolve().parent.parent
+    numbers = dict(re.findall(r"^#define USOCKET_CATEGORY_(\w+) (\d+)$", HEADER, re.M))
+    firmware = (top / "micropython/usocket/causes.h").read_text()
+    firmware = dict(re.findall(r"^CAUSE\(USOCKET_ETLS_(\w+), USOCKET_CATEGORY_(\w+),", firmware, re.M))
+    classes = {"TLS_END": ussl.SSLEOFError, "TLS_CERTIFICATE": ussl.SSLCertVerificationError}
+    assert set(CAUSES) == set(CODES.values()) - {CODES["ALERT"]}
+    assert len(firmware) > 30 and set(firmware) <= set(CODES)
+    for name, code in CODES.items():
+        if name == "ALERT":
+            continue
+        category = CAUSES[code].category
+        assert lib.usocket_error_category(code) == int(numbers[category]), name
+        assert type(tls_error(code, "words")) is classes.get(category, ussl.SSLError), name
+        assert firmware.get(name, category) == category
+
+
 def test_every_code_has_a_reason_of_its_own():
     from usocket._tls_errors import tls_error
 
