@@ -1379,7 +1379,8 @@ int32_t usocket_poller_remove(usocket_poller_t poller, usocket_t s, int32_t fd);
 //
 // Returns: how many events were written; 0 when the time is over or usocket_poller_wake was
 // called.
-// Errors: -EBADF (also: closed meanwhile), -EINTR (event hook), -EINVAL for a `poller` that is
+// Errors: -EBADF (also: closed meanwhile), -EINTR (event hook), -EMFILE, -ENFILE, -ENOMEM and
+// -ENOSPC in a forked child that has not used the poller, -EINVAL for a `poller` that is
 // none or an `n` of 0, -EFAULT.
 // Blocks: up to the timeout.
 // Threads: any; several may wait at once.
@@ -1389,10 +1390,12 @@ int32_t usocket_poller_wait(usocket_poller_t poller,
                             size_t n,
                             int64_t timeout_us);
 
-// Makes one usocket_poller_wait, the one that is waiting or else the next, return 0 at once.
+// Makes one usocket_poller_wait, the one that is waiting or else the next, return 0 at once. Where
+// several wait, each call ends another; calls that find no wait left to end count as one.
 //
 // Returns: 0.
-// Errors: -EBADF, -EINVAL for a `poller` that is none.
+// Errors: -EBADF, -EMFILE, -ENFILE and -ENOMEM in a forked child that has not used the poller,
+// -EINVAL for a `poller` that is none.
 // Blocks: no.
 // Threads: any: that is what it is for.
 // Ownership: nothing changes hands.

@@ -120,7 +120,8 @@ pub extern "C" fn usocket_poller_remove(poller: usocket_poller_t, s: usocket_t, 
 ///
 /// Returns: how many events were written; 0 when the time is over or usocket_poller_wake was
 /// called.
-/// Errors: -EBADF (also: closed meanwhile), -EINTR (event hook), -EINVAL for a `poller` that is
+/// Errors: -EBADF (also: closed meanwhile), -EINTR (event hook), -EMFILE, -ENFILE, -ENOMEM and
+/// -ENOSPC in a forked child that has not used the poller, -EINVAL for a `poller` that is
 /// none or an `n` of 0, -EFAULT.
 /// Blocks: up to the timeout.
 /// Threads: any; several may wait at once.
@@ -139,10 +140,12 @@ pub unsafe extern "C" fn usocket_poller_wait(
     })
 }
 
-/// Makes one usocket_poller_wait, the one that is waiting or else the next, return 0 at once.
+/// Makes one usocket_poller_wait, the one that is waiting or else the next, return 0 at once. Where
+/// several wait, each call ends another; calls that find no wait left to end count as one.
 ///
 /// Returns: 0.
-/// Errors: -EBADF, -EINVAL for a `poller` that is none.
+/// Errors: -EBADF, -EMFILE, -ENFILE and -ENOMEM in a forked child that has not used the poller,
+/// -EINVAL for a `poller` that is none.
 /// Blocks: no.
 /// Threads: any: that is what it is for.
 /// Ownership: nothing changes hands.
