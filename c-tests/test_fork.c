@@ -154,7 +154,60 @@ static void what_the_parent_was_closing_is_closed_in_the_child(void **state)
     OK(usocket_close(pair[1]));
 }
 
+// A close that another thread has yet to finish when the fork comes: the child finishes it.
+static void a_close_under_way_leaves_no_descriptor_in_the_child(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        usocket_t pair[2];
+        connected_pair(AF_UNIX, SOCK_STREAM, pair);
+        int fd = OK(usocket_fileno(pair[0]));
+        struct inside in = {.handle = pair[0], .operation = in_recv};
+        begin(&in);
+        OK(usocket_close(pair[0]));
+        pid_t child = fork_child();
+        if (child == 0) {
+            CHILD(usocket_close(pair[1]) == 0);
+            CHILD(fcntl(fd, F_GETFD) == -1);
+            _exit(0);
+        }
+        child_ends_well(child);
+        GIVES(-EBADF, end(&in));
+        OK(usocket_close(pair[1]));
+    }
+}
+
 // --- pollers ---
+
+// A descriptor that was closed without being taken out, and its number is a handle's by now.
+static void a_dead_entry_does_not_hinder_a_childs_wait(void **state)
+{
+    (void)state;
+    usocket_t poller = OK(usocket_poller_create()), pair[2];
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    int dead = OK(fcntl(0, F_DUPFD_CLOEXEC, 0));
+    close(dead);
+    assert_int_equal(dead, dup(OK(usocket_fileno(pair[0]))));
+    OK(usocket_poller_add(poller, 0, dead, POLLIN, 1));
+    close(dead);
+    usocket_t reuser = OK(usocket_socket(AF_INET, SOCK_DGRAM, 0));
+    assert_int_equal(dead, OK(usocket_fileno(reuser)));
+    OK(usocket_poller_add(poller, reuser, 0, POLLIN, 2));
+    OK(usocket_poller_add(poller, pair[1], 0, POLLIN, 3));
+    pid_t child = fork_child();
+    if (child == 0) {
+        usocket_event e[4];
+        CHILD(usocket_poller_wait(poller, e, 4, 0) == 0);
+        CHILD(usocket_send(pair[0], "x", 1, 0) == 1);
+        CHILD(usocket_poller_wait(poller, e, 4, GENEROUS) == 1);
+        CHILD(e[0].socket == pair[1] && e[0].data == 3);
+        _exit(0);
+    }
+    child_ends_well(child);
+    usocket_t all[] = {poller, reuser, pair[0], pair[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        OK(usocket_close(all[i]));
+}
 
 static void nested_pollers_report_in_a_child(void **state)
 {
@@ -509,6 +562,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_closes_what_the_parents_threads_wait_for),
         cmocka_unit_test(what_the_parent_was_closing_is_closed_in_the_child),
+        cmocka_unit_test(a_close_under_way_leaves_no_descriptor_in_the_child),
+        cmocka_unit_test(a_dead_entry_does_not_hinder_a_childs_wait),
         cmocka_unit_test(nested_pollers_report_in_a_child),
         cmocka_unit_test(a_wake_is_its_own_processs),
         cmocka_unit_test(a_child_without_descriptors_is_told),

@@ -318,6 +318,7 @@ impl<T> Table<T> {
             if state & VACANT != 0 || state & GONE == 0 {
                 continue;
             }
+            let _stay = fork::stay();
             let was = slot.state.fetch_and(!GONE, Ordering::AcqRel);
             if was & GONE != 0 && was & CLOSING != 0 && was & PINS == 0 {
                 self.clear(index, slot);
@@ -397,10 +398,18 @@ impl<T> Table<T> {
         }
     }
 
-    /// The last pin of a closed slot has gone: drops the value.
+    /// Gives a pin of a closed slot back.
     #[cold]
-    fn clear(&self, index: u32, slot: &Slot<T>) {
+    fn leave(&self, index: u32, slot: &Slot<T>) {
+        // A fork sees the pin, and the child lets go of the value; or it finds the slot vacant.
         let _stay = fork::stay();
+        if slot.state.fetch_sub(PIN, Ordering::Release) as u32 == 1 {
+            self.clear(index, slot);
+        }
+    }
+
+    /// The last pin of a closed slot has gone: drops the value. No fork happens meanwhile.
+    fn clear(&self, index: u32, slot: &Slot<T>) {
         // Everything the other pins did happens before the drop. (A load, because
         // ThreadSanitizer does not know fences.)
         slot.state.load(Ordering::Acquire);
@@ -484,10 +493,16 @@ impl<T> Drop for Pin<'_, T> {
             // Made before the fork that made this process: it is forgotten already.
             return;
         }
-        let was = self.slot.state.fetch_sub(PIN, Ordering::Release);
-        if was as u32 == 1 && was & CLOSING != 0 {
-            self.table.clear(self.index, self.slot);
+        let state = &self.slot.state;
+        let mut now = state.load(Ordering::Relaxed);
+        while now & CLOSING == 0 {
+            match state.compare_exchange_weak(now, now - PIN, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(other) => now = other,
+            }
         }
+        self.table.leave(self.index, self.slot);
     }
 }
 

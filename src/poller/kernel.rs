@@ -86,9 +86,10 @@ impl Kernel {
         self.add_bell_to(&epoll)?;
         for (token, entry) in register.entries() {
             match ask(&epoll, libc::EPOLL_CTL_ADD, entry, token) {
-                // It was closed in this process.
-                Err(e) if e.is(libc::EBADF) => {}
-                other => other?,
+                // What there is too little of may be there the next time.
+                Err(e) if e.is(libc::ENOMEM) || e.is(libc::ENOSPC) => return Err(e),
+                // It was closed in this process, and its number may be another's by now.
+                _ => {}
             }
         }
         sys::replace(&epoll, &self.epoll)?;
