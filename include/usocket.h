@@ -1337,9 +1337,9 @@ usocket_poller_t usocket_poller_create(void);
 //
 // Returns: 0.
 // Errors: -EEXIST when it is registered already; -EBADF for a stale handle or a descriptor that
-// is not open; -EINVAL for a mask without an event or with an unknown bit, for the poller itself,
-// or a `poller` that is none; -EPERM for a handle that cannot be polled; -ELOOP for pollers in a
-// ring; -ENOSPC, -ENOMEM.
+// is not open; -EINVAL for a mask without an event or with an unknown bit, or for the poller
+// itself; -EBADR for a `poller` that is none; -EPERM for a handle that cannot be polled; -ELOOP for
+// pollers in a ring or nested deeper than 5; -ENOSPC, -ENOMEM.
 // Blocks: no.
 // Threads: any; also while others wait.
 // Ownership: the poller does not keep `s` open.
@@ -1367,7 +1367,7 @@ int32_t usocket_poller_modify(usocket_poller_t poller,
 //
 // Returns: 0.
 // Errors: -ENOENT when it is not registered, -EBADF for a stale handle (which takes itself out),
-// -EINVAL for a `poller` that is none.
+// -EBADR for a `poller` that is none.
 // Blocks: no.
 // Threads: any; also while others wait.
 // Ownership: nothing changes hands.
@@ -1380,8 +1380,8 @@ int32_t usocket_poller_remove(usocket_poller_t poller, usocket_t s, int32_t fd);
 // Returns: how many events were written; 0 when the time is over or usocket_poller_wake was
 // called.
 // Errors: -EBADF (also: closed meanwhile), -EINTR (event hook), -EMFILE, -ENFILE, -ENOMEM and
-// -ENOSPC in a forked child that has not used the poller, -EINVAL for a `poller` that is
-// none or an `n` of 0, -EFAULT.
+// -ENOSPC in a forked child that has not used the poller, -EBADR for a `poller` that is
+// none, -EINVAL for an `n` of 0, -EFAULT.
 // Blocks: up to the timeout.
 // Threads: any; several may wait at once.
 // Ownership: `events` is the caller's.
@@ -1395,7 +1395,7 @@ int32_t usocket_poller_wait(usocket_poller_t poller,
 //
 // Returns: 0.
 // Errors: -EBADF, -EMFILE, -ENFILE and -ENOMEM in a forked child that has not used the poller,
-// -EINVAL for a `poller` that is none.
+// -EBADR for a `poller` that is none.
 // Blocks: no.
 // Threads: any: that is what it is for.
 // Ownership: nothing changes hands.

@@ -119,13 +119,12 @@ impl<W: Watched> Poller<W> {
     /// ENOENT when `source` is not registered, EBADF for a stale handle.
     pub fn remove(&self, source: Source) -> Result<()> {
         let held = self.hold(source)?;
-        if !self.forget(source, false)? {
-            return Err(Error::os(libc::ENOENT));
-        }
-        if let Some(held) = held {
-            held.watchers().remove(self.handle);
-        }
-        Ok(())
+        let forget = || self.forget(source, false);
+        let forgotten = match held {
+            Some(held) => held.watchers().remove(self.handle, forget)?,
+            None => forget()?,
+        };
+        if forgotten { Ok(()) } else { Err(Error::os(libc::ENOENT)) }
     }
 
     /// Waits until an entry has events, and gives at most `max` of them, numbered, to `put`. The

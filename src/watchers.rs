@@ -114,10 +114,18 @@ impl Watchers {
         Ok(())
     }
 
-    /// Takes one out.
-    pub fn remove(&self, poller: Handle) {
-        let Some(Ok(mut all)) = self.0.get().map(|[all]| all.lock()) else { return };
-        all.retain(|w| w.poller != poller);
+    /// Takes one out, if `forget` says that it no longer watches. That runs with the list locked:
+    /// whoever registers the object anew meanwhile adds its watcher before, or after.
+    ///
+    /// # Errors
+    /// Those of `forget`.
+    pub fn remove(&self, poller: Handle, forget: impl FnOnce() -> Result<bool>) -> Result<bool> {
+        let Some(Ok(mut all)) = self.0.get().map(|[all]| all.lock()) else { return forget() };
+        let forgotten = forget()?;
+        if forgotten {
+            all.retain(|w| w.poller != poller);
+        }
+        Ok(forgotten)
     }
 
     /// The object is closing: takes it out of all of them.
@@ -131,5 +139,39 @@ impl Watchers {
     pub fn poke(&self) {
         let Some(Ok(all)) = self.0.get().map(|[all]| all.lock()) else { return };
         all.iter().for_each(|w| _ = w.tell(Change::Ready));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    static TOLD: AtomicU32 = AtomicU32::new(0);
+
+    fn tell(_: Handle, _: Handle, _: Change) -> bool {
+        TOLD.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    #[test]
+    fn one_that_is_added_during_a_remove_stays() {
+        let watchers = Watchers::none();
+        let watcher = Watcher { poller: 1, source: 2, tell };
+        assert_eq!(watchers.add(watcher), Ok(()));
+        thread::scope(|scope| {
+            let forget = || {
+                scope.spawn(|| assert_eq!(watchers.add(watcher), Ok(())));
+                // Time enough for the other to add its own, if nothing kept it from that.
+                thread::sleep(Duration::from_millis(50));
+                Ok(true)
+            };
+            assert_eq!(watchers.remove(1, forget), Ok(true));
+        });
+        watchers.poke();
+        assert_eq!(TOLD.load(Ordering::Relaxed), 1);
     }
 }
