@@ -109,6 +109,21 @@ pub fn events(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Resul
     }
 }
 
+/// The same up to a signal, for one that has something to put back before the hook runs: whether
+/// there was one.
+///
+/// # Errors
+/// ETIMEDOUT at the deadline; EINVAL, ENOMEM as [`poll`].
+pub fn fd_or_signal(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Result<bool> {
+    let mut one = [libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }];
+    match sys::poll::ppoll(&mut one, deadline.remaining()) {
+        Ok(0) => Err(Error::os(libc::ETIMEDOUT)),
+        Ok(_) => Ok(false),
+        Err(e) if e.raw_os_error() == Some(libc::EINTR) => Ok(true),
+        Err(e) => Err(e.into()),
+    }
+}
+
 /// The same where nothing in the kernel tells of a close: `None` when it is time to look.
 pub fn events_unheard(
     fd: BorrowedFd<'_>,

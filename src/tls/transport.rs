@@ -73,6 +73,17 @@ impl dyn Transport + '_ {
         }
     }
 
+    /// The same up to a signal: whether there was one. The hook has not run.
+    ///
+    /// # Errors
+    /// EAGAIN where there is nothing to wait on, and those of [`wait::fd_or_signal`].
+    pub fn wait_or_signal(&self, events: i16, deadline: &mut Deadline) -> Result<bool> {
+        match self.fd() {
+            Some(fd) => wait::fd_or_signal(fd, events, deadline),
+            None => Err(Error::os(libc::EAGAIN)),
+        }
+    }
+
     /// Takes what arrives until the peer has had time to read what it was told: it may have sent much
     /// before, and a reset would overtake the alert.
     pub fn linger(&self) {

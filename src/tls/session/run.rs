@@ -127,7 +127,8 @@ impl Session {
         }
     }
 
-    /// Waits, as the one thread that does, for something to come in.
+    /// Waits, as the one thread that does, for something to come in. A signal ends the wait: the event
+    /// hook may want to receive here itself, so the turn is given back before it runs.
     fn wait_for_input<'a>(
         &'a self,
         s: &dyn Transport,
@@ -140,7 +141,7 @@ impl Session {
             self.receive(s, engine, deadline)?
         } else {
             self.leave(s, engine);
-            let waited = s.wait(events, deadline);
+            let waited = s.wait_or_signal(events, deadline);
             (self.engine.enter_always()?, waited)
         };
         engine.receiver.give_back();
@@ -148,22 +149,24 @@ impl Session {
             self.turn.fetch_add(1, Ordering::Relaxed);
             futex::wake_all(&self.turn);
         }
-        match waited {
-            Ok(()) => Ok(engine),
-            Err(e) => {
-                self.leave(s, engine);
-                Err(e)
-            }
+        if let Ok(false) = waited {
+            return Ok(engine);
         }
+        self.leave(s, engine);
+        waited?;
+        // Signals do not put the end off.
+        let late = deadline.remaining() == Some(Duration::ZERO);
+        wait::interrupted()?;
+        if late { Err(Error::os(libc::ETIMEDOUT)) } else { self.engine.enter(deadline, true) }
     }
 
-    /// Waits in recv(2).
+    /// Waits in recv(2); whether there was a signal.
     fn receive<'a>(
         &'a self,
         s: &dyn Transport,
         mut engine: Guard<'a, Engine>,
         deadline: &mut Deadline,
-    ) -> Result<(Guard<'a, Engine>, Result<()>)> {
+    ) -> Result<(Guard<'a, Engine>, Result<bool>)> {
         let mut apart = match engine.apart() {
             Ok(apart) => apart,
             Err(e) => return Ok((engine, Err(e))),
@@ -172,9 +175,11 @@ impl Session {
         let got = receive(s, &mut apart, deadline);
         let mut engine = self.engine.enter_always()?;
         let waited = match got {
-            Ok(()) => {
-                engine.received(apart);
-                Ok(())
+            Ok(signal) => {
+                if !signal {
+                    engine.received(apart);
+                }
+                Ok(signal)
             }
             Err(Stopped::Waiting(e)) => Err(e),
             Err(Stopped::Receiving(e)) => Err(engine.receive_failed(s, e)),
@@ -199,32 +204,37 @@ impl Session {
 
 /// What ended a wait in recv(2).
 enum Stopped {
-    /// A signal, or what else concerns this call alone.
+    /// What concerns this call alone.
     Waiting(Error),
     /// The connection.
     Receiving(Error),
 }
 
+/// Whether a signal came, instead of bytes.
 fn receive(
     io: &dyn Transport,
     apart: &mut Buffer,
     deadline: &mut Deadline,
-) -> std::result::Result<(), Stopped> {
+) -> std::result::Result<bool, Stopped> {
     loop {
         let e = match io.recv(apart.room(0), 0) {
             Ok(n) => {
                 apart.fill(n);
-                return Ok(());
+                return Ok(false);
             }
             Err(e) => e,
         };
-        match e.raw_os_error() {
-            Some(libc::EINTR) => wait::interrupted(),
+        let signal = match e.raw_os_error() {
+            Some(libc::EINTR) => true,
             // Somebody has changed the descriptor's mode.
-            Some(libc::EAGAIN) => io.wait(libc::POLLIN, deadline),
+            Some(libc::EAGAIN) => {
+                io.wait_or_signal(libc::POLLIN, deadline).map_err(Stopped::Waiting)?
+            }
             _ => return Err(Stopped::Receiving(e.into())),
+        };
+        if signal {
+            return Ok(true);
         }
-        .map_err(Stopped::Waiting)?;
     }
 }
 

@@ -27,6 +27,21 @@ pub fn settle() {
     thread::sleep(Duration::from_millis(50));
 }
 
+/// Sets the hook, of which there is one at a time, and makes SIGUSR2 interrupt.
+fn hooked(hook: crate::sys::hook::EventHook) -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    extern "C" fn nothing(_: i32) {}
+    let alone = ALONE.lock().unwrap();
+    // SAFETY: a zeroed sigaction is a valid one, and the handler does nothing.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as *const () as usize;
+        libc::sigaction(libc::SIGUSR2, &action, std::ptr::null_mut());
+    }
+    crate::sys::hook::set(Some(hook), std::ptr::null_mut());
+    alone
+}
+
 #[test]
 fn two_threads_use_one_session() {
     let (client, server) = contexts();
@@ -61,6 +76,43 @@ fn two_threads_use_one_session() {
         b.send(b"pong", 0).unwrap();
         assert_eq!(waiting.join().unwrap(), b"pong");
     });
+}
+
+#[test]
+fn the_event_hook_may_receive_where_it_interrupts() {
+    static HANDLE: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
+    static INNER: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
+    unsafe extern "C" fn hook(_: *mut std::ffi::c_void) -> i32 {
+        let handle = HANDLE.swap(0, SeqCst);
+        if handle != 0 {
+            INNER.store(recv_on(handle), SeqCst);
+        }
+        0
+    }
+    let (client, server) = contexts();
+    let _alone = hooked(hook);
+    for timeout in [-1, 5_000_000] {
+        let pair = Arc::new(Handles::new(&client, &server));
+        on(pair.0, |a| a.settimeout(timeout)).unwrap();
+        INNER.store(0, SeqCst);
+        let (tell, told) = std::sync::mpsc::channel();
+        let theirs = pair.clone();
+        let thread = thread::spawn(move || tell.send(recv_on(theirs.0)));
+        settle();
+        HANDLE.store(pair.0, SeqCst);
+        // SAFETY: it runs until it is given something.
+        unsafe {
+            let thread = std::os::unix::thread::JoinHandleExt::as_pthread_t(&thread);
+            libc::pthread_kill(thread, libc::SIGUSR2)
+        };
+        settle();
+        on(pair.1, |b| b.send(b"one", 0)).unwrap();
+        settle();
+        on(pair.1, |b| b.send(b"three", 0)).unwrap();
+        assert_eq!(told.recv_timeout(Duration::from_secs(3)), Ok(5), "{timeout}");
+        assert_eq!(INNER.load(SeqCst), 3, "{timeout}");
+    }
+    crate::sys::hook::set(None, std::ptr::null_mut());
 }
 
 #[test]
@@ -266,19 +318,12 @@ fn an_error_reaches_all_who_wait() {
 #[test]
 fn a_signal_stops_a_wait_when_the_host_says_so() {
     static STOP: AtomicI32 = AtomicI32::new(0);
-    extern "C" fn nothing(_: i32) {}
     unsafe extern "C" fn hook(_: *mut std::ffi::c_void) -> i32 {
         STOP.load(SeqCst)
     }
     let (client, server) = contexts();
     let (a, b) = connected(&client, &server);
-    // SAFETY: a zeroed sigaction is a valid one, and the handler does nothing.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = nothing as *const () as usize;
-        libc::sigaction(libc::SIGUSR2, &action, std::ptr::null_mut());
-    }
-    crate::sys::hook::set(Some(hook), std::ptr::null_mut());
+    let _alone = hooked(hook);
     thread::scope(|scope| {
         let (tell, told) = std::sync::mpsc::channel();
         let threads: Vec<_> = (0..2)
