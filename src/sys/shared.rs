@@ -1,6 +1,7 @@
 //! Words that a forked child shares with its parent: memory of both, where all else is a copy.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +13,63 @@ const BYTES: usize = 4096;
 const WORDS: usize = BYTES / size_of::<AtomicU32>();
 
 /// Words in shared memory, zero at first. The first of them counts the claims of the others.
-struct Page(NonNull<[AtomicU32; WORDS]>);
+struct Page {
+    at: NonNull<[AtomicU32; WORDS]>,
+    /// Of which the kernel knows how many processes have it: an exit and an exec are counted too.
+    counted: Option<Segment>,
+}
+
+/// System V shared memory.
+#[derive(Clone, Copy)]
+struct Segment {
+    id: i32,
+    /// When it was made: in another namespace the number may be another's.
+    made: libc::time_t,
+}
+
+impl Segment {
+    /// A new one and where it is, to be gone with the last process that has it; `None` where the
+    /// system has none to give.
+    fn new() -> Option<(Segment, NonNull<libc::c_void>)> {
+        // SAFETY: a new segment, at an address of the kernel's choice.
+        let (id, at) = unsafe {
+            let id = libc::shmget(libc::IPC_PRIVATE, BYTES, libc::IPC_CREAT | 0o600);
+            if id < 0 {
+                return None;
+            }
+            let at = libc::shmat(id, ptr::null(), 0);
+            libc::shmctl(id, libc::IPC_RMID, ptr::null_mut());
+            (id, at)
+        };
+        let at = NonNull::new(at).filter(|at| at.as_ptr().addr() != usize::MAX)?;
+        match Segment::state(id) {
+            Some((made, 1)) => Some((Segment { id, made }, at)),
+            _ => {
+                // SAFETY: attached above, and nobody knows it.
+                unsafe { libc::shmdt(at.as_ptr()) };
+                None
+            }
+        }
+    }
+
+    /// When it was made, and how many processes have it.
+    fn state(id: i32) -> Option<(libc::time_t, libc::shmatt_t)> {
+        let mut state = MaybeUninit::<libc::shmid_ds>::zeroed();
+        // SAFETY: room for the answer, of which all zeros are one.
+        let state = unsafe {
+            if libc::shmctl(id, libc::IPC_STAT, state.as_mut_ptr()) < 0 {
+                return None;
+            }
+            state.assume_init()
+        };
+        Some((state.shm_ctime, state.shm_nattch))
+    }
+
+    /// Whether this process is the only one that has it.
+    fn alone(self) -> bool {
+        Segment::state(self.id) == Some((self.made, 1))
+    }
+}
 
 // SAFETY: it is an array of atomics, unmapped when the last who knows it is gone.
 unsafe impl Send for Page {}
@@ -21,27 +78,39 @@ unsafe impl Sync for Page {}
 
 impl Page {
     fn new() -> io::Result<Page> {
+        if let Some((segment, at)) = Segment::new() {
+            return Ok(Page { at: at.cast(), counted: Some(segment) });
+        }
         let (access, kind) =
             (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
         // SAFETY: fresh memory, at an address of the kernel's choice.
         let at = unsafe { libc::mmap(ptr::null_mut(), BYTES, access, kind, -1, 0) };
         match NonNull::new(at) {
-            Some(at) if at.as_ptr() != libc::MAP_FAILED => Ok(Page(at.cast())),
+            Some(at) if at.as_ptr() != libc::MAP_FAILED => {
+                Ok(Page { at: at.cast(), counted: None })
+            }
+
             _ => Err(io::Error::last_os_error()),
         }
     }
 
     fn words(&self) -> &[AtomicU32; WORDS] {
         // SAFETY: mapped and zeroed by the kernel, for as long as this lives.
-        unsafe { self.0.as_ref() }
+        unsafe { self.at.as_ref() }
     }
 }
 
 impl Drop for Page {
     fn drop(&mut self) {
-        // SAFETY: mapped with this size, and nobody knows it any more. (Other processes have maps of
-        // their own.)
-        unsafe { libc::munmap(self.0.as_ptr().cast(), BYTES) };
+        let at = self.at.as_ptr().cast();
+        // SAFETY: mapped so, with this size, and nobody knows it any more. (Other processes have maps
+        // of their own.)
+        unsafe {
+            match self.counted {
+                Some(_) => libc::shmdt(at),
+                None => libc::munmap(at, BYTES),
+            }
+        };
     }
 }
 
@@ -98,8 +167,9 @@ impl Shared {
     }
 
     /// This process has no more use for it. True when all others that have it, by fork, have said so:
-    /// each is some process's child, and each says how many it had. (One that ends without a word
-    /// leaves it undecided, for ever.)
+    /// each is some process's child, and each says how many it had. Or when no other is left: they
+    /// have ended, or run another program. (Where some have said so and live, and others have ended
+    /// without a word, it is undecided.)
     pub fn leave(&self) -> bool {
         let (forks, children) = self.made;
         let more = match fork::forks() == forks {
@@ -107,7 +177,7 @@ impl Shared {
             false => 1u32.wrapping_sub(fork::children()),
         };
         let before = self.page.words()[self.at + 1].fetch_add(more, Ordering::AcqRel);
-        before.wrapping_add(more) == MAKER
+        before.wrapping_add(more) == MAKER || self.page.counted.is_some_and(Segment::alone)
     }
 }
 
@@ -180,10 +250,26 @@ mod tests {
                 last || libc::WEXITSTATUS(status) == 1
             });
             right &= first.leave();
-            // One that ends without a word leaves it undecided.
+            // One that ends without a word is gone.
             let silent = Shared::new().unwrap();
             in_child(|| false);
-            right && !silent.leave()
+            right &= silent.leave();
+            // And one that lives is not, whatever it has in mind.
+            let kept = Shared::new().unwrap();
+            let (mut read, write) = std::io::pipe().unwrap();
+            // SAFETY: as above.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                drop(write);
+                let _ = std::io::Read::read(&mut read, &mut [0]);
+                // SAFETY: ends the process.
+                unsafe { libc::_exit(0) };
+            }
+            right &= !kept.leave();
+            drop(write);
+            // SAFETY: a child of this process.
+            unsafe { libc::waitpid(child, ptr::null_mut(), 0) };
+            right
         }));
     }
 }

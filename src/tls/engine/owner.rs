@@ -23,6 +23,8 @@ pub struct Owner {
     seen: u32,
     /// [`fork::partings`] at that time: unless it has changed, nobody else can have claimed it.
     partings: u32,
+    /// [`fork::forks`] of the process that has left: two threads may close at once.
+    left: Option<u32>,
 }
 
 impl Owner {
@@ -31,7 +33,7 @@ impl Owner {
     /// # Errors
     /// ENOMEM
     pub fn new() -> Result<Owner> {
-        Ok(Owner { word: Shared::new()?, seen: 0, partings: fork::partings() })
+        Ok(Owner { word: Shared::new()?, seen: 0, partings: fork::partings(), left: None })
     }
 
     /// Whether this process has used it since the last fork.
@@ -43,7 +45,9 @@ impl Owner {
     /// This process closes it. It is the owner if it has used it since the last fork, or every other
     /// process has closed it and none of them has used it.
     pub fn leave(&mut self) -> Leave {
-        let last = self.word.leave();
+        let here = Some(fork::forks());
+        let first = std::mem::replace(&mut self.left, here) != here;
+        let last = first && self.word.leave();
         match () {
             () if self.settled() => Leave::Owner,
             () if last && self.claim() => Leave::Owner,

@@ -143,6 +143,54 @@ fn who_does_not_use_it_leaves_it_to_the_other_and_to_its_children() {
 }
 
 #[test]
+fn two_threads_that_close_at_once_are_one_process() {
+    let (client, server) = contexts();
+    let case = || {
+        let (a, b) = connected(&client, &server);
+        let child = in_child(|| {
+            settle();
+            a.farewell();
+            0
+        });
+        // As both do, before either has closed it.
+        a.farewell();
+        a.farewell();
+        assert_eq!(child(), 0);
+        drop(a);
+        i32::from(recv(&b, 1) != Ok(Vec::new()))
+    };
+    // In a process of its own: other tests fork too.
+    assert_eq!(in_child(case)(), 0);
+}
+
+#[test]
+fn who_goes_without_closing_leaves_the_goodbye_to_the_other() {
+    let (client, server) = contexts();
+    let case = |execs: bool| {
+        let (a, b) = connected(&client, &server);
+        // Something of the peer's is unread, and much of ours has not arrived.
+        b.send(b"unread", 0).unwrap();
+        let sent = a.send(&[5; 60_000], libc::MSG_DONTWAIT).unwrap();
+        let child = in_child(|| {
+            if execs {
+                let (path, end) = (c"/bin/true".as_ptr(), std::ptr::null::<libc::c_char>());
+                // SAFETY: strings, and the end of them.
+                unsafe { libc::execl(path, path, end) };
+            }
+            0
+        });
+        assert_eq!(child(), 0);
+        a.farewell();
+        drop(a);
+        let all = read(&b, sent).map(|all| all.len());
+        i32::from(all != Ok(sent) || recv(&b, 1) != Ok(Vec::new()))
+    };
+    for execs in [false, true] {
+        assert_eq!(in_child(|| case(execs))(), 0, "{execs}");
+    }
+}
+
+#[test]
 fn what_was_sent_before_a_fork_arrives_when_nobody_uses_it_after() {
     let (client, server) = contexts();
     let case = |parent_first: bool| {
