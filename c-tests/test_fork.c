@@ -177,6 +177,43 @@ static void a_close_under_way_leaves_no_descriptor_in_the_child(void **state)
     }
 }
 
+static int64_t in_close(struct inside *in)
+{
+    return usocket_close(in->handle);
+}
+
+// With SO_LINGER a close waits for the peer: no fork waits for that.
+static void a_fork_does_not_wait_for_a_close_that_lingers(void **state)
+{
+    (void)state;
+    static char bytes[1 << 20];
+    usocket_t pair[2];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    struct linger linger = {1, 4};
+    OK(usocket_setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
+    OK(usocket_settimeout(pair[0], 100 * MS));
+    while (usocket_send(pair[0], bytes, sizeof bytes, 0) > 0) {
+    }
+    OK(usocket_settimeout(pair[0], -1));
+    int before = open_descriptors();
+    struct inside in = {.handle = pair[0], .operation = in_close};
+    pthread_create(&in.id, NULL, run_inside, &in);
+    while (open_descriptors() == before)
+        usleep(1000);
+    int64_t begun = now_us();
+    pid_t child = fork_child();
+    if (child == 0) {
+        CHILD(usocket_close(pair[1]) == 0);
+        CHILD(open_descriptors() == before - 2);
+        _exit(0);
+    }
+    assert_true(now_us() - begun < 700 * MS);
+    child_ends_well(child);
+    OK(usocket_close(pair[1]));
+    pthread_join(in.id, NULL);
+    OK(in.result);
+}
+
 // --- pollers ---
 
 // A descriptor that was closed without being taken out, and its number is a handle's by now.
@@ -563,6 +600,7 @@ int main(void)
         cmocka_unit_test(a_child_closes_what_the_parents_threads_wait_for),
         cmocka_unit_test(what_the_parent_was_closing_is_closed_in_the_child),
         cmocka_unit_test(a_close_under_way_leaves_no_descriptor_in_the_child),
+        cmocka_unit_test(a_fork_does_not_wait_for_a_close_that_lingers),
         cmocka_unit_test(a_dead_entry_does_not_hinder_a_childs_wait),
         cmocka_unit_test(nested_pollers_report_in_a_child),
         cmocka_unit_test(a_wake_is_its_own_processs),

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::handle::{Full, Handle, NotTaken, Others, Pin, Table};
 use crate::resolve::Resolve;
 use crate::socket::Socket;
-use crate::sys::{fork, memory};
+use crate::sys::{closing, fork, memory};
 #[cfg(feature = "tls")]
 use crate::tls::{
     buffered::Buffered,
@@ -280,6 +280,7 @@ pub fn insert_poller() -> Result<Handle> {
 pub fn settle() {
     if fork::settle() {
         TABLE.settle();
+        closing::settle();
     }
 }
 

@@ -13,7 +13,7 @@
 
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 #[cfg(target_has_atomic = "64")]
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
@@ -27,6 +27,7 @@ use crate::addr::Addr;
 use crate::error::causes::USOCKET_ETLS_NOT_WRAPPED;
 use crate::error::{Error, Result};
 use crate::numbers::USOCKET_IPPROTO_SEC as IPPROTO_SEC;
+use crate::sys::closing::Descriptor;
 use crate::sys::net;
 use crate::tls::session::Session;
 use crate::wait::{self, Deadline};
@@ -41,7 +42,7 @@ pub(crate) use transfer::Start;
 
 /// See the module documentation.
 pub struct Socket {
-    fd: OwnedFd,
+    fd: Descriptor,
     family: u16,
     kind: u8,
     /// See [`mode::state`].
@@ -99,12 +100,22 @@ impl Socket {
         net::set_cloexec(fd)?;
         let socket = Socket::with(net::own_raw(fd), family, kind, proto, timeout);
         socket.share();
+        socket.fd.may_linger();
         Ok(socket)
+    }
+
+    /// A socket of the same kind, with the options that this one was given.
+    fn kin(&self, fd: OwnedFd, timeout: i64) -> Socket {
+        let socket = Socket::with(fd, self.family(), self.kind(), self.proto, timeout);
+        if self.fd.lingers() {
+            socket.fd.may_linger();
+        }
+        socket
     }
 
     fn with(fd: OwnedFd, family: i32, kind: i32, proto: i32, timeout: i64) -> Socket {
         let socket = Socket {
-            fd,
+            fd: Descriptor::new(fd),
             // The system has taken both: they are small.
             family: family as u16,
             kind: kind as u8,
@@ -137,7 +148,7 @@ impl Socket {
             return Err(Error::os(libc::EOPNOTSUPP));
         }
         let fd = self.fd.try_clone()?;
-        let dup = Socket::with(fd, self.family(), self.kind(), self.proto, self.timeout_us());
+        let dup = self.kin(fd, self.timeout_us());
         self.share();
         dup.share();
         Ok(dup)
@@ -245,7 +256,7 @@ impl Socket {
             net::accept(self.fd.as_fd(), nonblocking, from.as_deref_mut())
         })?;
         let mode = if nonblocking { 0 } else { -1 };
-        Ok(Socket::with(fd, self.family(), self.kind(), self.proto, mode))
+        Ok(self.kin(fd, mode))
     }
 
     /// connect(2). On a socket that is still connecting it waits for that, mode permitting.
@@ -327,6 +338,9 @@ impl Socket {
 
     /// setsockopt(2)
     pub fn setsockopt(&self, level: i32, name: i32, value: &[u8]) -> Result<()> {
+        if (level, name) == (libc::SOL_SOCKET, libc::SO_LINGER) {
+            self.fd.may_linger();
+        }
         Ok(net::setsockopt(self.fd.as_fd(), level, name, value)?)
     }
 

@@ -212,6 +212,28 @@ pub fn host<T>(code: impl FnOnce() -> T) -> T {
     code()
 }
 
+/// Runs what may wait, and guards nothing: forks need not wait for it. A thread that holds a lock
+/// stays inside.
+pub fn outside(code: impl FnOnce()) {
+    let depth = ME.with(|me| {
+        if me.held.iter().any(|h| !h.get().is_null()) {
+            return 0;
+        }
+        let depth = me.depth.replace(0);
+        if depth > 0 {
+            me.step_out();
+        }
+        depth
+    });
+    code();
+    if depth > 0 {
+        ME.with(|me| {
+            me.enter();
+            me.depth.set(depth);
+        });
+    }
+}
+
 /// Whether this thread runs the host's code from within a call of the library.
 pub fn hosted() -> bool {
     ME.with(|me| me.hosted.get() > 0)

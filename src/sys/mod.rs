@@ -5,6 +5,7 @@
 //! waits on its own account, or knows about handles.
 
 pub mod address;
+pub mod closing;
 pub mod counted;
 pub mod env;
 pub mod fork;
