@@ -299,8 +299,8 @@ pub fn pin(handle: Handle) -> Result<Pin<'static, Object>> {
 /// EBADF for a stale handle.
 pub fn close(handle: Handle) -> Result<()> {
     // Before its operations are ended: that ends the connection as well.
-    if let Ok(socket) = pin(handle)?.socket() {
-        socket.farewell();
+    if !pin(handle)?.socket().map_or(true, Socket::farewell) {
+        return Err(Error::os(libc::EBADF));
     }
     let _stay = fork::stay();
     TABLE.close(handle, Object::closed).map_err(|_| Error::os(libc::EBADF))

@@ -10,6 +10,9 @@ mod drive;
 pub mod owner;
 pub mod receiver;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use rustls::CommonState;
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
@@ -17,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::error::causes::*;
 use crate::error::{Error, Result};
+use crate::sys::fork;
 use crate::tls::Cause;
 use crate::tls::context::config::{Config, Side};
 use crate::tls::context::resume::Taken;
@@ -33,6 +37,11 @@ mod wire;
 
 /// After how many bytes it is time to look at the clock.
 const LOOK: usize = 64 * 1024;
+
+/// This process's sign that it has closed the handle; never 0.
+pub fn closed_here() -> u32 {
+    fork::forks().wrapping_add(1)
+}
 
 /// What became of an attempt.
 pub enum Step<T> {
@@ -55,6 +64,8 @@ enum Conn {
 pub struct Engine {
     conn: Conn,
     owner: Owner,
+    /// [`closed_here`] once the handle was closed in a callback: a child that did so claims nothing.
+    closed: Arc<AtomicU32>,
     input: Buffer,
     output: Buffer,
     /// Decrypted and not yet taken, from `taken` on.
@@ -110,6 +121,7 @@ impl Engine {
         Ok(Engine {
             conn: Conn::Not,
             owner: Owner::new()?,
+            closed: Arc::default(),
             input: Buffer::default(),
             output: Buffer::default(),
             plain: Vec::new(),
@@ -148,12 +160,18 @@ impl Engine {
     #[cold]
     fn claim(&mut self) -> Result<()> {
         // A thread of the parent's that receives is using it.
-        if !self.receiver.forked() && self.owner.claim() {
+        let closed = self.closed.load(Ordering::Relaxed) == closed_here();
+        if !closed && !self.receiver.forked() && self.owner.claim() {
             return Ok(());
         }
         self.output = Buffer::default();
         self.latch(Cause::plain(USOCKET_ETLS_FORKED));
         Err(Error::tls(USOCKET_ETLS_FORKED))
+    }
+
+    /// Where to say that the handle was closed in a callback.
+    pub fn closed(&self) -> Arc<AtomicU32> {
+        self.closed.clone()
     }
 
     /// What this process, which closes it, is to it.

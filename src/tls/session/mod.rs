@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::tls::context::Context;
 use crate::tls::context::config::{Config, Side};
 use crate::tls::engine::owner::Leave;
-use crate::tls::engine::{Engine, Step};
+use crate::tls::engine::{Engine, Step, closed_here};
 use crate::tls::transport::Transport;
 use crate::wait::Deadline;
 use lock::Locked;
@@ -39,6 +39,9 @@ pub struct Session {
     /// The name as it was given.
     given: bool,
     engine: Locked,
+    /// [`closed_here`] once a thread closes the handle; the engine's, once one has in a callback.
+    closing: AtomicU32,
+    closed: Arc<AtomicU32>,
     /// How many threads wait, and how many of them for their turn to receive.
     waiting: AtomicU32,
     queue: AtomicU32,
@@ -74,13 +77,17 @@ impl Session {
             }
             None => None,
         };
-        let engine = Locked::new(Engine::new(client)?);
+        let engine = Engine::new(client)?;
+        let closed = engine.closed();
+        let engine = Locked::new(engine);
         let given = name.is_some();
         Ok(Session {
             config,
             name: parsed,
             given,
             engine,
+            closing: AtomicU32::new(0),
+            closed,
             waiting: AtomicU32::new(0),
             queue: AtomicU32::new(0),
             turn: AtomicU32::new(0),
@@ -181,11 +188,24 @@ impl Session {
     /// Not in a process that has not used it since a fork, unless it is the last to close it: another
     /// may be about to. So the server that accepts, forks and closes leaves the connection to its
     /// child, which says goodbye.
-    pub fn farewell(&self, s: &dyn Transport) {
+    ///
+    /// False when another thread has begun to close it: with two, the first to be done would end the
+    /// other's operation, and with it the connection of the other processes.
+    pub fn farewell(&self, s: &dyn Transport) -> bool {
+        let first = self.closing.swap(closed_here(), Ordering::Relaxed) != closed_here();
+        if first {
+            self.say_goodbye(s);
+        }
+        first
+    }
+
+    fn say_goodbye(&self, s: &dyn Transport) {
         /// In blocking mode.
         const PATIENCE_US: i64 = 1_000_000;
         // Within a callback there is nothing to say goodbye to yet.
-        let Some(mut engine) = self.engine.look() else { return };
+        let Some(mut engine) = self.engine.look() else {
+            return self.closed.store(closed_here(), Ordering::Relaxed);
+        };
         match engine.leave() {
             Leave::Owner => {}
             // What is unread would be a reason to reset the connection, and what was sent with it.

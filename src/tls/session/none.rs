@@ -32,7 +32,7 @@ impl Session {
     pub fn close_notify(&self, _: &dyn Transport) -> Result<()> {
         match *self {}
     }
-    pub fn farewell(&self, _: &dyn Transport) {
+    pub fn farewell(&self, _: &dyn Transport) -> bool {
         match *self {}
     }
     pub fn await_receiver(&self, _: &dyn Transport, _: i16) -> Result<()> {

@@ -1,10 +1,13 @@
 //! A session in two processes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::support::*;
 use super::threads::{blocked, settle};
+use crate::object;
 
 #[test]
 fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
@@ -158,6 +161,63 @@ fn two_threads_that_close_at_once_are_one_process() {
         assert_eq!(child(), 0);
         drop(a);
         i32::from(recv(&b, 1) != Ok(Vec::new()))
+    };
+    // In a process of its own: other tests fork too.
+    assert_eq!(in_child(case)(), 0);
+}
+
+#[test]
+fn a_second_thread_that_closes_ends_nothing_for_the_other_process() {
+    let (client, server) = contexts();
+    let case = || {
+        let pair = Handles::new(&client, &server);
+        let child = in_child(|| {
+            settle();
+            i32::from(on(pair.0, |a| a.send(b"child", 0)) != Ok(5))
+        });
+        // One thread is about to close it; the other comes and holds nothing when that goes on.
+        assert!(on(pair.0, |a| a.farewell()));
+        assert_eq!(object::close(pair.0).unwrap_err().code(), -libc::EBADF);
+        i32::from(child() != 0 || on(pair.1, |b| recv(b, 10)) != Ok(b"child".to_vec()))
+    };
+    // In a process of its own: other tests fork too.
+    assert_eq!(in_child(case)(), 0);
+}
+
+#[test]
+fn a_child_that_closes_in_the_callback_leaves_the_session_to_its_parent() {
+    let (client, server) = contexts();
+    let case = || {
+        let (a, b) = pair();
+        let (a, b) = (object::insert(a).unwrap(), object::insert(b).unwrap());
+        let child = Arc::new(AtomicI32::new(-1));
+        let theirs = child.clone();
+        let callback = move |_: &[u8], depth: i32| {
+            if depth == 0 {
+                // SAFETY: the child goes on with its call, and ends behind it.
+                theirs.store(unsafe { libc::fork() }, SeqCst);
+                match theirs.load(SeqCst) {
+                    0 => object::close(a).unwrap(),
+                    // SAFETY: a child of this process.
+                    child => _ = unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) },
+                }
+            }
+            0
+        };
+        client.set_callback(Some(Arc::new(callback))).unwrap();
+        on(a, |a| wrap(a, &client, Some(NAME)).pending(a));
+        on(b, |b| wrap(b, &server, None).pending(b));
+        let server = thread::spawn(move || on(b, |b| recv(b, 10)));
+        let socket = object::pin(a).unwrap();
+        let shaken = socket.socket().unwrap().tls().unwrap().handshake(socket.socket().unwrap());
+        if child.load(SeqCst) == 0 {
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(0) }
+        }
+        drop(socket);
+        let sent = on(a, |a| a.send(b"parent", 0));
+        let got = server.join().unwrap();
+        i32::from(shaken.is_err() || sent != Ok(6) || got != Ok(b"parent".to_vec()))
     };
     // In a process of its own: other tests fork too.
     assert_eq!(in_child(case)(), 0);
