@@ -44,7 +44,9 @@ fn in_child(body: impl FnOnce() -> i32) -> Box<dyn FnOnce() -> i32> {
         // SAFETY: plain calls; the alarm is for the case that it waits for ever.
         unsafe {
             libc::alarm(20);
-            libc::_exit(body())
+            // A panic ends the thread, and with its last thread a process ends as if all were well.
+            let body = std::panic::AssertUnwindSafe(body);
+            libc::_exit(std::panic::catch_unwind(body).unwrap_or(99))
         }
     }
     Box::new(move || {
