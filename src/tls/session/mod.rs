@@ -218,9 +218,10 @@ impl Session {
             said = engine.flushing(&self.config, s);
         }
         let alone = self.waiting.load(Ordering::Relaxed) == 0;
+        let unread = !engine.receiver.held();
         let (ended, refused) = (engine.ended() || engine.bare(), engine.refused());
-        // What another thread waits for is its to take, up to the end.
-        if alone && !ended && !(refused && s.timeout_us() != 0) {
+        // What another thread waits to receive is its to take, up to the end.
+        if unread && !ended && !(refused && s.timeout_us() != 0) {
             s.discard_input();
         }
         drop(engine);

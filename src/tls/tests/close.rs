@@ -53,6 +53,42 @@ fn rest(s: &Socket) -> usize {
     }
 }
 
+/// What the peer has sent lies unread, which would be a reason to reset the connection.
+#[test]
+fn what_was_counted_arrives_when_another_thread_is_sending_too() {
+    let (h, b) = shaken(libc::AF_INET, 20_000);
+    on(h, |s| s.settimeout(30_000_000)).unwrap();
+    b.send(b"unread", 0).unwrap();
+    let counted = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let sum = counted.clone();
+    let sender = std::thread::spawn(move || {
+        while let Ok(n) = on(h, |s| s.send(&[7; 16_384], 0)) {
+            sum.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    // Until it is blocked: nothing more is counted for a while.
+    let mut before = usize::MAX;
+    while counted.load(std::sync::atomic::Ordering::Relaxed) != before || before == 0 {
+        before = counted.load(std::sync::atomic::Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let reader = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100)); // After the close.
+        let mut all = 0;
+        loop {
+            match recv(&b, 70_000) {
+                Ok(bytes) if bytes.is_empty() => return (all, Ok(())),
+                Ok(bytes) => all += bytes.len(),
+                Err(e) => return (all, Err(e)),
+            }
+        }
+    });
+    object::close(h).unwrap();
+    sender.join().unwrap();
+    let (arrived, end) = reader.join().unwrap();
+    assert!(arrived >= counted.load(std::sync::atomic::Ordering::Relaxed), "{arrived} {end:?}");
+}
+
 #[test]
 fn what_was_counted_arrives_after_a_close_that_does_not_wait() {
     let block = vec![7u8; 60_000];
