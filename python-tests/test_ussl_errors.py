@@ -36,10 +36,6 @@ def no_verdict(cert, depth):
     raise LookupError("no verdict")
 
 
-def alpn(context, *names):
-    context.set_alpn_protocols(names)
-
-
 def mutual(context, certs, mode=ussl.CERT_REQUIRED):
     context.load_verify_locations(certs("ca.pem"))
     context.verify_mode = mode
@@ -119,10 +115,6 @@ MATRIX = {
         "server", lambda c, certs: c.set_groups("X25519"),
         lambda c, certs: c.set_groups(["secp256r1"]), "localhost",
         (ussl.SSLError, 40, "handshake_failure"), (ussl.SSLError, "NO_COMMON_GROUP", "group"),
-    ),
-    "no common ALPN": (
-        "server", lambda c, certs: alpn(c, "one"), lambda c, certs: alpn(c, "two"), "localhost",
-        (ussl.SSLError, 120, "no_application"), (ussl.SSLError, "NO_COMMON_ALPN", "ALPN"),
     ),
     "no client certificate": (
         "server", mutual, NONE[0], "localhost",

@@ -18,14 +18,17 @@
 //! `_Fork` and the raw system call run no handlers: the child of one has what any child of a program
 //! with threads has, the state of that moment.
 
-use std::cell::{Cell, UnsafeCell};
-use std::mem::ManuallyDrop;
-use std::ops::{Deref, DerefMut};
+use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::futex;
+
+mod lock;
+
+use lock::{ERA, HELD_ALONE, era};
+pub use lock::{Guard, Lock, Lost};
 
 /// How long a fork waits for the threads that are inside.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -239,194 +242,6 @@ pub fn hosted() -> bool {
     ME.with(|me| me.hosted.get() > 0)
 }
 
-// --- the lock ------------------------------------------------------------------------------------
-
-/// A mutex that is usable in a forked child, whatever other threads did in the parent.
-pub struct Lock<T> {
-    /// 0 when free; else [`forks`] where it was taken, and whether somebody waits for it.
-    word: AtomicU32,
-    data: UnsafeCell<ManuallyDrop<T>>,
-}
-
-// SAFETY: the data is reached through a guard, of which there is one at a time.
-unsafe impl<T: Send> Sync for Lock<T> {}
-// SAFETY: it owns its data.
-unsafe impl<T: Send> Send for Lock<T> {}
-
-/// A thread that is not in this process had the lock when it forked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost;
-
-/// A [`Lock`] that is held.
-pub struct Guard<'a, T> {
-    lock: &'a Lock<T>,
-    /// It is this thread's.
-    _not_send: std::marker::PhantomData<*const ()>,
-}
-
-const HELD_ALONE: u32 = 1;
-const AWAITED: u32 = 2;
-const ERA: u32 = 2;
-
-fn era() -> u32 {
-    forks() << ERA
-}
-
-impl<T> Lock<T> {
-    /// A free lock.
-    pub const fn new(value: T) -> Self {
-        Lock { word: AtomicU32::new(0), data: UnsafeCell::new(ManuallyDrop::new(value)) }
-    }
-
-    /// Waits for the lock and takes it.
-    ///
-    /// # Errors
-    /// [`Lost`], for ever.
-    #[inline]
-    pub fn lock(&self) -> Result<Guard<'_, T>, Lost> {
-        ME.with(|me| {
-            me.enter();
-            let mine = era() | HELD_ALONE;
-            match self.word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => Ok(self.taken(me)),
-                Err(_) => {
-                    self.lock_later(me, None).map(|got| got.unwrap_or_else(|| self.taken(me)))
-                }
-            }
-        })
-    }
-
-    /// The same for at most `patience`; `None` when it is over, or the lock is lost.
-    pub fn lock_within(&self, patience: Duration) -> Option<Guard<'_, T>> {
-        let until = Instant::now() + patience;
-        ME.with(|me| {
-            me.enter();
-            self.lock_later(me, Some(until)).ok().flatten()
-        })
-    }
-
-    /// Takes the lock if that can be done at once.
-    #[inline]
-    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
-        ME.with(|me| {
-            me.enter();
-            let mine = era() | HELD_ALONE;
-            match self.word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => Some(self.taken(me)),
-                Err(_) => {
-                    me.leave();
-                    None
-                }
-            }
-        })
-    }
-
-    /// Whether it is [`Lost`].
-    pub fn lost(&self) -> bool {
-        let word = self.word.load(Ordering::Relaxed);
-        word != 0 && word >> ERA != era() >> ERA
-    }
-
-    #[inline]
-    fn taken(&self, me: &Me) -> Guard<'_, T> {
-        me.remember(&self.word);
-        Guard { lock: self, _not_send: std::marker::PhantomData }
-    }
-
-    /// Begins inside; ends inside with the lock, outside without it.
-    #[cold]
-    fn lock_later(&self, me: &Me, until: Option<Instant>) -> Result<Option<Guard<'_, T>>, Lost> {
-        /// What is guarded is short: worth a moment's waiting before the kernel is asked.
-        const SPINS: u32 = 60;
-        let (mut spins, mut waited) = (0, false);
-        loop {
-            let word = self.word.load(Ordering::Relaxed);
-            if word == 0 {
-                // Others may wait as this thread did.
-                let mine = era() | if waited { AWAITED } else { HELD_ALONE };
-                let got = self.word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed);
-                if got.is_ok() {
-                    return Ok(Some(self.taken(me)));
-                }
-                continue;
-            }
-            if word >> ERA != era() >> ERA {
-                me.leave();
-                return Err(Lost);
-            }
-            if spins < SPINS {
-                spins += 1;
-                std::hint::spin_loop();
-                continue;
-            }
-            let awaited = era() | AWAITED;
-            if word != awaited
-                && self
-                    .word
-                    .compare_exchange(word, awaited, Ordering::Relaxed, Ordering::Relaxed)
-                    .is_err()
-            {
-                continue;
-            }
-            let left = until.map(|u| u.saturating_duration_since(Instant::now()));
-            me.leave();
-            if left == Some(Duration::ZERO) {
-                return Ok(None);
-            }
-            let _ = futex::wait(&self.word, awaited, left);
-            me.enter_for(Some(&self.word));
-            waited = true;
-        }
-    }
-}
-
-impl<T> Drop for Lock<T> {
-    fn drop(&mut self) {
-        let word = *self.word.get_mut();
-        if word == 0 || word >> ERA == era() >> ERA {
-            // SAFETY: dropped once, here; nobody was at work on it in the parent.
-            unsafe { ManuallyDrop::drop(self.data.get_mut()) }
-        }
-    }
-}
-
-impl<T: Default> Default for Lock<T> {
-    fn default() -> Self {
-        Lock::new(T::default())
-    }
-}
-
-impl<T> Deref for Guard<'_, T> {
-    type Target = T;
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: the lock is held.
-        unsafe { &*self.lock.data.get() }
-    }
-}
-
-impl<T> DerefMut for Guard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the lock is held, and this guard is borrowed alone.
-        unsafe { &mut *self.lock.data.get() }
-    }
-}
-
-impl<T> Drop for Guard<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        let word = &self.lock.word;
-        ME.with(|me| {
-            me.forget(word);
-            if word.swap(0, Ordering::Release) & AWAITED != 0 {
-                futex::wake_one(word);
-            }
-            me.leave();
-        });
-    }
-}
-
 // --- the handlers --------------------------------------------------------------------------------
 
 /// What the handle table does in a child; it is above us.
@@ -534,5 +349,4 @@ static WATCH: extern "C" fn() = {
 };
 
 #[cfg(test)]
-#[path = "fork_tests.rs"]
 mod tests;
