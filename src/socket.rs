@@ -336,7 +336,10 @@ impl Socket {
 
     /// setsockopt(2)
     pub fn setsockopt(&self, level: i32, name: i32, value: &[u8]) -> Result<()> {
-        if (level, name) == (libc::SOL_SOCKET, libc::SO_LINGER) {
+        // struct linger: whether, and for how long; with no time the close resets, at once.
+        let time = value.get(size_of::<libc::c_int>()..size_of::<libc::linger>());
+        let waits = time.is_some_and(|time| time.iter().any(|b| *b != 0));
+        if (level, name) == (libc::SOL_SOCKET, libc::SO_LINGER) && waits {
             self.fd.may_linger();
         }
         Ok(net::setsockopt(self.fd.as_fd(), level, name, value)?)
