@@ -369,8 +369,10 @@ impl Register {
         };
         // What the kernel has reported under ONESHOT, it will not report again.
         if (ask != entry.asked || one_shot) && ours {
-            entry.asked = ask;
-            let _ = kernel.ask(libc::EPOLL_CTL_MOD, entry, question.token);
+            let before = std::mem::replace(&mut entry.asked, ask);
+            if kernel.ask(libc::EPOLL_CTL_MOD, entry, question.token).is_err() {
+                entry.asked = before; // The next look asks again.
+            }
         }
         self.say(at, truth.events, serial)
     }
