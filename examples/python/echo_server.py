@@ -78,10 +78,10 @@ def main(tcp_port, udp_port, path):
     path = "\0" + path[1:] if path.startswith("@") else path
     tcp, udp, unix = listen_tcp(tcp_port), listen_udp(udp_port), listen_unix(path)
     with tcp, udp, unix:
-        print("tcp", tcp.getsockname()[1])
-        print("udp", udp.getsockname()[1])
-        print("unix", show(unix.getsockname()), flush=True)
         try:
+            print("tcp", tcp.getsockname()[1])
+            print("udp", udp.getsockname()[1])
+            print("unix", show(unix.getsockname()), flush=True)
             serve(tcp, udp, unix)
         except KeyboardInterrupt:
             pass
