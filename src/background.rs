@@ -68,7 +68,7 @@ struct Entry {
 /// EMFILE, ENFILE; EAGAIN when no thread can be started; ENOMEM.
 pub fn run(task: Box<dyn Task>) -> Result<&'static Background> {
     static ALL: PerNamespace<Background> = PerNamespace::new();
-    let this = ALL.get(Background::default);
+    let this = ALL.get(Background::default)?;
     let mut state = this.lock();
     memory::reserve(&mut state.new, 1)?;
     if state.wake.is_none() {

@@ -131,6 +131,24 @@ mod real {
     }
 
     #[test]
+    fn a_full_table_takes_nothing_until_one_goes() {
+        let (t, drops) = (Table::new(), counter());
+        let first = insert(&t, Counted(drops.clone()));
+        for _ in 1..MOST {
+            insert(&t, Counted(drops.clone()));
+        }
+        for _ in 0..2 {
+            assert!(matches!(t.reserve(), Err(Full::Handles)));
+            let Err((full, value)) = t.insert(Counted(drops.clone())) else { panic!("not full") };
+            assert_eq!((full, count(&drops)), (Full::Handles, 0));
+            std::mem::forget(value);
+        }
+        assert_eq!(t.close(first, |_, _| ()), Ok(()));
+        assert_ne!(insert(&t, Counted(drops.clone())), first);
+        assert!(matches!(t.reserve(), Err(Full::Handles)));
+    }
+
+    #[test]
     fn pins_that_are_forgotten_let_go_at_once_or_when_it_is_settled() {
         let (t, drops) = (Table::new(), counter());
         let [open, closing, kept] = [(); 3].map(|()| insert(&t, Counted(drops.clone())));

@@ -320,19 +320,22 @@ pub fn take(handle: Handle) -> Result<Object> {
     Ok(object)
 }
 
-/// The last human-readable cause of an error on `handle`; empty when there is none.
+/// Gives `tell` the last human-readable cause of an error on `handle`; empty when there is none.
 ///
 /// # Errors
-/// EBADF for a stale handle.
-pub fn detail(handle: Handle) -> Result<String> {
+/// EBADF for a stale handle; those of `tell`.
+pub fn detail<T>(handle: Handle, tell: impl FnOnce(&str) -> Result<T>) -> Result<T> {
     let pin = pin(handle)?;
-    Ok(match &*pin {
-        Object::Socket(s) => s.session().map_or_else(String::new, |tls| tls.detail()),
-        Object::Connection(c) => c[0].detail(),
+    match &*pin {
+        Object::Socket(s) => match s.session() {
+            Some(tls) => tell(&tls.detail()),
+            None => tell(""),
+        },
+        Object::Connection(c) => tell(&c[0].detail()),
         #[cfg(feature = "tls")]
-        Object::TlsBuffered(b) => b.session().detail(),
+        Object::TlsBuffered(b) => tell(&b.session().detail()),
         #[cfg(feature = "tls")]
-        Object::TlsContext(c) => c.detail(),
-        _ => String::new(),
-    })
+        Object::TlsContext(c) => tell(&c.detail()),
+        _ => tell(""),
+    }
 }

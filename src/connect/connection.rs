@@ -12,6 +12,7 @@ use crate::socket::Socket;
 use crate::sys::counted::Counted;
 use crate::sys::fork::Lock;
 use crate::sys::names::Query;
+use crate::sys::text::Text;
 use crate::sys::{memory, poll, process};
 use crate::wait::{self, Deadline};
 use crate::watchers::Watchers;
@@ -27,6 +28,9 @@ pub struct Connection {
     bell: Counted<OwnedFd>,
     watchers: Watchers,
 }
+
+/// What became of some forty addresses.
+pub type Story = Text<4096>;
 
 /// The part of it that is run in the background.
 struct Shared(Counted<Lock<State>>);
@@ -82,8 +86,8 @@ impl Connection {
     }
 
     /// The same as a sentence.
-    pub fn detail(&self) -> String {
-        self.look(Race::story).unwrap_or_default()
+    pub fn detail(&self) -> Story {
+        self.look(|race| Story::of(race.story())).unwrap_or(Story::EMPTY)
     }
 
     /// The pollers it is registered with.

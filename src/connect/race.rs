@@ -7,6 +7,7 @@
 //! A race never blocks and has no thread: whoever runs it waits for what [`Race::watch`] and
 //! [`Race::until`] say and calls [`Race::step`].
 
+use std::fmt::{self, Display, Formatter};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,21 @@ enum Refused {
     Wanting(Error),
     /// It never will.
     Failed(Error),
+}
+
+/// What became of the addresses, in words.
+struct Story<'a>(&'a [Failure]);
+
+impl Display for Story<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (n, Failure { addr, error, after }) in self.0.iter().enumerate() {
+            let (addr, text) = (addr.to_text(), error::message(error.code()));
+            let comma = if n == 0 { "" } else { "; " };
+            let (s, ms) = (after.as_secs(), after.subsec_millis());
+            write!(f, "{comma}{addr}: {text} after {s}.{ms:03} s")?;
+        }
+        Ok(())
+    }
 }
 
 impl Race {
@@ -153,15 +169,8 @@ impl Race {
     }
 
     /// The same as a sentence.
-    pub fn story(&self) -> String {
-        let mut story = String::new();
-        for failure in &self.failures {
-            let (addr, text) = (failure.addr.to_text(), error::message(failure.error.code()));
-            let comma = if story.is_empty() { "" } else { "; " };
-            let (s, ms) = (failure.after.as_secs(), failure.after.subsec_millis());
-            story += &format!("{comma}{addr}: {text} after {s}.{ms:03} s");
-        }
-        story
+    pub fn story(&self) -> impl Display {
+        Story(&self.failures)
     }
 
     fn may_begin(&self, now: Instant) -> bool {

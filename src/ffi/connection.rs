@@ -46,7 +46,7 @@ pub unsafe extern "C" fn usocket_create_connection(
     without_handle(|| {
         // SAFETY: the caller's texts and address, as documented.
         let (query, source) = unsafe { (stream_to(host, service)?, optional(source)?) };
-        object::insert(connect::create_connection(query, timeout_us, source.as_ref())?)
+        object::insert_with(|| connect::create_connection(query, timeout_us, source.as_ref()))
     })
 }
 
@@ -77,8 +77,10 @@ pub unsafe extern "C" fn usocket_connection_create(
     without_handle(|| {
         // SAFETY: the caller's texts and address, as documented.
         let (query, source) = unsafe { (stream_to(host, service)?, optional(source)?) };
-        let connection = Connection::start(query, timeout_us, source.as_ref())?;
-        object::insert(Object::Connection(memory::boxed(connection)?))
+        object::insert_with(|| {
+            let connection = Connection::start(query, timeout_us, source.as_ref())?;
+            Ok(Object::Connection(memory::boxed(connection)?))
+        })
     })
 }
 
@@ -101,7 +103,8 @@ pub extern "C" fn usocket_connection_take(
     on_object(connection, |object| {
         let connection = object.connection()?;
         let late = Error::os(if wait_us == 0 { libc::EAGAIN } else { libc::ETIMEDOUT });
-        object::insert(connection.take(&mut Deadline::after_us(wait_us), late)?)
+        // The handle comes first: without one the socket stays where it is.
+        object::insert_with(|| connection.take(&mut Deadline::after_us(wait_us), late))
     })
 }
 
@@ -182,7 +185,7 @@ pub unsafe extern "C" fn usocket_create_server(
             (flags & USOCKET_SERVER_REUSE_PORT != 0, flags & USOCKET_SERVER_DUAL_STACK != 0);
         let how = Server { backlog, reuse_port, dual_stack };
         // SAFETY: the caller's address, as documented.
-        let server = unsafe { with_address(addr, |addr| connect::create_server(addr, how)) };
-        object::insert(server?)
+        let server = || unsafe { with_address(addr, |addr| connect::create_server(addr, how)) };
+        object::insert_with(server)
     })
 }

@@ -141,8 +141,11 @@ pub unsafe extern "C" fn usocket_error_detail(s: usocket_t, buf: *mut c_char, le
     guard_sentences(|| {
         // SAFETY: the caller's buffer, as documented.
         let copy = |text: &str| unsafe { copy_text(text, buf, len) };
-        let kept = if s == 0 { String::new() } else { object::detail(s)? };
-        if kept.is_empty() { copy(&error::last_detail(s)) } else { copy(&kept) }
+        let tell = |kept: &str| match kept.is_empty() {
+            true => copy(&error::last_detail(s)),
+            false => copy(kept),
+        };
+        if s == 0 { tell("") } else { object::detail(s, tell) }
     })
 }
 

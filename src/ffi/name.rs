@@ -284,7 +284,7 @@ pub unsafe extern "C" fn usocket_query_create(
         // SAFETY: the caller's texts, as documented.
         let (host, service) = unsafe { (text(host), text(service)) };
         let query = resolve::query(host, service, family, r#type, proto, flags)?;
-        object::insert(Object::Resolve(memory::boxed(Resolve::start(query)?)?))
+        object::insert_with(|| Ok(Object::Resolve(memory::boxed(Resolve::start(query)?)?)))
     })
 }
 

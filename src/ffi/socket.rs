@@ -79,7 +79,7 @@ fn truncation(buf: *mut c_void, len: usize, flags: i32) -> i32 {
 /// Ownership: the handle is the caller's, to be given to usocket_close.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_socket(family: i32, r#type: i32, proto: i32) -> usocket_t {
-    without_handle(|| object::insert(Socket::new(family, r#type, proto)?))
+    without_handle(|| object::insert_with(|| Socket::new(family, r#type, proto)))
 }
 
 /// Makes two connected sockets (socketpair(2)): AF_UNIX on Linux.
@@ -153,7 +153,7 @@ pub extern "C" fn usocket_detach(s: usocket_t) -> i32 {
 /// Ownership: the new handle is the caller's.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_dup(s: usocket_t) -> usocket_t {
-    on_socket(s, |s| object::insert(s.dup()?))
+    on_socket(s, |s| object::insert_with(|| s.dup()))
 }
 
 /// The descriptor behind a handle, for select, poll and the like. It is O_NONBLOCK unless the

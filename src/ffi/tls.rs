@@ -357,7 +357,12 @@ pub unsafe extern "C" fn usocket_tls_channel_binding(
 /// Ownership: the handle is the caller's, to be given to usocket_close.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_take_session(s: usocket_t) -> usocket_tls_session_t {
-    on_stream(s, |s| tls_only!(s => crate::object::insert(s.tls()?.0.take_ticket()?)))
+    on_stream(s, |s| {
+        tls_only!(s => {
+            let session = s.tls()?.0;
+            crate::object::insert_with(|| session.take_ticket())
+        })
+    })
 }
 
 /// Lets a wrapped client connection resume a session taken from another of the same context to the

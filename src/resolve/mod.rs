@@ -13,7 +13,8 @@ use crate::error::{Error, Result, explain};
 use crate::numbers::USOCKET_IPPROTO_SEC;
 use crate::sys::counted::Counted;
 use crate::sys::memory;
-use crate::sys::names::{self, Answer, Query, Reverse};
+use crate::sys::names::{self, Answer, Names, Query, Reverse};
+use crate::sys::text::Text;
 use crate::wait::{self, Deadline};
 
 mod dns;
@@ -61,7 +62,7 @@ pub fn getaddrinfo(query: Query, timeout_us: i64) -> Result<Vec<Answer>> {
 ///
 /// # Errors
 /// Those of [`getaddrinfo`].
-pub fn getnameinfo(reverse: Reverse, timeout_us: i64) -> Result<(String, String)> {
+pub fn getnameinfo(reverse: Reverse, timeout_us: i64) -> Result<Names> {
     /// Not in the libc crate: <netdb.h> of glibc.
     const NI_IDN: i32 = 32;
     const KNOWN: i32 = libc::NI_NUMERICHOST
@@ -84,11 +85,9 @@ pub fn getnameinfo(reverse: Reverse, timeout_us: i64) -> Result<(String, String)
     Asked::new(reverse)?.wait(&mut Deadline::after_us(timeout_us))
 }
 
-impl Copied for (String, String) {
+impl Copied for Names {
     fn copy(&self) -> io::Result<Self> {
-        let copy = |text: &str| memory::bytes(text.as_bytes()).map(String::from_utf8);
-        let both = (copy(&self.0)?, copy(&self.1)?);
-        Ok((both.0.unwrap_or_default(), both.1.unwrap_or_default()))
+        Ok(*self)
     }
 }
 
@@ -105,13 +104,13 @@ impl Copied for Vec<Answer> {
 }
 
 impl Question for Reverse {
-    type Answer = (String, String);
+    type Answer = Names;
 
     fn work(job: Counted<Job<Self>>) -> Work {
         Work::Reverse(job)
     }
 
-    fn ask(&self) -> Result<(String, String)> {
+    fn ask(&self) -> Result<Names> {
         names::getnameinfo(self)?.map_err(Error::eai)
     }
 }
@@ -159,8 +158,8 @@ pub fn query(
     let service = service.filter(|s| !s.is_empty());
     if let Some(text) = host.filter(|h| !h.to_bytes().is_ascii() && flags & AI_IDN == 0) {
         // Sent as it is it would be another name than browsers mean, or none.
-        let text = text.to_string_lossy();
-        let sentence = format!("'{text}' is not ASCII: give the name's xn-- form (IDNA)");
+        let text = Text::<255>::lossy(text.to_bytes());
+        let sentence = format_args!("'{text}' is not ASCII: give the name's xn-- form (IDNA)");
         return Err(explain(Error::eai(libc::EAI_NONAME), sentence));
     }
     if let Some(text) = service.and_then(|s| s.to_str().ok()) {

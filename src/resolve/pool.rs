@@ -200,7 +200,7 @@ impl<Q: Question> Job<Q> {
     /// # Errors
     /// EAGAIN when no thread can be started; `EAI_MEMORY`.
     pub fn submit(job: Counted<Self>) -> Result<()> {
-        Pool::here().submit(Q::work(job))
+        Pool::here()?.submit(Q::work(job))
     }
 
     fn run(&self) {
@@ -241,9 +241,9 @@ struct Queue {
 
 impl Pool {
     /// The pool of the caller's process and namespaces.
-    fn here() -> &'static Pool {
+    fn here() -> Result<&'static Pool> {
         static POOLS: PerNamespace<Pool> = PerNamespace::new();
-        POOLS.get(Pool::default)
+        POOLS.get(Pool::default).map_err(super::no_memory)
     }
 
     fn submit(&'static self, job: Work) -> Result<()> {

@@ -270,12 +270,15 @@ pub struct Reverse {
     pub flags: i32,
 }
 
+/// A host and a service by name.
+pub type Names = (Text<1025>, Text<32>);
+
 /// getnameinfo(3): host and service, empty where they are not wanted. Blocks for as long as the C
 /// library cares to.
 ///
 /// # Errors
 /// As [`getaddrinfo`].
-pub fn getnameinfo(q: &Reverse) -> io::Result<Result<(String, String), i32>> {
+pub fn getnameinfo(q: &Reverse) -> io::Result<Result<Names, i32>> {
     // NI_MAXHOST, which is more than any name's length, and the longest service of NI_MAXSERV.
     let (mut host, mut service) = ([0u8; 1025], [0u8; 32]);
     let room = |want: bool, len: usize| if want { len as libc::socklen_t } else { 0 };
@@ -291,12 +294,9 @@ pub fn getnameinfo(q: &Reverse) -> io::Result<Result<(String, String), i32>> {
             q.flags,
         )
     };
-    let text = |bytes: &[u8]| {
-        let text = CStr::from_bytes_until_nul(bytes).unwrap_or_default();
-        text.to_string_lossy().into_owned()
-    };
+    let text = |bytes| CStr::from_bytes_until_nul(bytes).unwrap_or_default().to_bytes();
     match r {
-        0 => Ok(Ok((text(&host), text(&service)))),
+        0 => Ok(Ok((Text::lossy(text(&host)), Text::lossy(text(&service))))),
         libc::EAI_SYSTEM => Err(io::Error::last_os_error()),
         code => Ok(Err(code)),
     }

@@ -1,8 +1,9 @@
 //! Where the calling thread is: the namespaces that decide what its network and its files are.
 
-use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::{io, ptr};
 
+use super::memory;
 use super::process::PerProcess;
 
 /// The network and the mount namespace of the calling thread, as numbers to compare; zeros where
@@ -21,12 +22,12 @@ pub fn here() -> [u64; 2] {
 /// for and never freed. What has threads is one for each: they are born where the caller is.
 pub struct PerNamespace<T: 'static>(PerProcess<Chain<T>>);
 
-struct Chain<T>(AtomicPtr<Link<T>>);
+struct Chain<T>(AtomicPtr<[Link<T>; 1]>);
 
 struct Link<T> {
     namespaces: [u64; 2],
     value: T,
-    next: *mut Link<T>,
+    next: *mut [Link<T>; 1],
 }
 
 // SAFETY: a link is published once it is complete, never changed and never freed; what threads
@@ -46,33 +47,37 @@ impl<T: Sync> PerNamespace<T> {
     }
 
     /// The value of this process and the caller's namespaces.
-    pub fn get(&'static self, make: impl Fn() -> T) -> &'static T {
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn get(&'static self, make: impl Fn() -> T) -> io::Result<&'static T> {
         let namespaces = here();
-        let chain = self.0.get(|| Chain(AtomicPtr::new(ptr::null_mut())));
-        let mut new: *mut Link<T> = ptr::null_mut();
+        let chain = self.0.get(|| Chain(AtomicPtr::new(ptr::null_mut())))?;
+        let mut new: *mut [Link<T>; 1] = ptr::null_mut();
         loop {
             let first = chain.0.load(Ordering::Acquire);
             let mut at = first;
             // SAFETY: NULL, or published below and then never changed or freed.
-            while let Some(link) = unsafe { at.as_ref() } {
+            while let Some([link]) = unsafe { at.as_ref() } {
                 if link.namespaces == namespaces {
                     if !new.is_null() {
                         // SAFETY: made below, and published nowhere.
                         drop(unsafe { Box::from_raw(new) });
                     }
-                    return &link.value;
+                    return Ok(&link.value);
                 }
                 at = link.next;
             }
             if new.is_null() {
-                new = Box::into_raw(Box::new(Link { namespaces, value: make(), next: first }));
+                let link = Link { namespaces, value: make(), next: first };
+                new = Box::into_raw(memory::boxed(link)?);
             }
             // SAFETY: made here, and published nowhere yet.
-            unsafe { (*new).next = first };
+            unsafe { (*new)[0].next = first };
             // The next turn finds it, or another thread's.
             if chain.0.compare_exchange(first, new, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 // SAFETY: published, and never freed.
-                return unsafe { &(*new).value };
+                return Ok(unsafe { &(*new)[0].value });
             }
         }
     }

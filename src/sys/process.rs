@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::{io, mem, ptr};
 
 pub use super::fork::{forks, partings};
+use super::memory;
 
 /// What a thread of the library's own does.
 pub trait Serve: Sync + 'static {
@@ -59,7 +60,7 @@ pub fn descriptor_limit() -> usize {
 
 /// A value for the life of the process, made when first asked for. A forked child makes its own:
 /// the parent's is left alone, whatever state it was in.
-pub struct PerProcess<T: 'static>(AtomicPtr<(u32, T)>);
+pub struct PerProcess<T: 'static>(AtomicPtr<[(u32, T); 1]>);
 
 impl<T> Default for PerProcess<T> {
     fn default() -> Self {
@@ -74,16 +75,19 @@ impl<T: Sync> PerProcess<T> {
     }
 
     /// This process's value.
-    pub fn get(&self, make: impl Fn() -> T) -> &'static T {
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn get(&self, make: impl Fn() -> T) -> io::Result<&'static T> {
         let forks = forks();
         loop {
             let old = self.0.load(Ordering::Acquire);
             // SAFETY: NULL or published below, and then never freed.
             match unsafe { old.as_ref() } {
-                Some((made_in, value)) if *made_in == forks => return value,
+                Some([(made_in, value)]) if *made_in == forks => return Ok(value),
                 _ => {}
             }
-            let new = Box::into_raw(Box::new((forks, make())));
+            let new = Box::into_raw(memory::boxed((forks, make()))?);
             if self.0.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_err() {
                 // SAFETY: just made, and published nowhere.
                 drop(unsafe { Box::from_raw(new) });

@@ -3,9 +3,9 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::counted::Counted;
 use super::fork::{self, Lock};
 
 /// A page's size, or a part of it: what is mapped is at least that.
@@ -117,7 +117,7 @@ impl Drop for Page {
 /// Two of the words, for what stands in several processes after a fork: which of them is the first to
 /// claim it, and which is the last to leave it.
 pub struct Shared {
-    page: Arc<Page>,
+    page: Counted<Page>,
     /// The claim; behind it the count of those that have left.
     at: usize,
     /// Of the process that made it: [`fork::forks`], [`fork::children`] then.
@@ -129,7 +129,7 @@ const MAKER: u32 = 1 << 24;
 
 /// The page that new words are on.
 struct Current {
-    page: Arc<Page>,
+    page: Counted<Page>,
     used: usize,
     /// [`fork::partings`] when it was made: two processes never give out words of one page.
     partings: u32,
@@ -146,7 +146,7 @@ impl Shared {
         let current = match current.as_mut().filter(usable) {
             Some(_) => current.as_mut(),
             None => {
-                let page = Arc::new(Page::new()?);
+                let page = Counted::new(Page::new()?)?;
                 Some(current.insert(Current { page, used: 1, partings: fork::partings() }))
             }
         };

@@ -36,7 +36,7 @@ pub fn ask(query: Query, config: Config) -> Result<Asked<Query>> {
     static ALL: PerNamespace<Current> = PerNamespace::new();
     let mut exchange = Exchange::new(&query, config)?;
     let asked = Asked::unasked(query)?;
-    let mut current = ALL.get(|| Current(Lock::new(None))).0.lock()?;
+    let mut current = ALL.get(|| Current(Lock::new(None)))?.0.lock()?;
     if let Some((hub, runner)) = &*current {
         let mut state = hub.0.lock()?;
         if !state.over {
