@@ -54,7 +54,7 @@ static inline int io_again(ssize_t r) { return r == -EAGAIN; }
 static inline io_t io_poller(void) { return usocket_poller_create(); }
 static inline int io_poller_add(io_t p, io_t s, uint64_t data)
 {
-    return usocket_poller_add(p, s, -1, POLLIN, data);
+    return usocket_poller_add(p, s, POLLIN, data);
 }
 static inline int io_poller_wait(io_t p, io_event *e, int n, int64_t us)
 {

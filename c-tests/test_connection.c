@@ -384,7 +384,7 @@ static void a_connection_under_way_is_polled(void **state)
         usocket_connection_t c = OK(usocket_connection_create(hosts[i], port_of(server), 5 * SECOND, NULL));
         usocket_poller_t poller = OK(usocket_poller_create());
         usocket_event event;
-        OK(usocket_poller_add(poller, c, 0, POLLIN, 7));
+        OK(usocket_poller_add(poller, c, POLLIN, 7));
         GIVES(1, usocket_poller_wait(poller, &event, 1, GENEROUS));
         assert_true(event.events == POLLIN && event.data == 7);
         OK(usocket_close(poller));

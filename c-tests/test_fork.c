@@ -77,7 +77,7 @@ static void a_child_closes_what_the_parents_threads_wait_for(void **state)
     usocket_t poller = OK(usocket_poller_create());
     connected_pair(AF_INET, SOCK_STREAM, pair);
     connected_pair(AF_INET, SOCK_STREAM, polled);
-    OK(usocket_poller_add(poller, polled[0], 0, POLLIN, 1));
+    OK(usocket_poller_add(poller, polled[0], POLLIN, 1));
     struct inside in[] = {
         {.handle = pair[0], .operation = in_recv},
         {.handle = listener, .operation = in_accept},
@@ -225,12 +225,12 @@ static void a_dead_entry_does_not_hinder_a_childs_wait(void **state)
     int dead = OK(fcntl(0, F_DUPFD_CLOEXEC, 0));
     close(dead);
     assert_int_equal(dead, dup(OK(usocket_fileno(pair[0]))));
-    OK(usocket_poller_add(poller, 0, dead, POLLIN, 1));
+    OK(usocket_poller_add_fd(poller, dead, POLLIN, 1));
     close(dead);
     usocket_t reuser = OK(usocket_socket(AF_INET, SOCK_DGRAM, 0));
     assert_int_equal(dead, OK(usocket_fileno(reuser)));
-    OK(usocket_poller_add(poller, reuser, 0, POLLIN, 2));
-    OK(usocket_poller_add(poller, pair[1], 0, POLLIN, 3));
+    OK(usocket_poller_add(poller, reuser, POLLIN, 2));
+    OK(usocket_poller_add(poller, pair[1], POLLIN, 3));
     pid_t child = fork_child();
     if (child == 0) {
         usocket_event e[4];
@@ -251,8 +251,8 @@ static void nested_pollers_report_in_a_child(void **state)
     (void)state;
     usocket_t outer = OK(usocket_poller_create()), inner = OK(usocket_poller_create()), pair[2];
     connected_pair(AF_UNIX, SOCK_STREAM, pair);
-    OK(usocket_poller_add(outer, inner, 0, POLLIN, 1));
-    OK(usocket_poller_add(inner, pair[0], 0, POLLIN, 2));
+    OK(usocket_poller_add(outer, inner, POLLIN, 1));
+    OK(usocket_poller_add(inner, pair[0], POLLIN, 2));
     // In whatever order the child comes to use them, or something else takes their numbers.
     for (int order = 0; order < 3; order++) {
         pid_t child = fork_child();
@@ -273,7 +273,7 @@ static void nested_pollers_report_in_a_child(void **state)
             char c;
             CHILD(usocket_recv(pair[0], &c, 1, 0) == 1);
             CHILD(usocket_poller_wait(outer, &e, 1, 0) == 0);
-            CHILD(usocket_poller_remove(inner, pair[0], 0) == 0);
+            CHILD(usocket_poller_remove(inner, pair[0]) == 0);
             _exit(0);
         }
         child_ends_well(child);
@@ -313,7 +313,7 @@ static void a_child_without_descriptors_is_told(void **state)
     (void)state;
     usocket_t p = OK(usocket_poller_create()), pair[2];
     connected_pair(AF_UNIX, SOCK_STREAM, pair);
-    OK(usocket_poller_add(p, pair[0], 0, POLLIN, 7));
+    OK(usocket_poller_add(p, pair[0], POLLIN, 7));
     OK(usocket_send(pair[1], "x", 1, 0));
     pid_t child = fork_child();
     if (child == 0) {
@@ -473,8 +473,8 @@ static void *registers(void *arg)
         usocket_t pair[2];
         if (usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
             return "socketpair failed";
-        if (usocket_poller_add(storm_poller, pair[0], 0, POLLIN, 3) ||
-            usocket_poller_modify(storm_poller, pair[0], 0, POLLIN | POLLOUT, 4))
+        if (usocket_poller_add(storm_poller, pair[0], POLLIN, 3) ||
+            usocket_poller_modify(storm_poller, pair[0], POLLIN | POLLOUT, 4))
             return "add or modify failed";
         if (usocket_close(pair[0]) || usocket_close(pair[1]))
             return "close failed";
@@ -535,9 +535,9 @@ static void everything_in_a_child(int n)
     usocket_t pair[2], own = usocket_poller_create();
     CHILD(own > 0);
     CHILD(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-    CHILD(usocket_poller_add(storm_poller, pair[0], 0, POLLIN, 9) == 0);
-    CHILD(usocket_poller_add(own, pair[0], 0, POLLIN, 9) == 0);
-    CHILD(usocket_poller_add(own, storm_poller, 0, POLLIN, 10) == 0);
+    CHILD(usocket_poller_add(storm_poller, pair[0], POLLIN, 9) == 0);
+    CHILD(usocket_poller_add(own, pair[0], POLLIN, 9) == 0);
+    CHILD(usocket_poller_add(own, storm_poller, POLLIN, 10) == 0);
     CHILD(usocket_send(pair[1], "x", 1, 0) == 1);
     CHILD(usocket_poller_wait(own, e, 4, GENEROUS) >= 1);
     usocket_pollfd p = {.socket = pair[0], .events = POLLIN};
@@ -565,7 +565,7 @@ static void children_while_threads_do_everything(void **state)
     storm_listener = listening_socket(AF_INET, 8);
     connected_pair(AF_INET, SOCK_STREAM, storm_echo);
     connected_pair(AF_INET, SOCK_STREAM, storm_idle);
-    OK(usocket_poller_add(storm_poller, storm_idle[1], 0, POLLIN, 1));
+    OK(usocket_poller_add(storm_poller, storm_idle[1], POLLIN, 1));
     struct inside idle = {.handle = storm_idle[0], .operation = in_recv};
     begin(&idle);
     void *(*const work[])(void *) = {echoes, registers, registers, waits, waits, connects, texts};

@@ -54,14 +54,17 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_query_result(h, -1, &list));
     STALE(usocket_connection_take(h, -1));
     STALE(usocket_connection_failure(h, 0, &addr, NULL, NULL));
-    STALE(usocket_poller_add(h, 0, 0, POLLIN, 0));
-    STALE(usocket_poller_modify(h, 0, 0, POLLIN, 0));
-    STALE(usocket_poller_remove(h, 0, 0));
+    STALE(usocket_poller_add_fd(h, 0, POLLIN, 0));
+    STALE(usocket_poller_modify_fd(h, 0, POLLIN, 0));
+    STALE(usocket_poller_remove_fd(h, 0));
     STALE(usocket_poller_wait(h, &event, 1, -1));
     STALE(usocket_poller_wake(h));
-    STALE(usocket_poller_add(poller, h, 0, POLLIN, 0));
-    STALE(usocket_poller_modify(poller, h, 0, POLLIN, 0));
-    STALE(usocket_poller_remove(poller, h, 0));
+    STALE(usocket_poller_add(h, poller, POLLIN, 0));
+    STALE(usocket_poller_modify(h, poller, POLLIN, 0));
+    STALE(usocket_poller_remove(h, poller));
+    STALE(usocket_poller_add(poller, h, POLLIN, 0));
+    STALE(usocket_poller_modify(poller, h, POLLIN, 0));
+    STALE(usocket_poller_remove(poller, h));
     GIVES(1, usocket_poll(&p, 1, -1));
     assert_int_equal(p.revents, POLLNVAL);
     mark(walked_stale, "usocket_poll");
@@ -282,15 +285,21 @@ static void names_and_polling(usocket_t s)
     BAD(-EINVAL, usocket_poll((usocket_pollfd *)buf, SSIZE_MAX, 0));
     usocket_t poller = OK(usocket_poller_create());
     CALL(usocket_poller_create); // above
-    BAD(-EBADR, usocket_poller_add(s, s, 0, POLLIN, 0)); // a socket is no poller
-    BAD(-EINVAL, usocket_poller_add(poller, poller, 0, POLLIN, 0));
-    BAD(-EINVAL, usocket_poller_add(poller, s, 0, 0, 0));
-    BAD(-EINVAL, usocket_poller_add(poller, s, 0, UINT32_MAX, 0));
-    BAD(-EBADF, usocket_poller_add(poller, 0, -1, POLLIN, 0));
-    BAD(-EBADF, usocket_poller_add(poller, 0, INT32_MAX, POLLIN, 0));
-    BAD(-ENOENT, usocket_poller_modify(poller, s, 0, POLLIN, 0));
-    BAD(-ENOENT, usocket_poller_remove(poller, s, 0));
-    BAD(-EBADR, usocket_poller_remove(s, s, 0));
+    BAD(-EBADR, usocket_poller_add(s, s, POLLIN, 0)); // a socket is no poller
+    BAD(-EINVAL, usocket_poller_add(poller, poller, POLLIN, 0));
+    BAD(-EINVAL, usocket_poller_add(poller, s, 0, 0));
+    BAD(-EINVAL, usocket_poller_add(poller, s, UINT32_MAX, 0));
+    BAD(-EBADF, usocket_poller_add_fd(poller, -1, POLLIN, 0));
+    BAD(-EBADF, usocket_poller_add_fd(poller, INT32_MAX, POLLIN, 0));
+    BAD(-EBADF, usocket_poller_add(poller, 0, POLLIN, 0));
+    BAD(-EINVAL, usocket_poller_add_fd(poller, 0, 0, 0));
+    BAD(-EBADF, usocket_poller_modify_fd(poller, INT32_MIN, POLLIN, 0));
+    BAD(-ENOENT, usocket_poller_modify_fd(poller, INT32_MAX, POLLIN, 0));
+    BAD(-EBADF, usocket_poller_remove_fd(poller, -1));
+    BAD(-ENOENT, usocket_poller_remove_fd(poller, INT32_MAX));
+    BAD(-ENOENT, usocket_poller_modify(poller, s, POLLIN, 0));
+    BAD(-ENOENT, usocket_poller_remove(poller, s));
+    BAD(-EBADR, usocket_poller_remove(s, s));
     BAD(-EFAULT, usocket_poller_wait(poller, NULL, 1, 0));
     BAD(-EINVAL, usocket_poller_wait(poller, &event, 0, 0));
     BAD(-EINVAL, usocket_poller_wait(poller, &event, MAX, 0));

@@ -103,7 +103,7 @@ static void the_wrong_kind_of_handle(void **state)
     GIVES(-ENOTSOCK, usocket_tls_handshake(context));
     GIVES(USOCKET_ETLS_NOT_WRAPPED, usocket_tls_handshake(s));
     usocket_t poller = OK(usocket_poller_create());
-    GIVES(-EPERM, usocket_poller_add(poller, context, 0, POLLIN, 0));
+    GIVES(-EPERM, usocket_poller_add(poller, context, POLLIN, 0));
     usocket_pollfd p = {.socket = context, .events = POLLIN};
     GIVES(1, usocket_poll(&p, 1, GENEROUS));
     assert_int_equal(p.revents, POLLNVAL);

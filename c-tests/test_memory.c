@@ -98,16 +98,16 @@ static void pollers(void)
     p[0] = MAY(usocket_poller_create());
     p[1] = MAY(usocket_poller_create());
     if (p[0] > 0 && p[1] > 0)
-        MAY(usocket_poller_add(p[0], p[1], 0, POLLIN, 1));
+        MAY(usocket_poller_add(p[0], p[1], POLLIN, 1));
     usocket_event e[200];
     for (int i = 0; i < MANY; i++) {
         MAY(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]));
-        if (pairs[i][0] > 0 && p[0] > 0 && MAY(usocket_poller_add(p[0], pairs[i][0], 0, POLLOUT, 2)) == 0) {
+        if (pairs[i][0] > 0 && p[0] > 0 && MAY(usocket_poller_add(p[0], pairs[i][0], POLLOUT, 2)) == 0) {
             MUST(usocket_poller_wait(p[0], e, 1, 0) == 1);
             MUST(usocket_poller_wait(p[0], e, 200, 0) >= 1);
-            MUST(usocket_poller_modify(p[0], pairs[i][0], 0, POLLIN | POLLOUT, 3) == 0);
+            MUST(usocket_poller_modify(p[0], pairs[i][0], POLLIN | POLLOUT, 3) == 0);
             if (i % 3 == 0)
-                MUST(usocket_poller_remove(p[0], pairs[i][0], 0) == 0);
+                MUST(usocket_poller_remove(p[0], pairs[i][0]) == 0);
         }
     }
     for (int i = 0; i < MANY; i++)

@@ -29,7 +29,7 @@ static void every_kind_of_socket(void **state)
     FOR_EACH_KIND(k) {
         usocket_t p = new_poller(), pair[2];
         connected_pair(k->family, k->type, pair);
-        OK(usocket_poller_add(p, pair[0], 0, POLLIN, 42));
+        OK(usocket_poller_add(p, pair[0], POLLIN, 42));
         no_event(p);
         OK(usocket_send(pair[1], "x", 1, 0));
         usocket_event e = one_event(p);
@@ -38,13 +38,13 @@ static void every_kind_of_socket(void **state)
         assert_int_equal(e.data, 42);
         assert_int_equal(e.events, POLLIN);
         one_event(p); // Level-triggered.
-        OK(usocket_poller_modify(p, pair[0], 0, POLLIN | POLLOUT, 43));
+        OK(usocket_poller_modify(p, pair[0], POLLIN | POLLOUT, 43));
         e = one_event(p);
         assert_int_equal(e.data, 43);
         assert_int_equal(e.events, POLLIN | POLLOUT);
-        OK(usocket_poller_remove(p, pair[0], 0));
+        OK(usocket_poller_remove(p, pair[0]));
         no_event(p);
-        GIVES(-ENOENT, usocket_poller_remove(p, pair[0], 0));
+        GIVES(-ENOENT, usocket_poller_remove(p, pair[0]));
         OK(usocket_close(pair[0]));
         OK(usocket_close(pair[1]));
         OK(usocket_close(p));
@@ -56,10 +56,10 @@ static void one_shot_and_edge(void **state)
     (void)state;
     usocket_t p = new_poller(), pair[2];
     connected_pair(AF_INET, SOCK_STREAM, pair);
-    OK(usocket_poller_add(p, pair[0], 0, POLLOUT | USOCKET_POLLER_ONESHOT, 1));
+    OK(usocket_poller_add(p, pair[0], POLLOUT | USOCKET_POLLER_ONESHOT, 1));
     one_event(p);
     no_event(p);
-    OK(usocket_poller_modify(p, pair[0], 0, POLLIN | USOCKET_POLLER_EDGE, 2));
+    OK(usocket_poller_modify(p, pair[0], POLLIN | USOCKET_POLLER_EDGE, 2));
     no_event(p);
     OK(usocket_send(pair[1], "x", 1, 0));
     assert_int_equal(one_event(p).data, 2);
@@ -67,7 +67,7 @@ static void one_shot_and_edge(void **state)
     OK(usocket_send(pair[1], "x", 1, 0));
     one_event(p);
     // A mask of POLLERR alone asks for what comes unasked.
-    OK(usocket_poller_modify(p, pair[0], 0, POLLERR, 3));
+    OK(usocket_poller_modify(p, pair[0], POLLERR, 3));
     no_event(p);
     struct linger now = {1, 0};
     OK(usocket_setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &now, sizeof now));
@@ -83,20 +83,20 @@ static void plain_descriptors_and_other_objects(void **state)
     usocket_t p = new_poller(), inner = new_poller(), pair[2];
     int ends[2];
     assert_int_equal(pipe(ends), 0);
-    OK(usocket_poller_add(p, 0, ends[0], POLLIN, 7));
+    OK(usocket_poller_add_fd(p, ends[0], POLLIN, 7));
     no_event(p);
     assert_int_equal(write(ends[1], "x", 1), 1);
     usocket_event e = one_event(p);
     assert_int_equal(e.socket, 0);
     assert_int_equal(e.fd, ends[0]);
     assert_int_equal(e.data, 7);
-    OK(usocket_poller_remove(p, 0, ends[0]));
+    OK(usocket_poller_remove_fd(p, ends[0]));
     close(ends[0]);
     close(ends[1]);
     // A poller in a poller.
     connected_pair(AF_UNIX, SOCK_STREAM, pair);
-    OK(usocket_poller_add(inner, pair[0], 0, POLLIN, 1));
-    OK(usocket_poller_add(p, inner, 0, POLLIN, 2));
+    OK(usocket_poller_add(inner, pair[0], POLLIN, 1));
+    OK(usocket_poller_add(p, inner, POLLIN, 2));
     no_event(p);
     OK(usocket_send(pair[1], "x", 1, 0));
     assert_int_equal(one_event(p).socket, inner);
@@ -105,8 +105,8 @@ static void plain_descriptors_and_other_objects(void **state)
     assert_int_equal(q.revents, POLLIN);
     // A name that is being asked for.
     usocket_t query = OK(usocket_query_create("localhost", "80", 0, SOCK_STREAM, 0, 0));
-    OK(usocket_poller_remove(p, inner, 0));
-    OK(usocket_poller_add(p, query, 0, POLLIN, 3));
+    OK(usocket_poller_remove(p, inner));
+    OK(usocket_poller_add(p, query, POLLIN | POLLNVAL, 3));
     assert_int_equal(one_event(p).socket, query);
     OK(usocket_close(query));
     assert_int_equal(one_event(p).events, POLLNVAL);
@@ -124,39 +124,43 @@ static void bad_input_has_a_code_each(void **state)
     connected_pair(AF_UNIX, SOCK_STREAM, pair);
     uint32_t masks[] = {0, USOCKET_POLLER_ONESHOT, USOCKET_POLLER_EDGE, POLLIN | 0x01000000u, UINT32_MAX};
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
-        GIVES(-EINVAL, usocket_poller_add(p, pair[0], 0, masks[i], 0));
+        GIVES(-EINVAL, usocket_poller_add(p, pair[0], masks[i], 0));
     }
-    GIVES(-EINVAL, usocket_poller_add(p, p, 0, POLLIN, 0));
-    GIVES(-EBADR, usocket_poller_add(pair[0], pair[1], 0, POLLIN, 0));
+    GIVES(-EINVAL, usocket_poller_add(p, p, POLLIN, 0));
+    GIVES(-EBADR, usocket_poller_add(pair[0], pair[1], POLLIN, 0));
     GIVES(-EBADR, usocket_poller_wait(pair[0], &e, 1, 0));
     GIVES(-EBADR, usocket_poller_wake(pair[0]));
     GIVES(-ENOTSOCK, usocket_send(p, "x", 1, 0));
     GIVES(-ENOTSOCK, usocket_detach(p));
-    GIVES(-EBADF, usocket_poller_add(p, 0, -1, POLLIN, 0));
-    GIVES(-EBADF, usocket_poller_add(p, 0, 1 << 20, POLLIN, 0));
+    GIVES(-EBADF, usocket_poller_add_fd(p, -1, POLLIN, 0));
+    GIVES(-EBADF, usocket_poller_add_fd(p, 1 << 20, POLLIN, 0));
     GIVES(-EINVAL, usocket_poller_wait(p, &e, 0, 0));
     GIVES(-EFAULT, usocket_poller_wait(p, NULL, 1, 0));
-    GIVES(-ENOENT, usocket_poller_modify(p, pair[0], 0, POLLIN, 0));
-    OK(usocket_poller_add(p, pair[0], 0, POLLIN, 0));
-    GIVES(-EEXIST, usocket_poller_add(p, pair[0], 0, POLLIN, 0));
+    GIVES(-ENOENT, usocket_poller_modify(p, pair[0], POLLIN, 0));
+    OK(usocket_poller_add(p, pair[0], POLLIN, 0));
+    GIVES(-EEXIST, usocket_poller_add(p, pair[0], POLLIN, 0));
     OK(usocket_close(pair[0]));
-    GIVES(-EBADF, usocket_poller_add(p, pair[0], 0, POLLIN, 0));
-    GIVES(-EBADF, usocket_poller_modify(p, pair[0], 0, POLLIN, 0));
-    GIVES(-EBADF, usocket_poller_remove(p, pair[0], 0));
+    GIVES(-EBADF, usocket_poller_add(p, pair[0], POLLIN, 0));
+    GIVES(-EBADF, usocket_poller_modify(p, pair[0], POLLIN, 0));
+    GIVES(-EBADF, usocket_poller_remove(p, pair[0]));
     OK(usocket_close(pair[1]));
     OK(usocket_close(p));
     GIVES(-EBADF, usocket_poller_wait(p, &e, 1, 0));
 }
 
-static void a_closed_handle_is_invalid_once_and_brings_no_stranger(void **state)
+// Gone without a word, or, where the registration asks for it, with one last event.
+static void a_closed_handle_is_gone_and_brings_no_stranger(void **state)
 {
     (void)state;
-    for (int with_dup = 0; with_dup < 2; with_dup++) {
+    for (int with = 0; with < 4; with++) {
+        bool with_dup = with & 1, told = with & 2;
         usocket_t p = new_poller(), pair[2], stranger[2];
         connected_pair(AF_INET, SOCK_STREAM, pair);
         usocket_t dup = with_dup ? OK(usocket_dup(pair[0])) : 0;
         int fd = OK(usocket_fileno(pair[0]));
-        OK(usocket_poller_add(p, pair[0], 0, POLLIN, 9));
+        OK(usocket_poller_add(p, pair[0], told ? POLLIN | POLLNVAL : POLLIN, 9));
+        if (with_dup)
+            OK(usocket_send(pair[1], "x", 1, 0)); // Ready when it is closed.
         OK(usocket_close(pair[0]));
         // The descriptor's number comes back, in somebody else's hands, and is readable.
         OK(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, stranger));
@@ -165,10 +169,12 @@ static void a_closed_handle_is_invalid_once_and_brings_no_stranger(void **state)
         OK(usocket_send(stranger[1], "x", 1, 0));
         if (with_dup)
             OK(usocket_send(pair[1], "x", 1, 0));
-        usocket_event e = one_event(p);
-        assert_int_equal(e.socket, pair[0]);
-        assert_int_equal(e.events, POLLNVAL);
-        assert_int_equal(e.data, 9);
+        if (told) {
+            usocket_event e = one_event(p);
+            assert_int_equal(e.socket, pair[0]);
+            assert_int_equal(e.events, POLLNVAL);
+            assert_int_equal(e.data, 9);
+        }
         no_event(p);
         if (with_dup)
             OK(usocket_close(dup));
@@ -197,11 +203,11 @@ static void *wait_in_thread(void *arg)
 static void another_thread_ends_a_wait(void **state)
 {
     (void)state;
-    enum { WAKE, CLOSE_POLLER, CLOSE_SOCKET, ADD_READY, ENDS };
+    enum { WAKE, CLOSE_POLLER, CLOSE_SOCKET, CLOSE_WITHOUT_A_WORD, ADD_READY, ENDS };
     for (int end = 0; end < ENDS; end++) {
         usocket_t p = new_poller(), pair[2];
         connected_pair(AF_INET, SOCK_STREAM, pair);
-        OK(usocket_poller_add(p, pair[0], 0, POLLIN, 5));
+        OK(usocket_poller_add(p, pair[0], end == CLOSE_SOCKET ? POLLIN | POLLNVAL : POLLIN, 5));
         struct waiter w = {.poller = p};
         pthread_t thread;
         start_thread(&thread, wait_in_thread, &w);
@@ -212,17 +218,18 @@ static void another_thread_ends_a_wait(void **state)
         case WAKE: OK(usocket_poller_wake(p)); break;
         case CLOSE_POLLER: OK(usocket_close(p)); break;
         case CLOSE_SOCKET: OK(usocket_close(pair[0])); break;
-        case ADD_READY: OK(usocket_poller_add(p, pair[1], 0, POLLOUT, 6)); break;
+        case CLOSE_WITHOUT_A_WORD: OK(usocket_close(pair[0])); OK(usocket_poller_wake(p)); break;
+        case ADD_READY: OK(usocket_poller_add(p, pair[1], POLLOUT, 6)); break;
         }
         pthread_join(thread, NULL);
-        assert_int_equal(w.result, end == WAKE ? 0 : end == CLOSE_POLLER ? -EBADF : 1);
+        assert_int_equal(w.result, end == WAKE || end == CLOSE_WITHOUT_A_WORD ? 0 : end == CLOSE_POLLER ? -EBADF : 1);
         if (end == CLOSE_SOCKET)
             assert_int_equal(w.event.events, POLLNVAL);
         if (end == ADD_READY)
             assert_int_equal(w.event.data, 6);
         if (end != CLOSE_POLLER)
             OK(usocket_close(p));
-        if (end != CLOSE_SOCKET)
+        if (end != CLOSE_SOCKET && end != CLOSE_WITHOUT_A_WORD)
             OK(usocket_close(pair[0]));
         OK(usocket_close(pair[1]));
     }
@@ -276,7 +283,7 @@ static void a_detached_handle_is_invalid_once(void **state)
     (void)state;
     usocket_t p = new_poller(), pair[2];
     connected_pair(AF_UNIX, SOCK_STREAM, pair);
-    OK(usocket_poller_add(p, pair[0], 0, POLLIN, 7));
+    OK(usocket_poller_add(p, pair[0], POLLIN | POLLNVAL, 7));
     int fd = (int)OK(usocket_detach(pair[0]));
     usocket_event e = one_event(p);
     assert_int_equal(e.events, POLLNVAL);
@@ -289,6 +296,51 @@ static void a_detached_handle_is_invalid_once(void **state)
     OK(usocket_close(p));
 }
 
+// A listener in four pollers: its event is not for all of them, but no connection is left lying.
+static void an_exclusive_registration(void **state)
+{
+    (void)state;
+    enum { POLLERS = 4 };
+    usocket_t p[POLLERS], listener = listening_socket(AF_INET, 8);
+    struct waiter w[POLLERS] = {0};
+    pthread_t threads[POLLERS];
+    for (int i = 0; i < POLLERS; i++) {
+        p[i] = w[i].poller = new_poller();
+        OK(usocket_poller_add(p[i], listener, POLLIN | USOCKET_POLLER_EXCLUSIVE, 1));
+        start_thread(&threads[i], wait_in_thread, &w[i]);
+    }
+    for (int i = 0; i < POLLERS; i++) {
+        while (!w[i].thread)
+            sched_yield();
+        wait_until_asleep(w[i].thread);
+    }
+    usocket_t client = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
+    usocket_addr addr;
+    OK(usocket_getsockname(listener, &addr));
+    OK(usocket_connect(client, &addr));
+    OK(usocket_close(OK(usocket_accept(listener, NULL))));
+    int told = 0;
+    for (int i = 0; i < POLLERS; i++) {
+        OK(usocket_poller_wake(p[i]));
+        pthread_join(threads[i], NULL);
+        told += w[i].result == 1;
+    }
+    assert_in_range(told, 1, POLLERS - 1);
+    // It is changed by taking it out; and it is not for everything.
+    GIVES(-EINVAL, usocket_poller_modify(p[0], listener, POLLIN, 2));
+    OK(usocket_poller_remove(p[0], listener));
+    OK(usocket_poller_add(p[0], listener, POLLIN, 2));
+    GIVES(-EINVAL, usocket_poller_modify(p[0], listener, POLLIN | USOCKET_POLLER_EXCLUSIVE, 2));
+    GIVES(-EINVAL, usocket_poller_add(p[0], client, POLLPRI | USOCKET_POLLER_EXCLUSIVE, 2));
+    uint32_t once = POLLIN | USOCKET_POLLER_EXCLUSIVE | USOCKET_POLLER_ONESHOT;
+    GIVES(-EINVAL, usocket_poller_add(p[0], client, once, 2));
+    GIVES(-EINVAL, usocket_poller_add(p[0], p[1], POLLIN | USOCKET_POLLER_EXCLUSIVE, 2));
+    for (int i = 0; i < POLLERS; i++)
+        OK(usocket_close(p[i]));
+    OK(usocket_close(client));
+    OK(usocket_close(listener));
+}
+
 static void more_ready_than_fit(void **state)
 {
     (void)state;
@@ -296,7 +348,7 @@ static void more_ready_than_fit(void **state)
     usocket_t p = new_poller(), pairs[N][2];
     for (int i = 0; i < N; i++) {
         connected_pair(AF_UNIX, SOCK_STREAM, pairs[i]);
-        OK(usocket_poller_add(p, pairs[i][0], 0, POLLOUT | USOCKET_POLLER_ONESHOT, (uint64_t)i));
+        OK(usocket_poller_add(p, pairs[i][0], POLLOUT | USOCKET_POLLER_ONESHOT, (uint64_t)i));
     }
     bool seen[N] = {false};
     for (int got = 0; got < N;) {
@@ -323,7 +375,7 @@ static void fork_keeps_both_sides_working(void **state)
     (void)state;
     usocket_t p = new_poller(), pair[2];
     connected_pair(AF_INET, SOCK_STREAM, pair);
-    OK(usocket_poller_add(p, pair[0], 0, POLLIN, 1));
+    OK(usocket_poller_add(p, pair[0], POLLIN, 1));
     pid_t child = fork();
     if (child == 0) {
         CHILD(usocket_close(pair[0]) == 0);
@@ -338,7 +390,7 @@ static void fork_keeps_both_sides_working(void **state)
         usocket_event e;
         CHILD(usocket_poller_wait(p, &e, 1, GENEROUS) == 1);
         CHILD(e.socket == pair[0] && e.events == POLLIN);
-        CHILD(usocket_poller_remove(p, pair[0], 0) == 0);
+        CHILD(usocket_poller_remove(p, pair[0]) == 0);
         CHILD(usocket_poller_wait(p, &e, 1, 0) == 0);
         CHILD(usocket_poller_wake(p) == 0);
         _exit(0);
@@ -373,7 +425,7 @@ static void an_older_filter_of_system_calls(void **state)
             usocket_t p = usocket_poller_create(), pair[2];
             usocket_event e;
             CHILD(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-            CHILD(usocket_poller_add(p, pair[0], 0, POLLIN, 1) == 0);
+            CHILD(usocket_poller_add(p, pair[0], POLLIN, 1) == 0);
             int64_t begun = now_us();
             CHILD(usocket_poller_wait(p, &e, 1, 3500) == 0);
             CHILD(now_us() - begun >= 3500);
@@ -393,7 +445,7 @@ static void nothing_is_left_behind(void **state)
     for (int i = 0; i < 1000; i++) {
         usocket_t p = new_poller(), pair[2];
         connected_pair(AF_UNIX, SOCK_STREAM, pair);
-        OK(usocket_poller_add(p, pair[0], 0, POLLIN, 1));
+        OK(usocket_poller_add(p, pair[0], POLLIN, 1));
         // In either order.
         OK(usocket_close(i % 2 ? p : pair[0]));
         OK(usocket_close(i % 2 ? pair[0] : p));
@@ -409,11 +461,12 @@ int main(void)
         cmocka_unit_test(one_shot_and_edge),
         cmocka_unit_test(plain_descriptors_and_other_objects),
         cmocka_unit_test(bad_input_has_a_code_each),
-        cmocka_unit_test(a_closed_handle_is_invalid_once_and_brings_no_stranger),
+        cmocka_unit_test(a_closed_handle_is_gone_and_brings_no_stranger),
         cmocka_unit_test(another_thread_ends_a_wait),
         cmocka_unit_test(a_wait_keeps_its_time),
         cmocka_unit_test(closing_ends_every_wait),
         cmocka_unit_test(a_detached_handle_is_invalid_once),
+        cmocka_unit_test(an_exclusive_registration),
         cmocka_unit_test(more_ready_than_fit),
         cmocka_unit_test(fork_keeps_both_sides_working),
         cmocka_unit_test(an_older_filter_of_system_calls),

@@ -247,6 +247,9 @@
 // In an event mask: report when it becomes ready, not while it is.
 #define USOCKET_POLLER_EDGE 2147483648
 
+// In an event mask: of several pollers with the same socket in them, not all are told (EPOLLEXCLUSIVE).
+#define USOCKET_POLLER_EXCLUSIVE 268435456
+
 // A context for connections to servers.
 #define USOCKET_TLS_CLIENT 1
 
@@ -439,7 +442,7 @@ typedef struct usocket_event {
   uint64_t data;
   // The descriptor that was registered; -1 for a handle.
   int32_t fd;
-  // POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL, ...
+  // POLLIN, POLLOUT, POLLERR, POLLHUP, ...; POLLNVAL where the registration asks for it.
   uint32_t events;
 } usocket_event;
 
@@ -1327,43 +1330,74 @@ int32_t usocket_poll(struct usocket_pollfd *fds, size_t n, int64_t timeout_us);
 // Ownership: the handle is the caller's, to be given to usocket_close.
 usocket_poller_t usocket_poller_create(void);
 
-// Registers the handle `s` with a poller, or, when `s` is 0, the descriptor `fd`, which is none
-// of the library's. `events` is POLLIN, POLLOUT, POLLPRI, POLLRDHUP; POLLERR and POLLHUP come
-// unasked (a mask of POLLERR asks for nothing else). It is level-triggered unless USOCKET_POLLER_ONESHOT
-// or USOCKET_POLLER_EDGE is added. `data` comes back with every event.
+// Registers a handle with a poller. `events` is POLLIN, POLLOUT, POLLPRI, POLLRDHUP; POLLERR and
+// POLLHUP come unasked (a mask of POLLERR asks for nothing else). `data` comes back with every event.
 //
-// Closing a registered handle takes it out; the poller reports POLLNVAL for it, once. A
-// descriptor must be taken out before it is closed.
+// It is level-triggered unless USOCKET_POLLER_ONESHOT or USOCKET_POLLER_EDGE is added. With
+// USOCKET_POLLER_EXCLUSIVE and POLLIN or POLLOUT an event ends a wait of one or more of the pollers that
+// the socket is in, not of all of them: for listeners of several threads.
+//
+// Closing a handle takes it out, and nothing more is reported about it: once usocket_close has returned,
+// no usocket_poller_wait that begins gives its `data`. With POLLNVAL in `events` it is reported once
+// more, with POLLNVAL.
 //
 // Returns: 0.
-// Errors: -EEXIST when it is registered already; -EBADF for a stale handle or a descriptor that
-// is not open; -EINVAL for a mask without an event or with an unknown bit, or for the poller
-// itself; -EBADR for a `poller` that is none; -EPERM for a handle that cannot be polled; -ELOOP for
-// pollers in a ring or nested deeper than 5; -ENOSPC, -ENOMEM.
+// Errors: -EEXIST when it is registered already; -EBADF for a stale handle; -EINVAL for a mask
+// without an event or with an unknown bit, for the poller itself, or for USOCKET_POLLER_EXCLUSIVE with
+// other events, with USOCKET_POLLER_ONESHOT, for a wrapped socket or a poller; -EBADR for a `poller`
+// that is none; -EPERM for a handle that cannot be polled; -ELOOP for pollers in a ring or nested deeper
+// than 5; -ENOSPC, -ENOMEM.
 // Blocks: no.
 // Threads: any; also while others wait.
 // Ownership: the poller does not keep `s` open.
 int32_t usocket_poller_add(usocket_poller_t poller,
                            usocket_t s,
-                           int32_t fd,
                            uint32_t events,
                            uint64_t data);
 
-// Changes what a registration asks for and its `data`; one that USOCKET_POLLER_ONESHOT has silenced
-// reports again.
+// Registers a descriptor that is none of the library's with a poller, as usocket_poller_add does with
+// a handle. It must be taken out before it is closed.
 //
 // Returns: 0.
-// Errors: -ENOENT when it is not registered, and those of usocket_poller_add.
+// Errors: -EEXIST when it is registered already; -EBADF when it is not open; -EINVAL for a mask as of
+// usocket_poller_add; -EBADR for a `poller` that is none; -ELOOP, -ENOSPC, -ENOMEM.
+// Blocks: no.
+// Threads: any; also while others wait.
+// Ownership: the descriptor stays the caller's.
+int32_t usocket_poller_add_fd(usocket_poller_t poller,
+                              int32_t fd,
+                              uint32_t events,
+                              uint64_t data);
+
+// Changes what the registration of a handle asks for and its `data`; one that USOCKET_POLLER_ONESHOT
+// has silenced reports again. One with USOCKET_POLLER_EXCLUSIVE cannot be changed: it is taken out and
+// added.
+//
+// Returns: 0.
+// Errors: -ENOENT when it is not registered, -EINVAL with USOCKET_POLLER_EXCLUSIVE before or now, and
+// those of usocket_poller_add.
 // Blocks: no.
 // Threads: any; also while others wait.
 // Ownership: nothing changes hands.
 int32_t usocket_poller_modify(usocket_poller_t poller,
                               usocket_t s,
-                              int32_t fd,
                               uint32_t events,
                               uint64_t data);
 
-// Takes a registration out.
+// As usocket_poller_modify, for a descriptor.
+//
+// Returns: 0.
+// Errors: -ENOENT when it is not registered, -EINVAL as of usocket_poller_modify, and those of
+// usocket_poller_add_fd.
+// Blocks: no.
+// Threads: any; also while others wait.
+// Ownership: nothing changes hands.
+int32_t usocket_poller_modify_fd(usocket_poller_t poller,
+                                 int32_t fd,
+                                 uint32_t events,
+                                 uint64_t data);
+
+// Takes the registration of a handle out: no usocket_poller_wait that begins from then on reports it.
 //
 // Returns: 0.
 // Errors: -ENOENT when it is not registered, -EBADF for a stale handle (which takes itself out),
@@ -1371,7 +1405,19 @@ int32_t usocket_poller_modify(usocket_poller_t poller,
 // Blocks: no.
 // Threads: any; also while others wait.
 // Ownership: nothing changes hands.
-int32_t usocket_poller_remove(usocket_poller_t poller, usocket_t s, int32_t fd);
+int32_t usocket_poller_remove(usocket_poller_t poller,
+                              usocket_t s);
+
+// As usocket_poller_remove, for a descriptor.
+//
+// Returns: 0.
+// Errors: -ENOENT when it is not registered, -EBADF for a negative one, -EBADR for a `poller` that is
+// none.
+// Blocks: no.
+// Threads: any; also while others wait.
+// Ownership: nothing changes hands.
+int32_t usocket_poller_remove_fd(usocket_poller_t poller,
+                                 int32_t fd);
 
 // Waits until a registration has one of its events, or for `timeout_us` microseconds (negative:
 // for ever, 0: not at all). At most `n` events are written; what does not fit comes with the next

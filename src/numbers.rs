@@ -49,6 +49,8 @@ pub const USOCKET_SERVER_DUAL_STACK: i32 = 2;
 pub const USOCKET_POLLER_ONESHOT: u32 = 0x4000_0000;
 /// In an event mask: report when it becomes ready, not while it is.
 pub const USOCKET_POLLER_EDGE: u32 = 0x8000_0000;
+/// In an event mask: of several pollers with the same socket in them, not all are told (EPOLLEXCLUSIVE).
+pub const USOCKET_POLLER_EXCLUSIVE: u32 = 0x1000_0000;
 
 // --- TLS contexts.
 

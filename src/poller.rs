@@ -6,7 +6,7 @@
 //!
 //! - An object knows the pollers it is in ([`Watchers`]). When its handle closes, they take it out
 //!   of the kernel's set, before the descriptor can be reused and even if a dup keeps it alive, and
-//!   report POLLNVAL for it, once.
+//!   report POLLNVAL for it, once, if its registration asks for that.
 //! - A socket whose readiness the kernel does not know alone (TLS) is *layered*: its events go
 //!   through the socket, and when its state changes it pokes its pollers, which then look at it
 //!   before they sleep.
@@ -27,7 +27,10 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::numbers::{USOCKET_POLLER_EDGE as EDGE, USOCKET_POLLER_ONESHOT as ONESHOT};
+use crate::numbers::{
+    USOCKET_POLLER_EDGE as EDGE, USOCKET_POLLER_EXCLUSIVE as EXCLUSIVE,
+    USOCKET_POLLER_ONESHOT as ONESHOT,
+};
 use crate::sys::fork::{Guard, Lock};
 use crate::sys::memory;
 use crate::wait::{self, Deadline};
@@ -41,6 +44,7 @@ mod register;
 
 // The flags of a mask are the kernel's own.
 const _: () = assert!(ONESHOT == libc::EPOLLONESHOT as u32 && EDGE == libc::EPOLLET as u32);
+const _: () = assert!(EXCLUSIVE == libc::EPOLLEXCLUSIVE as u32);
 
 /// How many events a wait has room for without asking for memory.
 const FEW: usize = 64;
@@ -87,7 +91,7 @@ impl<W: Watched> Poller<W> {
     ///
     /// # Errors
     /// EEXIST, EBADF (stale handle, no such descriptor), EINVAL (no event, unknown bit, the poller
-    /// itself), EPERM (an object that cannot be polled), ELOOP, ENOSPC, ENOMEM.
+    /// itself, EXCLUSIVE where it cannot be), EPERM (an object that cannot be polled), ELOOP, ENOSPC, ENOMEM.
     pub fn add(&self, source: Source, mask: u32, data: u64) -> Result<()> {
         check_mask(mask)?;
         let held = self.hold(source)?;
@@ -99,13 +103,13 @@ impl<W: Watched> Poller<W> {
             // A close that came before has not told us.
             if held.closed_meanwhile() { Err(Error::os(libc::EBADF)) } else { Ok(()) }
         });
-        told.inspect_err(|_| _ = self.forget(source, false))
+        told.inspect_err(|_| _ = self.forget(source))
     }
 
     /// Changes an entry's mask and data; what ONESHOT silenced reports again.
     ///
     /// # Errors
-    /// ENOENT when `source` is not registered, and those of [`Poller::add`].
+    /// ENOENT when `source` is not registered, EINVAL with EXCLUSIVE, and those of [`Poller::add`].
     pub fn modify(&self, source: Source, mask: u32, data: u64) -> Result<()> {
         check_mask(mask)?;
         let held = self.hold(source)?;
@@ -119,7 +123,7 @@ impl<W: Watched> Poller<W> {
     /// ENOENT when `source` is not registered, EBADF for a stale handle.
     pub fn remove(&self, source: Source) -> Result<()> {
         let held = self.hold(source)?;
-        let forget = || self.forget(source, false);
+        let forget = || self.forget(source);
         let forgotten = match held {
             Some(held) => held.watchers().remove(self.handle, forget)?,
             None => forget()?,
@@ -261,9 +265,9 @@ impl<W: Watched> Poller<W> {
     }
 
     /// Takes `source` out. False if it is not in.
-    fn forget(&self, source: Source, report: bool) -> Result<bool> {
+    fn forget(&self, source: Source) -> Result<bool> {
         let mut register = self.register.lock()?;
-        Ok(register.take(&self.kernel, source, report))
+        Ok(register.take(&self.kernel, source, false))
     }
 
     fn changing<T>(&self, change: impl FnOnce(&mut Register) -> Result<T>) -> Result<T> {

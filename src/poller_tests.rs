@@ -109,7 +109,7 @@ fn a_closed_handle_is_invalid_once_and_its_number_brings_no_stranger() {
     let Ok(dup) = object::pin(a).and_then(|s| object::insert(s.socket()?.dup()?)) else {
         panic!("dup")
     };
-    assert_eq!(p.add(Source::Handle(a), IN, 1), Ok(()));
+    assert_eq!(p.add(Source::Handle(a), IN | NVAL, 1), Ok(()));
     close(a);
     // The description lives on in the dup, and the descriptor's number is reused by this pair.
     let (c, d) = pair();
@@ -197,7 +197,7 @@ fn a_poller_in_a_poller() {
     let (outer, inner, (a, b)) = (poller(), poller(), pair());
     let s = Source::Handle(inner.0);
     assert_eq!(outer.add(s, IN, 1), Ok(()));
-    assert_eq!(inner.add(Source::Handle(a), IN, 2), Ok(()));
+    assert_eq!(inner.add(Source::Handle(a), IN | NVAL, 2), Ok(()));
     assert_eq!(wait(&outer, 0), []);
     send(b);
     assert_eq!(wait(&outer, -1), [(s, IN, 1)]);

@@ -127,19 +127,19 @@ class _Sockets:
 
     def add(self, entry: _Entry) -> None:
         handle = entry.handle
-        check(lib.usocket_poller_add(self.poller, handle, -1, _asked(entry), handle))
+        check(lib.usocket_poller_add(self.poller, handle, _asked(entry), handle))
         self._entries[handle] = entry
 
     def change(self, entry: _Entry) -> None:
         handle = entry.handle
-        code = lib.usocket_poller_modify(self.poller, handle, -1, _asked(entry), handle)
+        code = lib.usocket_poller_modify(self.poller, handle, _asked(entry), handle)
         if code != -EBADF:  # Closed: the next wait says so.
             check(code)
 
     def remove(self, entry: _Entry) -> None:
         del self._entries[entry.handle]
         self._closed.pop(entry.handle, None)
-        lib.usocket_poller_remove(self.poller, entry.handle, -1)
+        lib.usocket_poller_remove(self.poller, entry.handle)
 
     def has_closed(self) -> bool:
         return bool(self._closed)
@@ -209,8 +209,8 @@ def _registration(ready: Tuple[_Entry, int]) -> int:
 
 
 def _asked(entry: _Entry) -> int:
-    """A poller takes no empty mask; POLLERR, which comes unasked, asks for nothing more."""
-    return entry.events or POLLERR
+    """POLLERR, which comes unasked, is for the empty mask; a closed socket is to be reported."""
+    return entry.events | POLLERR | POLLNVAL
 
 
 def _key(obj) -> object:

@@ -18,7 +18,7 @@ pub struct usocket_event {
     pub data: u64,
     /// The descriptor that was registered; -1 for a handle.
     pub fd: i32,
-    /// POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL, ...
+    /// POLLIN, POLLOUT, POLLERR, POLLHUP, ...; POLLNVAL where the registration asks for it.
     pub events: u32,
 }
 
@@ -32,13 +32,9 @@ impl From<Event> for usocket_event {
     }
 }
 
-/// A handle, or a descriptor where the handle is 0.
-fn source(s: usocket_t, fd: i32) -> Result<Source> {
-    match (s, fd) {
-        (0, ..0) => Err(Error::os(libc::EBADF)),
-        (0, fd) => Ok(Source::Fd(fd)),
-        _ => Ok(Source::Handle(s)),
-    }
+/// A descriptor that is none of the library's.
+fn plain(fd: i32) -> Result<Source> {
+    if fd < 0 { Err(Error::os(libc::EBADF)) } else { Ok(Source::Fd(fd)) }
 }
 
 /// Makes a poller.
@@ -55,19 +51,23 @@ pub extern "C" fn usocket_poller_create() -> usocket_poller_t {
     without_handle(object::insert_poller)
 }
 
-/// Registers the handle `s` with a poller, or, when `s` is 0, the descriptor `fd`, which is none
-/// of the library's. `events` is POLLIN, POLLOUT, POLLPRI, POLLRDHUP; POLLERR and POLLHUP come
-/// unasked (a mask of POLLERR asks for nothing else). It is level-triggered unless USOCKET_POLLER_ONESHOT
-/// or USOCKET_POLLER_EDGE is added. `data` comes back with every event.
+/// Registers a handle with a poller. `events` is POLLIN, POLLOUT, POLLPRI, POLLRDHUP; POLLERR and
+/// POLLHUP come unasked (a mask of POLLERR asks for nothing else). `data` comes back with every event.
 ///
-/// Closing a registered handle takes it out; the poller reports POLLNVAL for it, once. A
-/// descriptor must be taken out before it is closed.
+/// It is level-triggered unless USOCKET_POLLER_ONESHOT or USOCKET_POLLER_EDGE is added. With
+/// USOCKET_POLLER_EXCLUSIVE and POLLIN or POLLOUT an event ends a wait of one or more of the pollers that
+/// the socket is in, not of all of them: for listeners of several threads.
+///
+/// Closing a handle takes it out, and nothing more is reported about it: once usocket_close has returned,
+/// no usocket_poller_wait that begins gives its `data`. With POLLNVAL in `events` it is reported once
+/// more, with POLLNVAL.
 ///
 /// Returns: 0.
-/// Errors: -EEXIST when it is registered already; -EBADF for a stale handle or a descriptor that
-/// is not open; -EINVAL for a mask without an event or with an unknown bit, or for the poller
-/// itself; -EBADR for a `poller` that is none; -EPERM for a handle that cannot be polled; -ELOOP for
-/// pollers in a ring or nested deeper than 5; -ENOSPC, -ENOMEM.
+/// Errors: -EEXIST when it is registered already; -EBADF for a stale handle; -EINVAL for a mask
+/// without an event or with an unknown bit, for the poller itself, or for USOCKET_POLLER_EXCLUSIVE with
+/// other events, with USOCKET_POLLER_ONESHOT, for a wrapped socket or a poller; -EBADR for a `poller`
+/// that is none; -EPERM for a handle that cannot be polled; -ELOOP for pollers in a ring or nested deeper
+/// than 5; -ENOSPC, -ENOMEM.
 /// Blocks: no.
 /// Threads: any; also while others wait.
 /// Ownership: the poller does not keep `s` open.
@@ -75,18 +75,38 @@ pub extern "C" fn usocket_poller_create() -> usocket_poller_t {
 pub extern "C" fn usocket_poller_add(
     poller: usocket_poller_t,
     s: usocket_t,
+    events: u32,
+    data: u64,
+) -> i32 {
+    on_object(poller, |p| p.poller()?.add(Source::Handle(s), events, data).map(|()| 0))
+}
+
+/// Registers a descriptor that is none of the library's with a poller, as usocket_poller_add does with
+/// a handle. It must be taken out before it is closed.
+///
+/// Returns: 0.
+/// Errors: -EEXIST when it is registered already; -EBADF when it is not open; -EINVAL for a mask as of
+/// usocket_poller_add; -EBADR for a `poller` that is none; -ELOOP, -ENOSPC, -ENOMEM.
+/// Blocks: no.
+/// Threads: any; also while others wait.
+/// Ownership: the descriptor stays the caller's.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_poller_add_fd(
+    poller: usocket_poller_t,
     fd: i32,
     events: u32,
     data: u64,
 ) -> i32 {
-    on_object(poller, |p| p.poller()?.add(source(s, fd)?, events, data).map(|()| 0))
+    on_object(poller, |p| p.poller()?.add(plain(fd)?, events, data).map(|()| 0))
 }
 
-/// Changes what a registration asks for and its `data`; one that USOCKET_POLLER_ONESHOT has silenced
-/// reports again.
+/// Changes what the registration of a handle asks for and its `data`; one that USOCKET_POLLER_ONESHOT
+/// has silenced reports again. One with USOCKET_POLLER_EXCLUSIVE cannot be changed: it is taken out and
+/// added.
 ///
 /// Returns: 0.
-/// Errors: -ENOENT when it is not registered, and those of usocket_poller_add.
+/// Errors: -ENOENT when it is not registered, -EINVAL with USOCKET_POLLER_EXCLUSIVE before or now, and
+/// those of usocket_poller_add.
 /// Blocks: no.
 /// Threads: any; also while others wait.
 /// Ownership: nothing changes hands.
@@ -94,14 +114,31 @@ pub extern "C" fn usocket_poller_add(
 pub extern "C" fn usocket_poller_modify(
     poller: usocket_poller_t,
     s: usocket_t,
+    events: u32,
+    data: u64,
+) -> i32 {
+    on_object(poller, |p| p.poller()?.modify(Source::Handle(s), events, data).map(|()| 0))
+}
+
+/// As usocket_poller_modify, for a descriptor.
+///
+/// Returns: 0.
+/// Errors: -ENOENT when it is not registered, -EINVAL as of usocket_poller_modify, and those of
+/// usocket_poller_add_fd.
+/// Blocks: no.
+/// Threads: any; also while others wait.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_poller_modify_fd(
+    poller: usocket_poller_t,
     fd: i32,
     events: u32,
     data: u64,
 ) -> i32 {
-    on_object(poller, |p| p.poller()?.modify(source(s, fd)?, events, data).map(|()| 0))
+    on_object(poller, |p| p.poller()?.modify(plain(fd)?, events, data).map(|()| 0))
 }
 
-/// Takes a registration out.
+/// Takes the registration of a handle out: no usocket_poller_wait that begins from then on reports it.
 ///
 /// Returns: 0.
 /// Errors: -ENOENT when it is not registered, -EBADF for a stale handle (which takes itself out),
@@ -110,8 +147,21 @@ pub extern "C" fn usocket_poller_modify(
 /// Threads: any; also while others wait.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
-pub extern "C" fn usocket_poller_remove(poller: usocket_poller_t, s: usocket_t, fd: i32) -> i32 {
-    on_object(poller, |p| p.poller()?.remove(source(s, fd)?).map(|()| 0))
+pub extern "C" fn usocket_poller_remove(poller: usocket_poller_t, s: usocket_t) -> i32 {
+    on_object(poller, |p| p.poller()?.remove(Source::Handle(s)).map(|()| 0))
+}
+
+/// As usocket_poller_remove, for a descriptor.
+///
+/// Returns: 0.
+/// Errors: -ENOENT when it is not registered, -EBADF for a negative one, -EBADR for a `poller` that is
+/// none.
+/// Blocks: no.
+/// Threads: any; also while others wait.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_poller_remove_fd(poller: usocket_poller_t, fd: i32) -> i32 {
+    on_object(poller, |p| p.poller()?.remove(plain(fd)?).map(|()| 0))
 }
 
 /// Waits until a registration has one of its events, or for `timeout_us` microseconds (negative:

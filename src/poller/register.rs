@@ -8,9 +8,15 @@ use super::kernel::Kernel;
 use super::places::{List, Places};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::numbers::{USOCKET_POLLER_EDGE as EDGE, USOCKET_POLLER_ONESHOT as ONESHOT};
+use crate::numbers::{
+    USOCKET_POLLER_EDGE as EDGE, USOCKET_POLLER_EXCLUSIVE as EXCLUSIVE,
+    USOCKET_POLLER_ONESHOT as ONESHOT,
+};
 use crate::sys::process;
 use crate::watchers::{Source, Watched};
+
+/// What was registered is closed: reported to whoever asks for it.
+const GONE: u32 = libc::POLLNVAL as u32;
 
 pub(super) const EVENTS: u32 = (libc::POLLIN
     | libc::POLLPRI
@@ -47,7 +53,7 @@ pub(super) struct Register {
     serial: u32,
     places: Places<Kept>,
     by_source: HashMap<u64, u32, BuildHasherDefault<Mix>>,
-    /// Closed while registered: to be reported once.
+    /// Closed while registered, with POLLNVAL asked for: to be reported once.
     gone: List,
     /// To be looked at before a sleep.
     poked: List,
@@ -132,8 +138,11 @@ impl Entry {
             (_, Some(held)) => (held.fd()?, held.kernel_events(events), !held.kernel_knows()),
             (_, None) => return Err(Error::os(libc::EBADF)),
         };
+        if layered && mask & EXCLUSIVE != 0 {
+            return Err(Error::os(libc::EINVAL));
+        }
         let renews = held.is_some_and(W::renews);
-        let asked = asked as u32 & EVENTS & !(libc::POLLNVAL as u32) | mask & (EDGE | ONESHOT);
+        let asked = asked as u32 & EVENTS & !GONE | mask & (EDGE | ONESHOT | EXCLUSIVE);
         let (silent, poked, reported) = (false, false, 0);
         Ok(Entry { source, fd, mask, data, asked, layered, renews, silent, poked, reported })
     }
@@ -225,8 +234,8 @@ impl Register {
         Ok(())
     }
 
-    /// Takes an entry out; with `report`, the next wait says that it is gone. False if it is not in.
-    pub(super) fn take(&mut self, kernel: &Kernel, source: Source, report: bool) -> bool {
+    /// Takes an entry out; one that was `closed` is reported if it asks for that. False if it is not in.
+    pub(super) fn take(&mut self, kernel: &Kernel, source: Source, closed: bool) -> bool {
         let Some(at) = self.by_source.remove(&key(source)) else { return false };
         let Some(entry) = self.entry(at).copied() else { return false };
         self.places.outdate(at);
@@ -238,8 +247,8 @@ impl Register {
         if entry.poked {
             self.poked.remove(&mut self.places, at);
         }
-        if report {
-            self.places.set(at, Kept::Gone(entry.event(libc::POLLNVAL as u32)));
+        if closed && entry.mask & GONE != 0 {
+            self.places.set(at, Kept::Gone(entry.event(GONE)));
             self.gone.push(&mut self.places, at);
         } else {
             self.places.empty(at);
@@ -255,6 +264,13 @@ impl Register {
         if !entry.renews {
             // Until it was wrapped, the kernel alone did know.
             entry.layered = true;
+            if entry.mask & EXCLUSIVE != 0 && ours {
+                // What is asked for changes from now on, which the kernel does not let it.
+                entry.mask &= !EXCLUSIVE;
+                entry.asked &= !EXCLUSIVE;
+                kernel.forget(entry.fd);
+                let _ = kernel.ask(libc::EPOLL_CTL_ADD, entry, token);
+            }
             self.poke(at);
         } else if ours {
             // There is another object behind its descriptor.
@@ -445,6 +461,6 @@ impl Hasher for Mix {
 }
 
 pub(super) fn check_mask(mask: u32) -> Result<()> {
-    let known = mask & !(EVENTS | ONESHOT | EDGE) == 0;
+    let known = mask & !(EVENTS | ONESHOT | EDGE | EXCLUSIVE) == 0;
     if known && mask & EVENTS != 0 { Ok(()) } else { Err(Error::os(libc::EINVAL)) }
 }

@@ -322,7 +322,7 @@ static void everything(void)
     usocket_pollfd p = {.socket = pair[0], .events = POLLOUT};
     GIVES(1, usocket_poll(&p, 1, GENEROUS));
     usocket_poller_t poller = OK(usocket_poller_create());
-    OK(usocket_poller_add(poller, pair[1], 0, POLLIN, 7));
+    OK(usocket_poller_add(poller, pair[1], POLLIN, 7));
     usocket_event event;
     int64_t began = now_us();
     GIVES(0, usocket_poller_wait(poller, &event, 1, 50 * MS));
@@ -597,7 +597,7 @@ static void with_few_descriptors(void)
         }
         if (poller > 0 && c > 0) {
             usocket_event event;
-            int32_t r = usocket_poller_add(poller, c, 0, POLLOUT, 1);
+            int32_t r = usocket_poller_add(poller, c, POLLOUT, 1);
             HOLDS(r == 0 || r == -EMFILE, "poller_add: %d", r);
             r = usocket_poller_wait(poller, &event, 1, 100 * MS);
             HOLDS(r >= 0 || r == -EMFILE, "poller_wait: %d", r);

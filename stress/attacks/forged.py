@@ -230,7 +230,7 @@ def flood(server, version, kind):
         s, peer, state = flooded(server, version, kind)
         lib.ok(lib.settimeout(s, {"timeout": 200_000, "nonblocking": 0}.get(way, -1)))
         poller = lib.ok(lib.poller_create())
-        lib.ok(lib.poller_add(poller, s, 0, POLLIN, 1))
+        lib.ok(lib.poller_add(poller, s, POLLIN, 1))
         event = Event()
         before, began = waiting(s), time.monotonic()
         holds(before > 500_000, f"only {before} bytes are there")
@@ -296,7 +296,7 @@ def half_a_record(server, version):
     peer.sock.sendall(data[:3000])
     time.sleep(0.05)
     poller = lib.ok(lib.poller_create())
-    lib.ok(lib.poller_add(poller, s, 0, POLLIN, 1))
+    lib.ok(lib.poller_add(poller, s, POLLIN, 1))
     event = Event()
     for name, call in (("poll", lambda: lib.poll1(s, POLLIN, 400_000)),
                        ("poller_wait", lambda: lib.poller_wait(poller, ctypes.byref(event), 1, 400_000))):

@@ -164,7 +164,7 @@ static void *registrations_all_the_time(void *arg)
         usocket_t s = usocket_socket(AF_INET, SOCK_DGRAM, 0);
         usocket_poller_t p = usocket_poller_create();
         usocket_event event;
-        usocket_poller_add(p, s, 0, POLLIN, 1);
+        usocket_poller_add(p, s, POLLIN, 1);
         usocket_poller_wait(p, &event, 1, 0);
         usocket_close(s);
         usocket_close(p);
@@ -213,7 +213,7 @@ static void everything(void *arg)
     usocket_pollfd p = {.socket = pair[0], .events = POLLOUT};
     GIVES(1, usocket_poll(&p, 1, GENEROUS));
     usocket_poller_t poller = OK(usocket_poller_create());
-    OK(usocket_poller_add(poller, pair[1], 0, POLLIN, 7));
+    OK(usocket_poller_add(poller, pair[1], POLLIN | POLLNVAL, 7));
     OK(usocket_send(pair[0], "x", 1, 0));
     usocket_event event;
     GIVES(1, usocket_poller_wait(poller, &event, 1, GENEROUS));
@@ -397,8 +397,8 @@ static void pollers(void)
     tcp_pair(watched);
     outer = OK(usocket_poller_create());
     inner = OK(usocket_poller_create());
-    OK(usocket_poller_add(inner, watched[1], 0, POLLIN, 1));
-    OK(usocket_poller_add(outer, inner, 0, POLLIN, 2));
+    OK(usocket_poller_add(inner, watched[1], POLLIN, 1));
+    OK(usocket_poller_add(outer, inner, POLLIN, 2));
     usocket_event event;
     GIVES(0, usocket_poller_wait(outer, &event, 1, 0));
 }
@@ -419,8 +419,8 @@ static void changes_its_registrations(void *arg)
 {
     (void)arg;
     usocket_t s = OK(usocket_socket(AF_INET, SOCK_DGRAM, 0));
-    OK(usocket_poller_add(outer, s, 0, POLLOUT, 3));
-    OK(usocket_poller_remove(inner, watched[1], 0));
+    OK(usocket_poller_add(outer, s, POLLOUT, 3));
+    OK(usocket_poller_remove(inner, watched[1]));
     OK(usocket_close(watched[1]));
     usocket_event event[4];
     for (int i = 0; i < 10; i++)

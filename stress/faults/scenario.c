@@ -251,15 +251,15 @@ static void step_poller(void)
     usocket_poller_t poller = own(MAY(usocket_poller_create())), outer = own(MAY(usocket_poller_create()));
     if (poller < 0 || outer < 0)
         return;
-    DO(usocket_poller_add(poller, p[0], 0, POLLIN, 1));
-    DO(usocket_poller_add(poller, p[1], 0, POLLIN, 2));
-    DO(usocket_poller_add(outer, poller, 0, POLLIN, 3));
-    DO(usocket_poller_modify(poller, p[1], 0, POLLIN | POLLOUT, 4));
+    DO(usocket_poller_add(poller, p[0], POLLIN | POLLNVAL, 1));
+    DO(usocket_poller_add(poller, p[1], POLLIN, 2));
+    DO(usocket_poller_add(outer, poller, POLLIN, 3));
+    DO(usocket_poller_modify(poller, p[1], POLLIN | POLLOUT, 4));
     TRY(n, usocket_poller_wait(outer, event, 4, WITHIN));
     EXPECT(n == 1 && event[0].data == 3);
     TRY(n, usocket_poller_wait(poller, event, 4, WITHIN));
     EXPECT(n == 1 && event[0].data == 4);
-    DO(usocket_poller_remove(poller, p[1], 0));
+    DO(usocket_poller_remove(poller, p[1]));
     TRY(n, usocket_poller_wait(poller, event, 4, 5 * MS));
     EXPECT(n == 0);
     DO(usocket_poller_wake(poller));

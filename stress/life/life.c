@@ -51,7 +51,7 @@ static void exec_leaks_nothing(void)
     tls_pair(pair);
     usocket_poller_t p = OK(usocket_poller_create());
     usocket_event event;
-    OK(usocket_poller_add(p, pair[0], 0, POLLIN, 1));
+    OK(usocket_poller_add(p, pair[0], POLLIN, 1));
     usocket_poller_wait(p, &event, 1, 0);
     OK(usocket_query_create("localhost", "80", 0, 0, 0, 0));
     OK(usocket_dup(listener_on(AF_INET, 1)));
@@ -127,7 +127,7 @@ static void *opens(void *arg)
     usocket_poller_t p = usocket_poller_create();
     usocket_t s = usocket_socket(AF_INET, SOCK_DGRAM, 0);
     usocket_event event;
-    usocket_poller_add(p, s, 0, POLLOUT, 1);
+    usocket_poller_add(p, s, POLLOUT, 1);
     usocket_poller_wait(p, &event, 1, 1000);
     usocket_close(s);
     usocket_close(p);

@@ -25,7 +25,7 @@ static uint8_t byte_at(const struct link *l, uint32_t at) { return (uint8_t)(at 
 
 static void watch(struct link *l, int side, uint32_t events)
 {
-    int32_t r = usocket_poller_modify(pollers[side], l->s, 0, events, (uint64_t)(l - links[side]));
+    int32_t r = usocket_poller_modify(pollers[side], l->s, events, (uint64_t)(l - links[side]));
     HOLDS(r == 0, "poller_modify: %d", r);
 }
 
@@ -145,8 +145,8 @@ static void round_of(int n, uint64_t *seed, usocket_tls_context_t c, usocket_tls
         }
         OK(usocket_settimeout(a->s, 0));
         OK(usocket_settimeout(b->s, 0));
-        OK(usocket_poller_add(pollers[0], a->s, 0, POLLIN | POLLOUT, (uint64_t)i));
-        OK(usocket_poller_add(pollers[1], b->s, 0, POLLIN, (uint64_t)i));
+        OK(usocket_poller_add(pollers[0], a->s, POLLIN | POLLOUT, (uint64_t)i));
+        OK(usocket_poller_add(pollers[1], b->s, POLLIN, (uint64_t)i));
     }
     left[0] = left[1] = n_links = n;
     pthread_t t[2] = {start(side_of, (void *)0), start(side_of, (void *)1)};

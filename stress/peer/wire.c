@@ -50,7 +50,7 @@ static bool again(struct end *e, int64_t r, short events, usocket_poller_t polle
         return false;
     if (e->way == POLLER) {
         usocket_event event;
-        usocket_poller_modify(poller, e->s, 0, (uint32_t)events, 1);
+        usocket_poller_modify(poller, e->s, (uint32_t)events, 1);
         return usocket_poller_wait(poller, &event, 1, 300 * MS) > 0;
     }
     usocket_pollfd p = {.socket = e->s, .events = events};
@@ -64,7 +64,7 @@ static void *live(void *arg)
     bool polls = e->way == NONBLOCKING_POLL || e->way == POLLER;
     if (e->way == POLLER) {
         poller = usocket_poller_create();
-        usocket_poller_add(poller, e->s, 0, POLLIN, 1);
+        usocket_poller_add(poller, e->s, POLLIN, 1);
     }
     int64_t began = now_us();
     usocket_settimeout(e->s, polls ? 0 : 300 * MS);

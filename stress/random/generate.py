@@ -32,7 +32,8 @@ NUMBERS = {
     "fd": "a_descriptor(t)",
     "level": "pick(t, (int32_t[]){SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6, 0, -1}, 6)",
     "events": "(uint32_t)pick(t, (int32_t[]){POLLIN, POLLOUT, POLLIN | POLLOUT, POLLIN | (int32_t)USOCKET_POLLER_ONESHOT, "
-              "POLLOUT | (int32_t)USOCKET_POLLER_EDGE, POLLRDHUP, POLLERR, 0, -1}, 9)",
+              "POLLOUT | (int32_t)USOCKET_POLLER_EDGE, POLLIN | POLLNVAL, "
+              "POLLIN | (int32_t)USOCKET_POLLER_EXCLUSIVE, POLLRDHUP, POLLERR, 0, -1}, 11)",
     "role": "pick(t, (int32_t[]){USOCKET_TLS_CLIENT, USOCKET_TLS_SERVER, 3}, 3)",
 }
 

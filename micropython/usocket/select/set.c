@@ -83,13 +83,13 @@ static void join_list(usk_set_t *set, usk_entry_t *e) {
 
 // Has the poller wait for what the entry wants; false when it does not take it.
 static bool arm(usk_set_t *set, usk_entry_t *e) {
-    // A mask of POLLERR asks for nothing that would not come unasked.
-    uint32_t mask = ((uint32_t)e->events & KNOWN_EVENTS) | POLLERR;
+    // A mask of POLLERR asks for nothing that would not come unasked; that it is closed is asked for.
+    uint32_t mask = ((uint32_t)e->events & KNOWN_EVENTS) | POLLERR | POLLNVAL;
     int32_t r = 0;
     if (e->armed == 0) {
-        USK_CALL(r, usocket_poller_add(set->poller, e->s, -1, mask, (uintptr_t)e));
+        USK_CALL(r, usocket_poller_add(set->poller, e->s, mask, (uintptr_t)e));
     } else if (e->armed != mask) {
-        USK_CALL(r, usocket_poller_modify(set->poller, e->s, -1, mask, (uintptr_t)e));
+        USK_CALL(r, usocket_poller_modify(set->poller, e->s, mask, (uintptr_t)e));
     }
     // One that is closed, and was in there, is about to be reported.
     if (r < 0 && e->armed == 0) {
@@ -110,7 +110,7 @@ static void forget(usk_set_t *set, usk_entry_t *e) {
 
 static void disarm(usk_set_t *set, usk_entry_t *e) {
     int32_t r;
-    USK_CALL(r, usocket_poller_remove(set->poller, e->s, -1));
+    USK_CALL(r, usocket_poller_remove(set->poller, e->s));
     // One that is closed is about to be reported.
     if (r != -EBADF) {
         forget(set, e);

@@ -166,7 +166,7 @@ fn the_poller_tells_the_truth_too() {
     let (ha, hb) = (object::insert(a).unwrap(), object::insert(b).unwrap());
     let held = object::pin(object::insert_poller().unwrap()).unwrap();
     let poller = held.poller().unwrap();
-    poller.add(Source::Handle(ha), IN as u32, 1).unwrap();
+    poller.add(Source::Handle(ha), (IN | libc::POLLNVAL) as u32, 1).unwrap();
     // Wrapped after it was registered.
     on(ha, |s| _ = wrap(s, &client, Some(NAME)));
     on(hb, |s| _ = wrap(s, &server, None));

@@ -192,10 +192,10 @@ fn poller_at_once() {
             spawn(move || {
                 for _ in 0..300 {
                     let (a, b) = pair();
-                    assert_eq!(usocket_poller_add(p, a, 0, IN, a as u64), 0);
+                    assert_eq!(usocket_poller_add(p, a, IN, a as u64), 0);
                     // SAFETY: one readable byte.
                     unsafe { usocket_send(b, c"x".as_ptr().cast(), 1, 0) };
-                    assert_eq!(usocket_poller_modify(p, a, 0, IN | USOCKET_POLLER_ONESHOT, 0), 0);
+                    assert_eq!(usocket_poller_modify(p, a, IN | USOCKET_POLLER_ONESHOT, 0), 0);
                     assert_eq!(usocket_poller_wake(p), 0);
                     assert_eq!((usocket_close(a), usocket_close(b)), (0, 0));
                 }
