@@ -59,6 +59,8 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_poller_remove_fd(h, 0));
     STALE(usocket_poller_wait(h, &event, 1, -1));
     STALE(usocket_poller_wake(h));
+    STALE(usocket_poller_arm_timer(h, 0, 0));
+    STALE(usocket_poller_cancel_timer(h, 1));
     STALE(usocket_poller_add(h, poller, POLLIN, 0));
     STALE(usocket_poller_modify(h, poller, POLLIN, 0));
     STALE(usocket_poller_remove(h, poller));
@@ -306,6 +308,10 @@ static void names_and_polling(usocket_t s)
     BAD(-EBADR, usocket_poller_wait(s, &event, 1, 0));
     BAD(0, usocket_poller_wait(poller, &event, SSIZE_MAX / sizeof event, 0));
     BAD(-EBADR, usocket_poller_wake(s));
+    BAD(-EINVAL, usocket_poller_arm_timer(poller, INT64_MIN, 0));
+    BAD(-EBADR, usocket_poller_arm_timer(s, 0, 0));
+    BAD(-ENOENT, usocket_poller_cancel_timer(poller, INT64_MIN));
+    BAD(-ENOENT, usocket_poller_cancel_timer(poller, INT64_MAX));
     // A poller is no socket.
     GIVES(-ENOTSOCK, usocket_recv(poller, buf, 1, 0));
     GIVES(-ENOTSOCK, usocket_detach(poller));

@@ -250,6 +250,9 @@
 // In an event mask: of several pollers with the same socket in them, not all are told (EPOLLEXCLUSIVE).
 #define USOCKET_POLLER_EXCLUSIVE 268435456
 
+// What usocket_poller_wait reports of a timer of usocket_poller_arm_timer.
+#define USOCKET_POLLER_TIMER 536870912
+
 // A context for connections to servers.
 #define USOCKET_TLS_CLIENT 1
 
@@ -436,13 +439,14 @@ typedef int64_t usocket_poller_t;
 
 // What usocket_poller_wait reports about one registration.
 typedef struct usocket_event {
-  // The handle that was registered; 0 for a descriptor.
+  // The handle that was registered; 0 for a descriptor, and for a timer.
   usocket_t socket;
   // What was given with the registration.
   uint64_t data;
-  // The descriptor that was registered; -1 for a handle.
+  // The descriptor that was registered; -1 for a handle, and for a timer.
   int32_t fd;
-  // POLLIN, POLLOUT, POLLERR, POLLHUP, ...; POLLNVAL where the registration asks for it.
+  // POLLIN, POLLOUT, POLLERR, POLLHUP, ...; POLLNVAL where the registration asks for it;
+  // USOCKET_POLLER_TIMER.
   uint32_t events;
 } usocket_event;
 
@@ -735,14 +739,22 @@ int32_t usocket_detach(usocket_t s);
 // Ownership: the new handle is the caller's.
 usocket_t usocket_dup(usocket_t s);
 
-// The descriptor behind a handle, for select, poll and the like. It is O_NONBLOCK unless the
-// socket is in blocking mode.
+// The descriptor behind a handle, for select, poll and the loops of others. That of a socket is
+// O_NONBLOCK unless the socket is in blocking mode; usocket_tls_wants says what to wait for on a wrapped one.
+//
+// That of a query or a connection under way is readable once it has come to its end. That of a poller is
+// readable when usocket_poller_wait with a timeout of 0 would report something, and until then: a
+// registration, a timer, a wake, also what only the library knows, such as data that TLS has decrypted.
+// (It may be readable once with nothing to report.) So a poller goes into libuv, GLib or an epoll, to be
+// waited for with POLLIN, level-triggered. Take the descriptor out there before the handle is closed, and
+// ask for it again in a forked child.
 //
 // Returns: the descriptor, 0 or more.
-// Errors: -EBADF, -ENOTSOCK.
+// Errors: -EBADF, -ENOTSOCK for a handle of TLS alone; -EPERM for a connection in a forked child; -EMFILE,
+// -ENFILE, -ENOMEM and -ENOSPC for a poller, and for a query in a forked child.
 // Blocks: no.
 // Threads: any.
-// Ownership: stays the library's: do not close it.
+// Ownership: stays the library's: do not close it, nor read from it.
 int32_t usocket_fileno(usocket_t s);
 
 // Closes a handle, of any kind, for ever.
@@ -1419,7 +1431,7 @@ int32_t usocket_poller_remove(usocket_poller_t poller,
 int32_t usocket_poller_remove_fd(usocket_poller_t poller,
                                  int32_t fd);
 
-// Waits until a registration has one of its events, or for `timeout_us` microseconds (negative:
+// Waits until a registration has one of its events or a timer is due, or for `timeout_us` microseconds (negative:
 // for ever, 0: not at all). At most `n` events are written; what does not fit comes with the next
 // wait. The cost grows with what is ready, not with what is registered.
 //
@@ -1435,6 +1447,36 @@ int32_t usocket_poller_wait(usocket_poller_t poller,
                             struct usocket_event *events,
                             size_t n,
                             int64_t timeout_us);
+
+// Sets a timer: `after_us` microseconds from now (0: at once) a usocket_poller_wait reports, once, an
+// event with the `data` given here, USOCKET_POLLER_TIMER in `events`, `socket` 0 and `fd` -1. A wait that
+// is under way ends for it. Timers that are due are reported in the order of their times.
+//
+// The clock is CLOCK_MONOTONIC. To put a timer off, cancel it and set another: that costs no system call
+// as a rule.
+//
+// Returns: the number of the timer for usocket_poller_cancel_timer, above 0 and below 2^53. It is no
+// handle, and belongs to this poller.
+// Errors: -EINVAL for a negative time, or one too far away; -ENOSPC for more than four million;
+// -ENOMEM, -EMFILE, -ENFILE; -EBADF; -EBADR for a `poller` that is none.
+// Blocks: no.
+// Threads: any; also while others wait.
+// Ownership: nothing changes hands; closing the poller forgets its timers. After a fork each process has
+// its own of them.
+int64_t usocket_poller_arm_timer(usocket_poller_t poller,
+                                 int64_t after_us,
+                                 uint64_t data);
+
+// Takes a timer back: from now on no usocket_poller_wait reports it.
+//
+// Returns: 0.
+// Errors: -ENOENT when it was reported or taken back already (of this and a wait on another thread one
+// has it, never both), or is none; -EBADF; -EBADR for a `poller` that is none.
+// Blocks: no.
+// Threads: any; also while others wait.
+// Ownership: nothing changes hands.
+int32_t usocket_poller_cancel_timer(usocket_poller_t poller,
+                                    int64_t timer);
 
 // Makes one usocket_poller_wait, the one that is waiting or else the next, return 0 at once. Where
 // several wait, each call ends another; calls that find no wait left to end count as one.

@@ -52,6 +52,9 @@ pub const USOCKET_POLLER_EDGE: u32 = 0x8000_0000;
 /// In an event mask: of several pollers with the same socket in them, not all are told (EPOLLEXCLUSIVE).
 pub const USOCKET_POLLER_EXCLUSIVE: u32 = 0x1000_0000;
 
+/// What usocket_poller_wait reports of a timer of usocket_poller_arm_timer.
+pub const USOCKET_POLLER_TIMER: u32 = 0x2000_0000;
+
 // --- TLS contexts.
 
 /// A context for connections to servers.

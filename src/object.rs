@@ -90,6 +90,22 @@ impl Object {
         }
     }
 
+    /// A descriptor for who waits for it in a loop of their own.
+    ///
+    /// # Errors
+    /// ENOTSOCK for what has none; those of making one.
+    pub fn lend(&self) -> Result<i32> {
+        match self {
+            Object::Socket(s) => Ok(s.lend()),
+            Object::Poller(p) => p[0].lend(),
+            Object::Resolve(_) | Object::Connection(_) => self.fd(),
+            #[cfg(feature = "tls")]
+            Object::TlsContext(_) | Object::TlsSession(_) | Object::TlsBuffered(_) => {
+                Err(Error::os(libc::ENOTSOCK))
+            }
+        }
+    }
+
     /// The socket, if its readiness is not the kernel's alone to tell.
     fn layered(&self) -> Option<&Socket> {
         self.socket().ok().filter(|s| !s.kernel_knows())

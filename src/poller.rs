@@ -10,37 +10,40 @@
 //! - A socket whose readiness the kernel does not know alone (TLS) is *layered*: its events go
 //!   through the socket, and when its state changes it pokes its pollers, which then look at it
 //!   before they sleep.
+//! - Timers are in a heap; the kernel has one timer, which goes off when the first of them is due. Who
+//!   puts a timer off, time and again, leaves that alone: it goes off once too early.
 //! - The *bell* ends a sleep: it rings while there is something to report that the kernel does not
 //!   know, and somebody sleeps.
 //!
 //! Locks: the register's is held for bookkeeping, never across a wait and never while a socket is
 //! asked for its readiness. It may be taken with an object's list of watchers locked.
 //!
-//! Memory: only a registration needs any. A wait has room on the stack for some events, and takes
+//! Memory: only a registration and a timer need any. A wait has room on the stack for some events, and takes
 //! more if it is to be had.
 //!
 //! A forked child shares the parent's epoll. The first use in the child makes a new one under the
 //! same number; until then, closing handles in the child leaves the parent's registrations alone.
 
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::numbers::{
     USOCKET_POLLER_EDGE as EDGE, USOCKET_POLLER_EXCLUSIVE as EXCLUSIVE,
-    USOCKET_POLLER_ONESHOT as ONESHOT,
+    USOCKET_POLLER_ONESHOT as ONESHOT, USOCKET_POLLER_TIMER,
 };
 use crate::sys::fork::{Guard, Lock};
 use crate::sys::memory;
 use crate::wait::{self, Deadline};
 use crate::watchers::{Change, Source, Watched, Watcher, Watchers};
-use kernel::{BELL, Kernel};
+use kernel::{BELL, Kernel, TIMER};
 use register::{Before, Entry, Question, Register, Report, Truth, check_mask};
 
 mod kernel;
 mod places;
 mod register;
+mod timers;
 
 // The flags of a mask are the kernel's own.
 const _: () = assert!(ONESHOT == libc::EPOLLONESHOT as u32 && EDGE == libc::EPOLLET as u32);
@@ -197,8 +200,11 @@ impl<W: Watched> Poller<W> {
         let mut kernels = seen.iter();
         loop {
             let report = match kernels.next() {
-                Some(event) if event.u64 == BELL => {
-                    woken = true;
+                Some(event) if event.u64 >= TIMER => {
+                    match event.u64 {
+                        BELL => woken = true,
+                        _ => n = self.fire(&mut register, n, before.put + before.room, put),
+                    }
                     continue;
                 }
                 Some(event) => register.seen(event.u64, event.events, &before),
@@ -226,6 +232,52 @@ impl<W: Watched> Poller<W> {
         register.wakes -= u32::from(woken);
         self.kernel.ring(&mut register);
         if register.closed { Err(Error::os(libc::EBADF)) } else { Ok((n, woken)) }
+    }
+
+    /// The kernel's timer went off: reports the timers that are due, up to `end` events.
+    #[cold]
+    fn fire(
+        &self,
+        register: &mut Register,
+        mut n: usize,
+        end: usize,
+        put: &mut impl FnMut(usize, Event),
+    ) -> usize {
+        let now = Instant::now();
+        while n < end {
+            let Some(data) = register.timers.fire(now) else { break };
+            put(n, Event { source: Source::Fd(-1), events: USOCKET_POLLER_TIMER, data });
+            n += 1;
+        }
+        self.kernel.rearm_timer(register);
+        n
+    }
+
+    /// Sets a timer, to be reported once in `after_us` microseconds; gives its number.
+    ///
+    /// # Errors
+    /// EINVAL for a negative or too long time; ENOSPC for more than four million; ENOMEM; EMFILE, ENFILE.
+    pub fn arm_timer(&self, after_us: i64, data: u64) -> Result<i64> {
+        let after = u64::try_from(after_us).ok().map(Duration::from_micros);
+        let due = after.and_then(|after| Instant::now().checked_add(after));
+        let due = due.ok_or(Error::os(libc::EINVAL))?;
+        self.changing(|register| {
+            let number = register.timers.arm(due, data)?;
+            self.kernel.set_timer(register).map(|()| number).inspect_err(|_| {
+                register.timers.cancel(number);
+            })
+        })
+    }
+
+    /// Takes a timer back by its number: no wait reports it from now on.
+    ///
+    /// # Errors
+    /// ENOENT when it was reported or taken back already.
+    pub fn cancel_timer(&self, number: i64) -> Result<()> {
+        match self.register.lock()?.timers.cancel(number) {
+            true => Ok(()),
+            false => Err(Error::os(libc::ENOENT)),
+        }
     }
 
     /// Makes one wait, a running one or else the next, return at once.
@@ -335,6 +387,17 @@ impl<W: Watched> Poller<W> {
         self.changing(|register| {
             register.exposed = true;
             Ok(self.kernel.fileno())
+        })
+    }
+
+    /// The same for who waits for it in a loop of their own.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE, ENOMEM, ENOSPC.
+    pub fn lend(&self) -> Result<i32> {
+        self.changing(|register| {
+            register.exposed = true;
+            self.kernel.lend()
         })
     }
 }

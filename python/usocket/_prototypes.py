@@ -77,6 +77,8 @@ PROTOTYPES = {
     "usocket_poller_remove": (c_int32, [c_int64, c_int64]),
     "usocket_poller_remove_fd": (c_int32, [c_int64, c_int32]),
     "usocket_poller_wait": (c_int32, [c_int64, c_void_p, c_size_t, c_int64]),
+    "usocket_poller_arm_timer": (c_int64, [c_int64, c_int64, c_uint64]),
+    "usocket_poller_cancel_timer": (c_int32, [c_int64, c_int64]),
     "usocket_poller_wake": (c_int32, [c_int64]),
     "usocket_tls_context_create": (c_int64, [c_int32]),
     "usocket_tls_context_add_cert": (c_int32, [c_int64, c_void_p, c_size_t, c_void_p, c_size_t]),

@@ -12,13 +12,14 @@ use crate::watchers::Source;
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct usocket_event {
-    /// The handle that was registered; 0 for a descriptor.
+    /// The handle that was registered; 0 for a descriptor, and for a timer.
     pub socket: usocket_t,
     /// What was given with the registration.
     pub data: u64,
-    /// The descriptor that was registered; -1 for a handle.
+    /// The descriptor that was registered; -1 for a handle, and for a timer.
     pub fd: i32,
-    /// POLLIN, POLLOUT, POLLERR, POLLHUP, ...; POLLNVAL where the registration asks for it.
+    /// POLLIN, POLLOUT, POLLERR, POLLHUP, ...; POLLNVAL where the registration asks for it;
+    /// USOCKET_POLLER_TIMER.
     pub events: u32,
 }
 
@@ -164,7 +165,7 @@ pub extern "C" fn usocket_poller_remove_fd(poller: usocket_poller_t, fd: i32) ->
     on_object(poller, |p| p.poller()?.remove(plain(fd)?).map(|()| 0))
 }
 
-/// Waits until a registration has one of its events, or for `timeout_us` microseconds (negative:
+/// Waits until a registration has one of its events or a timer is due, or for `timeout_us` microseconds (negative:
 /// for ever, 0: not at all). At most `n` events are written; what does not fit comes with the next
 /// wait. The cost grows with what is ready, not with what is registered.
 ///
@@ -188,6 +189,43 @@ pub unsafe extern "C" fn usocket_poller_wait(
         let mut put = unsafe { array(events, n) }?;
         p.poller()?.wait(n, timeout_us, |at, event| put(at, event.into())).map(|n| n as i32)
     })
+}
+
+/// Sets a timer: `after_us` microseconds from now (0: at once) a usocket_poller_wait reports, once, an
+/// event with the `data` given here, USOCKET_POLLER_TIMER in `events`, `socket` 0 and `fd` -1. A wait that
+/// is under way ends for it. Timers that are due are reported in the order of their times.
+///
+/// The clock is CLOCK_MONOTONIC. To put a timer off, cancel it and set another: that costs no system call
+/// as a rule.
+///
+/// Returns: the number of the timer for usocket_poller_cancel_timer, above 0 and below 2^53. It is no
+/// handle, and belongs to this poller.
+/// Errors: -EINVAL for a negative time, or one too far away; -ENOSPC for more than four million;
+/// -ENOMEM, -EMFILE, -ENFILE; -EBADF; -EBADR for a `poller` that is none.
+/// Blocks: no.
+/// Threads: any; also while others wait.
+/// Ownership: nothing changes hands; closing the poller forgets its timers. After a fork each process has
+/// its own of them.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_poller_arm_timer(
+    poller: usocket_poller_t,
+    after_us: i64,
+    data: u64,
+) -> i64 {
+    on_object(poller, |p| p.poller()?.arm_timer(after_us, data))
+}
+
+/// Takes a timer back: from now on no usocket_poller_wait reports it.
+///
+/// Returns: 0.
+/// Errors: -ENOENT when it was reported or taken back already (of this and a wait on another thread one
+/// has it, never both), or is none; -EBADF; -EBADR for a `poller` that is none.
+/// Blocks: no.
+/// Threads: any; also while others wait.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_poller_cancel_timer(poller: usocket_poller_t, timer: i64) -> i32 {
+    on_object(poller, |p| p.poller()?.cancel_timer(timer).map(|()| 0))
 }
 
 /// Makes one usocket_poller_wait, the one that is waiting or else the next, return 0 at once. Where

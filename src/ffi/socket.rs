@@ -4,7 +4,9 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
 use super::library::usocket_t;
-use super::{bytes, guard, input, on_socket, on_stream, output, required, room, without_handle};
+use super::{
+    bytes, guard, input, on_object, on_socket, on_stream, output, required, room, without_handle,
+};
 use crate::addr::Addr;
 use crate::error::{Error, Result};
 use crate::object::{self, Object};
@@ -156,17 +158,25 @@ pub extern "C" fn usocket_dup(s: usocket_t) -> usocket_t {
     on_socket(s, |s| object::insert_with(|| s.dup()))
 }
 
-/// The descriptor behind a handle, for select, poll and the like. It is O_NONBLOCK unless the
-/// socket is in blocking mode.
+/// The descriptor behind a handle, for select, poll and the loops of others. That of a socket is
+/// O_NONBLOCK unless the socket is in blocking mode; usocket_tls_wants says what to wait for on a wrapped one.
+///
+/// That of a query or a connection under way is readable once it has come to its end. That of a poller is
+/// readable when usocket_poller_wait with a timeout of 0 would report something, and until then: a
+/// registration, a timer, a wake, also what only the library knows, such as data that TLS has decrypted.
+/// (It may be readable once with nothing to report.) So a poller goes into libuv, GLib or an epoll, to be
+/// waited for with POLLIN, level-triggered. Take the descriptor out there before the handle is closed, and
+/// ask for it again in a forked child.
 ///
 /// Returns: the descriptor, 0 or more.
-/// Errors: -EBADF, -ENOTSOCK.
+/// Errors: -EBADF, -ENOTSOCK for a handle of TLS alone; -EPERM for a connection in a forked child; -EMFILE,
+/// -ENFILE, -ENOMEM and -ENOSPC for a poller, and for a query in a forked child.
 /// Blocks: no.
 /// Threads: any.
-/// Ownership: stays the library's: do not close it.
+/// Ownership: stays the library's: do not close it, nor read from it.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_fileno(s: usocket_t) -> i32 {
-    guard(|| Ok(object::pin(s)?.socket()?.lend()))
+    on_object(s, Object::lend)
 }
 
 /// Closes a handle, of any kind, for ever.

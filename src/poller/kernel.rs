@@ -1,35 +1,88 @@
-//! The kernel's part of a poller: an epoll, and a bell in it.
+//! The kernel's part of a poller: an epoll, and in it a bell and, once it is needed, a timer.
 //!
 //! Their numbers stay the same for the poller's life. Where another epoll is needed (in a forked
 //! child, or when the kernel reports what cannot be taken out), it takes the number over.
 
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use super::register::{Entry, Register};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sys::{poll as sys, process};
 use crate::watchers::Source;
 
 /// The kernel's token of the bell.
 pub(super) const BELL: u64 = u64::MAX;
 
+/// The kernel's token of the timer.
+pub(super) const TIMER: u64 = u64::MAX - 1;
+
 pub(super) struct Kernel {
     epoll: OwnedFd,
     /// An eventfd: readable, it ends every wait.
     bell: OwnedFd,
+    /// A timerfd: readable when the first of the timers is due, or earlier.
+    timer: OnceLock<OwnedFd>,
+    /// An epoll with nothing but that epoll in it, for loops of others: where another epoll takes over
+    /// the number of ours, theirs would not know.
+    lent: OnceLock<OwnedFd>,
 }
 
 impl Kernel {
     pub(super) fn new() -> Result<Kernel> {
-        let kernel = Kernel { epoll: sys::epoll()?, bell: sys::eventfd()? };
-        kernel.add_bell_to(&kernel.epoll)?;
+        let (epoll, bell) = (sys::epoll()?, sys::eventfd()?);
+        let kernel = Kernel { epoll, bell, timer: OnceLock::new(), lent: OnceLock::new() };
+        add_to(&kernel.epoll, &kernel.bell, BELL)?;
         Ok(kernel)
     }
 
-    fn add_bell_to(&self, epoll: &OwnedFd) -> Result<()> {
-        let (add, bell) = (libc::EPOLL_CTL_ADD, self.bell.as_raw_fd());
-        Ok(sys::epoll_ctl(epoll, add, bell, libc::EPOLLIN as u32, BELL)?)
+    /// Makes sure that the kernel's timer goes off when the first of the timers is due.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE, ENOMEM, ENOSPC.
+    pub(super) fn set_timer(&self, register: &mut Register) -> Result<()> {
+        let Some(next) = register.timers.next() else { return Ok(()) };
+        // One that goes off too early is set anew then: to put a timer off costs nothing.
+        if register.timers.set.is_some_and(|set| set <= next) {
+            return Ok(());
+        }
+        let timer = match self.timer.get() {
+            Some(timer) => timer,
+            None => {
+                let timer = sys::timer()?;
+                add_to(&self.epoll, &timer, TIMER)?;
+                self.timer.get_or_init(|| timer)
+            }
+        };
+        sys::set_timer(timer, Some(next.saturating_duration_since(Instant::now())))?;
+        register.timers.set = Some(next);
+        Ok(())
+    }
+
+    /// The kernel's timer went off, and what was due has been taken out.
+    pub(super) fn rearm_timer(&self, register: &mut Register) {
+        let (now, next) = (Instant::now(), register.timers.next());
+        // What is due and had no room is reported by the next wait.
+        if next.is_none_or(|next| next > now) && register.is_ours() {
+            let left = next.map(|next| next - now);
+            // If it fails, the timer is still readable, and is looked at again.
+            let done = self.timer.get().is_some_and(|timer| sys::set_timer(timer, left).is_ok());
+            register.timers.set = if done { next } else { register.timers.set };
+        }
+    }
+
+    /// A descriptor for the loops of others, which stays the same for as long as this process has it.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE, ENOMEM, ENOSPC.
+    pub(super) fn lend(&self) -> Result<i32> {
+        if self.lent.get().is_none() {
+            let lent = sys::epoll()?;
+            add_to(&lent, &self.epoll, 0)?;
+            _ = self.lent.set(lent);
+        }
+        self.lent.get().map(AsRawFd::as_raw_fd).ok_or(Error::os(libc::ENOMEM))
     }
 
     pub(super) fn fileno(&self) -> i32 {
@@ -82,8 +135,18 @@ impl Kernel {
             sys::replace(&sys::eventfd()?, &self.bell)?;
             // None of those who slept is in this process.
             (register.rung, register.waiting) = (false, 0);
+            register.timers.set = None;
+            if let Some(timer) = self.timer.get() {
+                sys::replace(&sys::timer()?, timer)?;
+            }
+            if let Some(lent) = self.lent.get() {
+                sys::replace(&sys::epoll()?, lent)?;
+            }
         }
-        self.add_bell_to(&epoll)?;
+        add_to(&epoll, &self.bell, BELL)?;
+        if let Some(timer) = self.timer.get() {
+            add_to(&epoll, timer, TIMER)?;
+        }
         for (token, entry) in register.entries() {
             match ask(&epoll, libc::EPOLL_CTL_ADD, entry, token) {
                 // What there is too little of may be there the next time.
@@ -93,10 +156,20 @@ impl Kernel {
             }
         }
         sys::replace(&epoll, &self.epoll)?;
+        if let Some(lent) = self.lent.get() {
+            add_to(lent, &self.epoll, 0)?;
+        }
+        self.set_timer(register)?;
         register.forks = process::forks();
         register.haunted = false;
         Ok(true)
     }
+}
+
+/// Has `epoll` say when `fd` is readable.
+fn add_to(epoll: &OwnedFd, fd: &OwnedFd, token: u64) -> Result<()> {
+    let (add, fd) = (libc::EPOLL_CTL_ADD, fd.as_raw_fd());
+    Ok(sys::epoll_ctl(epoll, add, fd, libc::EPOLLIN as u32, token)?)
 }
 
 fn ask(epoll: &OwnedFd, op: i32, entry: &mut Entry, token: u64) -> Result<()> {

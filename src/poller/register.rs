@@ -6,6 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::Event;
 use super::kernel::Kernel;
 use super::places::{List, Places};
+use super::timers::Timers;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::numbers::{
@@ -47,6 +48,7 @@ pub(super) struct Register {
     pub(super) exposed: bool,
     /// The bell is readable.
     pub(super) rung: bool,
+    pub(super) timers: Timers,
     /// With room for one event, the kernel and what is poked take turns.
     kernels_turn: bool,
     /// Numbers the waits.
@@ -163,6 +165,7 @@ impl Register {
             closed: false,
             exposed: false,
             rung: false,
+            timers: Timers::new(),
             kernels_turn: false,
             serial: 0,
             places: Places::new(),

@@ -43,6 +43,26 @@ pub fn drain(event: &OwnedFd) -> io::Result<()> {
     cvt_len(unsafe { libc::read(event.as_raw_fd(), count.as_mut_ptr().cast(), 8) }).map(drop)
 }
 
+/// timerfd_create(2) of the clock of [`std::time::Instant`]: readable from the time that is set
+pub fn timer() -> io::Result<OwnedFd> {
+    let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+    // SAFETY: no pointers; the descriptor is fresh.
+    unsafe {
+        cvt(libc::timerfd_create(libc::CLOCK_MONOTONIC, flags)).map(|fd| OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// timerfd_settime(2): has it go off in `left`, which makes it unreadable until then; `None` is never
+pub fn set_timer(timer: &OwnedFd, left: Option<Duration>) -> io::Result<()> {
+    // Nothing at all would be never.
+    let left = left.map_or(Duration::ZERO, |left| left.max(Duration::from_nanos(1)));
+    let once = time::timespec(Duration::ZERO);
+    let spec = libc::itimerspec { it_interval: once, it_value: time::timespec(left) };
+    // SAFETY: the time lives above; the old one is not asked for.
+    cvt(unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &spec, std::ptr::null_mut()) })
+        .map(drop)
+}
+
 /// epoll_create1(2)
 pub fn epoll() -> io::Result<OwnedFd> {
     // SAFETY: no pointers; the descriptor is fresh.
