@@ -173,7 +173,7 @@ impl Engine {
             }
         }
         failure::mend_alert(&cause, self.output.filled());
-        if !self.output.is_empty() && self.owner.settled() {
+        if !self.output.is_empty() && self.owner.keep() {
             self.refused = !self.complete;
             let _ = io.send_now(self.output.filled());
         }

@@ -23,6 +23,8 @@ pub struct Owner {
     seen: u32,
     /// [`fork::partings`] at that time: unless it has changed, nobody else can have claimed it.
     partings: u32,
+    /// [`fork::forks`] then.
+    forks: u32,
     /// [`fork::forks`] of the process that has left: two threads may close at once.
     left: Option<u32>,
 }
@@ -33,7 +35,8 @@ impl Owner {
     /// # Errors
     /// ENOMEM
     pub fn new() -> Result<Owner> {
-        Ok(Owner { word: Shared::new()?, seen: 0, partings: fork::partings(), left: None })
+        let (word, partings, forks) = (Shared::new()?, fork::partings(), fork::forks());
+        Ok(Owner { word, seen: 0, partings, forks, left: None })
     }
 
     /// Whether this process has used it since the last fork.
@@ -59,7 +62,13 @@ impl Owner {
     /// Claims it after a fork; false when the other process has.
     pub fn claim(&mut self) -> bool {
         let Some(now) = self.word.claim(self.seen) else { return false };
-        (self.seen, self.partings) = (now, fork::partings());
+        (self.seen, self.partings, self.forks) = (now, fork::partings(), fork::forks());
         true
+    }
+
+    /// Keeps it, where this process had it before the last fork: one that forks within the host's
+    /// callback and ends the connection there. Its child says nothing.
+    pub fn keep(&mut self) -> bool {
+        self.settled() || self.forks == fork::forks() && self.claim()
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::support::*;
 use super::threads::{blocked, settle};
+use crate::error::Result;
 use crate::object;
 
 #[test]
@@ -283,4 +284,72 @@ fn what_was_sent_before_a_fork_arrives_when_nobody_uses_it_after() {
     // In processes of their own: other tests fork too.
     assert_eq!(in_child(|| case(true))(), 0);
     assert_eq!(in_child(|| case(false))(), 0);
+}
+
+/// A client whose verify callback forks; the child's answer is `theirs`, or it ends there. What the
+/// handshake comes to at both ends, and whether data goes through then.
+fn callback_forks(mine: i32, theirs: Option<i32>) -> (Result<()>, Result<()>, bool) {
+    let (client, server) = contexts();
+    let (a, b) = pair();
+    let child = Arc::new(AtomicI32::new(-1));
+    let forked = child.clone();
+    let callback = move |_: &[u8], depth: i32| {
+        if depth != 0 {
+            return 0;
+        }
+        // SAFETY: the child goes on with its call, and ends behind it.
+        match (unsafe { libc::fork() }, theirs) {
+            // SAFETY: ends the child.
+            (0, None) => unsafe { libc::_exit(0) },
+            (0, Some(theirs)) => {
+                forked.store(0, SeqCst);
+                theirs
+            }
+            (child, _) => {
+                // SAFETY: a child of this process.
+                unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+                mine
+            }
+        }
+    };
+    client.set_callback(Some(Arc::new(callback))).unwrap();
+    let (sa, sb) = (wrap(&a, &client, Some(NAME)), wrap(&b, &server, None));
+    thread::scope(|scope| {
+        let other = scope.spawn(|| sb.handshake(&b));
+        let shaken = sa.handshake(&a);
+        if child.load(SeqCst) == 0 {
+            a.farewell();
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(0) }
+        }
+        let sent = a.send(b"parent", 0) == Ok(6);
+        let _ = shaken.is_err() && a.shutdown(libc::SHUT_WR).is_ok();
+        let other = other.join().unwrap();
+        let got = sent && recv(&b, 10) == Ok(b"parent".to_vec());
+        (shaken, other, got)
+    })
+}
+
+#[test]
+fn a_child_that_refuses_in_the_callback_says_nothing_to_the_peer() {
+    // In a process of its own: other tests fork too.
+    let case = || {
+        let (client, server, arrived) = callback_forks(0, Some(1));
+        i32::from(client.is_err()) | i32::from(server.is_err()) << 1 | i32::from(!arrived) << 2
+    };
+    assert_eq!(in_child(case)(), 0);
+}
+
+#[test]
+fn who_refuses_in_the_callback_says_why_although_it_has_forked_there() {
+    use crate::error::causes::*;
+    for theirs in [None, Some(1)] {
+        let case = || {
+            let (client, server, _) = callback_forks(1, theirs);
+            let refused = client.is_err_and(|e| e.code() == USOCKET_ETLS_CERT_REFUSED);
+            let told = server.is_err_and(|e| (-10755..=-10500).contains(&e.code()));
+            i32::from(!refused) | i32::from(!told) << 1
+        };
+        assert_eq!(in_child(case)(), 0, "{theirs:?}");
+    }
 }
