@@ -1,7 +1,8 @@
 //! Memory that may be refused: an error, where the standard library would end the process.
 
+use std::alloc::{self, Layout};
 use std::ffi::{CStr, CString};
-use std::io;
+use std::{io, ptr};
 
 fn refused<E>(_: E) -> io::Error {
     io::Error::from_raw_os_error(libc::ENOMEM)
@@ -52,6 +53,24 @@ pub fn fill<T: Clone>(vec: &mut Vec<T>, value: T, len: usize) -> io::Result<&mut
     vec.try_reserve_exact(len).map_err(refused)?;
     vec.resize(len, value);
     Ok(vec)
+}
+
+/// `len` zeros.
+///
+/// # Errors
+/// ENOMEM.
+pub fn zeroed(len: usize) -> io::Result<Box<[u8]>> {
+    if len == 0 {
+        return Ok(Box::default());
+    }
+    let layout = Layout::array::<u8>(len).map_err(refused)?;
+    // SAFETY: the layout is not of size zero.
+    let at = unsafe { alloc::alloc_zeroed(layout) };
+    if at.is_null() {
+        return Err(refused(()));
+    }
+    // SAFETY: fresh memory of this layout, and zeros are bytes.
+    Ok(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(at, len)) })
 }
 
 /// A box (of an array of one, which is how safe code can make one that may be refused).

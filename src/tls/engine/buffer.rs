@@ -3,8 +3,13 @@
 //! A connection that is idle holds none. While it works it borrows one of the thread's: two are
 //! kept per thread that uses TLS, already zeroed once. What is left over when it must wait, and what
 //! comes in during a handshake that does not block, is in small ones of the connection's own.
+//!
+//! Memory may be refused: then there is less room, or none, and what is in a buffer stays.
 
 use std::cell::Cell;
+use std::io;
+
+use crate::sys::memory::zeroed;
 
 /// Room for the records of 64 KiB, in or out.
 const LARGE: usize = 66 * 1024;
@@ -27,10 +32,6 @@ pub struct Buffer {
     end: usize,
 }
 
-fn zeroed(len: usize) -> Box<[u8]> {
-    vec![0; len].into_boxed_slice()
-}
-
 impl Buffer {
     /// True when there are no bytes in it.
     #[inline]
@@ -48,6 +49,11 @@ impl Buffer {
     #[inline]
     pub fn filled(&mut self) -> &mut [u8] {
         &mut self.data[self.start..self.end]
+    }
+
+    /// Whether so many more bytes would be too many, whatever memory there is.
+    pub fn limits(&self, more: usize) -> bool {
+        self.len() + more > MOST
     }
 
     /// How much storage it holds.
@@ -71,7 +77,7 @@ impl Buffer {
         self.end = (self.end + n).min(self.data.len());
     }
 
-    /// At least `want` bytes of room behind what is in it, or what there can be.
+    /// At least `want` bytes of room behind what is in it, or what there is memory for.
     #[inline]
     pub fn room(&mut self, want: usize) -> &mut [u8] {
         if self.data.len() - self.end < want {
@@ -82,21 +88,26 @@ impl Buffer {
 
     /// [`Buffer::room`] in one of the thread's large buffers, if that is enough.
     pub fn large_room(&mut self, want: usize) -> &mut [u8] {
-        if self.data.len() < LARGE {
-            self.move_to(pooled());
+        if self.data.len() < LARGE
+            && let Ok(data) = pooled()
+        {
+            self.move_to(data);
         }
         self.room(want)
     }
 
     /// A buffer to receive into while this one stays where it is; to be given to
     /// [`Buffer::append`]. It leaves room at its front for what is here.
-    pub fn apart(&self) -> Buffer {
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn apart(&self) -> io::Result<Buffer> {
         let here = self.end - self.start;
         let data = match here + SMALL <= LARGE {
             true => pooled(),
             false => zeroed((here + SMALL).min(MOST)),
         };
-        Buffer { data, start: here, end: here }
+        Ok(Buffer { data: data?, start: here, end: here })
     }
 
     /// Puts what is in a buffer [`Buffer::apart`] behind what is in this one.
@@ -110,14 +121,15 @@ impl Buffer {
     #[cold]
     fn make_room(&mut self, want: usize) {
         let len = self.end - self.start;
-        if self.data.len() - len >= want {
+        let size = (len + want).next_power_of_two().min(MOST.max(len));
+        if self.data.len() - len < want
+            && size > self.data.len()
+            && let Ok(data) = zeroed(size)
+        {
+            self.move_to(data);
+        } else if self.start > 0 {
             self.data.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, len);
-        } else {
-            let size = (len + want).next_power_of_two().min(MOST.max(len));
-            if size > self.data.len() {
-                self.move_to(zeroed(size));
-            }
         }
     }
 
@@ -143,14 +155,16 @@ impl Buffer {
 
     #[cold]
     fn shrink(&mut self) {
-        self.move_to(zeroed(self.end - self.start));
+        if let Ok(data) = zeroed(self.end - self.start) {
+            self.move_to(data);
+        }
     }
 }
 
 /// One of the thread's buffers.
-fn pooled() -> Box<[u8]> {
+fn pooled() -> io::Result<Box<[u8]>> {
     let kept = POOL.try_with(|[a, b]| a.take().or_else(|| b.take()));
-    kept.ok().flatten().unwrap_or_else(|| zeroed(LARGE))
+    kept.ok().flatten().map_or_else(|| zeroed(LARGE), Ok)
 }
 
 #[inline]
@@ -212,6 +226,9 @@ mod tests {
             b.fill(n);
         }
         assert!(b.capacity() <= MOST);
-        assert!(b.room(1).is_empty());
+        assert!(b.room(1).is_empty() && b.limits(1));
+        // What is gone makes room again.
+        b.consume(10);
+        assert!(!b.limits(10) && b.room(1).len() == 10);
     }
 }

@@ -28,6 +28,8 @@ pub enum Turn {
     Again,
     /// Nothing: more input is needed.
     Idle,
+    /// Nothing, for want of memory: nothing is lost, and the same can be tried again.
+    NoMemory,
     /// What was to go out is encrypted.
     Put,
     /// The peer has closed its side; said once.
@@ -59,7 +61,7 @@ impl Drive for UnbufferedConnectionCommon<ServerConnectionData> {
 }
 
 /// One turn. `input` always holds everything received and not yet processed: rustls remembers
-/// places in it between turns.
+/// places in it between turns. `sink` takes the data of one record.
 pub fn turn<C: Drive>(
     conn: &mut C,
     input: &mut Buffer,
@@ -137,8 +139,8 @@ fn put(
             Err(EncryptError::InsufficientSize(e)) if e.required_size > want => {
                 want = e.required_size
             }
+            Err(EncryptError::InsufficientSize(_)) => return Ok(Turn::NoMemory),
             Err(EncryptError::EncryptExhausted) => return Err(Tls::EncryptError),
-            Err(e) => return Err(Tls::General(e.to_string())),
         }
     }
 }

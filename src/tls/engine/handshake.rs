@@ -105,6 +105,9 @@ impl Engine {
         if !self.complete {
             self.choose_protocols(config);
         }
+        if !self.complete && !self.can_answer() || !self.can_keep(to.len()) {
+            return Err(Error::os(libc::ENOMEM));
+        }
         let (mut done, here) = (0, self.input.len());
         let mut barren = true;
         let plain = &mut self.plain;
@@ -122,6 +125,9 @@ impl Engine {
             Conn::Client(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
             Conn::Server(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
         };
+        if self.plain.is_empty() {
+            self.plain = Vec::new();
+        }
         let mut refusal = None;
         if !self.complete {
             let notes = keylog::take();
@@ -135,13 +141,31 @@ impl Engine {
                 let used = here - self.input.len();
                 self.unlooked += used;
                 self.barren = if barren { self.barren + used } else { 0 };
-                if self.complete && self.barren > MOST_BARREN {
-                    return Err(self.latch(Cause::plain(USOCKET_ETLS_FLOOD)));
+                match turn {
+                    Turn::NoMemory => Err(Error::os(libc::ENOMEM)),
+                    _ if self.complete && self.barren > MOST_BARREN => {
+                        Err(self.latch(Cause::plain(USOCKET_ETLS_FLOOD)))
+                    }
+                    turn => Ok((turn, done)),
                 }
-                Ok((turn, done))
             }
             Err(e) => Err(self.fail(config, io, (&e, hello), refusal)),
         }
+    }
+
+    /// Whether what a record has over can be kept, if so much of it is taken: rustls has no place for
+    /// it either.
+    #[inline]
+    fn can_keep(&mut self, taken: usize) -> bool {
+        const RECORD: usize = 16 * 1024;
+        let over = self.input.len().min(RECORD).saturating_sub(taken);
+        over == 0 || self.plain.try_reserve(over).is_ok()
+    }
+
+    /// Whether there is room for a record of the handshake's, which rustls gives out only once.
+    fn can_answer(&mut self) -> bool {
+        const RECORD: usize = 18 * 1024;
+        self.output.limits(RECORD) || self.output.large_room(RECORD).len() >= RECORD
     }
 
     /// Ends the connection for an error of rustls, telling the peer if that can be done at once.

@@ -275,6 +275,7 @@ impl Engine {
             match self.turn(config, io, out, &mut [])?.0 {
                 Turn::Put => return Ok(()),
                 Turn::Idle | Turn::Over => return Err(Error::os(libc::EPIPE)),
+                Turn::NoMemory => return Err(Error::os(libc::ENOMEM)),
                 Turn::Again | Turn::PeerClosed => {}
             }
         }

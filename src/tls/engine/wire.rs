@@ -69,7 +69,7 @@ impl Engine {
             false => self.input.room(4096),
         };
         if room.is_empty() {
-            return Err(self.latch(crumbs()));
+            return Err(self.no_room());
         }
         loop {
             match io.recv(room, libc::MSG_DONTWAIT) {
@@ -106,11 +106,15 @@ impl Engine {
 
     /// Room for a thread to receive into while the engine is free for others.
     pub fn apart(&mut self) -> Result<Buffer> {
-        let mut apart = self.input.apart();
-        match apart.room(0).is_empty() {
-            true => Err(self.latch(crumbs())),
-            false => Ok(apart),
+        match self.input.limits(1) {
+            true => Err(self.no_room()),
+            false => Ok(self.input.apart()?),
         }
+    }
+
+    /// There is as much as there can be, or no memory for more: that may be another time.
+    fn no_room(&mut self) -> Error {
+        if self.input.limits(1) { self.latch(crumbs()) } else { Error::os(libc::ENOMEM) }
     }
 
     /// What came into that room: nothing is the end.

@@ -10,6 +10,7 @@ mod failures;
 mod forge;
 mod fork;
 mod hostile;
+mod memory;
 mod peer;
 mod resumption;
 mod session;

@@ -1,0 +1,136 @@
+//! Memory: what is refused, and what is wiped.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+use std::ops::RangeInclusive;
+use std::thread;
+
+use super::support::*;
+use crate::socket::Socket;
+
+/// The system's, watched where a test asks for it.
+struct Watched;
+
+#[global_allocator]
+static ALLOCATOR: Watched = Watched;
+
+thread_local! {
+    /// Allocations of these sizes are refused on this thread.
+    static REFUSED: Cell<(usize, usize)> = const { Cell::new((1, 0)) };
+    static REFUSALS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn refuses(size: usize) -> bool {
+    let (from, to) = REFUSED.try_with(Cell::get).unwrap_or((1, 0));
+    let refused = from <= size && size <= to;
+    if refused {
+        REFUSALS.with(|n| n.set(n.get() + 1));
+    }
+    refused
+}
+
+// SAFETY: the system's; a refusal is null.
+unsafe impl GlobalAlloc for Watched {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        if refuses(layout.size()) { std::ptr::null_mut() } else { unsafe { System.alloc(layout) } }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if refuses(layout.size()) {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if refuses(size) {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: as the caller promises.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+/// Runs `body` while allocations of `sizes` are refused; how many were, too.
+fn refusing<T>(sizes: RangeInclusive<usize>, body: impl FnOnce() -> T) -> (T, usize) {
+    REFUSALS.with(|n| n.set(0));
+    REFUSED.with(|r| r.set((*sizes.start(), *sizes.end())));
+    let result = body();
+    REFUSED.with(|r| r.set((1, 0)));
+    (result, REFUSALS.with(Cell::get))
+}
+
+/// On a thread of its own, which has no buffers yet.
+fn fresh<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(body).join().unwrap())
+}
+
+/// The library's own buffers, where a record is of 10,000 bytes.
+const BUFFERS: RangeInclusive<usize> = 16_384..=200_000;
+
+fn nothing_left<T: std::fmt::Debug>(result: crate::error::Result<T>) -> bool {
+    result.is_err_and(|e| e.is(libc::ENOMEM))
+}
+
+fn recv_with(socket: &Socket, most: usize, sizes: RangeInclusive<usize>) -> bool {
+    let mut buf = vec![MaybeUninit::new(0u8); most];
+    let (got, refused) = refusing(sizes, || socket.recv(&mut buf, 0));
+    refused > 0 && nothing_left(got)
+}
+
+#[test]
+fn refused_buffers_are_an_error_and_nothing_is_lost() {
+    let (client, server) = contexts();
+    for timeout_us in [-1, 10_000_000, 0] {
+        let (a, b) = connected(&client, &server);
+        a.settimeout(timeout_us).unwrap();
+        b.settimeout(timeout_us).unwrap();
+        let sent: Vec<_> = (0..10_000).map(|n| n as u8).collect();
+        fresh(|| {
+            let (got, refused) = refusing(BUFFERS, || a.send(&sent, 0));
+            assert!(refused > 0 && nothing_left(got), "{timeout_us}");
+            assert_eq!(a.send(&sent, 0), Ok(sent.len()));
+        });
+        fresh(|| {
+            // Received in blocking mode into a large buffer, else into what there is.
+            assert!(recv_with(&b, 100, 4096..=200_000), "{timeout_us}");
+            // What is over has no place to be kept: so much of a record of 10,000 bytes and 22.
+            assert!(recv_with(&b, 100, 9922..=9922), "{timeout_us}");
+            assert!(recv_with(&b, 1, 10_021..=10_021), "{timeout_us}");
+            assert_eq!(read(&b, sent.len()), Ok(sent.clone()));
+        });
+        // And both ways go on.
+        assert_eq!(b.send(b"answer", 0), Ok(6));
+        assert_eq!(read(&a, 6).unwrap(), b"answer");
+    }
+}
+
+#[test]
+fn a_handshake_without_memory_can_be_tried_again() {
+    let (client, server) = contexts();
+    for timeout_us in [-1, 10_000_000] {
+        let (a, b) = pair();
+        a.settimeout(timeout_us).unwrap();
+        b.settimeout(timeout_us).unwrap();
+        let (sa, sb) = (wrap(&a, &client, Some(NAME)), wrap(&b, &server, None));
+        let shake = |socket: &Socket, session: &crate::tls::session::Session| {
+            let (first, refused) = refusing(18_000..=200_000, || session.handshake(socket));
+            assert!(refused > 0 && nothing_left(first));
+            session.handshake(socket).unwrap();
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| shake(&b, sb));
+            scope.spawn(|| shake(&a, sa));
+        });
+        assert_eq!(a.send(b"data", 0), Ok(4));
+        assert_eq!(recv(&b, 10).unwrap(), b"data");
+    }
+}
