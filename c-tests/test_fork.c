@@ -182,15 +182,10 @@ static int64_t in_close(struct inside *in)
     return usocket_close(in->handle);
 }
 
-// With SO_LINGER a close waits for the peer: no fork waits for that.
-static void a_fork_does_not_wait_for_a_close_that_lingers(void **state)
+// With SO_LINGER a close waits for the peer: no fork waits for that, whoever has set it.
+static void no_fork_waits_for_the_close(usocket_t pair[2])
 {
-    (void)state;
     static char bytes[1 << 20];
-    usocket_t pair[2];
-    connected_pair(AF_INET, SOCK_STREAM, pair);
-    struct linger linger = {1, 4};
-    OK(usocket_setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
     OK(usocket_settimeout(pair[0], 100 * MS));
     while (usocket_send(pair[0], bytes, sizeof bytes, 0) > 0) {
     }
@@ -212,6 +207,40 @@ static void a_fork_does_not_wait_for_a_close_that_lingers(void **state)
     OK(usocket_close(pair[1]));
     pthread_join(in.id, NULL);
     OK(in.result);
+}
+
+static const struct linger LINGER = {1, 4};
+
+static void a_fork_does_not_wait_for_a_close_that_lingers(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(usocket_setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &LINGER, sizeof LINGER));
+    no_fork_waits_for_the_close(pair);
+}
+
+static void nor_for_one_that_lingers_unbeknown(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    // By the descriptor,
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(setsockopt((int)OK(usocket_fileno(pair[0])), SOL_SOCKET, SO_LINGER, &LINGER, sizeof LINGER));
+    no_fork_waits_for_the_close(pair);
+    // by another handle of it,
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    usocket_t dup = OK(usocket_dup(pair[0]));
+    OK(usocket_setsockopt(dup, SOL_SOCKET, SO_LINGER, &LINGER, sizeof LINGER));
+    OK(usocket_close(dup));
+    no_fork_waits_for_the_close(pair);
+    // by a child.
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    pid_t child = fork_child();
+    if (child == 0)
+        _exit(usocket_setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &LINGER, sizeof LINGER) == 0 ? 0 : 1);
+    child_ends_well(child);
+    no_fork_waits_for_the_close(pair);
 }
 
 // --- pollers ---
@@ -601,6 +630,7 @@ int main(void)
         cmocka_unit_test(what_the_parent_was_closing_is_closed_in_the_child),
         cmocka_unit_test(a_close_under_way_leaves_no_descriptor_in_the_child),
         cmocka_unit_test(a_fork_does_not_wait_for_a_close_that_lingers),
+        cmocka_unit_test(nor_for_one_that_lingers_unbeknown),
         cmocka_unit_test(a_dead_entry_does_not_hinder_a_childs_wait),
         cmocka_unit_test(nested_pollers_report_in_a_child),
         cmocka_unit_test(a_wake_is_its_own_processs),

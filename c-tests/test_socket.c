@@ -324,6 +324,22 @@ static void what_is_not_connected_says_so(void **state)
     OK(usocket_close(d));
 }
 
+static void a_descriptor_that_others_have_closed_is_said_at_the_close(void **state)
+{
+    (void)state;
+    usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
+    int fd = (int)OK(usocket_fileno(s));
+    assert_int_equal(close(fd), 0);
+    GIVES(-EBADF, usocket_close(s));
+    // The handle is gone all the same: whoever has the number now keeps it.
+    assert_int_equal(open("/", O_PATH | O_CLOEXEC), fd);
+    GIVES(-EBADF, usocket_close(s));
+    assert_int_not_equal(fcntl(fd, F_GETFD), -1);
+    close(fd);
+    // Nothing of it is left for the next.
+    OK(usocket_close(OK(usocket_socket(AF_INET, SOCK_STREAM, 0))));
+}
+
 static void any_backlog_is_a_backlog(void **state)
 {
     (void)state;
@@ -464,6 +480,7 @@ int main(void)
         cmocka_unit_test(writing_to_a_closed_peer_is_a_code_and_no_signal),
         cmocka_unit_test(addresses_that_do_not_work),
         cmocka_unit_test(what_is_not_connected_says_so),
+        cmocka_unit_test(a_descriptor_that_others_have_closed_is_said_at_the_close),
         cmocka_unit_test(any_backlog_is_a_backlog),
         cmocka_unit_test(a_datagram_socket_can_change_its_peer),
         cmocka_unit_test(socketpairs),

@@ -769,7 +769,8 @@ int32_t usocket_fileno(usocket_t s);
 // does, also when the process ends.
 //
 // Returns: 0.
-// Errors: -EBADF when it is closed already or never was.
+// Errors: -EBADF when it is closed already or never was. When close(2) fails, its code: -EBADF for a
+// descriptor that was closed behind the library's back, -EIO; the handle is given up all the same.
 // Blocks: no (SO_LINGER aside); a wrapped socket that is not non-blocking, for its timeout or a second
 // at most, while the kernel has no room for the goodbye, and for 0.25 s after a handshake that was
 // refused here, so that the peer can read why.
@@ -1195,7 +1196,7 @@ int32_t usocket_freeaddrinfo(struct usocket_addrinfo *list);
 // Names of /etc/hosts and numbers are answered on the spot, in the caller's network namespace all
 // others. Where resolv.conf and nsswitch.conf say no more than "files dns" and the usual options, one
 // thread of the library's asks the name servers for all queries under way; else the C library's
-// resolver is asked, on at most 64 threads. They come with the queries and end when they have had
+// resolver is asked, on threads (usocket_set_resolver_threads). They come with the queries and end when they have had
 // nothing to do for a while. In a forked child a query that had no answer at the fork is asked anew.
 //
 // Returns: a handle.
@@ -1210,6 +1211,20 @@ usocket_query_t usocket_query_create(const char *host,
                                      int32_t type,
                                      int32_t proto,
                                      int32_t flags);
+
+// Sets how many threads of the library's may wait for the C library's resolver at a time, in each
+// network namespace: 1 to 1024, 64 unless it is set. They are for what the library does not ask the
+// name servers itself (usocket_query_create says when), and each takes a descriptor while it waits;
+// what they cannot take waits for its turn. A quarter of them is kept for names that are asked for
+// while all others are stuck with names that nobody answers for. It holds for what is asked from
+// then on; threads too many end when they are free.
+//
+// Returns: 0.
+// Errors: -EINVAL for another number.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_set_resolver_threads(int32_t count);
 
 // The answer to a query of usocket_query_create, waited for up to `timeout_us` microseconds
 // (negative: as long as it takes; 0: not at all). It can be taken more than once.

@@ -122,6 +122,17 @@ def answer(server, address, query, client):
         if kind == 1:
             records += target + struct.pack("!HHIH", 1, 1, 60, 4) + address
         reply(0x8180, records, 2 if kind == 1 else 1)
+    elif what == "big" and kind == 1:  # More than 1500 bytes.
+        head = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4)
+        reply(0x8180, b"".join(head + bytes([127, 0, 1, n]) for n in range(120)), 120)
+    elif what == "chain" and kind == 1:  # Twenty-five aliases.
+        names = [b"\xc0\x0c", *(b"\3a%02d\4test\0" % n for n in range(25))]
+        records = b"".join(
+            of + struct.pack("!HHIH", 5, 1, 60, len(to)) + to for of, to in zip(names, names[1:])
+        )
+        reply(0x8180, records + names[-1] + struct.pack("!HHIH", 1, 1, 60, 4) + address, 26)
+    elif what in ("big", "chain"):
+        reply(0x8180)
     elif what == "many":
         size = 4 if kind == 1 else 16
         ends = (9, 3, 5) if kind == 1 else (1,)
@@ -332,6 +343,37 @@ def dead():
     assert descriptors() <= before + 2
 
 
+def bound():
+    """As many threads as are allowed, and no more; what they cannot take waits for its turn."""
+    for bad in (0, -1, 1025, 2**31 - 1):
+        assert lib.usocket_set_resolver_threads(bad) == -errno.EINVAL
+    ask = (0, usocket.SOCK_STREAM, 0, 0)
+    answers = ctypes.c_void_p()
+    for most, dead in ((8, 40), (200, 180)):
+        assert lib.usocket_set_resolver_threads(most) == 0
+        queries = [
+            lib.usocket_query_create(f"never.n{n}.test".encode(), b"80", *ask) for n in range(dead)
+        ]
+        live = lib.usocket_query_create(b"good.test", b"80", *ask)
+        assert lib.usocket_query_result(live, 60_000_000, ctypes.byref(answers)) == 0
+        assert lib.usocket_freeaddrinfo(answers) == 0
+        # All dead names hold a thread, but for the quarter that is kept for others.
+        want = most - most // 4
+        until = time.monotonic() + GENEROUS
+        while not want <= threads() <= most and time.monotonic() < until:
+            time.sleep(0.01)
+        assert want <= threads() <= most, threads()
+        for query in (*queries, live):
+            assert lib.usocket_close(query) == 0
+    # Those too many end when they are free.
+    assert lib.usocket_set_resolver_threads(1) == 0
+    assert timed("good.test", GENEROUS)[0] == ("127.0.0.7", 80)
+    until = time.monotonic() + GENEROUS
+    while threads() > 1 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert threads() <= 1
+
+
 def search():
     """Names that are not whole are looked for where resolv.conf says, as the C library does."""
     replace_file("/etc/resolv.conf", "nameserver 127.0.0.1\nsearch none.test only.test\n")
@@ -357,7 +399,8 @@ def servers():
 
 def alike():
     """What the C library answers is answered, whoever asks: addresses, order, kinds and codes."""
-    names = ("good.test", "alias.only.test", "many.test", "missing.test", "empty.test", "only.test")
+    names = "good alias.only many big chain missing empty only".split()
+    names = [f"{name}.test" for name in names]
     for name in names:
         for family in (0, usocket.AF_INET, usocket.AF_INET6):
             for kind in (0, usocket.SOCK_STREAM):

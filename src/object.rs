@@ -312,14 +312,15 @@ pub fn pin(handle: Handle) -> Result<Pin<'static, Object>> {
 /// Makes `handle` stale, and ends the operations on it.
 ///
 /// # Errors
-/// EBADF for a stale handle.
+/// EBADF for a stale handle, and when the descriptor had been closed behind our back; EIO.
 pub fn close(handle: Handle) -> Result<()> {
     // Before its operations are ended: that ends the connection as well.
     if !pin(handle)?.socket().map_or(true, Socket::farewell) {
         return Err(Error::os(libc::EBADF));
     }
     let _stay = fork::stay();
-    TABLE.close(handle, Object::closed).map_err(|_| Error::os(libc::EBADF))
+    let closed = closing::watched(|| TABLE.close(handle, Object::closed))?;
+    closed.map_err(|_| Error::os(libc::EBADF))
 }
 
 /// Makes `handle` stale and gives its object out.

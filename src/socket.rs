@@ -68,7 +68,8 @@ impl Socket {
             Type::from(kind),
             Some(Protocol::from(kernel_proto(family, kind, proto)?)),
         )?;
-        Ok(Socket::with(inner.into(), family, kind, settled_proto(family, kind, proto), -1))
+        let fd = Descriptor::new(inner.into());
+        Ok(Socket::with(fd, family, kind, settled_proto(family, kind, proto), -1))
     }
 
     /// socketpair(2), close-on-exec.
@@ -82,8 +83,8 @@ impl Socket {
         )?;
         let proto = settled_proto(family, kind, proto);
         Ok((
-            Socket::with(a.into(), family, kind, proto, -1),
-            Socket::with(b.into(), family, kind, proto, -1),
+            Socket::with(Descriptor::new(a.into()), family, kind, proto, -1),
+            Socket::with(Descriptor::new(b.into()), family, kind, proto, -1),
         ))
     }
 
@@ -98,24 +99,20 @@ impl Socket {
         let proto = net::getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)?;
         let timeout = if net::is_nonblocking(fd)? { 0 } else { -1 };
         net::set_cloexec(fd)?;
-        let socket = Socket::with(net::own_raw(fd), family, kind, proto, timeout);
+        let socket = Socket::with(Descriptor::new(net::own_raw(fd)), family, kind, proto, timeout);
         socket.share();
-        socket.fd.may_linger();
         Ok(socket)
     }
 
     /// A socket of the same kind, with the options that this one was given.
     fn kin(&self, fd: OwnedFd, timeout: i64) -> Socket {
-        let socket = Socket::with(fd, self.family(), self.kind(), self.proto, timeout);
-        if self.fd.lingers() {
-            socket.fd.may_linger();
-        }
-        socket
+        let fd = self.fd.heir(fd);
+        Socket::with(fd, self.family(), self.kind(), self.proto, timeout)
     }
 
-    fn with(fd: OwnedFd, family: i32, kind: i32, proto: i32, timeout: i64) -> Socket {
+    fn with(fd: Descriptor, family: i32, kind: i32, proto: i32, timeout: i64) -> Socket {
         let socket = Socket {
-            fd: Descriptor::new(fd),
+            fd,
             // The system has taken both: they are small.
             family: family as u16,
             kind: kind as u8,

@@ -62,6 +62,7 @@ PROTOTYPES = {
     "usocket_getnameinfo": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_int32, c_int64]),
     "usocket_freeaddrinfo": (c_int32, [c_void_p]),
     "usocket_query_create": (c_int64, [c_char_p, c_char_p, c_int32, c_int32, c_int32, c_int32]),
+    "usocket_set_resolver_threads": (c_int32, [c_int32]),
     "usocket_query_result": (c_int32, [c_int64, c_int64, c_void_p]),
     "usocket_create_connection": (c_int64, [c_char_p, c_char_p, c_int64, c_void_p]),
     "usocket_connection_create": (c_int64, [c_char_p, c_char_p, c_int64, c_void_p]),

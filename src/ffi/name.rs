@@ -262,7 +262,7 @@ pub extern "C" fn usocket_freeaddrinfo(list: *mut usocket_addrinfo) -> i32 {
 /// Names of /etc/hosts and numbers are answered on the spot, in the caller's network namespace all
 /// others. Where resolv.conf and nsswitch.conf say no more than "files dns" and the usual options, one
 /// thread of the library's asks the name servers for all queries under way; else the C library's
-/// resolver is asked, on at most 64 threads. They come with the queries and end when they have had
+/// resolver is asked, on threads (usocket_set_resolver_threads). They come with the queries and end when they have had
 /// nothing to do for a while. In a forked child a query that had no answer at the fork is asked anew.
 ///
 /// Returns: a handle.
@@ -285,6 +285,29 @@ pub unsafe extern "C" fn usocket_query_create(
         let (host, service) = unsafe { (text(host), text(service)) };
         let query = resolve::query(host, service, family, r#type, proto, flags)?;
         object::insert_with(|| Ok(Object::Resolve(memory::boxed(Resolve::start(query)?)?)))
+    })
+}
+
+/// Sets how many threads of the library's may wait for the C library's resolver at a time, in each
+/// network namespace: 1 to 1024, 64 unless it is set. They are for what the library does not ask the
+/// name servers itself (usocket_query_create says when), and each takes a descriptor while it waits;
+/// what they cannot take waits for its turn. A quarter of them is kept for names that are asked for
+/// while all others are stuck with names that nobody answers for. It holds for what is asked from
+/// then on; threads too many end when they are free.
+///
+/// Returns: 0.
+/// Errors: -EINVAL for another number.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_set_resolver_threads(count: i32) -> i32 {
+    guard(|| match usize::try_from(count) {
+        Ok(most @ 1..=1024) => {
+            resolve::set_threads(most);
+            Ok(0)
+        }
+        _ => Err(Error::os(libc::EINVAL)),
     })
 }
 

@@ -191,7 +191,8 @@ pub extern "C" fn usocket_fileno(s: usocket_t) -> i32 {
 /// does, also when the process ends.
 ///
 /// Returns: 0.
-/// Errors: -EBADF when it is closed already or never was.
+/// Errors: -EBADF when it is closed already or never was. When close(2) fails, its code: -EBADF for a
+/// descriptor that was closed behind the library's back, -EIO; the handle is given up all the same.
 /// Blocks: no (SO_LINGER aside); a wrapped socket that is not non-blocking, for its timeout or a second
 /// at most, while the kernel has no room for the goodbye, and for 0.25 s after a handshake that was
 /// refused here, so that the peer can read why.

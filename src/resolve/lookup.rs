@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use super::asked::{Asked, copy};
 use super::dns::{self, End, Exchange, Ports};
-use super::pool::{Asked, copy};
 use crate::error::Result;
 use crate::sys::memory;
 use crate::sys::names::{Answer, Query};

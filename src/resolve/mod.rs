@@ -17,16 +17,19 @@ use crate::sys::names::{self, Answer, Names, Query, Reverse};
 use crate::sys::text::Text;
 use crate::wait::{self, Deadline};
 
+mod asked;
 mod dns;
 mod local;
 mod lookup;
 mod pool;
 mod query;
 
+pub use asked::Question;
+use asked::{Asked, Copied, Job};
 pub use local::answer_at_once;
 pub use lookup::Lookup;
-pub use pool::Question;
-use pool::{Asked, Copied, Job, Work};
+use pool::Work;
+pub use pool::set_threads;
 pub use query::Resolve;
 
 /// Asks for addresses; `timeout_us` negative is no limit.

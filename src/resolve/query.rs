@@ -2,7 +2,7 @@
 
 use once_cell::race::OnceBox;
 
-use super::pool::{Asked, copy};
+use super::asked::{Asked, copy};
 use super::{answer_at_once, dns};
 use crate::error::Result;
 use crate::sys::names::{Answer, Query};

@@ -82,6 +82,7 @@ impl Socket {
 
     /// From here on others may have a descriptor of its description.
     pub(super) fn share(&self) {
+        self.fd.may_linger();
         self.state.fetch_or(state::SHARED, Ordering::Relaxed);
     }
 

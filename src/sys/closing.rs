@@ -3,12 +3,15 @@
 //! No fork may wait for that, so the thread steps out of the library meanwhile. The kernel takes the
 //! descriptor away before it waits; a child made in the moment before that finds it in [`UNDER_WAY`].
 
+use std::cell::Cell;
+use std::io;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::fork::{self, Lock};
+use super::net;
 
 /// A descriptor, and the inode that tells its socket from the next under that number.
 type Socket = (RawFd, libc::ino_t);
@@ -19,23 +22,30 @@ static UNDER_WAY: Lock<[Option<Socket>; 16]> = Lock::new([None; 16]);
 /// See the module documentation.
 pub struct Descriptor {
     fd: ManuallyDrop<OwnedFd>,
-    lingers: AtomicBool,
+    may_linger: AtomicBool,
 }
 
 impl Descriptor {
     /// One that is known to close at once.
     pub fn new(fd: OwnedFd) -> Self {
-        Descriptor { fd: ManuallyDrop::new(fd), lingers: AtomicBool::new(false) }
+        Descriptor { fd: ManuallyDrop::new(fd), may_linger: AtomicBool::new(false) }
     }
 
-    /// Its close may wait from now on.
+    /// Its close may wait from now on: somebody sets SO_LINGER, or is outside and may do so.
     pub fn may_linger(&self) {
-        self.lingers.store(true, Ordering::Relaxed);
+        self.may_linger.store(true, Ordering::Relaxed);
     }
 
-    /// Whether its close may wait.
-    pub fn lingers(&self) -> bool {
-        self.lingers.load(Ordering::Relaxed)
+    /// What may be known of the close of a socket that comes of this one.
+    pub fn heir(&self, fd: OwnedFd) -> Self {
+        let may_linger = AtomicBool::new(self.may_linger.load(Ordering::Relaxed));
+        Descriptor { fd: ManuallyDrop::new(fd), may_linger }
+    }
+
+    /// Whether its close may wait. The system knows, whoever has set it.
+    fn lingers(&self) -> bool {
+        let told = self.may_linger.load(Ordering::Relaxed) || fork::partings() != 0;
+        told && net::lingers(self.fd.as_fd())
     }
 
     /// Gives it up, open.
@@ -61,16 +71,49 @@ impl Drop for Descriptor {
         let fd = unsafe { ManuallyDrop::take(&mut self.fd) };
         if lingers {
             close_outside(fd);
+        } else {
+            close(fd);
         }
     }
 }
 
 #[cold]
 fn close_outside(fd: OwnedFd) {
-    let Some(socket) = inode(fd.as_raw_fd()).map(|inode| (fd.as_raw_fd(), inode)) else { return };
+    let Some(inode) = inode(fd.as_raw_fd()) else { return close(fd) };
+    let socket = (fd.as_raw_fd(), inode);
     if replace(None, Some(socket)) {
-        fork::outside(|| drop(fd));
+        fork::outside(|| close(fd));
         replace(Some(socket), None);
+    } else {
+        close(fd);
+    }
+}
+
+/// close(2). The number is free afterwards, whatever it says.
+fn close(fd: OwnedFd) {
+    // SAFETY: ours, and given up by this.
+    if unsafe { libc::close(fd.into_raw_fd()) } != 0 {
+        let errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+        // A signal that came while it waited for the peer is nothing that went wrong.
+        FAILED.set(if errno == libc::EINTR { 0 } else { errno });
+    }
+}
+
+thread_local! {
+    /// What close(2) said last on this thread, if it failed.
+    static FAILED: Cell<i32> = const { Cell::new(0) };
+}
+
+/// Runs what may close a descriptor.
+///
+/// # Errors
+/// EBADF when the number was not open any more: somebody else has closed it. EIO.
+pub fn watched<T>(close: impl FnOnce() -> T) -> io::Result<T> {
+    FAILED.set(0);
+    let value = close();
+    match FAILED.get() {
+        0 => Ok(value),
+        errno => Err(io::Error::from_raw_os_error(errno)),
     }
 }
 

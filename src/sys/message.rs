@@ -127,7 +127,9 @@ pub fn recv(
         unsafe { Addr::settle(from, msg.msg_namelen) };
     }
     #[allow(clippy::unnecessary_cast)] // Not a size everywhere.
-    Ok(Received { len, control: msg.msg_controllen as usize, flags: msg.msg_flags })
+    let control = msg.msg_controllen as usize;
+    // The system gives back what was asked for as well.
+    Ok(Received { len, control, flags: msg.msg_flags & !libc::MSG_CMSG_CLOEXEC })
 }
 
 /// A message of these pieces and nothing else.

@@ -190,6 +190,17 @@ pub fn getsockopt_int(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i
     Ok(i32::from_ne_bytes(value.map(|b| unsafe { b.assume_init() })))
 }
 
+/// SO_LINGER: whether close(2) may wait. Not with no time: it resets, at once.
+pub fn lingers(fd: BorrowedFd<'_>) -> bool {
+    let mut value = [MaybeUninit::new(0u8); size_of::<libc::linger>()];
+    if getsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, &mut value).is_err() {
+        return false;
+    }
+    // SAFETY: all bytes are initialised, and any are a linger.
+    let linger: libc::linger = unsafe { std::mem::transmute(value) };
+    linger.l_onoff != 0 && linger.l_linger != 0
+}
+
 /// ioctl(FIONBIO): one call where fcntl(2) needs two
 pub fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     let mut on = libc::c_int::from(on);

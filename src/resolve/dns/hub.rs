@@ -6,7 +6,7 @@ use super::config::Config;
 use super::{End, Exchange, Ports, answers};
 use crate::background::{self, Background, Task};
 use crate::error::Result;
-use crate::resolve::pool::{Asked, Job};
+use crate::resolve::asked::{Asked, Job};
 use crate::sys::counted::Counted;
 use crate::sys::fork::Lock;
 use crate::sys::memory;

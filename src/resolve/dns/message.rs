@@ -13,10 +13,8 @@ const CNAME: u16 = 5;
 const INTERNET: u16 = 1;
 
 const HEADER: usize = 12;
-/// Aliases that are followed.
-const MOST_ALIASES: usize = 16;
-/// Addresses that are taken of one answer.
-const MOST_ADDRESSES: usize = 128;
+/// The flag of a message that was cut off.
+const TRUNCATED: u16 = 0x200;
 
 /// What a server said to a question.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,7 +80,7 @@ pub fn reply(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<Reply> {
         return None;
     }
     match flags & 0xf {
-        _ if flags & 0x200 != 0 => return Some(Reply::Truncated),
+        _ if flags & TRUNCATED != 0 => return Some(Reply::Truncated),
         0 => {}
         3 => return Some(Reply::NoName),
         _ => return Some(Reply::Failed),
@@ -91,7 +89,15 @@ pub fn reply(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<Reply> {
     Some(records(at, answers, asked, kind).unwrap_or(Reply::Failed))
 }
 
-/// The addresses among the records, whose name is `asked` or what that is an alias of.
+/// Of a message of which more has come than there was room for: says what a server says that has cut
+/// it off itself.
+pub fn mark_truncated(message: &mut [u8]) {
+    if let Some(flags) = message.get_mut(2) {
+        *flags |= (TRUNCATED >> 8) as u8;
+    }
+}
+
+/// The addresses among the records, of which there are as many as a datagram holds, whose name is `asked` or what that is an alias of.
 fn records(mut at: Reader<'_>, count: u16, asked: Vec<u8>, kind: u16) -> Option<Reply> {
     let (mut aliases, mut addresses) = (Vec::new(), Vec::new());
     for _ in 0..count {
@@ -102,10 +108,10 @@ fn records(mut at: Reader<'_>, count: u16, asked: Vec<u8>, kind: u16) -> Option<
         let mut data = Reader { message: at.message, at: at.at };
         let bytes = at.skip(len)?;
         match (what, class) {
-            (CNAME, INTERNET) if aliases.len() < MOST_ALIASES => {
+            (CNAME, INTERNET) => {
                 memory::push(&mut aliases, (owner, data.name()?)).ok()?;
             }
-            (_, INTERNET) if what == kind && addresses.len() < MOST_ADDRESSES => {
+            (_, INTERNET) if what == kind => {
                 let ip = match <[u8; 4]>::try_from(bytes) {
                     Ok(four) if kind == A => IpAddr::V4(Ipv4Addr::from(four)),
                     _ => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?)),
@@ -234,6 +240,14 @@ mod tests {
             let all: &[(&[u8], u16, &[u8])] = &[(ASKED, CNAME, odd), (odd, A, &four(9))];
             assert_eq!(reply(&answer(0, A, all), 7, NAME, A), Some(Reply::Failed));
         }
+        // A long way to it.
+        let hop = |n: u8| [1, b'a' + n, 0];
+        let hops: Vec<_> = (0..25).map(hop).collect();
+        let mut all: Vec<(&[u8], u16, &[u8])> = vec![(ASKED, CNAME, &hops[0])];
+        all.extend(hops.windows(2).map(|two| (&two[0][..], CNAME, &two[1][..])));
+        let there = four(5);
+        all.push((&hops[24], A, &there));
+        assert_eq!(reply(&answer(0, A, &all), 7, NAME, A), found(b"y", &["127.0.0.5"]));
         // An alias of itself, and in a circle.
         let all: &[(&[u8], u16, &[u8])] =
             &[(ASKED, CNAME, to), (to, CNAME, stranger), (stranger, CNAME, to)];
@@ -251,6 +265,10 @@ mod tests {
         assert_eq!(reply(&answer(2, A, &[]), 7, NAME, A), Some(Reply::Failed));
         assert_eq!(reply(&answer(0x200, A, &[]), 7, NAME, A), Some(Reply::Truncated));
         assert_eq!(reply(&answer(0, A, &[]), 7, NAME, A), Some(Reply::NoData));
+        let mut cut = message[..message.len() - 3].to_vec();
+        assert_eq!(reply(&cut, 7, NAME, A), Some(Reply::Failed));
+        mark_truncated(&mut cut);
+        assert_eq!(reply(&cut, 7, NAME, A), Some(Reply::Truncated));
     }
 
     #[test]

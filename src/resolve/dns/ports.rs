@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Socket, Type};
 
+use super::message;
 use crate::addr::Addr;
 use crate::sys::{memory, names, net};
 
@@ -14,7 +15,7 @@ use crate::sys::{memory, names, net};
 const FRESH: Duration = Duration::from_secs(10);
 /// How long answers are waited for: longer than any question is.
 const LIFE: Duration = Duration::from_secs(40);
-/// More than comes in a datagram without extensions.
+/// More than comes in a datagram without extensions. What is longer is for the C library.
 const LONGEST: usize = 1500;
 
 /// See the module documentation.
@@ -63,8 +64,13 @@ impl Ports {
         for port in &self.open {
             // As many as wait for us, and no flood of them for ever.
             for _ in 0..256 {
-                match net::recv_into(port.socket.as_fd(), &mut message, libc::MSG_DONTWAIT) {
-                    Ok(len) => put(&port.server, Ok(&message[..len.min(LONGEST)])),
+                let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+                match net::recv_into(port.socket.as_fd(), &mut message, flags) {
+                    Ok(len @ ..=LONGEST) => put(&port.server, Ok(&message[..len])),
+                    Ok(_) => {
+                        message::mark_truncated(&mut message);
+                        put(&port.server, Ok(&message));
+                    }
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                     Err(e) => {
