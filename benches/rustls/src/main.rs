@@ -1,11 +1,18 @@
 //! tls.c over bare rustls: the same commands, the same two processes, the same protocol on stdin.
 //!
 //!     bench-rustls bulk|pingpong SIZE CORES      bench-rustls full|resumed CORES
+//!     bench-rustls http PORT                     bench-rustls load plain|tls PORT CONNECTIONS BYTES
+//!
+//! The last two are a server of many connections, and the clients of such a server, whatever it is.
 //!
 //! It is rustls at its best here: the unbuffered connections with about 33 KiB of buffer for each
 //! direction, kept for the life of the connection.
 
 mod conn;
+mod epoll;
+mod http;
+mod load;
+mod peer;
 mod setup;
 
 use std::io::{BufRead, PipeReader, PipeWriter, Read, Write, stdin};
@@ -109,10 +116,19 @@ fn handshakes(configs: &Configs, resume: bool, core: usize) {
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let number = |n: usize| args[n].parse::<usize>().unwrap();
-    let configs = Configs::new(args[1] == "resumed");
-    pin_to(0);
+    let many = args[1] == "http" || args[1] == "load";
+    let resume = match many {
+        true => std::env::var("BENCH_RESUME").is_ok(),
+        false => args[1] == "resumed",
+    };
+    let configs = Configs::new(resume);
+    if !many {
+        pin_to(0);
+    }
     match args[1].as_str() {
         "bulk" => bulk(&configs, number(2), number(3) - 1),
+        "http" => http::serve(number(2) as u16, &configs),
+        "load" => load::load(&args[2..], &configs, std::env::var("BENCH_KIND").ok().map(|_| resume)),
         "pingpong" => pingpong(&configs, number(2), number(3) - 1),
         what => handshakes(&configs, what == "resumed", number(2) - 1),
     }
