@@ -43,6 +43,8 @@
 
 int64_t check_ok(int64_t value, const char *call, const char *file, int line);
 void check_code(int64_t want, int64_t value, const char *call, const char *file, int line);
+// Notes an error that a call has given, for test_errors.py; check_code does.
+void note_made(const char *call, int64_t code);
 
 // What two sockets that talk to each other can be.
 struct kind {

@@ -1230,8 +1230,8 @@ int32_t usocket_set_resolver_threads(int32_t count);
 // (negative: as long as it takes; 0: not at all). It can be taken more than once.
 //
 // Returns: 0, and a list of at least one answer in `out`.
-// Errors: those of usocket_getaddrinfo; -EAGAIN with a timeout of 0 while the answer is not
-// there; -EBADF (also: closed meanwhile); -EINVAL for a handle of another kind.
+// Errors: those of usocket_getaddrinfo; -EAGAIN with a timeout of 0 while the answer is not there;
+// -EBADF (also: closed meanwhile); -EBADR for a handle of another kind.
 // Blocks: up to the timeout.
 // Threads: any.
 // Ownership: the list is the caller's, to be given to usocket_freeaddrinfo.
@@ -1534,8 +1534,8 @@ usocket_tls_context_t usocket_tls_context_create(int32_t role);
 //
 // Returns: 0.
 // Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_KEY_INVALID, USOCKET_ETLS_KEY_ENCRYPTED,
-// USOCKET_ETLS_KEY_PASSWORD,
-// USOCKET_ETLS_KEY_MISMATCH, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP. The sentence is at
+// USOCKET_ETLS_KEY_PASSWORD, USOCKET_ETLS_KEY_MISMATCH, USOCKET_ETLS_PEM_EMPTY,
+// USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR, -EINVAL, -EFAULT, -EOPNOTSUPP. The sentence is at
 // usocket_error_detail(context, ...).
 // Blocks: no.
 // Threads: any.
@@ -1562,7 +1562,7 @@ int32_t usocket_tls_context_add_cert_file(usocket_tls_context_t context,
 // forgets it. The cost of trying is in the key's file: it may take seconds.
 //
 // Returns: 0. Whether it opens a key is known when that is given: USOCKET_ETLS_KEY_PASSWORD.
-// Errors: -EBADF, -EFAULT, -EINVAL, -EOPNOTSUPP.
+// Errors: -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the password is copied, and the copy is wiped when it goes.
@@ -1575,7 +1575,7 @@ int32_t usocket_tls_context_set_key_password(usocket_tls_context_t context,
 // (USOCKET_ETLS_NO_CERT).
 //
 // Returns: 0.
-// Errors: -EBADF, -EOPNOTSUPP.
+// Errors: -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any; a connection wrapped on another thread in between finds none.
 // Ownership: nothing changes hands.
@@ -1586,7 +1586,7 @@ int32_t usocket_tls_context_clear_certs(usocket_tls_context_t context);
 // (Mbed TLS does no other check. It weakens nothing here; the error only comes late.)
 //
 // Returns: 0.
-// Errors: -EINVAL for another number, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for another number, -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1597,7 +1597,7 @@ int32_t usocket_tls_context_set_key_check(usocket_tls_context_t context, int32_t
 // none of them; one that offers no ALPN at all is welcome.
 //
 // Returns: 0.
-// Errors: -EINVAL for a name that is empty or over 255 bytes, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for a name that is empty or over 255 bytes, -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the text is copied.
@@ -1607,7 +1607,7 @@ int32_t usocket_tls_context_set_alpn(usocket_tls_context_t context, const char *
 // first and as RFC 7301 asks: 1; or goes on without one: 0, as OpenSSL's servers do.
 //
 // Returns: 0.
-// Errors: -EINVAL for another number, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for another number, -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1618,7 +1618,7 @@ int32_t usocket_tls_context_set_alpn_required(usocket_tls_context_t context, int
 //
 // Returns: 0.
 // Errors: USOCKET_ETLS_NO_SUCH_VERSION for others, for none left, or 1.2 in a build without it;
-// -EBADF, -EOPNOTSUPP.
+// -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1631,7 +1631,7 @@ int32_t usocket_tls_context_set_versions(usocket_tls_context_t context, int32_t 
 // its clients.
 //
 // Returns: 0.
-// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EOPNOTSUPP.
+// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the text is copied.
@@ -1641,7 +1641,8 @@ int32_t usocket_tls_context_set_ciphers(usocket_tls_context_t context, const cha
 // a NUL. `len` is the room in `buf` in bytes.
 //
 // Returns: the length without the NUL; with (NULL, 0) only that.
-// Errors: -ENOSPC when it does not fit (nothing is written), -EBADF, -EFAULT, -EOPNOTSUPP.
+// Errors: -ENOSPC when it does not fit (nothing is written), -EBADF, -EBADR, -EFAULT, -EINVAL,
+// -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the text is copied.
@@ -1651,7 +1652,7 @@ int32_t usocket_tls_context_ciphers(usocket_tls_context_t context, char *buf, si
 // such as "X25519MLKEM768:X25519:secp256r1". NULL for the library's own.
 //
 // Returns: 0.
-// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EOPNOTSUPP.
+// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the text is copied.
@@ -1662,8 +1663,8 @@ int32_t usocket_tls_context_set_groups(usocket_tls_context_t context, const char
 // off, of both versions, on a server.
 //
 // Returns: 0.
-// Errors: -EINVAL for a negative number or more than 1,000,000 sessions or 16 tickets,
-// -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for a negative number or more than 1,000,000 sessions or 16 tickets, -EBADF,
+// -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1681,7 +1682,7 @@ int32_t usocket_tls_context_set_resumption(usocket_tls_context_t context,
 //
 // Returns: 0.
 // Errors: -EINVAL for another length, -EOPNOTSUPP on a client or in a build without TLS, -EBADF,
-// -EFAULT.
+// -EBADR, -EFAULT.
 // Blocks: no.
 // Threads: any.
 // Ownership: the key is copied, and the copy is wiped when it goes.
@@ -1695,7 +1696,7 @@ int32_t usocket_tls_context_add_ticket_key(usocket_tls_context_t context,
 // together needs a short certificate chain. What the peer sends is up to the peer.
 //
 // Returns: 0.
-// Errors: -EINVAL for another number, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for another number, -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1708,7 +1709,7 @@ int32_t usocket_tls_context_set_max_record(usocket_tls_context_t context, int32_
 // and the connection goes on.
 //
 // Returns: 0, or 1 when nothing will be logged.
-// Errors: those of open(2), -EBADF, -EOPNOTSUPP.
+// Errors: those of open(2), -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: on the file system.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1724,13 +1725,12 @@ int32_t usocket_tls_context_set_insecure_keylog(usocket_tls_context_t context, c
 // are left out.
 //
 // Returns: how many certificates were added.
-// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
+// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR,
+// -EINVAL, -EFAULT, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the certificates are copied.
-int32_t usocket_tls_context_add_trust(usocket_tls_context_t context,
-                                      const void *certs,
-                                      size_t len);
+int32_t usocket_tls_context_add_trust(usocket_tls_context_t context, const void *certs, size_t len);
 
 // As usocket_tls_context_add_trust, from a file.
 //
@@ -1746,12 +1746,12 @@ int32_t usocket_tls_context_add_trust_file(usocket_tls_context_t context, const 
 // A directory without certificates leaves nobody trusted, not the system's store.
 //
 // Returns: how many certificates were added.
-// Errors: those of opendir(3), open(2) and read(2), USOCKET_ETLS_PEM_BAD; -EBADF, -EFAULT, -EOPNOTSUPP.
+// Errors: those of opendir(3), open(2) and read(2), USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR, -EFAULT,
+// -EOPNOTSUPP.
 // Blocks: on the file system.
 // Threads: any.
 // Ownership: nothing changes hands.
-int32_t usocket_tls_context_add_trust_dir(usocket_tls_context_t context,
-                                          const char *path);
+int32_t usocket_tls_context_add_trust_dir(usocket_tls_context_t context, const char *path);
 
 // Trusts what the system trusts: the environment's SSL_CERT_FILE and SSL_CERT_DIR, or the
 // distribution's store (always that in a program that runs with more rights than who started it).
@@ -1759,8 +1759,7 @@ int32_t usocket_tls_context_add_trust_dir(usocket_tls_context_t context,
 // at all does this by itself when it is first used.
 //
 // Returns: how many certificates the store has.
-// Errors: USOCKET_ETLS_NO_TRUST when it has none, -EBADF,
-// -EOPNOTSUPP.
+// Errors: USOCKET_ETLS_NO_TRUST when it has none, -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: the first time on the file system, for some milliseconds.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1769,8 +1768,7 @@ int32_t usocket_tls_context_add_trust_system(usocket_tls_context_t context);
 // Trusts Mozilla's roots, as they were when the library was built: for systems without a store.
 //
 // Returns: how many certificates there are.
-// Errors: -EOPNOTSUPP when the build has no feature "webpki-roots" (or no TLS),
-// -EBADF.
+// Errors: -EOPNOTSUPP when the build has no feature "webpki-roots" (or no TLS), -EBADF, -EBADR.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1782,18 +1780,17 @@ int32_t usocket_tls_context_add_trust_mozilla(usocket_tls_context_t context);
 // lists, critical extensions that are not known) is refused here.
 //
 // Returns: how many lists were added.
-// Errors: USOCKET_ETLS_CRL_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
+// Errors: USOCKET_ETLS_CRL_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR,
+// -EINVAL, -EFAULT, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the lists are copied.
-int32_t usocket_tls_context_add_crl(usocket_tls_context_t context,
-                                    const void *crl,
-                                    size_t len);
+int32_t usocket_tls_context_add_crl(usocket_tls_context_t context, const void *crl, size_t len);
 
 // Sets how revocation lists are used: USOCKET_TLS_CRL_ flags, 0 at first.
 //
 // Returns: 0.
-// Errors: -EINVAL for unknown flags, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for unknown flags, -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1806,7 +1803,7 @@ int32_t usocket_tls_context_set_crl_flags(usocket_tls_context_t context, int32_t
 // USOCKET_TLS_VERIFY_REQUIRED.
 //
 // Returns: 0.
-// Errors: -EINVAL for another mode, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for another mode, -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1816,7 +1813,7 @@ int32_t usocket_tls_context_set_verify(usocket_tls_context_t context, int32_t mo
 // USOCKET_TLS_HOSTNAME_INSECURE_ANY.
 //
 // Returns: 0.
-// Errors: -EINVAL for another mode, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for another mode, -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1827,7 +1824,7 @@ int32_t usocket_tls_context_set_hostname_check(usocket_tls_context_t context, in
 // SubjectPublicKeyInfo, 32 bytes. Without verification, only the peer's own key counts.
 //
 // Returns: 0.
-// Errors: -EINVAL for another length, -EBADF, -EFAULT, -EOPNOTSUPP.
+// Errors: -EINVAL for another length, -EBADF, -EBADR, -EFAULT, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: the pin is copied.
@@ -1846,7 +1843,7 @@ int32_t usocket_tls_context_add_pin(usocket_tls_context_t context,
 // longjmp), and must not use the connection it is about.
 //
 // Returns: 0.
-// Errors: -EBADF, -EOPNOTSUPP.
+// Errors: -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any; connections on several threads call it at once.
 // Ownership: `arg` stays the caller's and must outlive the context and its connections.
@@ -1858,7 +1855,7 @@ int32_t usocket_tls_context_set_verify_callback(usocket_tls_context_t context,
 // the time now, and it goes on from there. 0 is the system's clock.
 //
 // Returns: 0.
-// Errors: -EINVAL for a negative time, -EBADF, -EOPNOTSUPP.
+// Errors: -EINVAL for a negative time, -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1936,8 +1933,8 @@ int32_t usocket_tls_wrap(usocket_t s,
 // Returns: 0 when it is complete.
 // Errors: -EAGAIN (non-blocking: usocket_tls_wants says what to poll for, and usocket_poll knows
 // by itself), -ETIMEDOUT, USOCKET_ETLS_... with the sentence at usocket_error_detail, -ECONNRESET,
-// -EINTR (event hook), -EDEADLK (from its own verify callback), -EBADF (also: closed meanwhile),
-// USOCKET_ETLS_NOT_WRAPPED.
+// -ENOTCONN, -EINTR (event hook), -EDEADLK (from its own verify callback), -EBADF (also: closed
+// meanwhile), USOCKET_ETLS_NOT_WRAPPED.
 // Blocks: as the socket's mode has it.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -2124,13 +2121,13 @@ usocket_tls_session_t usocket_tls_take_session(usocket_t s);
 //
 // Returns: 0.
 // Errors: -EISCONN once the handshake has begun, -EINVAL for a session of another context (or of
-// the same before its settings were changed), of another name, or a handle that is none, -ENODATA when it has been used already, -EOPNOTSUPP on a server,
-// USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
+// the same before its settings were changed), of another name, -EBADR for a handle that is none,
+// -ENODATA when it has been used already, -EOPNOTSUPP on a server, USOCKET_ETLS_NOT_WRAPPED,
+// -EBADF, -ENOTSOCK.
 // Blocks: no.
 // Threads: any.
 // Ownership: the session's handle stays the caller's; what it stands for is used up.
-int32_t usocket_tls_set_session(usocket_t s,
-                                usocket_tls_session_t session);
+int32_t usocket_tls_set_session(usocket_t s, usocket_tls_session_t session);
 
 // Makes a TLS connection that is on no socket: the caller carries its bytes, over whatever there is
 // (an event loop's transport, a serial line, another TLS connection). What the peer sends goes in by

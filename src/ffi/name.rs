@@ -315,8 +315,8 @@ pub extern "C" fn usocket_set_resolver_threads(count: i32) -> i32 {
 /// (negative: as long as it takes; 0: not at all). It can be taken more than once.
 ///
 /// Returns: 0, and a list of at least one answer in `out`.
-/// Errors: those of usocket_getaddrinfo; -EAGAIN with a timeout of 0 while the answer is not
-/// there; -EBADF (also: closed meanwhile); -EINVAL for a handle of another kind.
+/// Errors: those of usocket_getaddrinfo; -EAGAIN with a timeout of 0 while the answer is not there;
+/// -EBADF (also: closed meanwhile); -EBADR for a handle of another kind.
 /// Blocks: up to the timeout.
 /// Threads: any.
 /// Ownership: the list is the caller's, to be given to usocket_freeaddrinfo.

@@ -67,8 +67,8 @@ pub unsafe extern "C" fn usocket_tls_wrap(
 /// Returns: 0 when it is complete.
 /// Errors: -EAGAIN (non-blocking: usocket_tls_wants says what to poll for, and usocket_poll knows
 /// by itself), -ETIMEDOUT, USOCKET_ETLS_... with the sentence at usocket_error_detail, -ECONNRESET,
-/// -EINTR (event hook), -EDEADLK (from its own verify callback), -EBADF (also: closed meanwhile),
-/// USOCKET_ETLS_NOT_WRAPPED.
+/// -ENOTCONN, -EINTR (event hook), -EDEADLK (from its own verify callback), -EBADF (also: closed
+/// meanwhile), USOCKET_ETLS_NOT_WRAPPED.
 /// Blocks: as the socket's mode has it.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -371,8 +371,9 @@ pub extern "C" fn usocket_tls_take_session(s: usocket_t) -> usocket_tls_session_
 ///
 /// Returns: 0.
 /// Errors: -EISCONN once the handshake has begun, -EINVAL for a session of another context (or of
-/// the same before its settings were changed), of another name, or a handle that is none, -ENODATA when it has been used already, -EOPNOTSUPP on a server,
-/// USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
+/// the same before its settings were changed), of another name, -EBADR for a handle that is none,
+/// -ENODATA when it has been used already, -EOPNOTSUPP on a server, USOCKET_ETLS_NOT_WRAPPED,
+/// -EBADF, -ENOTSOCK.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the session's handle stays the caller's; what it stands for is used up.

@@ -44,8 +44,8 @@ pub extern "C" fn usocket_tls_context_create(role: i32) -> usocket_tls_context_t
 ///
 /// Returns: 0.
 /// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_KEY_INVALID, USOCKET_ETLS_KEY_ENCRYPTED,
-/// USOCKET_ETLS_KEY_PASSWORD,
-/// USOCKET_ETLS_KEY_MISMATCH, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP. The sentence is at
+/// USOCKET_ETLS_KEY_PASSWORD, USOCKET_ETLS_KEY_MISMATCH, USOCKET_ETLS_PEM_EMPTY,
+/// USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR, -EINVAL, -EFAULT, -EOPNOTSUPP. The sentence is at
 /// usocket_error_detail(context, ...).
 /// Blocks: no.
 /// Threads: any.
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_cert_file(
 /// forgets it. The cost of trying is in the key's file: it may take seconds.
 ///
 /// Returns: 0. Whether it opens a key is known when that is given: USOCKET_ETLS_KEY_PASSWORD.
-/// Errors: -EBADF, -EFAULT, -EINVAL, -EOPNOTSUPP.
+/// Errors: -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the password is copied, and the copy is wiped when it goes.
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_key_password(
 /// (USOCKET_ETLS_NO_CERT).
 ///
 /// Returns: 0.
-/// Errors: -EBADF, -EOPNOTSUPP.
+/// Errors: -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any; a connection wrapped on another thread in between finds none.
 /// Ownership: nothing changes hands.
@@ -127,7 +127,7 @@ pub extern "C" fn usocket_tls_context_clear_certs(context: usocket_tls_context_t
 /// (Mbed TLS does no other check. It weakens nothing here; the error only comes late.)
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for another number, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for another number, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -144,7 +144,7 @@ pub extern "C" fn usocket_tls_context_set_key_check(
 /// none of them; one that offers no ALPN at all is welcome.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for a name that is empty or over 255 bytes, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for a name that is empty or over 255 bytes, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the text is copied.
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_alpn(
 /// first and as RFC 7301 asks: 1; or goes on without one: 0, as OpenSSL's servers do.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for another number, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for another number, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -183,7 +183,7 @@ pub extern "C" fn usocket_tls_context_set_alpn_required(
 ///
 /// Returns: 0.
 /// Errors: USOCKET_ETLS_NO_SUCH_VERSION for others, for none left, or 1.2 in a build without it;
-/// -EBADF, -EOPNOTSUPP.
+/// -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -203,7 +203,7 @@ pub extern "C" fn usocket_tls_context_set_versions(
 /// its clients.
 ///
 /// Returns: 0.
-/// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the text is copied.
@@ -223,7 +223,8 @@ pub unsafe extern "C" fn usocket_tls_context_set_ciphers(
 /// a NUL. `len` is the room in `buf` in bytes.
 ///
 /// Returns: the length without the NUL; with (NULL, 0) only that.
-/// Errors: -ENOSPC when it does not fit (nothing is written), -EBADF, -EFAULT, -EOPNOTSUPP.
+/// Errors: -ENOSPC when it does not fit (nothing is written), -EBADF, -EBADR, -EFAULT, -EINVAL,
+/// -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the text is copied.
@@ -245,7 +246,7 @@ pub unsafe extern "C" fn usocket_tls_context_ciphers(
 /// such as "X25519MLKEM768:X25519:secp256r1". NULL for the library's own.
 ///
 /// Returns: 0.
-/// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the text is copied.
@@ -266,8 +267,8 @@ pub unsafe extern "C" fn usocket_tls_context_set_groups(
 /// off, of both versions, on a server.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for a negative number or more than 1,000,000 sessions or 16 tickets,
-/// -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for a negative number or more than 1,000,000 sessions or 16 tickets, -EBADF,
+/// -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -292,7 +293,7 @@ pub extern "C" fn usocket_tls_context_set_resumption(
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for another length, -EOPNOTSUPP on a client or in a build without TLS, -EBADF,
-/// -EFAULT.
+/// -EBADR, -EFAULT.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the key is copied, and the copy is wiped when it goes.
@@ -315,7 +316,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_ticket_key(
 /// together needs a short certificate chain. What the peer sends is up to the peer.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for another number, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for another number, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -334,7 +335,7 @@ pub extern "C" fn usocket_tls_context_set_max_record(
 /// and the connection goes on.
 ///
 /// Returns: 0, or 1 when nothing will be logged.
-/// Errors: those of open(2), -EBADF, -EOPNOTSUPP.
+/// Errors: those of open(2), -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: on the file system.
 /// Threads: any.
 /// Ownership: nothing changes hands.

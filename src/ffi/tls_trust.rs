@@ -29,7 +29,8 @@ pub type usocket_tls_verify_cb =
 /// are left out.
 ///
 /// Returns: how many certificates were added.
-/// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR,
+/// -EINVAL, -EFAULT, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the certificates are copied.
@@ -70,7 +71,8 @@ pub unsafe extern "C" fn usocket_tls_context_add_trust_file(
 /// A directory without certificates leaves nobody trusted, not the system's store.
 ///
 /// Returns: how many certificates were added.
-/// Errors: those of opendir(3), open(2) and read(2), USOCKET_ETLS_PEM_BAD; -EBADF, -EFAULT, -EOPNOTSUPP.
+/// Errors: those of opendir(3), open(2) and read(2), USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR, -EFAULT,
+/// -EOPNOTSUPP.
 /// Blocks: on the file system.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -92,8 +94,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_trust_dir(
 /// at all does this by itself when it is first used.
 ///
 /// Returns: how many certificates the store has.
-/// Errors: USOCKET_ETLS_NO_TRUST when it has none, -EBADF,
-/// -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_NO_TRUST when it has none, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: the first time on the file system, for some milliseconds.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -105,8 +106,7 @@ pub extern "C" fn usocket_tls_context_add_trust_system(context: usocket_tls_cont
 /// Trusts Mozilla's roots, as they were when the library was built: for systems without a store.
 ///
 /// Returns: how many certificates there are.
-/// Errors: -EOPNOTSUPP when the build has no feature "webpki-roots" (or no TLS),
-/// -EBADF.
+/// Errors: -EOPNOTSUPP when the build has no feature "webpki-roots" (or no TLS), -EBADF, -EBADR.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -121,7 +121,8 @@ pub extern "C" fn usocket_tls_context_add_trust_mozilla(context: usocket_tls_con
 /// lists, critical extensions that are not known) is refused here.
 ///
 /// Returns: how many lists were added.
-/// Errors: USOCKET_ETLS_CRL_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EINVAL, -EFAULT, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_CRL_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR,
+/// -EINVAL, -EFAULT, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the lists are copied.
@@ -141,7 +142,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_crl(
 /// Sets how revocation lists are used: USOCKET_TLS_CRL_ flags, 0 at first.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for unknown flags, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for unknown flags, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -160,7 +161,7 @@ pub extern "C" fn usocket_tls_context_set_crl_flags(
 /// USOCKET_TLS_VERIFY_REQUIRED.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for another mode, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for another mode, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -173,7 +174,7 @@ pub extern "C" fn usocket_tls_context_set_verify(context: usocket_tls_context_t,
 /// USOCKET_TLS_HOSTNAME_INSECURE_ANY.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for another mode, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for another mode, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -190,7 +191,7 @@ pub extern "C" fn usocket_tls_context_set_hostname_check(
 /// SubjectPublicKeyInfo, 32 bytes. Without verification, only the peer's own key counts.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for another length, -EBADF, -EFAULT, -EOPNOTSUPP.
+/// Errors: -EINVAL for another length, -EBADF, -EBADR, -EFAULT, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the pin is copied.
@@ -218,7 +219,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_pin(
 /// longjmp), and must not use the connection it is about.
 ///
 /// Returns: 0.
-/// Errors: -EBADF, -EOPNOTSUPP.
+/// Errors: -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any; connections on several threads call it at once.
 /// Ownership: `arg` stays the caller's and must outlive the context and its connections.
@@ -237,7 +238,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_verify_callback(
 /// the time now, and it goes on from there. 0 is the system's clock.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for a negative time, -EBADF, -EOPNOTSUPP.
+/// Errors: -EINVAL for a negative time, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
