@@ -51,8 +51,9 @@ NOT_MADE = {
     ("usocket_detach", "EBUSY"): "test_close.c",
     "USOCKET_EAI_MEMORY": "test_memory.c",
     "USOCKET_ETLS_CPU": "needs a processor without AES or the like",
-    ("usocket_poller_add", "ENOSPC"): "needs as many watches as the system allows one user",
-    ("usocket_poller_wait", "ENOSPC"): "needs as many watches as the system allows one user",
+    **{(f"usocket_{name}", "ENOSPC"): "needs as many watches as the system allows one user"
+       for name in ("poller_add", "poller_add_fd", "poller_wait", "fileno")},
+    ("usocket_poller_arm_timer", "ENOSPC"): "needs four million timers",
     ("usocket_tls_wrap", "USOCKET_ETLS_NO_SUCH_SUITE"): "needs settings that pass one by one and not together",
 }
 # "-EBADF", "USOCKET_ETLS_NO_CERT", or the beginning of names: "USOCKET_EAI_", "USOCKET_ETLS_...".

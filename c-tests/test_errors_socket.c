@@ -23,7 +23,6 @@ static void of_handles(void **state)
         int wrong = i ? -EBADF : -ENOTSOCK;
         GIVES(wrong, usocket_detach(h));
         GIVES(wrong, usocket_dup(h));
-        GIVES(wrong, usocket_fileno(h));
         GIVES(wrong, usocket_bind(h, &a));
         GIVES(wrong, usocket_listen(h, 1));
         GIVES(wrong, usocket_accept(h, NULL));
@@ -43,6 +42,10 @@ static void of_handles(void **state)
         GIVES(wrong, usocket_getsockopt(h, SOL_SOCKET, SO_REUSEADDR, &value, 4));
     }
     GIVES(-EBADF, usocket_close(0));
+    GIVES(-EBADF, usocket_fileno(0));
+    usocket_t context = OK(usocket_tls_context_create(USOCKET_TLS_CLIENT));
+    GIVES(-ENOTSOCK, usocket_fileno(context));
+    OK(usocket_close(context));
     GIVES(-EBADF, usocket_from_fd(-1));
     int file = open("/dev/null", O_RDONLY);
     GIVES(-ENOTSOCK, usocket_from_fd(file));

@@ -130,7 +130,7 @@ static void a_sentence_is_about_the_last_failure(void **state)
     usocket_addrinfo *list;
     usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0)), pair[2];
     char byte, text[64];
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 18; i++) {
         GIVES(-EINVAL, usocket_addr_ip(AF_INET, "localhost", 1, 0, 0, &addr));
         assert_true(OK(usocket_error_detail(0, NULL, 0)) > 0);
         switch (i) {
@@ -150,6 +150,8 @@ static void a_sentence_is_about_the_last_failure(void **state)
         case 13: GIVES(-EINVAL, usocket_create_server(&addr, 1, 1 << 20)); break;
         case 14: GIVES(-EFAULT, usocket_addr_port(NULL)); break;
         case 15: GIVES(-EBADF, usocket_fileno(0)); break;
+        case 16: GIVES(-EBADF, usocket_recv(0, &byte, 1, 0)); break;
+        case 17: GIVES(-EBADF, usocket_getpeername(0, &addr)); break;
         }
         GIVES(0, usocket_error_detail(0, text, sizeof text));
     }

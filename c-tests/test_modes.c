@@ -424,6 +424,46 @@ static void a_blocking_unix_connect_leaves_the_mode_that_was_set_meanwhile(void 
     OK(usocket_close(s));
 }
 
+struct connecting {
+    usocket_t s;
+    usocket_addr to;
+    _Atomic pid_t thread;
+    int64_t result;
+};
+
+static void *connect_to(void *arg)
+{
+    struct connecting *c = arg;
+    c->thread = this_thread();
+    c->result = usocket_connect(c->s, &c->to);
+    return NULL;
+}
+
+// A refusal that comes while the call waits is its result: the kernel asks again after a second, and
+// whoever had no room then is not there any more.
+static void a_refusal_that_comes_late_is_told(void **state)
+{
+    (void)state;
+    const int64_t modes[] = {GENEROUS, -1};
+    for (int m = 0; m < 2; m++) {
+        usocket_t full, clients[8];
+        size_t n = full_listener(AF_INET, &full, clients, 8);
+        struct connecting c = {OK(usocket_socket(AF_INET, SOCK_STREAM, 0)), name_of(full), 0, 0};
+        OK(usocket_settimeout(c.s, modes[m]));
+        pthread_t thread;
+        start_thread(&thread, connect_to, &c);
+        while (!c.thread)
+            sched_yield();
+        wait_until_asleep(c.thread);
+        OK(usocket_close(full));
+        pthread_join(thread, NULL);
+        GIVES(-ECONNREFUSED, c.result);
+        while (n--)
+            OK(usocket_close(clients[n]));
+        OK(usocket_close(c.s));
+    }
+}
+
 static int32_t take_the_error(void *arg)
 {
     int error, fd = *(int *)arg;
@@ -633,6 +673,7 @@ int main(void)
         cmocka_unit_test(deadlines_hold_whatever_others_make_of_the_mode),
         cmocka_unit_test(what_a_filter_refuses),
         cmocka_unit_test(a_blocking_unix_connect_leaves_the_mode_that_was_set_meanwhile),
+        cmocka_unit_test(a_refusal_that_comes_late_is_told),
         cmocka_unit_test(a_failed_connect_is_no_success_because_the_error_was_taken),
         cmocka_unit_test(no_port_left_is_told_at_once),
         cmocka_unit_test(what_the_kernel_never_waits_for_is_not_waited_for),

@@ -1252,11 +1252,11 @@ int32_t usocket_query_result(usocket_query_t query,
 //
 // Returns: a handle.
 // Errors: those of usocket_getaddrinfo, -ETIMEDOUT, -EINTR (event hook); otherwise, also at the
-// end of the timeout, the error of the most telling attempt: that the host refused before that the
-// way there failed, before that there is none; usocket_error_detail(0) has all of them, with their
-// times. -EAFNOSUPPORT when no address is of the family of `source`, -EADDRNOTAVAIL when `source`
-// is not of this machine, -EINVAL for a timeout of 0 or a bad `source`, -EFAULT for a NULL
-// `service`.
+// end of the timeout, the error of the most telling attempt, as usocket_connect has it: that the
+// host refused before that the way there failed, before that there is none; of two alike the first.
+// usocket_error_detail(0) has all of them, with their times. -EAFNOSUPPORT when no address is of the
+// family of `source`, -EADDRNOTAVAIL when `source` is not of this machine, -EINVAL for a timeout of
+// 0 or a bad `source`, -EFAULT for a NULL `service`.
 // Blocks: up to the timeout.
 // Threads: any.
 // Ownership: the handle is the caller's; the texts and `source` are only read.

@@ -84,13 +84,14 @@ fn on_object<T: Number>(handle: Handle, body: impl FnOnce(&Object) -> Result<T>)
 /// The same for a body that sees to a close of the handle meanwhile itself.
 #[inline]
 fn on_pin<T: Number>(handle: Handle, body: impl FnOnce(&Pin<'_, Object>) -> Result<T>) -> T {
-    closing_on_panic(handle, || Ok(body(&object::pin(handle)?).unwrap_or_else(failed)))
+    closing_on_panic(handle, || body(&object::pin(handle)?))
 }
 
 /// [`guard`], and closes the handle if the body panics.
 #[inline]
 fn closing_on_panic<T: Number>(handle: Handle, body: impl FnOnce() -> Result<T>) -> T {
-    let value = catch_unwind(AssertUnwindSafe(|| number(body()))).unwrap_or_else(|_| {
+    let value = AssertUnwindSafe(|| body().unwrap_or_else(failed));
+    let value = catch_unwind(value).unwrap_or_else(|_| {
         let _ = object::close(handle);
         T::from(-libc::ENOTRECOVERABLE)
     });

@@ -4,6 +4,7 @@ use rcgen::{BasicConstraints, DnType, IsCa};
 
 use super::failures::{alert, expect, outcome};
 use super::support::*;
+use super::trust::crl;
 use crate::error::causes::*;
 use crate::tls::context::Context;
 
@@ -50,6 +51,37 @@ fn revocation() {
     // Signed by someone else under the issuer's name.
     let forged = list(&Ca::new("CA"), 1, 2080);
     expect(case(forged, 0), [USOCKET_ETLS_CRL_INVALID, alert(46)], "not usable");
+}
+
+/// What is said about issuers is heard, unless only the peer's own certificate is to be looked at; that
+/// always is.
+#[test]
+fn lists_about_the_whole_chain_or_the_leaf_alone() {
+    const LEAF_ONLY: i32 = 1;
+    let root = Ca::new("Root");
+    let mut p = params(&[], "Between");
+    p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    p.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
+    p.serial_number = Some(50u64.into());
+    let key = key_of(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let between = Ca { issuer: rcgen::CertifiedIssuer::signed_by(p, key, &root.issuer).unwrap() };
+    let mut p = params(&[NAME], NAME);
+    p.serial_number = Some(77u64.into());
+    let mut made = between.issue(p);
+    made.cert += &between.pem();
+    let case = |of_root: u64, of_between: u64, flags: i32| {
+        let client = client();
+        client.trust(root.pem().as_bytes()).unwrap();
+        client.add_crl(&crl(&root, of_root, 2080)).unwrap();
+        client.add_crl(&crl(&between, of_between, 2080)).unwrap();
+        client.set_crl_flags(flags).unwrap();
+        outcome(&client, &server(&made), Some(NAME))
+    };
+    let revoked = [USOCKET_ETLS_CERT_REVOKED, alert(44)];
+    expect(case(51, 78, 0), [0, 0], "");
+    expect(case(50, 78, 0), revoked, "revoked");
+    expect(case(50, 78, LEAF_ONLY), [0, 0], "");
+    expect(case(50, 77, LEAF_ONLY), revoked, "revoked");
 }
 
 #[test]
