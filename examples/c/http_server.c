@@ -43,8 +43,7 @@ static int64_t ok(int64_t value, const char *what, usocket_t handle)
 
 static void end(struct connection *c)
 {
-    usocket_poller_remove(poller, c->s, -1); // Or the poller would say once that it was closed.
-    usocket_close(c->s);
+    usocket_close(c->s); // This takes it out of the poller, too.
     free(c->kept);
     free(c);
 }
@@ -68,7 +67,7 @@ static int push(struct connection *c)
         int64_t n = of_body ? usocket_send(c->s, pieces[1].base, pieces[1].len, 0)
                             : usocket_sendmsg(c->s, &message, 0);
         if (n == -EAGAIN)
-            return usocket_poller_modify(poller, c->s, -1, POLLOUT, (uintptr_t)c);
+            return usocket_poller_modify(poller, c->s, POLLOUT, (uintptr_t)c);
         if (n < 0)
             return -1;
         c->sent += (size_t)n;
@@ -142,7 +141,7 @@ static int serve(struct connection *c)
         // The request behind it may be here already.
         if (go_on(c, text, 0) < 0)
             return -1;
-        return is_unsent(c) ? 0 : usocket_poller_modify(poller, c->s, -1, POLLIN, (uintptr_t)c);
+        return is_unsent(c) ? 0 : usocket_poller_modify(poller, c->s, POLLIN, (uintptr_t)c);
     }
     int64_t n = usocket_recv(c->s, text + c->kept_len, REQUEST - c->kept_len, 0);
     if (n == -EAGAIN)
@@ -162,7 +161,7 @@ static void welcome(usocket_t listener)
         c->s = s;
         // The handshake is done on the way, by receiving.
         if ((context && usocket_tls_wrap(s, context, NULL, 0) < 0) ||
-            usocket_poller_add(poller, s, -1, POLLIN, (uintptr_t)c) < 0)
+            usocket_poller_add(poller, s, POLLIN, (uintptr_t)c) < 0)
             end(c);
     }
 }
@@ -189,7 +188,7 @@ int main(int argc, char **argv)
     ok(usocket_setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "no delay", listener);
     ok(usocket_setblocking(listener, 0), "non-blocking", listener);
     poller = ok(usocket_poller_create(), "poller", 0);
-    ok(usocket_poller_add(poller, listener, -1, POLLIN, 0), "poller", poller);
+    ok(usocket_poller_add(poller, listener, POLLIN, 0), "poller", poller);
     ok(usocket_getsockname(listener, &addr), "listen", listener);
     printf("listening on %d\n", usocket_addr_port(&addr));
     fflush(stdout);
