@@ -400,6 +400,30 @@ def test_a_subclass_before_its_init():
     assert Late().fileno() >= 0
 
 
+class Old(socket.socket):
+    """Calls its base as programs did before there was super()."""
+
+    def recv(self, n):
+        return b"<" + socket.socket.recv(self, n) + b">"
+
+    def close(self):
+        self.closed = True
+        socket.socket.close(self)
+
+
+def test_methods_called_on_the_class():
+    l, port = listener()
+    s = Old()
+    socket.socket.connect(s, ("127.0.0.1", port))
+    b = l.accept()[0]
+    assert socket.socket.send(b, b"x") == 1 and s.recv(1) == b"<x>" and socket.socket.fileno(s) == s.fileno()
+    s.close()
+    assert s.closed and s.fileno() == -1 and b.recv(1) == b""
+    for wrong in (5, None, object(), Old):
+        raises_type(TypeError, socket.socket.send, wrong, b"x")
+        raises_type(TypeError, socket.socket.fileno, wrong)
+
+
 def test_an_option_of_any_length():
     s = socket.socket()
     assert len(s.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 100000)) == 8

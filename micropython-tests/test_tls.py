@@ -714,3 +714,59 @@ def test_the_systems_store_is_added():
     client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     client.load_default_certs()
     refused(ValueError, "not correctly signed", client=client)
+
+
+class Context(tls.SSLContext):
+    """What a program makes of the class."""
+
+    def __init__(self, protocol, name="mine"):
+        super().__init__(protocol)
+        self.name = name
+        self.wraps = 0
+
+    def wrap_socket(self, sock, **kw):
+        self.wraps += 1
+        return super().wrap_socket(sock, **kw)
+
+
+class ContextOnContext(Context):
+    def wrap_socket(self, sock, **kw):
+        return tls.SSLContext.wrap_socket(self, sock, **kw)
+
+
+def test_what_a_subclass_of_a_context_is_told_is_done():
+    for kind in (Context, ContextOnContext):
+        server = kind(tls.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(load("server.pem"), load("server.key"))
+        server.load_verify_locations(load("ca.pem"))
+        server.verify_mode = tls.CERT_REQUIRED
+        server.maximum_version = tls.TLSv1_2
+        assert (server.name, server.verify_mode, server.minimum_version) == ("mine", tls.CERT_REQUIRED, 0)
+        assert isinstance(server, tls.SSLContext) and kind is not tls.SSLContext
+        said = refused(OSError, "FATAL_ALERT", server=server)
+        assert said == (-29824, "MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE"), said
+        assert server.wraps == (1 if kind is Context else 0)
+        client = kind(tls.PROTOCOL_TLS_CLIENT, name="client")
+        assert client.check_hostname is True and client.name == "client"
+        client.verify_mode = tls.CERT_NONE
+        seen = []
+        client.verify_callback = lambda cert, depth: seen.append(depth) or 0
+        client.load_cert_chain(load("client.pem"), load("client.key"))
+        a, b = wrapped(server, client)
+        assert b.version() == "TLSv1.2" and len(b.getpeercert(True)) > 200
+
+
+def test_a_context_has_no_other_attributes():
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    raises_type(AttributeError, setattr, context, "name", 1)
+    raises_type(AttributeError, lambda: context.name)
+    raises_type(ValueError, setattr, Context(tls.PROTOCOL_TLS_CLIENT), "verify_mode", 7)
+    raises_type(TypeError, tls.SSLContext)
+    raises_type(TypeError, tls.SSLContext.get_ciphers, 5)
+
+    class Late(tls.SSLContext):
+        def __init__(self):
+            raises_type((AttributeError, TypeError), lambda: self.verify_mode)
+            super().__init__(tls.PROTOCOL_TLS_CLIENT)
+
+    assert Late().verify_mode == tls.CERT_REQUIRED

@@ -4,6 +4,18 @@
 
 #include "arguments.h"
 
+static mp_obj_t method_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_obj_t *args) {
+    const usk_method_t *self = MP_OBJ_TO_PTR(self_in);
+    return mp_call_function_n_kw(*(const mp_obj_t *)&self->fun, n_args, n_kw, args);
+}
+
+MP_DEFINE_CONST_OBJ_TYPE(
+    usk_type_method,
+    MP_QSTR_function,
+    MP_TYPE_FLAG_BINDS_SELF,
+    call, method_call
+    );
+
 static void by_name(mp_map_t *kw_args, size_t n, const qstr *names, mp_obj_t *args) {
     size_t found = 0;
     for (size_t i = 0; i < n; ++i) {

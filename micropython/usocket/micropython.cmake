@@ -33,6 +33,7 @@ target_sources(usermod_usocket INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/tls/stream.c
     ${CMAKE_CURRENT_LIST_DIR}/tls/wrap.c
     ${CMAKE_CURRENT_LIST_DIR}/tls/context_class.c
+    ${CMAKE_CURRENT_LIST_DIR}/tls/context_open.c
     ${CMAKE_CURRENT_LIST_DIR}/tls/module.c
 )
 target_compile_options(usermod_usocket INTERFACE $<$<COMPILE_LANGUAGE:C>:-include>

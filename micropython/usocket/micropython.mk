@@ -27,7 +27,7 @@ SRC_USERMOD_C += $(addprefix $(USOCKET_MOD_DIR)/,\
 	runtime.c error.c arguments.c address.c \
 	$(addprefix socket/,object.c connect.c transfer.c stream.c option.c class.c module.c) \
 	$(addprefix select/,set.c room.c wait.c module.c) \
-	$(addprefix tls/,names.c context.c agreed.c socket.c carry.c stream.c wrap.c context_class.c module.c))
+	$(addprefix tls/,names.c context.c agreed.c socket.c carry.c stream.c wrap.c context_class.c context_open.c module.c))
 
 # The port's own modules make room. (This file is read before the port looks at these.)
 override MICROPY_PY_SOCKET := 0

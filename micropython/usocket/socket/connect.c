@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <sys/socket.h>
 
+#include "py/objint.h"
+
 #include "methods.h"
 
 static mp_obj_t socket_bind(mp_obj_t self_in, mp_obj_t address) {
@@ -16,14 +18,22 @@ static mp_obj_t socket_bind(mp_obj_t self_in, mp_obj_t address) {
 }
 MP_DEFINE_CONST_FUN_OBJ_2(usk_socket_bind_obj, socket_bind);
 
+// Of any integer: below 0 is 0, which the library sees to, and the most there is, the most.
+static int32_t backlog_get(mp_obj_t obj) {
+    if (mp_obj_is_int(obj) && !mp_obj_is_small_int(obj)) {
+        return mp_obj_int_sign(obj) < 0 ? -1 : INT_MAX;
+    }
+    return (int32_t)MIN(MAX(mp_obj_get_int(obj), -1), INT_MAX);
+}
+
 // listen(backlog=...)
 static mp_obj_t socket_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     static const qstr names[] = { MP_QSTR_backlog };
     mp_obj_t args[1];
     usk_socket_t *self = usk_method(n_args, pos_args, kw_args, 0, 1, names, args);
-    mp_int_t backlog = args[0] == MP_OBJ_NULL ? USOCKET_BACKLOG_DEFAULT : mp_obj_get_int(args[0]);
+    int32_t backlog = args[0] == MP_OBJ_NULL ? USOCKET_BACKLOG_DEFAULT : backlog_get(args[0]);
     int32_t r;
-    USK_CALL(r, usocket_listen(self->s, (int32_t)MIN(MAX(backlog, -1), INT_MAX))); // below 0 is 0
+    USK_CALL(r, usocket_listen(self->s, backlog));
     return usk_socket_none(self, r);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_listen_obj, 1, socket_listen);

@@ -28,6 +28,16 @@ typedef struct _usk_tls_context_t {
 extern const mp_obj_type_t usk_tls_context_type;
 usk_tls_context_t *usk_tls_context_new(bool server);
 
+// The class that programs see, which other classes can be made from (context_open.c).
+#define USK_TLS_CONTEXT_IS_OPEN (MICROPY_CPYTHON_COMPAT && MICROPY_PY_BUILTINS_PROPERTY)
+#if USK_TLS_CONTEXT_IS_OPEN
+extern mp_obj_full_type_t usk_tls_context_open;
+#else
+#define usk_tls_context_open usk_tls_context_type
+#endif
+// What is behind an instance of it, or of one made from it: TypeError for anything else.
+usk_tls_context_t *usk_tls_context_of(mp_obj_t obj);
+
 // The library's context is to be made anew when it is next needed.
 void usk_tls_context_forget(usk_tls_context_t *self);
 // Sees to it that the library's context is as the settings are: 0 or an error.

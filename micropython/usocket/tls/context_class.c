@@ -97,7 +97,7 @@ static mp_obj_t context_load_cert_chain(size_t n_args, const mp_obj_t *pos_args,
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed), allowed, args);
-    usk_tls_context_load_cert(MP_OBJ_TO_PTR(pos_args[0]), args[0].u_obj, args[1].u_obj);
+    usk_tls_context_load_cert(usk_tls_context_of(pos_args[0]), args[0].u_obj, args[1].u_obj);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_load_cert_chain_obj, 1, context_load_cert_chain);
@@ -115,7 +115,7 @@ static mp_obj_t context_load_verify_locations(size_t n_args, const mp_obj_t *pos
     }
     for (size_t i = 0; i < 2; ++i) {
         if (args[i].u_obj != mp_const_none) {
-            usk_tls_context_load_trust(MP_OBJ_TO_PTR(pos_args[0]), args[i].u_obj);
+            usk_tls_context_load_trust(usk_tls_context_of(pos_args[0]), args[i].u_obj);
         }
     }
     return mp_const_none;
@@ -123,14 +123,14 @@ static mp_obj_t context_load_verify_locations(size_t n_args, const mp_obj_t *pos
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_load_verify_locations_obj, 1, context_load_verify_locations);
 
 static mp_obj_t context_load_default_certs(mp_obj_t self_in) {
-    usk_tls_context_load(MP_OBJ_TO_PTR(self_in), LOADED_SYSTEM, mp_const_none, mp_const_none);
+    usk_tls_context_load(usk_tls_context_of(self_in), LOADED_SYSTEM, mp_const_none, mp_const_none);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(context_load_default_certs_obj, context_load_default_certs);
 
 // get_ciphers(): names, as mbedTLS has them.
 static mp_obj_t context_get_ciphers(mp_obj_t self_in) {
-    usk_tls_context_t *self = MP_OBJ_TO_PTR(self_in);
+    usk_tls_context_t *self = usk_tls_context_of(self_in);
     int32_t r = usk_tls_context_made(self, self->checks_name || self->context != 0 ? self->checks_name : self->check_hostname);
     usk_check(r, 0);
     char names[1024];
@@ -169,7 +169,7 @@ static mp_obj_t joined(mp_obj_t list, char separator, bool iana) {
 
 // set_ciphers([name, ...]): mbedTLS's names, IANA's or OpenSSL's.
 static mp_obj_t context_set_ciphers(mp_obj_t self_in, mp_obj_t names) {
-    usk_tls_context_t *self = MP_OBJ_TO_PTR(self_in);
+    usk_tls_context_t *self = usk_tls_context_of(self_in);
     mp_obj_t before = self->ciphers;
     self->ciphers = joined(names, ':', true);
     usk_tls_context_forget(self);
@@ -184,7 +184,7 @@ static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ciphers_obj, context_set_ciphers);
 
 // set_alpn_protocols([name, ...])
 static mp_obj_t context_set_alpn(mp_obj_t self_in, mp_obj_t names) {
-    usk_tls_context_t *self = MP_OBJ_TO_PTR(self_in);
+    usk_tls_context_t *self = usk_tls_context_of(self_in);
     self->alpn = joined(names, ',', false);
     usk_tls_context_forget(self);
     usk_check(usk_tls_context_made(self, self->check_hostname), 0);
@@ -202,25 +202,25 @@ static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
     mp_arg_parse_all(n_args - 2, pos_args + 2, kw_args, MP_ARRAY_SIZE(allowed), allowed, args);
-    return usk_tls_wrap(MP_OBJ_TO_PTR(pos_args[0]), pos_args[1], args[NAME].u_obj, args[HANDSHAKE].u_bool);
+    return usk_tls_wrap(usk_tls_context_of(pos_args[0]), pos_args[1], args[NAME].u_obj, args[HANDSHAKE].u_bool);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_wrap_socket_obj, 2, context_wrap_socket);
 
 static mp_obj_t context_del(mp_obj_t self_in) {
-    usk_tls_context_forget(MP_OBJ_TO_PTR(self_in));
+    usk_tls_context_forget(usk_tls_context_of(self_in));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(context_del_obj, context_del);
 
 static const mp_rom_map_elem_t context_locals_table[] = {
-    { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&context_del_obj) },
-    { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&context_wrap_socket_obj) },
-    { MP_ROM_QSTR(MP_QSTR_load_cert_chain), MP_ROM_PTR(&context_load_cert_chain_obj) },
-    { MP_ROM_QSTR(MP_QSTR_load_verify_locations), MP_ROM_PTR(&context_load_verify_locations_obj) },
-    { MP_ROM_QSTR(MP_QSTR_load_default_certs), MP_ROM_PTR(&context_load_default_certs_obj) },
-    { MP_ROM_QSTR(MP_QSTR_get_ciphers), MP_ROM_PTR(&context_get_ciphers_obj) },
-    { MP_ROM_QSTR(MP_QSTR_set_ciphers), MP_ROM_PTR(&context_set_ciphers_obj) },
-    { MP_ROM_QSTR(MP_QSTR_set_alpn_protocols), MP_ROM_PTR(&context_set_alpn_obj) },
+    { MP_ROM_QSTR(MP_QSTR___del__), USK_METHOD(context_del_obj) },
+    { MP_ROM_QSTR(MP_QSTR_wrap_socket), USK_METHOD(context_wrap_socket_obj) },
+    { MP_ROM_QSTR(MP_QSTR_load_cert_chain), USK_METHOD(context_load_cert_chain_obj) },
+    { MP_ROM_QSTR(MP_QSTR_load_verify_locations), USK_METHOD(context_load_verify_locations_obj) },
+    { MP_ROM_QSTR(MP_QSTR_load_default_certs), USK_METHOD(context_load_default_certs_obj) },
+    { MP_ROM_QSTR(MP_QSTR_get_ciphers), USK_METHOD(context_get_ciphers_obj) },
+    { MP_ROM_QSTR(MP_QSTR_set_ciphers), USK_METHOD(context_set_ciphers_obj) },
+    { MP_ROM_QSTR(MP_QSTR_set_alpn_protocols), USK_METHOD(context_set_alpn_obj) },
 };
 static MP_DEFINE_CONST_DICT(context_locals, context_locals_table);
 

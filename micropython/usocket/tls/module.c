@@ -65,7 +65,7 @@ static const MP_DEFINE_STR_OBJ(version_obj, "libusocket (rustls), with the names
 
 static const mp_rom_map_elem_t globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_ssl) },
-    { MP_ROM_QSTR(MP_QSTR_SSLContext), MP_ROM_PTR(&usk_tls_context_type) },
+    { MP_ROM_QSTR(MP_QSTR_SSLContext), MP_ROM_PTR(&usk_tls_context_open) },
     { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&mod_wrap_socket_obj) },
     { MP_ROM_QSTR(MP_QSTR_SSLError), MP_ROM_PTR(&usk_type_ssl_error) },
     { MP_ROM_QSTR(MP_QSTR_SSLCertVerificationError), MP_ROM_PTR(&usk_type_cert_error) },
