@@ -48,6 +48,14 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_setsockopt_int(h, SOL_SOCKET, SO_REUSEADDR, 1));
     STALE(usocket_getsockopt(h, SOL_SOCKET, SO_TYPE, &value, sizeof value));
     STALE(usocket_getsockopt_int(h, SOL_SOCKET, SO_TYPE, &value));
+    STALE(usocket_take_error(h));
+    STALE(usocket_set_keepalive(h, SECOND, SECOND, 1));
+    STALE(usocket_set_linger(h, SECOND));
+    STALE(usocket_join_group(h, &addr, 1));
+    STALE(usocket_leave_group(h, &addr, 1));
+    STALE(usocket_set_tos(h, 0));
+    STALE(usocket_bind_device(h, "lo"));
+    STALE(usocket_sendfile(h, 0, 0, 1));
     STALE(usocket_read(h, buf, 1));
     STALE(usocket_readline(h, buf, 1));
     STALE(usocket_write(h, buf, 1));
@@ -82,7 +90,7 @@ static const char *const WITHOUT[] = {
     "usocket_inet_pton", "usocket_inet_ntop", "usocket_socket", "usocket_socketpair",
     "usocket_from_fd", "usocket_getaddrinfo", "usocket_getnameinfo", "usocket_freeaddrinfo", "usocket_query_create",
     "usocket_create_connection", "usocket_connection_create", "usocket_create_server",
-    "usocket_poller_create",
+    "usocket_poller_create", "usocket_interfaces",
 };
 
 static void a_stale_handle_is_ebadf_everywhere(void **state)
@@ -246,6 +254,27 @@ static void options(usocket_t s)
     BAD(-EINVAL, usocket_getsockopt(s, SOL_SOCKET, SO_TYPE, &value, (size_t)UINT32_MAX + 5));
     BAD(-EFAULT, usocket_getsockopt_int(s, SOL_SOCKET, SO_TYPE, NULL));
     BAD(-ENOPROTOOPT, usocket_getsockopt_int(s, SOL_SOCKET, INT32_MIN, &value));
+    CALL(usocket_take_error(s));
+    BAD(-EINVAL, usocket_set_keepalive(s, INT64_MAX, 0, 0));
+    BAD(-EINVAL, usocket_set_keepalive(s, SECOND, SECOND, INT32_MIN));
+    BAD(0, usocket_set_keepalive(s, INT64_MIN, INT64_MIN, INT32_MIN));
+    BAD(-EINVAL, usocket_set_linger(s, INT64_MAX));
+    BAD(0, usocket_set_linger(s, INT64_MIN));
+    usocket_addr lies = addr;
+    lies.len = UINT32_MAX;
+    BAD(-EFAULT, usocket_join_group(s, NULL, 1));
+    BAD(-EINVAL, usocket_join_group(s, &lies, 1));
+    BAD(-EINVAL, usocket_join_group(s, &addr, UINT32_MAX));
+    BAD(-EFAULT, usocket_leave_group(s, NULL, 1));
+    BAD(-EINVAL, usocket_leave_group(s, &lies, 1));
+    BAD(-EINVAL, usocket_set_tos(s, INT32_MIN));
+    BAD(-EINVAL, usocket_set_tos(s, 256));
+    BAD(-ENODEV, usocket_bind_device(s, "a name that is too long for one"));
+    BAD(-EFAULT, usocket_interfaces(NULL, 1));
+    BAD(-EINVAL, usocket_interfaces((usocket_interface *)buf, MAX));
+    BAD(-EOPNOTSUPP, usocket_sendfile(s, 0, 0, 1));
+    BAD(-EINVAL, usocket_sendfile(s, 0, INT64_MIN, 1));
+    BAD(-EINVAL, usocket_sendfile(s, 0, 0, MAX));
 }
 
 static void names_and_polling(usocket_t s)

@@ -73,6 +73,51 @@ static void pieces_are_one_message(void **state)
         }
 }
 
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+// Many datagrams for one system call, each way: cut by the kernel, and joined by it.
+static void segments_and_what_was_joined(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    connected_pair(AF_INET, SOCK_DGRAM, pair);
+    OK(usocket_setsockopt_int(pair[0], IPPROTO_UDP, UDP_GRO, 1));
+    OK(usocket_settimeout(pair[0], GENEROUS));
+    char bytes[2500], control[CMSG_SPACE(sizeof(int))] = {0}, in[4096];
+    memset(bytes, 'x', sizeof bytes);
+    usocket_iovec out = {bytes, sizeof bytes};
+    usocket_msg msg = message(&out, 1, control, CMSG_SPACE(sizeof(uint16_t)));
+    struct msghdr m = {.msg_control = control, .msg_controllen = msg.control_len};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = IPPROTO_UDP;
+    c->cmsg_type = UDP_SEGMENT;
+    c->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+    memcpy(CMSG_DATA(c), &(uint16_t){1000}, sizeof(uint16_t));
+    GIVES(sizeof bytes, usocket_sendmsg(pair[1], &msg, 0));
+    for (size_t got = 0; got < sizeof bytes;) {
+        usocket_iovec room = {in, sizeof in};
+        msg = message(&room, 1, control, sizeof control);
+        int64_t n = OK(usocket_recvmsg(pair[0], &msg, 0));
+        m = (struct msghdr){.msg_control = control, .msg_controllen = msg.control_len};
+        c = CMSG_FIRSTHDR(&m);
+        if (n > 1000) { // Joined: then it says of how many bytes each is.
+            assert_non_null(c);
+            assert_true(c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO);
+            int size;
+            memcpy(&size, CMSG_DATA(c), sizeof size);
+            assert_int_equal(size, 1000);
+        }
+        got += (size_t)n;
+    }
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(pair[1]));
+}
+
 static void a_datagram_goes_to_the_address(void **state)
 {
     (void)state;
@@ -336,6 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_are_one_message),
+        cmocka_unit_test(segments_and_what_was_joined),
         cmocka_unit_test(a_datagram_goes_to_the_address),
         cmocka_unit_test(it_follows_the_modes),
         cmocka_unit_test(descriptors_come_close_on_exec),

@@ -31,6 +31,101 @@ static void the_mode_is_what_was_set_last(void **state)
     OK(usocket_close(s));
 }
 
+static int32_t of(usocket_t s, int level, int name)
+{
+    int32_t value = -77;
+    OK(usocket_getsockopt_int(s, level, name, &value));
+    return value;
+}
+
+static void keepalive_with_its_times(void **state)
+{
+    (void)state;
+    usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
+    int32_t count = of(s, IPPROTO_TCP, TCP_KEEPCNT);
+    OK(usocket_set_keepalive(s, 30 * SECOND, 1, 0)); // Rounded up; the count stays the system's.
+    assert_int_equal(of(s, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_equal(of(s, IPPROTO_TCP, TCP_KEEPIDLE), 30);
+    assert_int_equal(of(s, IPPROTO_TCP, TCP_KEEPINTVL), 1);
+    assert_int_equal(of(s, IPPROTO_TCP, TCP_KEEPCNT), count);
+    OK(usocket_set_keepalive(s, 1500 * MS, 0, 4));
+    assert_int_equal(of(s, IPPROTO_TCP, TCP_KEEPIDLE), 2);
+    assert_int_equal(of(s, IPPROTO_TCP, TCP_KEEPCNT), 4);
+    OK(usocket_set_keepalive(s, -1, 0, 0));
+    assert_int_equal(of(s, SOL_SOCKET, SO_KEEPALIVE), 0);
+    GIVES(-EINVAL, usocket_set_keepalive(s, 40000LL * SECOND, 0, 0));
+    GIVES(-EINVAL, usocket_set_keepalive(s, 0, -1, 0));
+    GIVES(-EINVAL, usocket_set_keepalive(s, 0, 0, 128));
+    assert_int_equal(of(s, SOL_SOCKET, SO_KEEPALIVE), 0);
+    OK(usocket_close(s));
+    s = OK(usocket_socket(AF_UNIX, SOCK_STREAM, 0));
+    GIVES(-EOPNOTSUPP, usocket_set_keepalive(s, SECOND, 0, 0));
+    OK(usocket_close(s));
+    s = OK(usocket_socket(AF_INET, SOCK_DGRAM, 0));
+    GIVES(-EINVAL, usocket_set_keepalive(s, SECOND, 0, 0));
+    OK(usocket_close(s));
+}
+
+static void linger_resets_or_waits(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    struct linger linger;
+    char c;
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(usocket_set_linger(pair[0], 1500 * MS));
+    OK(usocket_getsockopt(pair[0], SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
+    assert_true(linger.l_onoff && linger.l_linger == 2);
+    OK(usocket_set_linger(pair[0], -1));
+    OK(usocket_getsockopt(pair[0], SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
+    assert_false(linger.l_onoff);
+    OK(usocket_set_linger(pair[0], 0));
+    OK(usocket_close(pair[0]));
+    GIVES(-ECONNRESET, usocket_recv(pair[1], &c, 1, 0));
+    OK(usocket_close(pair[1]));
+}
+
+static void the_traffic_class_of_both_families(void **state)
+{
+    (void)state;
+    const int families[] = {AF_INET, AF_INET6};
+    for (int i = 0; i < 2; i++)
+        for (int only = 0; only < 2; only++) {
+            usocket_t s = OK(usocket_socket(families[i], SOCK_DGRAM, 0));
+            if (families[i] == AF_INET6)
+                OK(usocket_setsockopt_int(s, IPPROTO_IPV6, IPV6_V6ONLY, only));
+            OK(usocket_set_tos(s, 46 << 2)); // Expedited forwarding.
+            if (families[i] == AF_INET6)
+                assert_int_equal(of(s, IPPROTO_IPV6, IPV6_TCLASS), 46 << 2);
+            if (families[i] == AF_INET || !only)
+                assert_int_equal(of(s, IPPROTO_IP, IP_TOS), 46 << 2);
+            GIVES(-EINVAL, usocket_set_tos(s, 256));
+            OK(usocket_close(s));
+        }
+    usocket_t s = OK(usocket_socket(AF_UNIX, SOCK_STREAM, 0));
+    GIVES(-EAFNOSUPPORT, usocket_set_tos(s, 0));
+    OK(usocket_close(s));
+}
+
+static void an_error_that_waits_is_taken_once(void **state)
+{
+    (void)state;
+    usocket_t gone = listening_socket(AF_INET, 1), s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
+    usocket_addr addr = name_of(gone);
+    OK(usocket_close(gone));
+    GIVES(0, usocket_take_error(s));
+    OK(usocket_settimeout(s, 0));
+    int32_t code = usocket_connect(s, &addr);
+    if (code == -EINPROGRESS) {
+        usocket_pollfd p = {.socket = s, .events = POLLOUT};
+        GIVES(1, usocket_poll(&p, 1, GENEROUS));
+        code = usocket_take_error(s);
+    }
+    assert_int_equal(code, -ECONNREFUSED);
+    GIVES(0, usocket_take_error(s));
+    OK(usocket_close(s));
+}
+
 static void integers_in_and_out(void **state)
 {
     (void)state;
@@ -135,6 +230,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_mode_is_what_was_set_last),
+        cmocka_unit_test(keepalive_with_its_times),
+        cmocka_unit_test(linger_resets_or_waits),
+        cmocka_unit_test(the_traffic_class_of_both_families),
+        cmocka_unit_test(an_error_that_waits_is_taken_once),
         cmocka_unit_test(integers_in_and_out),
         cmocka_unit_test(buffers_in_and_out),
         cmocka_unit_test(the_systems_timeouts_do_not_end_an_operation),

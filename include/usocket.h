@@ -398,6 +398,20 @@ typedef struct usocket_msg {
   int32_t reserved;
 } usocket_msg;
 
+// A network interface, or one of its addresses.
+typedef struct usocket_interface {
+  // Its index, 1 or more: what a scope id and usocket_join_group take.
+  uint32_t index;
+  // IFF_UP, IFF_LOOPBACK, IFF_MULTICAST, ... of <net/if.h>.
+  uint32_t flags;
+  // Its name.
+  char name[16];
+  // An IP address of it; of length 0 in the entry of the interface itself.
+  struct usocket_addr addr;
+  // The mask of that address.
+  struct usocket_addr netmask;
+} usocket_interface;
+
 // One answer of usocket_getaddrinfo: what a socket needs to reach the service.
 typedef struct usocket_addrinfo {
   // AF_INET, AF_INET6, ...
@@ -1087,6 +1101,106 @@ int64_t usocket_getsockopt(usocket_t s, int32_t level, int32_t name, void *value
 // Ownership: `value` is the caller's.
 int32_t usocket_getsockopt_int(usocket_t s, int32_t level, int32_t name, int32_t *value);
 
+// Takes the error that waits on the socket (SO_ERROR): how a connection that was not waited for has
+// ended, or what an ICMP message has told. It is there once.
+//
+// Returns: 0 when there is none.
+// Errors: the error itself, -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, ...; -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any; one of them gets it.
+// Ownership: nothing changes hands.
+int32_t usocket_take_error(usocket_t s);
+
+// Has TCP ask a peer that is silent whether it is still there: after `idle_us` microseconds without
+// data, then every `interval_us`, and the connection ends with ETIMEDOUT when `count` questions in a row
+// have no answer (SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT). Times are rounded up to whole
+// seconds. 0 keeps what the system has for that one; a negative `idle_us` turns it off.
+//
+// While data is on its way, TCP asks nothing: TCP_USER_TIMEOUT is for that.
+//
+// Returns: 0.
+// Errors: -EINVAL for times above 32767 seconds, a count above 127, or a socket that is no stream;
+// -EOPNOTSUPP for a stream that is not TCP; -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_set_keepalive(usocket_t s,
+                              int64_t idle_us,
+                              int64_t interval_us,
+                              int32_t count);
+
+// Sets what usocket_close does with data that has not been sent (SO_LINGER): with a negative time, as at
+// first, it goes on in the background; with 0 the connection is reset and the data dropped; else the
+// close waits for it up to `time_us` microseconds, rounded up to whole seconds.
+//
+// Returns: 0.
+// Errors: -EINVAL for a time above 68 years, -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_set_linger(usocket_t s,
+                           int64_t time_us);
+
+// Lets the socket receive what is sent to a multicast group, IPv4 or IPv6, on the interface of that
+// index (usocket_interfaces); 0 lets the system choose one (MCAST_JOIN_GROUP). The port of `group` counts
+// for nothing: the socket is bound to one.
+//
+// Returns: 0.
+// Errors: -EADDRINUSE when it is in the group already, -ENODEV when there is no such interface, or none
+// that leads to the group, -EINVAL for an address that is no group, -EAFNOSUPPORT for one that is not of
+// the socket's family, -ENOBUFS for too many; -EBADF, -ENOTSOCK, -EFAULT.
+// Blocks: no.
+// Threads: any.
+// Ownership: `group` is only read.
+int32_t usocket_join_group(usocket_t s,
+                           const struct usocket_addr *group,
+                           uint32_t interface);
+
+// Takes the socket out of a group that usocket_join_group has put it in, with the same arguments.
+//
+// Returns: 0.
+// Errors: -EADDRNOTAVAIL when it is not in it, and those of usocket_join_group.
+// Blocks: no.
+// Threads: any.
+// Ownership: `group` is only read.
+int32_t usocket_leave_group(usocket_t s, const struct usocket_addr *group, uint32_t interface);
+
+// Sets the traffic class of what is sent: the byte of IPv4's TOS and IPv6's traffic class, of which DSCP
+// is the upper six bits (dscp << 2). On an IPv6 socket that may carry IPv4 it is for both.
+//
+// Returns: 0.
+// Errors: -EINVAL for a number that is no byte, -EAFNOSUPPORT for a socket that is not IP, -EPERM;
+// -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_set_tos(usocket_t s,
+                        int32_t tos);
+
+// Binds the socket to the interface of that name: it sends and receives there alone (SO_BINDTODEVICE).
+// NULL or "" undoes it.
+//
+// Returns: 0.
+// Errors: -ENODEV when there is no such interface; -EPERM without CAP_NET_RAW, to change it once it is
+// set; -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any.
+// Ownership: `name` is only read.
+int32_t usocket_bind_device(usocket_t s,
+                            const char *name);
+
+// Lists the network interfaces of the caller's network namespace: each once without an address, and
+// once for each of its IP addresses (getifaddrs(3)). (NULL, 0) only counts.
+//
+// Returns: how many entries there are, all of them in `list`.
+// Errors: -ENOSPC when there are more than `n` (nothing is written), -EFAULT, -EINVAL; -EMFILE, -ENFILE,
+// -ENOMEM.
+// Blocks: no.
+// Threads: any.
+// Ownership: `list` is the caller's.
+int64_t usocket_interfaces(struct usocket_interface *list,
+                           size_t n);
+
 // Reads `len` bytes into `buf`: MicroPython's read(n) and readinto. It goes on until it has them
 // all ("no short reads"); readall is this function with more room each time until it gives less.
 //
@@ -1132,6 +1246,25 @@ int64_t usocket_readline(usocket_t s, void *buf, size_t len);
 // Threads: any; of two writing at once the bytes may interleave.
 // Ownership: `buf` is only read.
 int64_t usocket_write(usocket_t s, const void *buf, size_t len);
+
+// Sends `count` bytes of the file `fd` from `offset` on, or what there is up to its end: within the
+// kernel (sendfile(2)) where that can, piece by piece on a wrapped socket. The file's own position is
+// neither used nor moved.
+//
+// Less than `count` comes back at the end of the file, and as usocket_write has it: from a non-blocking
+// socket, or when an error or a timeout ended it with part of the bytes sent.
+//
+// Returns: how many bytes were sent; 0 at the end of the file.
+// Errors: as usocket_write; -EBADF also for `fd`, -EINVAL for a negative offset or a count above
+// SSIZE_MAX, -ESPIPE, -EISDIR for what is no file; -EIO; -EOPNOTSUPP on a socket that is not a stream;
+// -ENOMEM.
+// Blocks: as the socket's mode has it, with one deadline for the whole; on the file.
+// Threads: any; of two sending at once the bytes may interleave.
+// Ownership: `fd` stays the caller's.
+int64_t usocket_sendfile(usocket_t s,
+                         int32_t fd,
+                         int64_t offset,
+                         size_t count);
 
 // Asks the resolver for the addresses of a host and service (getaddrinfo(3)).
 //

@@ -36,6 +36,7 @@ use crate::watchers::Watchers;
 mod carrier;
 mod message;
 mod mode;
+mod option;
 mod transfer;
 
 pub(crate) use transfer::Start;

@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 use crate::socket::{Socket, Start};
 use crate::wait::{self, Deadline};
 
+mod file;
+
 /// How much one look ahead for a newline takes in. Lines are short; a longer one costs one more
 /// pair of system calls for each such piece.
 const LOOK_AHEAD: usize = 4096;

@@ -6,6 +6,8 @@
 
 pub mod address;
 pub mod connection;
+pub mod file;
+pub mod interface;
 pub mod library;
 pub mod message;
 pub mod name;
@@ -157,6 +159,19 @@ unsafe fn room<'a>(ptr: *mut c_void, len: usize) -> Result<&'a mut [MaybeUninit<
     }
     // SAFETY: not NULL, of a legal length, and writable by this function's contract.
     Ok(unsafe { std::slice::from_raw_parts_mut(ptr.cast(), len) })
+}
+
+/// A way to write into the caller's array of `n`.
+///
+/// # Safety
+/// A pointer that is not NULL is writable for `n` values until the export returns.
+unsafe fn room_for<T>(ptr: *mut T, n: usize) -> Result<impl FnMut(usize, T)> {
+    check(ptr.cast(), n.checked_mul(size_of::<T>()).ok_or(Error::os(libc::EINVAL))?)?;
+    Ok(move |at: usize, value| {
+        debug_assert!(at < n);
+        // SAFETY: within the caller's array, by this function's contract; it may lie askew.
+        unsafe { ptr.add(at).write_unaligned(value) }
+    })
 }
 
 /// NUL-terminated text, `None` for NULL.

@@ -1,9 +1,11 @@
 //! Options: the mode, what the socket is, and the system's options.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 
 use super::library::usocket_t;
-use super::{bytes, on_socket, output, required, room};
+use super::socket::with_address;
+use super::{bytes, on_socket, output, required, room, text};
+use crate::addr::Addr;
 
 /// Sets the mode by a timeout in microseconds: negative is blocking, 0 non-blocking, more is how
 /// long each later operation may take as a whole before it fails with -ETIMEDOUT.
@@ -159,4 +161,125 @@ pub unsafe extern "C" fn usocket_getsockopt_int(
         unsafe { output(value, s.getsockopt_int(level, name)?) };
         Ok(0)
     })
+}
+
+/// Takes the error that waits on the socket (SO_ERROR): how a connection that was not waited for has
+/// ended, or what an ICMP message has told. It is there once.
+///
+/// Returns: 0 when there is none.
+/// Errors: the error itself, -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, ...; -EBADF, -ENOTSOCK.
+/// Blocks: no.
+/// Threads: any; one of them gets it.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_take_error(s: usocket_t) -> i32 {
+    on_socket(s, |s| s.take_error().map(|()| 0))
+}
+
+/// Has TCP ask a peer that is silent whether it is still there: after `idle_us` microseconds without
+/// data, then every `interval_us`, and the connection ends with ETIMEDOUT when `count` questions in a row
+/// have no answer (SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT). Times are rounded up to whole
+/// seconds. 0 keeps what the system has for that one; a negative `idle_us` turns it off.
+///
+/// While data is on its way, TCP asks nothing: TCP_USER_TIMEOUT is for that.
+///
+/// Returns: 0.
+/// Errors: -EINVAL for times above 32767 seconds, a count above 127, or a socket that is no stream;
+/// -EOPNOTSUPP for a stream that is not TCP; -EBADF, -ENOTSOCK.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_set_keepalive(
+    s: usocket_t,
+    idle_us: i64,
+    interval_us: i64,
+    count: i32,
+) -> i32 {
+    on_socket(s, |s| s.set_keepalive(idle_us, interval_us, count).map(|()| 0))
+}
+
+/// Sets what usocket_close does with data that has not been sent (SO_LINGER): with a negative time, as at
+/// first, it goes on in the background; with 0 the connection is reset and the data dropped; else the
+/// close waits for it up to `time_us` microseconds, rounded up to whole seconds.
+///
+/// Returns: 0.
+/// Errors: -EINVAL for a time above 68 years, -EBADF, -ENOTSOCK.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_set_linger(s: usocket_t, time_us: i64) -> i32 {
+    on_socket(s, |s| s.set_linger(time_us).map(|()| 0))
+}
+
+/// Lets the socket receive what is sent to a multicast group, IPv4 or IPv6, on the interface of that
+/// index (usocket_interfaces); 0 lets the system choose one (MCAST_JOIN_GROUP). The port of `group` counts
+/// for nothing: the socket is bound to one.
+///
+/// Returns: 0.
+/// Errors: -EADDRINUSE when it is in the group already, -ENODEV when there is no such interface, or none
+/// that leads to the group, -EINVAL for an address that is no group, -EAFNOSUPPORT for one that is not of
+/// the socket's family, -ENOBUFS for too many; -EBADF, -ENOTSOCK, -EFAULT.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: `group` is only read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_join_group(
+    s: usocket_t,
+    group: *const Addr,
+    interface: u32,
+) -> i32 {
+    // SAFETY: the caller's address, as documented.
+    on_socket(s, |s| {
+        unsafe { with_address(group, |g| s.multicast(true, g, interface)) }.map(|()| 0)
+    })
+}
+
+/// Takes the socket out of a group that usocket_join_group has put it in, with the same arguments.
+///
+/// Returns: 0.
+/// Errors: -EADDRNOTAVAIL when it is not in it, and those of usocket_join_group.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: `group` is only read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_leave_group(
+    s: usocket_t,
+    group: *const Addr,
+    interface: u32,
+) -> i32 {
+    // SAFETY: the caller's address, as documented.
+    on_socket(s, |s| {
+        unsafe { with_address(group, |g| s.multicast(false, g, interface)) }.map(|()| 0)
+    })
+}
+
+/// Sets the traffic class of what is sent: the byte of IPv4's TOS and IPv6's traffic class, of which DSCP
+/// is the upper six bits (dscp << 2). On an IPv6 socket that may carry IPv4 it is for both.
+///
+/// Returns: 0.
+/// Errors: -EINVAL for a number that is no byte, -EAFNOSUPPORT for a socket that is not IP, -EPERM;
+/// -EBADF, -ENOTSOCK.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_set_tos(s: usocket_t, tos: i32) -> i32 {
+    on_socket(s, |s| s.set_tos(tos).map(|()| 0))
+}
+
+/// Binds the socket to the interface of that name: it sends and receives there alone (SO_BINDTODEVICE).
+/// NULL or "" undoes it.
+///
+/// Returns: 0.
+/// Errors: -ENODEV when there is no such interface; -EPERM without CAP_NET_RAW, to change it once it is
+/// set; -EBADF, -ENOTSOCK.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: `name` is only read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_bind_device(s: usocket_t, name: *const c_char) -> i32 {
+    // SAFETY: the caller's text, as documented.
+    on_socket(s, |s| s.bind_device(unsafe { text(name) }.unwrap_or(c"")).map(|()| 0))
 }

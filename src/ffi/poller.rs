@@ -1,7 +1,7 @@
 //! The poller: many handles registered once, a wait that costs what is ready.
 
 use super::library::{usocket_poller_t, usocket_t};
-use super::{on_object, without_handle};
+use super::{on_object, room_for, without_handle};
 use crate::error::{Error, Result};
 use crate::object;
 use crate::poller::Event;
@@ -185,8 +185,11 @@ pub unsafe extern "C" fn usocket_poller_wait(
     timeout_us: i64,
 ) -> i32 {
     on_object(poller, |p| {
+        if n == 0 {
+            return Err(Error::os(libc::EINVAL));
+        }
         // SAFETY: the caller's array, as documented.
-        let mut put = unsafe { array(events, n) }?;
+        let mut put = unsafe { room_for(events, n) }?;
         p.poller()?.wait(n, timeout_us, |at, event| put(at, event.into())).map(|n| n as i32)
     })
 }
@@ -242,21 +245,5 @@ pub extern "C" fn usocket_poller_wake(poller: usocket_poller_t) -> i32 {
     on_object(poller, |p| {
         p.poller()?.wake()?;
         Ok(0)
-    })
-}
-
-/// A way to write into the caller's array.
-///
-/// # Safety
-/// A pointer that is not NULL is writable for `n` events until the export returns.
-unsafe fn array(ptr: *mut usocket_event, n: usize) -> Result<impl FnMut(usize, usocket_event)> {
-    if n > isize::MAX as usize / size_of::<usocket_event>() || n == 0 {
-        return Err(Error::os(libc::EINVAL));
-    }
-    super::required(ptr)?;
-    Ok(move |at: usize, event| {
-        debug_assert!(at < n);
-        // SAFETY: within the caller's array, by this function's contract.
-        unsafe { ptr.add(at).write_unaligned(event) }
     })
 }

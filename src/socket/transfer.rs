@@ -225,6 +225,21 @@ impl Socket {
         if self.proto == IPPROTO_SEC { Err(Error::tls(USOCKET_ETLS_NOT_WRAPPED)) } else { Ok(()) }
     }
 
+    /// A call that sends, and has no flags to say that it must not wait.
+    pub(crate) fn without_flags<T>(
+        &self,
+        deadline: &mut Deadline,
+        mut op: impl FnMut() -> io::Result<T>,
+    ) -> Result<T> {
+        self.carries_data()?;
+        let blocks = deadline.is_never();
+        let flags = self.flags(0, true, blocks);
+        self.attempt(None, libc::POLLOUT, flags, deadline, || {
+            self.keep_nonblocking(blocks)?;
+            op()
+        })
+    }
+
     /// Tries `op`, unless it has `failed` already; while it says EAGAIN and waiting for `events` helps,
     /// waits and tries again.
     #[inline]

@@ -1,0 +1,32 @@
+//! Files that are sent.
+
+use super::library::usocket_t;
+use super::on_socket;
+use crate::error::{Error, Result};
+
+/// Sends `count` bytes of the file `fd` from `offset` on, or what there is up to its end: within the
+/// kernel (sendfile(2)) where that can, piece by piece on a wrapped socket. The file's own position is
+/// neither used nor moved.
+///
+/// Less than `count` comes back at the end of the file, and as usocket_write has it: from a non-blocking
+/// socket, or when an error or a timeout ended it with part of the bytes sent.
+///
+/// Returns: how many bytes were sent; 0 at the end of the file.
+/// Errors: as usocket_write; -EBADF also for `fd`, -EINVAL for a negative offset or a count above
+/// SSIZE_MAX, -ESPIPE, -EISDIR for what is no file; -EIO; -EOPNOTSUPP on a socket that is not a stream;
+/// -ENOMEM.
+/// Blocks: as the socket's mode has it, with one deadline for the whole; on the file.
+/// Threads: any; of two sending at once the bytes may interleave.
+/// Ownership: `fd` stays the caller's.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_sendfile(s: usocket_t, fd: i32, offset: i64, count: usize) -> i64 {
+    on_socket(s, |s| {
+        check(offset, count)?;
+        s.sendfile(fd, offset, count).map(|n| n as i64)
+    })
+}
+
+fn check(offset: i64, count: usize) -> Result<()> {
+    let good = offset >= 0 && count <= isize::MAX as usize;
+    if good { Ok(()) } else { Err(Error::os(libc::EINVAL)) }
+}

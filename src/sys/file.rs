@@ -1,0 +1,63 @@
+//! Files that are sent.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+use super::{cvt_len, net};
+
+/// What one call takes at most.
+const MOST: usize = 0x7fff_f000;
+
+#[cfg(not(all(target_env = "gnu", target_pointer_width = "32")))]
+use libc::{off_t as Offset, pread, sendfile as sendfile64};
+#[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
+use libc::{off64_t as Offset, pread64 as pread, sendfile64};
+
+/// sendfile(2) from an offset; SIGPIPE does not come of it.
+pub fn send(to: BorrowedFd<'_>, file: i32, offset: i64, count: usize) -> io::Result<usize> {
+    let file = net::borrow_raw(file)?;
+    without_sigpipe(count.min(MOST), |count| {
+        let mut offset = offset as Offset;
+        // SAFETY: the offset is writable; the rest are numbers.
+        cvt_len(unsafe { sendfile64(to.as_raw_fd(), file.as_raw_fd(), &mut offset, count) })
+    })
+}
+
+/// pread(2): the bytes that were read
+pub fn read(file: i32, offset: i64, to: &mut [u8]) -> io::Result<usize> {
+    let file = net::borrow_raw(file)?;
+    let (at, len) = (to.as_mut_ptr().cast(), to.len());
+    // SAFETY: the buffer is writable for its length.
+    cvt_len(unsafe { pread(file.as_raw_fd(), at, len, offset as Offset) })
+}
+
+/// Runs a call for which there is no MSG_NOSIGNAL, for `count` bytes: SIGPIPE waits meanwhile, and one
+/// that comes of the call goes.
+fn without_sigpipe(
+    count: usize,
+    call: impl FnOnce(usize) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let (mut pipe, mut old) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+    let mut pending = MaybeUninit::uninit();
+    let (pipe, old) = (pipe.as_mut_ptr(), old.as_mut_ptr());
+    // SAFETY: signal sets of this frame, written before they are read.
+    unsafe {
+        libc::sigemptyset(pipe);
+        libc::sigaddset(pipe, libc::SIGPIPE);
+        libc::pthread_sigmask(libc::SIG_BLOCK, pipe, old);
+        // One that waits already is somebody else's.
+        let waits = libc::sigismember(old, libc::SIGPIPE) == 1
+            && libc::sigpending(pending.as_mut_ptr()) == 0
+            && libc::sigismember(pending.as_ptr(), libc::SIGPIPE) == 1;
+        let result = call(count);
+        // It may also come of what followed the bytes that were counted.
+        if !waits && !matches!(result, Ok(n) if n == count) {
+            let now = libc::timespec { tv_sec: 0, ..std::mem::zeroed() };
+            libc::sigtimedwait(pipe, ptr::null_mut(), &now);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, old, ptr::null_mut());
+        result
+    }
+}
