@@ -1,7 +1,9 @@
 """usocket sockets in CPython's own event loops: asyncio's sock_ calls, and selectors."""
 
 import asyncio
+import contextlib
 import selectors
+import struct
 
 import pytest
 
@@ -138,3 +140,54 @@ def test_selectors(kind):
         [(key, events)] = selector.select(60)
         assert (key.fileobj, key.data, events) == (a, "data", selectors.EVENT_READ)
         selector.unregister(a)
+
+
+# --- transports, which move what programs write in the background
+
+
+def reset(s):
+    """Ends a connection with a reset."""
+    s.setsockopt(usocket.SOL_SOCKET, usocket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_a_transport_reports_a_reset(kind):
+    # An exception that still held the transport's buffer kept it from being cleared: nobody heard.
+    async def main():
+        with usocket.create_server(("127.0.0.1", 0)) as s:
+            c = usocket.create_connection(s.getsockname())
+            peer, _ = s.accept()
+        _, writer = await asyncio.open_connection(sock=c)
+        data = bytes(1 << 24)
+        writer.write(data if kind is bytes else kind(data))
+        asyncio.get_running_loop().call_later(0.05, reset, peer)
+        with pytest.raises(ConnectionError):
+            while True:
+                await writer.drain()
+                writer.write(b"x")
+                await asyncio.sleep(0)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    run(main())
+
+
+def test_a_transport_that_backs_up_loses_nothing():
+    # From 3.12 on it is sendmsg that what waited is sent with.
+    async def main():
+        a, b = usocket.socketpair()
+        _, writer = await asyncio.open_connection(sock=a)
+        reader, other = await asyncio.open_connection(sock=b, limit=1 << 16)
+        pieces = [bytes([n % 251]) * 1000 for n in range(3000)]
+        for piece in pieces:
+            writer.write(piece)
+        assert writer.transport.get_write_buffer_size() > 0
+        writer.write_eof()
+        assert await reader.read() == b"".join(pieces)
+        for w in (writer, other):
+            w.close()
+            await w.wait_closed()
+
+    run(main())

@@ -148,9 +148,9 @@ def test_signals_neither_end_nor_stretch_it(black_hole):
 
 def test_ctrl_c(black_hole):
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
+        timer.start()
         usocket.create_connection(black_hole, GENEROUS)
     assert time.monotonic() - begun < GENEROUS / 2
     timer.join()
@@ -179,8 +179,9 @@ def test_servers():
 
 def test_ctrl_c_leaves_nothing_behind(black_hole):
     # It left a thread and a descriptor, for as long as the attempt went on.
-    def interrupted():
+    def interrupted(timer):
         with pytest.raises(KeyboardInterrupt):
+            timer.start()
             usocket.create_connection(black_hole, GENEROUS)
 
     old = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -189,8 +190,7 @@ def test_ctrl_c_leaves_nothing_behind(black_hole):
         before = None
         for _ in range(4):
             timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-            timer.start()
-            interrupted()
+            interrupted(timer)
             timer.join()
             assert "usocket-connect" not in {t.name for t in threading.enumerate()}
             # The library's own thread ends its part when it hears of it.

@@ -10,8 +10,9 @@ import uselect
 import usocket
 from conftest import fill
 
-# How much longer than its timeout an operation may take on a busy machine.
-SLACK = 2.0
+# How much longer than its timeout an operation may take on a busy machine. Signals that stretched it
+# would do so for as long as they come.
+SLACK = 20.0
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ def test_500_ms_stay_500_ms_for_connect_to_a_unix_socket(make, storm):
     assert 0.5 <= time.monotonic() - begun < 0.5 + SLACK
 
 
-def test_500_ms_stay_500_ms_for_a_unix_datagram_peer_that_is_full(make, storm):
+def test_2_s_stay_2_s_for_a_unix_datagram_peer_that_is_full(make, storm):
     a, b = make(usocket.AF_UNIX, usocket.SOCK_DGRAM), make(usocket.AF_UNIX, usocket.SOCK_DGRAM)
     b.bind("")
     peer = b.getsockname()
@@ -189,19 +190,19 @@ def test_500_ms_stay_500_ms_for_a_unix_datagram_peer_that_is_full(make, storm):
     with pytest.raises(BlockingIOError):
         while True:
             a.sendto(b"x", peer)
-    a.settimeout(0.5)
-    busy = time.process_time()
-    assert 0.5 <= timed(lambda: a.sendto(b"x", peer)) < 0.5 + SLACK
-    assert time.process_time() - busy < 0.4  # It waits, although "ready" is all it hears.
+    a.settimeout(2)
+    busy = time.thread_time()
+    assert 2 <= timed(lambda: a.sendto(b"x", peer)) < 2 + SLACK
+    assert time.thread_time() - busy < 1.5  # It waits, although "ready" is all it hears.
 
 
 def test_a_connect_that_one_signal_interrupts_does_not_begin_its_timeout_again(make, full):
     before = signal.signal(signal.SIGALRM, lambda *_: None)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 1.4)
         s = make()
-        s.settimeout(1.5)
-        assert 1.5 <= timed(lambda: s.connect(full)) < 2.6
+        s.settimeout(3.5)
+        signal.setitimer(signal.ITIMER_REAL, 3.3)
+        assert 3.5 <= timed(lambda: s.connect(full)) < 6.5  # Once more it would be 6.8.
     finally:
         signal.signal(signal.SIGALRM, before)
 

@@ -8,6 +8,7 @@ import ssl
 import threading
 
 import pytest
+import usocket
 import ussl
 
 VERSIONS = ["TLSv1.2", "TLSv1.3"]
@@ -295,3 +296,65 @@ def test_the_dict_of_a_certificate_is_cpythons(theirs, certs, client_context, di
         with their_client(certs).wrap_socket(plain, server_hostname="localhost") as s:
             assert mine == s.getpeercert()
     thread.join()
+
+
+# --- the client's last messages, all in one
+
+
+def _to_the_end(sock, client, incoming, outgoing, sends):
+    """A handshake whose last message, what follows it and the goodbye are sent as one."""
+    while True:
+        try:
+            client.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            sock.sendall(outgoing.read())
+            incoming.write(sock.recv(65536))
+    if sends:
+        client.write(b"all I have to say")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.unwrap()
+    sock.sendall(outgoing.read())
+
+
+@pytest.mark.parametrize("sends", [True, False])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_client_that_says_everything_at_once_is_heard(tcp, run, certs, server_context, version, sends):
+    # The server lost the connection: the handshake was over, and it only saw the end.
+    context, theirs = server_context(), only(ssl, their_client(certs), version)
+    session = None
+    for _ in range(2):  # A resumed one of TLS 1.2 has the client's message last.
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = theirs.wrap_bio(incoming, outgoing, server_hostname="localhost", session=session)
+        got, (near, far) = [], (socket.socketpair() if session else (None, None))
+        plain = usocket.socket(fileno=far.detach()) if far else tcp[1]
+        near = near or socket.socket(fileno=tcp[0].detach())
+
+        def serve(plain=plain, got=got):
+            with context.wrap_socket(plain, server_side=True) as s:
+                s.settimeout(60)
+                got += [s.recv(100), s.recv(100)] if sends else [b"", s.recv(100)]
+
+        with near:
+            near.settimeout(60)
+            thread = run(serve)
+            _to_the_end(near, client, incoming, outgoing, sends)
+            thread.join(60)
+            assert got == [b"all I have to say" if sends else b"", b""]
+            session = client.session
+
+
+def test_a_blocking_send_takes_all(serve, dial, server_context, client_context):
+    # It took 64 KiB, where OpenSSL and a plain socket take all.
+    seen = []
+
+    def count(conn):
+        seen.append(len(conn.readall()))
+
+    data = bytes(5_000_000)
+    with dial(client_context(), serve(server_context(), count)) as s:
+        s.settimeout(None)
+        assert s.send(data) == len(data)
+        s.shutdown(usocket.SHUT_WR)
+        assert s.recv(1) == b""
+    assert seen == [len(data)]

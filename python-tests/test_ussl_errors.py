@@ -344,3 +344,20 @@ def test_a_record_damaged_on_the_way(
     s.close()
     thread.join()
     middle.thread.join()
+
+
+def test_an_issuer_without_a_common_name_has_a_name(tmp_path, meet, client_context):
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/O=Nobody Ltd/OU=Nowhere")
+    openssl("req", *key, "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", "/CN=localhost",
+            "-addext", "subjectAltName=DNS:localhost")
+    openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-copy_extensions", "copy", "-out", "leaf.pem")
+    server = ussl.SSLContext(ussl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(str(tmp_path / "leaf.pem"), str(tmp_path / "leaf.key"))
+    ours, _ = meet(server, client_context())
+    assert type(ours.error) is VERIFICATION and ours.error.code == CODES["CERT_UNKNOWN_ISSUER"]
+    assert re.search("issued by .*Nobody Ltd", str(ours.error)), ours.error

@@ -183,9 +183,11 @@ def test_ctrl_c_ends_a_handshake(tcp, client_context):
         tcp[0], server_hostname="localhost", do_handshake_on_connect=False
     )
     with s:
-        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
+            timer.start()
             s.do_handshake()
+        timer.join()
 
 
 def test_recv_times_out_and_goes_on(tls):
