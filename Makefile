@@ -155,5 +155,6 @@ clean: ## remove everything built
 
 -include scripts/bench.mk
 -include scripts/cpython.mk
+-include scripts/python.mk
 -include scripts/micropython.mk
 -include scripts/stress.mk

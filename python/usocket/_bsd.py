@@ -10,6 +10,7 @@ from operator import index
 from time import monotonic
 from typing import Optional, Tuple, Type, TypeVar
 
+from ._accelerator import accelerated
 from ._address import Address, decode, encode
 from ._buffer import ROOM, give_back, incoming, outgoing_or_text, take_room
 from ._constants import CONSTANTS
@@ -35,11 +36,12 @@ _close = lib.usocket_close
 _S = TypeVar("_S", bound="BSDSocket")
 
 
+@accelerated
 @part_of("socket")
 class BSDSocket(Options, Messages, Transfer):
     """What `usocket.socket` and the standard modules' socket (`usocket.install`) have in common."""
 
-    __slots__ = ("_family", "_proto", "_type")
+    __slots__ = ("_proto", "_type")
 
     # What accept and dup make.
     _kind: Type[BSDSocket]
@@ -180,10 +182,10 @@ class BSDSocket(Options, Messages, Transfer):
         Raises OSError EINVAL (not listening), BlockingIOError (non-blocking), TimeoutError.
         Blocks as the mode has it. Thread-safe. From: every document.
         """
-        handle, peer = self._accepted()
-        return self._another(handle, default_timeout()), decode(peer)
+        handle, address = self._accepted()
+        return self._another(handle, default_timeout()), address
 
-    def _accepted(self) -> Tuple[int, Addr]:
+    def _accepted(self) -> Tuple[int, Address]:
         """The handle of a connection, and who it is."""
         peer, handle, timeout = Addr(), self._handle, self._timeout
         deadline = monotonic() + timeout if timeout else None
@@ -193,7 +195,7 @@ class BSDSocket(Options, Messages, Transfer):
             if deadline is not None:
                 self._check(wait(handle, POLLIN, deadline))
             new = lib.usocket_accept(handle, byref(peer))
-        return self._check(new), peer
+        return self._check(new), decode(peer)
 
     def connect(self, address: Address) -> None:
         """Connects to an address, which `usocket._address` describes; of datagrams, sets the peer.
@@ -287,7 +289,7 @@ class BSDSocket(Options, Messages, Transfer):
                 deadline = monotonic() + self._timeout if self._timeout else None
                 _, code = self._drain_within(start, size, 0, deadline, int32(flags))
             if code:
-                raise self._error(code)
+                self._failed(code, POLLOUT)
         finally:
             del held
 
@@ -433,5 +435,5 @@ class BSDSocket(Options, Messages, Transfer):
             if n == -EINTR:
                 n = resume(deadline, events, call, self._handle, start, size, flags, *rest)
             if n < 0:
-                raise self._error(n)
+                return self._failed(n, events)
         return n

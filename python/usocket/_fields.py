@@ -6,6 +6,7 @@ from errno import EBADF
 from types import FunctionType
 from typing import Optional
 
+from ._accelerator import fast
 from ._errors import error
 from ._lib import lib
 
@@ -27,11 +28,20 @@ def part_of(name: str):
     return rename
 
 
-class Fields:
-    """The fields of a socket, apart from what it was made as."""
+class _Slots:
+    __slots__ = ("_family", "_filed", "_handle", "_late_in", "_late_out", "_timeout")
 
-    __slots__ = ("_filed", "_handle", "_late_in", "_late_out", "_timeout")
 
+# In C, where the methods that are there find them.
+_Base: type = _Slots if fast is None else fast.Socket
+
+
+class Fields(_Base):  # type: ignore[misc,valid-type]
+    """The fields of a socket."""
+
+    __slots__ = ()
+
+    _family: int
     # The library's; 0 when closed, which the library answers with EBADF.
     _handle: int
     # Seconds; None is blocking mode, 0.0 non-blocking.
@@ -47,6 +57,11 @@ class Fields:
         if code == -EBADF and not self._handle and self._filed:
             return OSError(EBADF, CLOSED_AS_A_FILE)
         return error(code, self._handle)
+
+    def _failed(self, code: int, events: int) -> int:
+        """What a send (POLLOUT) or a receive (POLLIN) gives where the library gave that code: it raises,
+        unless a kind of socket knows better."""
+        raise self._error(code)
 
     def _check(self, code: int) -> int:
         """Gives a number of the library back, or raises the exception it stands for."""

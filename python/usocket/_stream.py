@@ -8,26 +8,32 @@ it across calls (readall is many) and across signals.
 
 from __future__ import annotations
 
-from ctypes import addressof, c_char, string_at
+from ctypes import addressof, c_char, memmove, string_at
 from errno import EAGAIN, EINTR
 from operator import index
 from time import monotonic
-from typing import Optional
+from typing import Optional, Tuple
 
+from ._accelerator import accelerated
 from ._buffer import ROOM, give_back, incoming, take_room
 from ._constants import CONSTANTS
 from ._errors import size as size_of
 from ._fields import part_of
 from ._lib import lib
-from ._transfer import POLLIN, Transfer
+from ._transfer import POLLIN, POLLOUT, Transfer
 from ._wait import resume
 
 MSG_PEEK = CONSTANTS["MSG_PEEK"]
 NEWLINE = 10
 
+# What a first call gave, and the deadline; before that, the bytes; between them, how many were asked for.
+_First = Tuple[int, Optional[float]]
+_Begun = Tuple[bytes, int, int, Optional[float]]
+
 _read, _readline, _recv = lib.usocket_read, lib.usocket_readline, lib.usocket_recv
 
 
+@accelerated
 @part_of("socket")
 class Stream(Transfer):
     """What a socket is as a stream."""
@@ -104,7 +110,7 @@ class Stream(Transfer):
                 return done
             if code == -EAGAIN:
                 return None
-            raise self._error(code)
+            return self._failed(code, POLLOUT)
         finally:
             del held
 
@@ -135,8 +141,13 @@ class Stream(Transfer):
         self._filed = True
         return self
 
-    def _collect(self, limit: Optional[int], line: bool = False) -> Optional[bytes]:
-        """read, readall and readline: `limit` bytes, None for no limit."""
+    def _collect(
+        self, limit: Optional[int], line: bool = False, begun: Optional[_Begun] = None
+    ) -> Optional[bytes]:
+        """read, readall and readline: `limit` bytes, None for no limit.
+
+        begun: what the accelerator has from a first call of the library, which is not all.
+        """
         if self._late_in:
             self._raise_late_in()
         if limit == 0:
@@ -150,7 +161,11 @@ class Stream(Transfer):
         start = addressof(room)
         while True:
             want = ROOM if limit is None else min(ROOM, limit - total)
-            if parts and deadline is not None:
+            if begun:
+                data, n, want, deadline = begun
+                memmove(start, data, len(data))
+                n, begun = self._fill(start, want, line, (n, deadline)), None
+            elif parts and deadline is not None:
                 n = self._fill_within(start, want, 0, deadline, line)
             else:
                 n = self._fill(start, want, line)
@@ -169,15 +184,22 @@ class Stream(Transfer):
                 self._late_in = n
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _fill(self, start: int, size: int, line: bool = False) -> int:
+    def _fill(
+        self, start: int, size: int, line: bool = False, first: Optional[_First] = None
+    ) -> int:
         """usocket_read or usocket_readline, carried on over signals.
+
+        first: what it gave, and the deadline, where it has been called already.
 
         Gives how many bytes came, or a negative number when not one did. An error after the first
         byte is kept.
         """
         handle, timeout = self._handle, self._timeout
-        deadline = monotonic() + timeout if timeout else None
-        n = _readline(handle, start, size) if line else _read(handle, start, size)
+        if first:
+            n, deadline = first
+        else:
+            deadline = monotonic() + timeout if timeout else None
+            n = _readline(handle, start, size) if line else _read(handle, start, size)
         if n == size or n == 0 or (n > 0 and line and _last_is_newline(start, n)):
             return n
         done = 0

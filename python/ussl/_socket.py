@@ -14,7 +14,6 @@ from usocket._lib import lib
 from usocket._socket import socket
 from usocket._tls_errors import (
     SSLConfigError,
-    SSLEOFError,
     tls_error,
     want_error,
 )
@@ -194,25 +193,14 @@ class SSLSocket(Info):
         """NotImplementedError: TLS carries no messages. From: CPython."""
         raise NotImplementedError("TLS carries no messages: recv_into")
 
-    def _move(self, call, events: int, start, size: int, flags: int, *rest) -> int:
-        try:
-            return super()._move(call, events, start, size, flags, *rest)
-        except BlockingIOError:
-            raise self._wants(events) from None
-        except SSLEOFError as e:
-            if e.code == TRUNCATED and self._ragged and events == POLLIN:
-                return 0
-            raise
+    def _failed(self, code: int, events: int) -> int:
+        if code == TRUNCATED and self._ragged and events == POLLIN:
+            return 0
+        e = self._error(code)
+        raise self._wants(events) if isinstance(e, BlockingIOError) else e
 
-    def sendall(self, data, flags: int = 0) -> None:
-        """As a socket's; the handshake counts as part of it."""
-        try:
-            super().sendall(data, flags)
-        except BlockingIOError:
-            raise self._wants(POLLOUT) from None
-
-    def _collect(self, limit: Optional[int], line: bool = False) -> Optional[bytes]:
-        data = super()._collect(limit, line)
+    def _collect(self, limit: Optional[int], line: bool = False, begun=None) -> Optional[bytes]:
+        data = super()._collect(limit, line, begun)
         if self._late_in == TRUNCATED:
             # A whole stream and a piece of one look alike: whoever does not call once more has to
             # hear of it as well.
@@ -222,9 +210,10 @@ class SSLSocket(Info):
             raise e
         return data
 
-    def _fill(self, start: int, size: int, line: bool = False) -> int:
+    def _fill(self, start: int, size: int, line: bool = False, first=None) -> int:
         fill = super()._fill
-        return self._proper_end(self._last(fill(start, size, line), lambda: fill(start, size, line)))
+        n = fill(start, size, line, first)
+        return self._proper_end(self._last(n, lambda: fill(start, size, line)))
 
     def _fill_within(self, start: int, size: int, done: int, deadline, line: bool) -> int:
         fill = super()._fill_within

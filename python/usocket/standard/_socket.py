@@ -96,8 +96,8 @@ class socket(BSDSocket):
 
     def _accept(self):
         """_accept() -> (integer, address info): the descriptor of a connection, and who it is."""
-        handle, peer = self._accepted()
-        return check(lib.usocket_detach(handle)), decoded(peer)
+        handle, address = self._accepted()
+        return check(lib.usocket_detach(handle)), address
 
     def connect_ex(self, address) -> int:
         try:
@@ -121,12 +121,6 @@ class socket(BSDSocket):
 
 
 socket._kind = SocketType = socket
-
-
-def decoded(addr: Addr):
-    from .._address import decode
-
-    return decode(addr)
 
 
 def _encode(family: int, address, call: str) -> Addr:
