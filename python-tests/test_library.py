@@ -1,13 +1,16 @@
 """The library itself: found, loaded, declared; `python -m usocket`."""
 
 import ctypes
+import inspect
 import os
 import re
 import subprocess
 import sys
+import types
 from ctypes import c_char_p, c_int32, c_int64, c_size_t, c_void_p
 from pathlib import Path
 
+import pytest
 import uselect
 import usocket
 from usocket import _lib
@@ -126,3 +129,37 @@ def test_every_public_name_is_documented():
         if not name.startswith("_"):
             thing = getattr(usocket.socket, name, None) or getattr(uselect.poll, name)
             assert thing.__doc__, name
+
+
+def alone(code, **environment):
+    """What a Python of its own prints, without site-packages."""
+    env = {"USOCKET_LIBRARY": _lib.path, **environment}
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'python')!r}); {code}"
+    return subprocess.check_output([sys.executable, "-I", "-S", "-c", code], env=env, text=True).strip()
+
+
+def test_importing_it_brings_little_along():
+    heavy = {"typing", "re", "pathlib", "functools", "enum", "collections", "contextlib", "threading", "socket"}
+    assert set(alone("import usocket; print(*sys.modules)").split()) & heavy == set()
+
+
+WHICH = "import usocket; print(type(usocket.socket.recv).__name__, usocket.socket.recv.__name__)"
+BUILT = (ROOT / "target" / "python" / "_fast.abi3.so").exists() and sys.version_info >= (3, 11)
+
+
+@pytest.mark.skipif(not BUILT, reason="no accelerator was built, or for a later Python")
+def test_the_accelerator_is_used_where_it_was_built():
+    assert alone(WHICH) == "method_descriptor recv"
+    # Otherwise the tests of both kinds would be of one.
+    assert isinstance(usocket.socket.recv, types.FunctionType) == bool(os.environ.get("USOCKET_PURE"))
+
+
+def test_without_it_the_methods_are_in_python():
+    assert alone(WHICH, USOCKET_PURE="1") == "function recv"
+
+
+def test_the_methods_in_c_take_what_those_in_python_take():
+    for name, slow in vars(usocket.socket.__mro__[1]).items():
+        if name.startswith("_slow_") and name != "_slow__accepted":
+            here = inspect.signature(getattr(usocket.socket, name[6:]))
+            assert [*here.parameters] == [*inspect.signature(slow).parameters], name

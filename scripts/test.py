@@ -41,6 +41,10 @@ PLAIN = {
     "skipped": r"^\d+ passed, \d+ failed, (\d+) skipped",
 }
 
+# The Python tests of what is in C as well.
+HOT = """socket socket_connect socket_transfer stream buffer threads signals standard asyncio ussl_modes
+    ussl_end ussl_socket ussl_threads""".split()
+
 
 def suites():
     """(name, command, how its runner closes, seconds it may take)"""
@@ -48,7 +52,7 @@ def suites():
     yield "format", ["cargo", "fmt", "--all", "--check"], CHECK, 60
     yield "clippy", clippy, CHECK, 900
     yield "header drift", ["cargo", "run", "-q", "-p", "header", "--", "--check"], CHECK, 600
-    yield "build", ["make", "-s", "build", "c-tests", "certs"], CHECK, 900
+    yield "build", ["make", "-s", "build", "c-tests", "certs", "accelerator"], CHECK, 900
     yield "Rust", ["cargo", "test", "--workspace"], CARGO, 1200
     yield "loom", ["make", "-s", "loom"], CARGO, 1200
     yield "threads", ["make", "-s", "tsan"], CARGO, 1200
@@ -66,6 +70,9 @@ def beside():
     yield "MicroPython firmware", ["make", "-s", "micropython"], CHECK, 1200
     yield "MicroPython's own tests", ["scripts/micropython-upstream-tests"], PLAIN, 1200
     yield "micropython-tests", [sys.executable, "micropython-tests/run.py"], PLAIN, 1200
+    # What the accelerator has in C, in Python.
+    hot = [f"python-tests/test_{name}.py" for name in HOT]
+    yield "python-tests, pure", ["env", "USOCKET_PURE=1", python(), "-m", "pytest", "-ra", *hot], PYTEST, 1200
 
 
 def python():

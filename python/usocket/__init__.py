@@ -36,7 +36,6 @@ from _socket import (  # The platform's, by way of CPython: no socket is in them
     ntohs,
     sethostname,
 )
-from typing import TYPE_CHECKING
 
 from . import _constants
 from ._address import inet_ntop, inet_pton, native_address, sockaddr
@@ -63,6 +62,7 @@ def install() -> None:
     install()
 
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     # The constants: which there are is the platform's to say.
     def __getattr__(name: str) -> int: ...

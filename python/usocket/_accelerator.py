@@ -11,10 +11,13 @@ import sys
 from ctypes import c_void_p, cast
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
 from types import FunctionType
-from typing import Any
 
 from ._address import _decode
 from ._lib import HERE, lib
+
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Any
 
 _NAME, _FILE = "usocket._fast", "_fast.abi3.so"
 _FUNCTIONS = "accept addr_ip poll read readline recv recvfrom send sendto write".split()
@@ -24,7 +27,7 @@ def _load() -> Any:
     """The module `usocket._fast`, or None."""
     if os.environ.get("USOCKET_PURE") or sys.version_info < (3, 11) or ".abi3.so" not in EXTENSION_SUFFIXES:
         return None
-    for folder in (HERE, os.path.join(HERE, "..", "..", "target", "python")):
+    for folder in (HERE, os.path.join(os.path.dirname(os.path.dirname(HERE)), "target", "python")):
         path = os.path.join(folder, _FILE)
         if os.path.exists(path):
             loader = ExtensionFileLoader(_NAME, path)

@@ -17,22 +17,25 @@ from __future__ import annotations
 import os
 from ctypes import byref, create_string_buffer, string_at
 from errno import EINVAL, ENAMETOOLONG
-from functools import lru_cache
 from operator import index
 from sys import byteorder
-from typing import Tuple, Union
 
 from ._constants import CONSTANTS
 from ._errors import PortError, check, detail, error, int32
 from ._families import FORMS, pack
 from ._lib import Addr, lib
 
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Tuple, Union
+
+    Address = Union[Tuple[str, int], Tuple[str, int, int, int], str, bytes]
+
 AF_UNSPEC = CONSTANTS["AF_UNSPEC"]
 AF_INET = CONSTANTS["AF_INET"]
 AF_INET6 = CONSTANTS["AF_INET6"]
 AF_UNIX = CONSTANTS["AF_UNIX"]
 
-Address = Union[Tuple[str, int], Tuple[str, int, int, int], str, bytes]
 
 _UNIX_FAMILY = AF_UNIX.to_bytes(2, byteorder)
 
@@ -113,9 +116,24 @@ def decode(addr: Addr):
     return _decode(string_at(byref(addr), addr.len))
 
 
-@lru_cache(maxsize=256)
+# A socket sees few addresses, many times.
+_known: dict = {}
+_KNOWN_MAX = 256
+
+
 def _decode(raw: bytes):
-    """The same. A socket sees few addresses, many times."""
+    """The same of its bytes."""
+    try:
+        return _known[raw]
+    except KeyError:
+        pass
+    if len(_known) >= _KNOWN_MAX:
+        _known.clear()
+    address = _known[raw] = _decode_anew(raw)
+    return address
+
+
+def _decode_anew(raw: bytes):
     if len(raw) < 2:
         return None
     family, name, *numbers = parts = _parts(raw)

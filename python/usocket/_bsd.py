@@ -8,10 +8,9 @@ from ctypes import byref, c_int64
 from errno import EBADF, EINTR, EISCONN, ETIMEDOUT
 from operator import index
 from time import monotonic
-from typing import Optional, Tuple, Type, TypeVar
 
 from ._accelerator import accelerated
-from ._address import Address, decode, encode
+from ._address import decode, encode
 from ._buffer import ROOM, give_back, incoming, outgoing_or_text, take_room
 from ._constants import CONSTANTS
 from ._errors import check, error, int32
@@ -23,6 +22,14 @@ from ._option import Options, default_timeout
 from ._transfer import POLLIN, POLLOUT, Transfer
 from ._wait import check_signals, microseconds, resume, timeout_us, wait
 
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Optional, Tuple, Type, TypeVar
+
+    from ._address import Address
+
+    _S = TypeVar("_S", bound="BSDSocket")
+
 SOCK_STREAM = CONSTANTS["SOCK_STREAM"]
 SOCK_NONBLOCK = CONSTANTS.get("SOCK_NONBLOCK", 0)
 SOCK_CLOEXEC = CONSTANTS.get("SOCK_CLOEXEC", 0)
@@ -32,8 +39,6 @@ NO_FLAGS = NO_SIZE = 0
 _recv, _recvfrom = lib.usocket_recv, lib.usocket_recvfrom
 _send, _sendto = lib.usocket_send, lib.usocket_sendto
 _close = lib.usocket_close
-
-_S = TypeVar("_S", bound="BSDSocket")
 
 
 @accelerated

@@ -19,7 +19,13 @@ from ctypes import (
     py_object,
     pythonapi,
 )
-from typing import Tuple, Union
+
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Tuple, Union
+
+    # The address of memory; of bytes, which nobody can move, they themselves. None where there is none.
+    Start = Union[bytes, int, None]
 
 # What one call takes out of the kernel at most, unless more is asked of it.
 ROOM = 65536
@@ -74,9 +80,6 @@ class _View(Structure):
 pythonapi.PyObject_GetBuffer.argtypes = (py_object, c_void_p, c_int)
 pythonapi.PyBuffer_Release.argtypes = (c_void_p,)
 pythonapi.PyBuffer_Release.restype = None
-
-# The address of memory; of bytes, which nobody can move, they themselves. None where there is none.
-Start = Union[bytes, int, None]
 
 
 def outgoing(data) -> Tuple[Start, int, object]:

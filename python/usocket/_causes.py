@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Dict, NamedTuple
-
-
-class Cause(NamedTuple):
+class Cause:
     """What is known of one code: `verify_code` is OpenSSL's X509_V_ERR_, 0 where it has none."""
 
-    category: str
-    reason: str
-    verify_code: int
+    __slots__ = ("category", "reason", "verify_code")
+
+    def __init__(self, category: str, reason: str, verify_code: int) -> None:
+        self.category, self.reason, self.verify_code = category, reason, verify_code
 
 
 NOT_WRAPPED = -10001
@@ -67,7 +65,7 @@ CPU = -10083
 KEY_PASSWORD = -10084
 ALERT = -10500
 
-CAUSES: Dict[int, Cause] = {
+CAUSES: dict[int, Cause] = {
     NOT_WRAPPED: Cause("TLS_SETTING", "NOT_WRAPPED", 0),
     TRUNCATED: Cause("TLS_END", "UNEXPECTED_EOF_WHILE_READING", 0),
     HANDSHAKE_EOF: Cause("TLS_END", "UNEXPECTED_EOF_IN_HANDSHAKE", 0),

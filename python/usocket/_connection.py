@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from ctypes import byref
 from operator import index
-from typing import Optional, Tuple, Union
 
-from ._address import AF_INET, AF_INET6, Address, encode
+from ._address import AF_INET, AF_INET6, encode
 from ._errors import check, int32
 from ._lib import lib
 from ._names import _host, _service
 from ._socket import BACKLOG, socket
 from ._wait import timeout_us, undisturbed
+
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Optional, Tuple, Union
+    from ._address import Address
 
 REUSE_PORT, DUAL_STACK = 1, 2  # USOCKET_SERVER_REUSE_PORT, USOCKET_SERVER_DUAL_STACK
 

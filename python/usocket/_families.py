@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import struct
 from _socket import htons, if_indextoname, if_nametoindex, ntohs  # type: ignore[attr-defined]
-from typing import Callable, Dict, Tuple
 
 from ._constants import CONSTANTS
+
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Callable, Dict, Tuple
 
 
 def _netlink(pid, groups) -> bytes:

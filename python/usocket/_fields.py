@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from errno import EBADF
 from types import FunctionType
-from typing import Optional
 
 from ._accelerator import fast
 from ._errors import error
 from ._lib import lib
+
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Optional
 
 CLOSED_AS_A_FILE = (
     "Bad file descriptor: makefile() gave the socket itself, and closing that closed the socket"

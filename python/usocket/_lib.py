@@ -5,11 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 from ctypes import c_char_p, c_int16, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
-from pathlib import Path
 
 from ._prototypes import PROTOTYPES
 
-HERE = Path(__file__).resolve().parent
+HERE = os.path.dirname(os.path.realpath(__file__))
 
 HOW_TO_GET_IT = (
     "usocket needs the library libusocket. In a checkout of the project `cargo build --release` "
@@ -77,12 +76,13 @@ def _candidates() -> list[str]:
     if named:
         return [named]
     found = []
-    if (HERE / "libusocket.so").exists():  # A wheel carries its own.
-        found.append(str(HERE / "libusocket.so"))
-    checkout = HERE.parent.parent
-    built = checkout / "target" / "release" / "libusocket.so"
-    if (checkout / "Cargo.toml").exists() and built.exists():
-        found.append(str(built))
+    own = os.path.join(HERE, "libusocket.so")
+    if os.path.exists(own):  # A wheel carries its own.
+        found.append(own)
+    checkout = os.path.dirname(os.path.dirname(HERE))
+    built = os.path.join(checkout, "target", "release", "libusocket.so")
+    if os.path.exists(os.path.join(checkout, "Cargo.toml")) and os.path.exists(built):
+        found.append(built)
     return found + ["libusocket.so.0"]
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
 from ctypes import addressof, byref, c_char, c_int, c_int32, c_size_t, c_void_p, cast, sizeof
 from sys import byteorder
-from typing import Callable, Iterable, List, Optional, Tuple
 
-from ._address import Address, decode
+from ._address import decode
 from ._buffer import give_back, incoming, take_room
 from ._constants import CONSTANTS
 from ._errors import int32
@@ -16,9 +14,15 @@ from ._fields import part_of
 from ._lib import Addr, Message, Piece, lib
 from ._transfer import POLLIN, POLLOUT, Transfer
 
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Callable, Iterable, List, Optional, Tuple
+    from ._address import Address
+
+    Ancillary = Tuple[int, int, bytes]
+
 # What the library asks for, and nobody else wants to know of.
 MSG_CMSG_CLOEXEC = CONSTANTS.get("MSG_CMSG_CLOEXEC", 0)
-Ancillary = Tuple[int, int, bytes]
 
 _WORD = sizeof(c_size_t)
 _HEAD = _WORD + 2 * sizeof(c_int)  # struct cmsghdr: length, level, type.
@@ -179,6 +183,8 @@ def send_fds(sock, buffers: Iterable, fds: Iterable[int], flags: int = 0, addres
 
     Raises as `socket.sendmsg`. From: CPython's `socket`.
     """
+    from array import array  # Which brings a good deal along.
+
     rights = (CONSTANTS["SOL_SOCKET"], CONSTANTS["SCM_RIGHTS"], array("i", fds))
     return sock.sendmsg(buffers, [rights], flags, address)
 
@@ -188,6 +194,8 @@ def recv_fds(sock, bufsize: int, maxfds: int, flags: int = 0) -> tuple:
 
     Raises as `socket.recvmsg`. From: CPython's `socket`.
     """
+    from array import array
+
     fds = array("i")
     data, items, flags, address = sock.recvmsg(bufsize, CMSG_LEN(maxfds * fds.itemsize), flags)
     for level, kind, raw in items:

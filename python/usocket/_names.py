@@ -5,12 +5,16 @@ from __future__ import annotations
 from ctypes import POINTER, byref
 from errno import EAGAIN, ETIMEDOUT
 from time import monotonic
-from typing import List, Optional, Tuple, Union
 
-from ._address import Address, decode, port_number, text
+from ._address import decode, port_number, text
 from ._errors import check, int32
 from ._lib import AddrInfo, lib
 from ._wait import timeout_us, undisturbed
+
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import List, Optional, Tuple, Union
+    from ._address import Address
 
 
 def _host(host) -> Union[bytes, None]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from ctypes import byref, c_char, c_int32
-from typing import Optional
 
 from ._errors import int32
 from ._errors import size as size_of
 from ._fields import Fields, part_of
 from ._lib import lib
 from ._wait import timeout_us
+
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Optional
 
 _default: Optional[float] = None
 

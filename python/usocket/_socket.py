@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from ctypes import c_int64
-from typing import Optional, Tuple
 
 from ._address import AF_INET, AF_UNIX
 from ._bsd import BACKLOG, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, BSDSocket  # noqa: F401
@@ -12,6 +11,10 @@ from ._errors import check, int32
 from ._lib import lib
 from ._option import default_timeout
 from ._stream import Stream
+
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Optional, Tuple
 
 
 class socket(BSDSocket, Stream):

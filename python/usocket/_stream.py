@@ -12,7 +12,6 @@ from ctypes import addressof, c_char, memmove, string_at
 from errno import EAGAIN, EINTR
 from operator import index
 from time import monotonic
-from typing import Optional, Tuple
 
 from ._accelerator import accelerated
 from ._buffer import ROOM, give_back, incoming, take_room
@@ -23,12 +22,17 @@ from ._lib import lib
 from ._transfer import POLLIN, POLLOUT, Transfer
 from ._wait import resume
 
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Optional, Tuple
+
+    # What a first call gave, and the deadline; before that, the bytes; between them, how many were asked for.
+    _First = Tuple[int, Optional[float]]
+    _Begun = Tuple[bytes, int, int, Optional[float]]
+
 MSG_PEEK = CONSTANTS["MSG_PEEK"]
 NEWLINE = 10
 
-# What a first call gave, and the deadline; before that, the bytes; between them, how many were asked for.
-_First = Tuple[int, Optional[float]]
-_Begun = Tuple[bytes, int, int, Optional[float]]
 
 _read, _readline, _recv = lib.usocket_read, lib.usocket_readline, lib.usocket_recv
 

@@ -7,10 +7,13 @@ sentence.
 from __future__ import annotations
 
 from errno import EAGAIN
-from threading import local
-from typing import Optional
+from _thread import _local as local
 
 from ._causes import ALERT, CAUSES, CERT_REFUSED
+
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Optional
 
 # OpenSSL names an alert after the version that brought it; TLSV1 where nothing is said here.
 _ALERTS_SINCE = {n: "SSLV3" for n in (10, 20, 30, *range(40, 48))}

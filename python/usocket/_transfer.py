@@ -5,11 +5,14 @@ from __future__ import annotations
 from ctypes import c_void_p, cast
 from errno import EAGAIN, EINTR
 from time import monotonic
-from typing import Callable, Optional, Tuple
 
 from ._fields import Fields
 from ._lib import lib
 from ._wait import resume
+
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Callable, Optional, Tuple
 
 POLLIN, POLLOUT = 1, 4
 

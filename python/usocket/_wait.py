@@ -12,10 +12,13 @@ from ctypes import byref
 from errno import EAGAIN, EINTR, ETIMEDOUT
 from math import ceil, isnan
 from time import monotonic
-from typing import Callable, Optional
 
 from ._constants import CONSTANTS
 from ._lib import PollFd, lib
+
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Callable, Optional
 
 MSG_DONTWAIT = CONSTANTS["MSG_DONTWAIT"]
 

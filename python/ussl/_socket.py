@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from errno import EAGAIN, EBUSY, EINTR, ENODATA, ENOTCONN, EOPNOTSUPP, ETIMEDOUT
 from time import monotonic
-from typing import Optional, Tuple, Union
+from typing import TYPE_CHECKING, Optional, Tuple, Union
 
-from usocket._address import Address, text
+from usocket._address import text
 from usocket._constants import CONSTANTS
 from usocket._errors import check, detail, error, strerror
 from usocket._causes import BAD_NAME, CRL_MISSING, NAME_REQUIRED, NOT_WRAPPED, TRUNCATED
@@ -24,6 +24,9 @@ from ._constants import PROTOCOL_TLS_SERVER
 from ._context import SSLContext
 from ._info import Info
 from ._session import SSLSession
+
+if TYPE_CHECKING:
+    from usocket._address import Address
 
 SOL_SOCKET, SO_ACCEPTCONN = CONSTANTS["SOL_SOCKET"], CONSTANTS["SO_ACCEPTCONN"]
 

@@ -124,16 +124,17 @@ fn python() -> String {
     let mut text = String::from(
         "\"\"\"The causes of TLS errors. Generated from src/error/causes.rs by `make header`; do not edit.\"\"\"\n\n\
          from __future__ import annotations\n\n\
-         from typing import Dict, NamedTuple\n\n\n\
-         class Cause(NamedTuple):\n    \
+         class Cause:\n    \
          \"\"\"What is known of one code: `verify_code` is OpenSSL's X509_V_ERR_, 0 where it has none.\"\"\"\n\n    \
-         category: str\n    reason: str\n    verify_code: int\n\n\n",
+         __slots__ = (\"category\", \"reason\", \"verify_code\")\n\n    \
+         def __init__(self, category: str, reason: str, verify_code: int) -> None:\n        \
+         self.category, self.reason, self.verify_code = category, reason, verify_code\n\n\n",
     );
     for cause in CAUSES {
         let _ = writeln!(text, "{} = {}", short(cause.name), cause.code);
     }
     let _ = writeln!(text, "ALERT = {}\n", causes::USOCKET_ETLS_ALERT);
-    text.push_str("CAUSES: Dict[int, Cause] = {\n");
+    text.push_str("CAUSES: dict[int, Cause] = {\n");
     for cause in CAUSES {
         let (name, category) = (short(cause.name), category(cause.category));
         let (reason, number) = cause.openssl;
