@@ -54,6 +54,8 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_join_group(h, &addr, 1));
     STALE(usocket_leave_group(h, &addr, 1));
     STALE(usocket_set_tos(h, 0));
+    STALE(usocket_set_deadline(h, 0));
+    STALE(usocket_cancel(h, 0));
     STALE(usocket_bind_device(h, "lo"));
     STALE(usocket_sendfile(h, 0, 0, 1));
     STALE(usocket_read(h, buf, 1));
@@ -90,7 +92,7 @@ static const char *const WITHOUT[] = {
     "usocket_inet_pton", "usocket_inet_ntop", "usocket_socket", "usocket_socketpair",
     "usocket_from_fd", "usocket_getaddrinfo", "usocket_getnameinfo", "usocket_freeaddrinfo", "usocket_query_create",
     "usocket_create_connection", "usocket_connection_create", "usocket_create_server",
-    "usocket_poller_create", "usocket_interfaces",
+    "usocket_poller_create", "usocket_interfaces", "usocket_now",
 };
 
 static void a_stale_handle_is_ebadf_everywhere(void **state)
@@ -267,6 +269,10 @@ static void options(usocket_t s)
     BAD(-EINVAL, usocket_join_group(s, &addr, UINT32_MAX));
     BAD(-EFAULT, usocket_leave_group(s, NULL, 1));
     BAD(-EINVAL, usocket_leave_group(s, &lies, 1));
+    BAD(-EINVAL, usocket_cancel(s, 1));
+    BAD(-EINVAL, usocket_cancel(s, INT32_MIN));
+    BAD(0, usocket_set_deadline(s, INT64_MAX));
+    BAD(0, usocket_set_deadline(s, INT64_MIN));
     BAD(-EINVAL, usocket_set_tos(s, INT32_MIN));
     BAD(-EINVAL, usocket_set_tos(s, 256));
     BAD(-ENODEV, usocket_bind_device(s, "a name that is too long for one"));
@@ -354,6 +360,7 @@ static void bad_arguments_have_their_codes(void **state)
     usocket_t s = bound_socket(AF_INET, SOCK_DGRAM);
     CALL(usocket_version());
     CALL(usocket_features());
+    CALL(usocket_now());
     CALL(usocket_strerror(INT64_MIN));
     CALL(usocket_gai_code(INT64_MIN));
     CALL(usocket_error_category(INT64_MIN));

@@ -497,6 +497,15 @@ const char *usocket_version(void);
 // Ownership: the library's; do not free.
 const char *usocket_features(void);
 
+// The clock of usocket_set_deadline: CLOCK_MONOTONIC.
+//
+// Returns: microseconds since some point in the past.
+// Errors: none.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int64_t usocket_now(void);
+
 // The text for any code a function of the library returned.
 //
 // Returns: text, never NULL; "no error" for a code that is not negative.
@@ -1018,6 +1027,40 @@ int32_t usocket_settimeout(usocket_t s, int64_t timeout_us);
 // Threads: any.
 // Ownership: `timeout_us` is the caller's.
 int32_t usocket_gettimeout(usocket_t s, int64_t *timeout_us);
+
+// Sets a deadline for every operation that begins from now on: beside the timeout, so that a whole
+// request has one end, whatever it consists of. `when_us` is a time of CLOCK_MONOTONIC in microseconds,
+// such as usocket_now() + 5000000; a negative one is none, as at first. An operation that would wait
+// beyond it, or begins to wait after it, fails with -ETIMEDOUT. What need not wait is done.
+//
+// With a deadline in force a socket in blocking mode has an O_NONBLOCK descriptor and behaves as one
+// with a timeout. In non-blocking mode the deadline changes nothing.
+//
+// Returns: 0.
+// Errors: -ENOMEM, -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any; an operation under way keeps the end it began with.
+// Ownership: nothing changes hands; a socket of usocket_accept or usocket_dup has none.
+int32_t usocket_set_deadline(usocket_t s,
+                             int64_t when_us);
+
+// Ends what other threads wait for on the socket, and leaves the socket as it is. A socket is made ready
+// for it by usocket_cancel(s, 0), before the operations begin that are to be ended: from then on they
+// wait as those of a socket with a timeout do. With `on` 1 they fail with -ECANCELED, and so does all that
+// would have to wait after it, until usocket_cancel(s, 0): no cancel comes too early. What need not wait
+// is done.
+//
+// A send that was ended has sent a part, or nothing, as with a timeout; a handshake goes on when it is
+// called again. In non-blocking mode nothing waits, and a cancel changes nothing.
+//
+// Returns: 0.
+// Errors: -EINVAL for a socket that was not made ready, or another `on`; -EMFILE, -ENFILE, -ENOMEM;
+// -EBADF, -ENOTSOCK.
+// Blocks: no.
+// Threads: any: that is what it is for.
+// Ownership: nothing changes hands. After a fork each process cancels its own.
+int32_t usocket_cancel(usocket_t s,
+                       int32_t on);
 
 // Blocking mode when `flag` is not 0 (a timeout is forgotten), non-blocking mode when it is.
 //

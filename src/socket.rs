@@ -146,7 +146,7 @@ impl Socket {
             return Err(Error::os(libc::EOPNOTSUPP));
         }
         let fd = self.fd.try_clone()?;
-        let dup = self.kin(fd, self.timeout_us());
+        let dup = self.kin(fd, self.told_timeout_us());
         self.share();
         dup.share();
         Ok(dup)

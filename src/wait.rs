@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::sys;
 
+pub mod limits;
+
 /// When an operation must give up.
 ///
 /// The clock starts at the first wait, so that an operation that need not wait reads no clock.

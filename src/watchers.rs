@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::sys::fork::{Lock, Lost};
 use crate::sys::memory;
+use crate::wait::limits::Limits;
 
 impl From<Lost> for Error {
     fn from(_: Lost) -> Self {
@@ -87,10 +88,17 @@ impl Watcher {
     }
 }
 
-/// The pollers that an object is registered with. Most are never in one: those take a pointer's room.
+/// The pollers that an object is registered with, and the limits of its waits. Most objects have
+/// neither: those take a pointer's room.
 ///
-/// Its lock comes before a poller's.
-pub struct Watchers(OnceBox<[Lock<Vec<Watcher>>; 1]>);
+/// The list's lock comes before a poller's.
+pub struct Watchers(OnceBox<[Kept; 1]>);
+
+#[derive(Default)]
+struct Kept {
+    all: Lock<Vec<Watcher>>,
+    limits: Limits,
+}
 
 impl Watchers {
     /// Of an object that is in no poller.
@@ -98,13 +106,30 @@ impl Watchers {
         Watchers(OnceBox::new())
     }
 
+    fn kept(&self) -> Result<&Kept> {
+        let [kept] = self.0.get_or_try_init(|| memory::boxed(Kept::default()))?;
+        Ok(kept)
+    }
+
+    /// The limits, if they are used.
+    pub fn limits(&self) -> Option<&Limits> {
+        self.0.get().map(|[kept]| &kept.limits).filter(|limits| limits.used())
+    }
+
+    /// The limits, to be used.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn limits_to_use(&self) -> Result<&Limits> {
+        Ok(&self.kept()?.limits)
+    }
+
     /// Adds one.
     ///
     /// # Errors
     /// ENOMEM.
     pub fn add(&self, watcher: Watcher) -> Result<()> {
-        let [all] = self.0.get_or_try_init(|| memory::boxed(Lock::default()))?;
-        let mut all = all.lock()?;
+        let mut all = self.kept()?.all.lock()?;
         if all.len() == all.capacity() {
             // Those that were closed meanwhile did not say so.
             all.retain(|w| w.tell(Change::None));
@@ -120,7 +145,7 @@ impl Watchers {
     /// # Errors
     /// Those of `forget`.
     pub fn remove(&self, poller: Handle, forget: impl FnOnce() -> Result<bool>) -> Result<bool> {
-        let Some(Ok(mut all)) = self.0.get().map(|[all]| all.lock()) else { return forget() };
+        let Some(Ok(mut all)) = self.0.get().map(|[kept]| kept.all.lock()) else { return forget() };
         let forgotten = forget()?;
         if forgotten {
             all.retain(|w| w.poller != poller);
@@ -130,14 +155,14 @@ impl Watchers {
 
     /// The object is closing: takes it out of all of them.
     pub fn closed(&self) {
-        let Some(Ok(mut all)) = self.0.get().map(|[all]| all.lock()) else { return };
+        let Some(Ok(mut all)) = self.0.get().map(|[kept]| kept.all.lock()) else { return };
         let all = std::mem::take(&mut *all);
         all.iter().for_each(|w| _ = w.tell(Change::Closed));
     }
 
     /// The object's readiness changed in a way the kernel does not see.
     pub fn poke(&self) {
-        let Some(Ok(all)) = self.0.get().map(|[all]| all.lock()) else { return };
+        let Some(Ok(all)) = self.0.get().map(|[kept]| kept.all.lock()) else { return };
         all.iter().for_each(|w| _ = w.tell(Change::Ready));
     }
 }

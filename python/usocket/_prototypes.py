@@ -5,6 +5,7 @@ from ctypes import c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_v
 PROTOTYPES = {
     "usocket_version": (c_char_p, []),
     "usocket_features": (c_char_p, []),
+    "usocket_now": (c_int64, []),
     "usocket_strerror": (c_char_p, [c_int64]),
     "usocket_error_category": (c_int32, [c_int64]),
     "usocket_gai_code": (c_int32, [c_int64]),
@@ -47,6 +48,8 @@ PROTOTYPES = {
     "usocket_recvmsg": (c_int64, [c_int64, c_void_p, c_int32]),
     "usocket_settimeout": (c_int32, [c_int64, c_int64]),
     "usocket_gettimeout": (c_int32, [c_int64, c_void_p]),
+    "usocket_set_deadline": (c_int32, [c_int64, c_int64]),
+    "usocket_cancel": (c_int32, [c_int64, c_int32]),
     "usocket_setblocking": (c_int32, [c_int64, c_int32]),
     "usocket_family": (c_int32, [c_int64]),
     "usocket_type": (c_int32, [c_int64]),

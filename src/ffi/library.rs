@@ -64,6 +64,18 @@ pub extern "C" fn usocket_features() -> *const c_char {
     unguarded(FEATURES)
 }
 
+/// The clock of usocket_set_deadline: CLOCK_MONOTONIC.
+///
+/// Returns: microseconds since some point in the past.
+/// Errors: none.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_now() -> i64 {
+    guard(|| Ok(sys::time::now_us()))
+}
+
 /// The text for any code a function of the library returned.
 ///
 /// Returns: text, never NULL; "no error" for a code that is not negative.

@@ -6,6 +6,7 @@ use super::library::usocket_t;
 use super::socket::with_address;
 use super::{bytes, on_socket, output, required, room, text};
 use crate::addr::Addr;
+use crate::error::Error;
 
 /// Sets the mode by a timeout in microseconds: negative is blocking, 0 non-blocking, more is how
 /// long each later operation may take as a whole before it fails with -ETIMEDOUT.
@@ -32,8 +33,49 @@ pub unsafe extern "C" fn usocket_gettimeout(s: usocket_t, timeout_us: *mut i64) 
     on_socket(s, |s| {
         required(timeout_us)?;
         // SAFETY: the caller's number, as documented.
-        unsafe { output(timeout_us, s.timeout_us()) };
+        unsafe { output(timeout_us, s.told_timeout_us()) };
         Ok(0)
+    })
+}
+
+/// Sets a deadline for every operation that begins from now on: beside the timeout, so that a whole
+/// request has one end, whatever it consists of. `when_us` is a time of CLOCK_MONOTONIC in microseconds,
+/// such as usocket_now() + 5000000; a negative one is none, as at first. An operation that would wait
+/// beyond it, or begins to wait after it, fails with -ETIMEDOUT. What need not wait is done.
+///
+/// With a deadline in force a socket in blocking mode has an O_NONBLOCK descriptor and behaves as one
+/// with a timeout. In non-blocking mode the deadline changes nothing.
+///
+/// Returns: 0.
+/// Errors: -ENOMEM, -EBADF, -ENOTSOCK.
+/// Blocks: no.
+/// Threads: any; an operation under way keeps the end it began with.
+/// Ownership: nothing changes hands; a socket of usocket_accept or usocket_dup has none.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_set_deadline(s: usocket_t, when_us: i64) -> i32 {
+    on_socket(s, |s| s.set_deadline(when_us).map(|()| 0))
+}
+
+/// Ends what other threads wait for on the socket, and leaves the socket as it is. A socket is made ready
+/// for it by usocket_cancel(s, 0), before the operations begin that are to be ended: from then on they
+/// wait as those of a socket with a timeout do. With `on` 1 they fail with -ECANCELED, and so does all that
+/// would have to wait after it, until usocket_cancel(s, 0): no cancel comes too early. What need not wait
+/// is done.
+///
+/// A send that was ended has sent a part, or nothing, as with a timeout; a handshake goes on when it is
+/// called again. In non-blocking mode nothing waits, and a cancel changes nothing.
+///
+/// Returns: 0.
+/// Errors: -EINVAL for a socket that was not made ready, or another `on`; -EMFILE, -ENFILE, -ENOMEM;
+/// -EBADF, -ENOTSOCK.
+/// Blocks: no.
+/// Threads: any: that is what it is for.
+/// Ownership: nothing changes hands. After a fork each process cancels its own.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_cancel(s: usocket_t, on: i32) -> i32 {
+    on_socket(s, |s| match on {
+        0 | 1 => s.cancel(on == 1).map(|()| 0),
+        _ => Err(Error::os(libc::EINVAL)),
     })
 }
 

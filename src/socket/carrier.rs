@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::{IPPROTO_SEC, Socket};
 use crate::sys::net;
 use crate::tls::transport::Transport;
+use crate::wait::limits::Limits;
 
 impl Transport for Socket {
     #[inline]
@@ -16,6 +17,10 @@ impl Transport for Socket {
     #[inline]
     fn timeout_us(&self) -> i64 {
         Socket::timeout_us(self)
+    }
+
+    fn limits(&self) -> Option<&Limits> {
+        Socket::limits(self)
     }
 
     fn room(&self) -> Option<usize> {

@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use super::Socket;
 use crate::error::{Error, Result};
 use crate::sys::{net, process};
+use crate::wait::limits::Limits;
 use crate::wait::{self, Deadline};
 
 /// Bits of a socket's state; each is set once, for good.
@@ -23,6 +24,9 @@ pub(super) mod state {
     /// It is being closed: no operation begins to wait.
     pub const ENDED: u8 = 4;
 }
+
+/// The timeout of a socket whose operations have other limits as well: see [`Limits`].
+const LIMITED: i64 = -2;
 
 /// How often "ready" may be contradicted by EAGAIN before that is taken seriously: more often than
 /// other threads on the same listener would, and what a full Unix datagram peer always does.
@@ -38,16 +42,40 @@ pub(super) struct Flags {
 }
 
 impl Socket {
-    /// The timeout in microseconds; negative none, 0 non-blocking.
+    /// The timeout in microseconds; negative none, 0 non-blocking. With [`LIMITED`], what is left.
     #[inline]
     pub fn timeout_us(&self) -> i64 {
-        self.timeout.load(Ordering::Relaxed)
+        let us = self.timeout.load(Ordering::Relaxed);
+        if us == LIMITED { self.left_us() } else { us }
+    }
+
+    #[cold]
+    fn left_us(&self) -> i64 {
+        self.limits().map_or(-1, Limits::left_us)
+    }
+
+    /// The timeout as it was set.
+    pub fn told_timeout_us(&self) -> i64 {
+        let us = self.timeout.load(Ordering::Relaxed);
+        if us == LIMITED { self.limits().map_or(-1, Limits::told) } else { us }
+    }
+
+    /// The limits that are used, if any.
+    #[inline]
+    pub(super) fn limits(&self) -> Option<&Limits> {
+        self.watchers.limits()
     }
 
     /// Sets the mode: see the module documentation. One system call if blocking-ness changes.
     pub fn settimeout(&self, us: i64) -> Result<()> {
         let us = us.max(-1);
-        let old = self.timeout.swap(us, Ordering::Relaxed);
+        if self.limits().is_some() {
+            return self.limit(|limits| Ok(limits.tell(us)));
+        }
+        let old = self.timeout.swap(us, Ordering::AcqRel);
+        if self.limits().is_some() {
+            return self.limit(|limits| Ok(limits.tell(us)));
+        }
         if (us < 0) == (old < 0) {
             return Ok(());
         }
@@ -55,6 +83,42 @@ impl Socket {
             // It stays what it was, unless another thread has set it by now.
             let _ = self.timeout.compare_exchange(us, old, Ordering::Relaxed, Ordering::Relaxed);
         })
+    }
+
+    /// Sets a deadline for all operations from now on, a time of the monotonic clock; negative is none.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn set_deadline(&self, until_us: i64) -> Result<()> {
+        self.limit(|limits| Ok(limits.set_deadline(until_us.max(-1))))
+    }
+
+    /// Ends what waits, and what would wait, with ECANCELED; or undoes that.
+    ///
+    /// # Errors
+    /// EINVAL to cancel what was not made ready for it; EMFILE, ENFILE, ENOMEM.
+    pub fn cancel(&self, on: bool) -> Result<()> {
+        if on && !self.limits().is_some_and(Limits::can_cancel) {
+            return Err(Error::os(libc::EINVAL));
+        }
+        self.limit(|limits| limits.cancel(on))
+    }
+
+    /// Changes a limit, or the timeout beside it. With one, nothing blocks in the kernel's own calls.
+    fn limit(&self, change: impl FnOnce(&Limits) -> Result<()>) -> Result<()> {
+        let limits = self.watchers.limits_to_use()?;
+        let _changing = limits.change.lock()?;
+        self.make_special();
+        if !limits.used() {
+            limits.use_from_now();
+            // Either a settimeout at this time sees that they are used, or its time is seen here.
+            limits.tell(self.timeout.fetch_add(0, Ordering::AcqRel));
+        }
+        change(limits)?;
+        let told = limits.told();
+        let us = if told != 0 && limits.some() { LIMITED } else { told };
+        let old = self.timeout.swap(us, Ordering::AcqRel);
+        if (us == -1) == (old == -1) { Ok(()) } else { self.apply_mode() }
     }
 
     /// Makes the description what the mode says; again if another thread set the mode meanwhile.
@@ -139,6 +203,7 @@ impl Socket {
     /// EBADF when it is being closed: where the kernel would go on for ever, a loop of tries ends.
     pub(super) fn live(&self) -> Result<()> {
         match self.state.load(Ordering::Acquire) & state::ENDED {
+            0 if self.limits().is_some_and(Limits::cancelled) => Err(Error::os(libc::ECANCELED)),
             0 => Ok(()),
             _ => Err(Error::os(libc::EBADF)),
         }
@@ -151,12 +216,38 @@ impl Socket {
     pub(super) fn wait_for(&self, events: i16, deadline: &mut Deadline) -> Result<i16> {
         loop {
             self.live()?;
+            if let Some(limits) = self.limits() {
+                if let Some(seen) = self.wait_within(limits, events, deadline)? {
+                    return Ok(seen);
+                }
+                continue;
+            }
             if self.close_wakes() {
                 return wait::events(self.fd.as_fd(), events, deadline);
             }
             if let Some(seen) = wait::events_unheard(self.fd.as_fd(), events, deadline)? {
                 return Ok(seen);
             }
+        }
+    }
+
+    /// One wait of [`Socket::wait_for`] with limits; `None` when it is time to look again.
+    #[cold]
+    fn wait_within(
+        &self,
+        limits: &Limits,
+        events: i16,
+        deadline: &mut Deadline,
+    ) -> Result<Option<i16>> {
+        if self.close_wakes() {
+            let seen = limits.wait(self.fd.as_fd(), events, deadline)?;
+            return seen.map_or(Err(Error::os(libc::ETIMEDOUT)), |seen| Ok(Some(seen)));
+        }
+        let mut part = wait::at_most(wait::UNHEARD, deadline);
+        let late = part.is_now();
+        match limits.wait(self.fd.as_fd(), events, &mut part)? {
+            None if late => Err(Error::os(libc::ETIMEDOUT)),
+            seen => Ok(seen),
         }
     }
 

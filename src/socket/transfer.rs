@@ -179,7 +179,8 @@ impl Socket {
     /// error to keep. Almost every call asks this, and nothing else.
     #[inline]
     fn is_plain(&self) -> bool {
-        self.state.load(Ordering::Relaxed) & state::SPECIAL == 0 && self.timeout_us() < 0
+        self.state.load(Ordering::Relaxed) & state::SPECIAL == 0
+            && self.timeout.load(Ordering::Relaxed) < 0
     }
 
     /// Keeps an error for the next call in that direction.

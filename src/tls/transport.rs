@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use crate::error::{Error, Result};
 use crate::sys::net;
+use crate::wait::limits::Limits;
 use crate::wait::{self, Deadline};
 
 /// All that a session knows of what is beneath it.
@@ -21,6 +22,11 @@ pub trait Transport {
     fn changed(&self);
     /// Where it is connected to.
     fn peer(&self) -> Option<IpAddr>;
+
+    /// What limits its waits, if there is more than the mode.
+    fn limits(&self) -> Option<&Limits> {
+        None
+    }
 
     /// How much it is sure to take at once, counting what the kernel adds; `None` when that cannot be
     /// known.
@@ -67,9 +73,13 @@ impl dyn Transport + '_ {
     /// # Errors
     /// EAGAIN where there is nothing to wait on, and those of [`wait::fd`].
     pub fn wait(&self, events: i16, deadline: &mut Deadline) -> Result<()> {
-        match self.fd() {
-            Some(fd) => wait::fd(fd, events, deadline),
-            None => Err(Error::os(libc::EAGAIN)),
+        match (self.fd(), self.limits()) {
+            (Some(fd), None) => wait::fd(fd, events, deadline),
+            (Some(fd), Some(limits)) => match limits.wait(fd, events, deadline)? {
+                None => Err(Error::os(libc::ETIMEDOUT)),
+                Some(_) => Ok(()),
+            },
+            (None, _) => Err(Error::os(libc::EAGAIN)),
         }
     }
 
@@ -78,9 +88,12 @@ impl dyn Transport + '_ {
     /// # Errors
     /// EAGAIN where there is nothing to wait on, and those of [`wait::fd_or_signal`].
     pub fn wait_or_signal(&self, events: i16, deadline: &mut Deadline) -> Result<bool> {
-        match self.fd() {
-            Some(fd) => wait::fd_or_signal(fd, events, deadline),
-            None => Err(Error::os(libc::EAGAIN)),
+        match (self.fd(), self.limits()) {
+            (Some(fd), None) => wait::fd_or_signal(fd, events, deadline),
+            (Some(fd), Some(limits)) => {
+                limits.wait_or_signal(fd, events, deadline).map(|seen| seen.is_none())
+            }
+            (None, _) => Err(Error::os(libc::EAGAIN)),
         }
     }
 

@@ -229,7 +229,11 @@ impl Session {
             s.linger();
         }
         if matches!(said, Ok(Step::Wait(_))) && s.timeout_us() != 0 && alone {
-            let time = if s.timeout_us() < 0 { PATIENCE_US } else { s.timeout_us() };
+            let time = match s.timeout_us() {
+                // None, or only that of a cancel.
+                ..0 | i64::MAX => PATIENCE_US,
+                us => us,
+            };
             let _ = self.flush_now(s, &mut Deadline::after_us(time));
         }
     }

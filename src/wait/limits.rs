@@ -1,0 +1,194 @@
+//! What ends the waits of one socket besides its timeout: a deadline for many operations, and a cancel.
+//!
+//! A cancel is a state, not a moment: what begins to wait in it ends as well, so that none comes too
+//! early. Its eventfd is polled beside the socket; so only what waits in ppoll(2) is reached.
+
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
+#[cfg(target_has_atomic = "64")]
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+#[cfg(not(target_has_atomic = "64"))]
+use portable_atomic::AtomicI64;
+
+use super::{Deadline, poll};
+use crate::error::{Error, Result};
+use crate::sys::fork::Lock;
+use crate::sys::{self, process, time};
+
+/// See the module documentation. All waits for ever at first.
+pub struct Limits {
+    /// Whether there is a limit, or was.
+    used: AtomicBool,
+    /// The timeout as it was set, and the deadline, a time of [`time::now_us`]; negative is none.
+    told: AtomicI64,
+    until: AtomicI64,
+    /// Held by whoever changes something.
+    pub change: Lock<()>,
+    /// Readable while what waits is to end. [`process::forks`] when it was made: another process has
+    /// its own.
+    bell: OnceLock<OwnedFd>,
+    forks: AtomicU32,
+    cancelled: AtomicBool,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            used: AtomicBool::new(false),
+            told: AtomicI64::new(-1),
+            until: AtomicI64::new(-1),
+            change: Lock::new(()),
+            bell: OnceLock::new(),
+            forks: AtomicU32::new(0),
+            cancelled: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Limits {
+    /// Whether there is a limit, or was.
+    pub fn used(&self) -> bool {
+        self.used.load(Ordering::Acquire)
+    }
+
+    /// From now on they are asked.
+    pub fn use_from_now(&self) {
+        self.used.store(true, Ordering::Release);
+    }
+
+    /// Whether there is one now.
+    pub fn some(&self) -> bool {
+        self.until.load(Ordering::Relaxed) >= 0 || self.bell.get().is_some()
+    }
+
+    /// The timeout as it was set.
+    pub fn told(&self) -> i64 {
+        self.told.load(Ordering::Relaxed)
+    }
+
+    /// Sets the timeout that counts beside them.
+    pub fn tell(&self, timeout_us: i64) {
+        self.told.store(timeout_us, Ordering::Relaxed);
+    }
+
+    /// Sets the deadline.
+    pub fn set_deadline(&self, until_us: i64) {
+        self.until.store(until_us, Ordering::Relaxed);
+    }
+
+    /// How long an operation that begins now may wait: at least a moment.
+    pub fn left_us(&self) -> i64 {
+        let (told, until) = (self.told(), self.until.load(Ordering::Relaxed));
+        let told = if told < 0 { i64::MAX } else { told };
+        if until < 0 { told } else { told.min(until.saturating_sub(time::now_us()).max(1)) }
+    }
+
+    /// Makes it possible to cancel what waits, and does, or undoes it. The caller holds `change`.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE, ENOMEM.
+    pub fn cancel(&self, on: bool) -> Result<()> {
+        if self.bell.get().is_none() {
+            self.forks.store(process::forks(), Ordering::Release);
+            _ = self.bell.set(sys::poll::eventfd()?);
+        }
+        let Some(bell) = self.bell.get() else { return Ok(()) };
+        self.renew(bell)?;
+        self.cancelled.store(on, Ordering::Relaxed);
+        // They can only fail by being as they should already.
+        let _ = if on { sys::poll::signal(bell) } else { sys::poll::drain(bell) };
+        Ok(())
+    }
+
+    /// Whether what would wait is to end.
+    pub fn cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was made possible to cancel what waits.
+    pub fn can_cancel(&self) -> bool {
+        self.bell.get().is_some()
+    }
+
+    /// This process's bell, if there is one.
+    fn bell(&self) -> Result<Option<&OwnedFd>> {
+        let bell = self.bell.get();
+        if let Some(bell) = bell.filter(|_| !self.is_ours()) {
+            let _changing = self.change.lock()?;
+            self.renew(bell)?;
+        }
+        Ok(bell)
+    }
+
+    fn is_ours(&self) -> bool {
+        self.forks.load(Ordering::Acquire) == process::forks()
+    }
+
+    /// In a forked child: makes the bell its own. The caller holds `change`.
+    fn renew(&self, bell: &OwnedFd) -> Result<()> {
+        if !self.is_ours() {
+            let fresh = sys::poll::eventfd()?;
+            if self.cancelled() {
+                sys::poll::signal(&fresh)?;
+            }
+            sys::poll::replace(&fresh, bell)?;
+            self.forks.store(process::forks(), Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// What to poll: the socket for `events`, and the bell.
+    fn questions(&self, fd: BorrowedFd<'_>, events: i16) -> Result<[libc::pollfd; 2]> {
+        let question = |fd, events| libc::pollfd { fd, events, revents: 0 };
+        let bell = self.bell()?.map_or(-1, AsRawFd::as_raw_fd);
+        Ok([question(fd.as_raw_fd(), events), question(bell, libc::POLLIN)])
+    }
+
+    /// Waits until `fd` has one of `events`, or an error or hang-up, and gives what there is; nothing at
+    /// the deadline.
+    ///
+    /// # Errors
+    /// ECANCELED, and those of [`poll`].
+    pub fn wait(
+        &self,
+        fd: BorrowedFd<'_>,
+        events: i16,
+        deadline: &mut Deadline,
+    ) -> Result<Option<i16>> {
+        let mut both = self.questions(fd, events)?;
+        let n = poll(&mut both, deadline)?;
+        self.answer(n, &both)
+    }
+
+    /// The same up to a signal; `None` is that, and the deadline is ETIMEDOUT.
+    ///
+    /// # Errors
+    /// ECANCELED, ETIMEDOUT; EINVAL, ENOMEM.
+    pub fn wait_or_signal(
+        &self,
+        fd: BorrowedFd<'_>,
+        events: i16,
+        deadline: &mut Deadline,
+    ) -> Result<Option<i16>> {
+        let mut both = self.questions(fd, events)?;
+        match sys::poll::ppoll(&mut both, deadline.remaining()) {
+            Ok(n) => match self.answer(n, &both)? {
+                None => Err(Error::os(libc::ETIMEDOUT)),
+                seen => Ok(seen),
+            },
+            Err(e) if e.raw_os_error() == Some(libc::EINTR) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// What can be done is done, cancelled or not.
+    fn answer(&self, n: usize, [socket, _]: &[libc::pollfd; 2]) -> Result<Option<i16>> {
+        match (n, socket.revents) {
+            (0, _) => Ok(None),
+            (_, 0) => Err(Error::os(libc::ECANCELED)),
+            (_, seen) => Ok(Some(seen)),
+        }
+    }
+}
