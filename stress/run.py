@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tools, two at a time, and keeps what came of it in target/stress/results.json.
 
-run.py [--minutes N | --short] [--tool NAME,...]     STRESS_SEED is every tool's, if set
+run.py [--minutes N | --short] [--tool NAME,...] [--built DIR]     STRESS_SEED is every tool's, if set
 
 The last line counts: "N passed, N failed, N skipped". A tool that crashes, or does not end, failed.
 """
@@ -21,14 +21,13 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUILT = "target/stress"
 VENV = os.path.join(ROOT, "target/venv/bin/python")
 
 # Not the TLS part of the scenario: what rustls and its cryptography allocate is not the library's.
 PLAIN = ["streams", "modes", "datagrams", "poll", "poller", "close", "names", "connection", "fork"]
 
 
-def tools(short):
+def tools(short, built):
     """(name, command, seconds of its own or None where it takes what it takes, what it is)"""
     python = VENV if os.path.exists(VENV) else sys.executable
 
@@ -37,24 +36,25 @@ def tools(short):
 
     # Of a quarter of an hour; what is timed is stretched or cut to what was asked for.
     yield "handshake", [python, "stress/peer/handshake.py"], None, "each message of a handshake dropped, doubled, swapped, split, cut, lengthened"
-    yield "fork", [f"{BUILT}/fork"], None, "forks at every moment; what a child does and its parent notices"
-    yield "core", [f"{BUILT}/core"], None, "deadlines, closing, refused system calls, few descriptors, true answers"
-    yield "names", [f"{BUILT}/names"], None, "name servers that are silent, late and wrong; connecting in a bad network"
-    yield "tls", [f"{BUILT}/tls"], None, "TLS under threads, at its close, in what a context decides"
+    yield "fork", [f"{built}/fork"], None, "forks at every moment; what a child does and its parent notices"
+    yield "core", [f"{built}/core"], None, "deadlines, closing, refused system calls, few descriptors, true answers"
+    yield "names", [f"{built}/names"], None, "name servers that are silent, late and wrong; connecting in a bad network"
+    yield "tls", [f"{built}/tls"], None, "TLS under threads, at its close, in what a context decides"
     yield "forged", [python, "stress/attacks/forged.py"], None, "peers that forge records and floods, both roles and versions"
     yield "trust", [python, "stress/attacks/trust.py"], None, "certificates and lists that must not be believed"
     yield "calls", places("calls"), 10 if short else 240, "every system call of a scenario fails in turn"
     yield "memory", places("memory", *PLAIN), 6 if short else 60, "every allocation of the plain API fails in turn"
     yield "memory-from", places("memory-from", *PLAIN), 3 if short else 60, "every allocation from the n-th on fails"
-    yield "random", [f"{BUILT}/random"], 12 if short else 300, "every function with any arguments, four threads, signals, forks"
-    yield "wire", [f"{BUILT}/wire"], 10 if short else 180, "a wire that damages, cuts, reorders and resets"
-    yield "model", [f"{BUILT}/model"], 5 if short else 90, "random operations on a descriptor and on a handle"
-    yield "parsers", [f"{BUILT}/parsers"], 5 if short else 90, "damaged certificates, keys, lists, addresses"
-    yield "life", [f"{BUILT}/life"], None, "dlopen, exec, exit with threads inside, nothing left"
-    yield "load", [f"{BUILT}/load"], 5 if short else 60, "connections at once, plain and TLS, every byte checked"
+    yield "random", [f"{built}/random"], 12 if short else 300, "every function with any arguments, four threads, signals, forks"
+    yield "wire", [f"{built}/wire"], 10 if short else 180, "a wire that damages, cuts, reorders and resets"
+    yield "model", [f"{built}/model"], 5 if short else 90, "random operations on a descriptor and on a handle"
+    yield "parsers", [f"{built}/parsers"], 5 if short else 90, "damaged certificates, keys, lists, addresses"
+    yield "life", [f"{built}/life"], None, "dlopen, exec, exit with threads inside, nothing left"
+    yield "hosts", [python, "stress/life/hosts.py"], None, "a Python interpreter that ends while its threads are inside"
+    yield "load", [f"{built}/load"], 5 if short else 60, "connections at once, plain and TLS, every byte checked"
     if not short:
         valgrind = ["valgrind", "-q", "--error-exitcode=9", "--trace-children=no",
-                    "--child-silent-after-fork=no", f"{BUILT}/random", "--here"]
+                    "--child-silent-after-fork=no", f"{built}/random", "--here"]
         yield "valgrind", valgrind, 120, "the random caller under valgrind"
 
 
@@ -105,17 +105,19 @@ def run(name, command, seconds, share, seed, limit):
 def main():
     asked = argparse.ArgumentParser()
     asked.add_argument("--minutes", type=float, default=15)
+    asked.add_argument("--built", default="target/stress", help="where the programs are; a sanitizer's are elsewhere")
     asked.add_argument("--short", action="store_true")
     asked.add_argument("--tool", default="")
     asked = asked.parse_args()
     os.chdir(ROOT)
     needs()
-    chosen = [t for t in tools(asked.short) if not asked.tool or t[0] in asked.tool.split(",")]
+    chosen = [t for t in tools(asked.short, asked.built) if not asked.tool or t[0] in asked.tool.split(",")]
     # Two lanes: half of the timed tools' seconds, and the others', must fit.
     fixed = 240 if not asked.short else 0
     timed = sum(t[2] or 0 for t in chosen) or 1
     stretch = 1 if asked.short or asked.tool else max(0.05, (asked.minutes * 120 - fixed) / timed)
-    share = 15 if asked.short else 100
+    # A fork of a process under a sanitizer takes a hundred times as long.
+    share = 15 if asked.short else 20 if "target/stress" != asked.built else 100
     waiting, results, lock = queue.Queue(), [], threading.Lock()
     for tool in chosen:
         waiting.put(tool)
@@ -151,7 +153,7 @@ def main():
         "commit": commit, "date": datetime.date.today().isoformat(), "minutes": asked.minutes, "short": asked.short,
         "machine": f"{platform.system()} {platform.release()}, {os.cpu_count()} cores", "tools": results,
     }
-    with open(f"{BUILT}/{'short' if asked.short else 'results'}.json", "w") as f:
+    with open(f"{asked.built}/{'short' if asked.short else 'results'}.json", "w") as f:
         json.dump(record, f, indent=1)
     total = [sum(r[k] for r in results) for k in ("passed", "failed", "skipped")]
     print("{} passed, {} failed, {} skipped".format(*total))

@@ -104,7 +104,7 @@ static void addresses(uint64_t mutation)
 {
     static const char *const texts[] = {"127.0.0.1", "::1", "fe80::1%lo", "1.2.3.4", "2001:db8::ff00:42:8329", "::ffff:1.2.3.4", "0x7f.1", "1.2.3", "fe80::1%999999999999"};
     uint64_t seed = mutation;
-    char text[80];
+    char text[80] = "";
     snprintf(text, sizeof text, "%s", texts[below(&seed, 9)]);
     for (int i = (int)below(&seed, 4); i > 0; i--)
         text[below(&seed, (uint32_t)strlen(text) + 1)] = (char)("0123456789abcdef:.%x \n\xff/"[below(&seed, 24)]);
