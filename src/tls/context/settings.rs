@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{Context, HIGHEST, LOWEST, Role, as_path, flag, invalid};
 use crate::error::causes::*;
 use crate::error::{Error, Result};
-use crate::sys::env;
+use crate::sys::{env, memory};
 use crate::tls::Cause;
 use crate::tls::context::ticket_keys::{MOST, SECRET};
 use crate::tls::material::provider;
@@ -108,8 +108,12 @@ impl Context {
             if self.role == Role::Client {
                 return Err(Error::os(libc::EOPNOTSUPP).into());
             }
-            d.ticket_keys.insert(0, Zeroizing::new(key.ok_or_else(invalid)?));
-            d.ticket_keys.truncate(MOST);
+            let key = Zeroizing::new(key.ok_or_else(invalid)?);
+            // All the room there will be at once: where a vector has grown, what was in it stays behind.
+            d.ticket_keys.truncate(MOST - 1);
+            let more = MOST - d.ticket_keys.len();
+            memory::reserve(&mut d.ticket_keys, more)?;
+            d.ticket_keys.insert(0, key);
             Ok(0)
         })
     }

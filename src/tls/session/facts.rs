@@ -126,6 +126,12 @@ impl Session {
         Ok(())
     }
 
+    /// How many threads wait, for the tests.
+    #[cfg(test)]
+    pub fn waiting(&self) -> u32 {
+        self.waiting.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// How many bytes its buffers hold, for the tests of an idle connection's memory.
     #[cfg(test)]
     pub fn buffered(&self) -> usize {

@@ -53,6 +53,26 @@ fn rest(s: &Socket) -> usize {
     }
 }
 
+/// A goodbye reads away what lies unread; not what another thread waits for.
+#[test]
+fn the_goodbye_takes_nothing_from_the_thread_that_receives() {
+    let (client, server) = contexts();
+    for round in 0..40 {
+        let (a, b) = connected(&client, &server);
+        a.settimeout(if round % 2 == 0 { -1 } else { 20_000_000 }).unwrap();
+        std::thread::scope(|scope| {
+            let receiver = scope.spawn(|| recv(&a, 100));
+            while a.tls().unwrap().waiting() == 0 {
+                std::thread::yield_now();
+            }
+            // It is woken by the first byte, and takes longer to come than the goodbye.
+            b.send(b"for the receiver", 0).unwrap();
+            a.farewell();
+            assert_eq!(receiver.join().unwrap().unwrap(), b"for the receiver");
+        });
+    }
+}
+
 /// What the peer has sent lies unread, which would be a reason to reset the connection.
 #[test]
 fn what_was_counted_arrives_when_another_thread_is_sending_too() {

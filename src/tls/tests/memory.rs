@@ -19,6 +19,9 @@ thread_local! {
     /// Allocations of these sizes are refused on this thread.
     static REFUSED: Cell<(usize, usize)> = const { Cell::new((1, 0)) };
     static REFUSALS: Cell<usize> = const { Cell::new(0) };
+    /// What must not be in memory that is freed on this thread, and how often it was.
+    static SECRET: Cell<&'static [u8]> = const { Cell::new(&[]) };
+    static LEFT: Cell<usize> = const { Cell::new(0) };
 }
 
 fn refuses(size: usize) -> bool {
@@ -28,6 +31,22 @@ fn refuses(size: usize) -> bool {
         REFUSALS.with(|n| n.set(n.get() + 1));
     }
     refused
+}
+
+/// Looks at memory that is about to be freed.
+///
+/// # Safety
+/// It is readable for `size`. (What was never written is read, too: only a test may do that.)
+unsafe fn look(at: *const u8, size: usize) {
+    let secret = SECRET.try_with(Cell::get).unwrap_or(&[]);
+    if secret.is_empty() || size < secret.len() {
+        return;
+    }
+    // SAFETY: as the caller promises.
+    let bytes = unsafe { std::slice::from_raw_parts(at, size) };
+    if bytes.windows(secret.len()).any(|w| w == secret) {
+        LEFT.with(|n| n.set(n.get() + 1));
+    }
 }
 
 // SAFETY: the system's; a refusal is null.
@@ -47,7 +66,10 @@ unsafe impl GlobalAlloc for Watched {
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         // SAFETY: as the caller promises.
-        unsafe { System.dealloc(at, layout) }
+        unsafe {
+            look(at, layout.size());
+            System.dealloc(at, layout)
+        }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
@@ -55,7 +77,10 @@ unsafe impl GlobalAlloc for Watched {
             return std::ptr::null_mut();
         }
         // SAFETY: as the caller promises.
-        unsafe { System.realloc(at, layout, size) }
+        unsafe {
+            look(at, layout.size());
+            System.realloc(at, layout, size)
+        }
     }
 }
 
@@ -133,4 +158,76 @@ fn a_handshake_without_memory_can_be_tried_again() {
         assert_eq!(a.send(b"data", 0), Ok(4));
         assert_eq!(recv(&b, 10).unwrap(), b"data");
     }
+}
+
+/// How often `secret` was in memory that `body` has freed.
+fn left_by(secret: &[u8], body: impl FnOnce()) -> usize {
+    LEFT.with(|n| n.set(0));
+    SECRET.with(|s| s.set(secret.to_vec().leak()));
+    body();
+    SECRET.with(|s| s.set(&[]));
+    LEFT.with(Cell::get)
+}
+
+/// The middle of a PEM text's base64 without its line ends, as it is put together to be decoded.
+fn base64_of(pem: &str) -> Vec<u8> {
+    let lines: Vec<_> = pem.lines().filter(|l| !l.starts_with("---")).collect();
+    lines.concat().as_bytes()[40..90].to_vec()
+}
+
+#[test]
+fn keys_and_passwords_are_wiped() {
+    use std::os::unix::ffi::OsStrExt;
+    let ca = Ca::new("Test CA");
+    let made = ca.server();
+    let der = key_of_pem(&made.key);
+    // PKCS#8 of P-256: the number is 32 bytes behind "04 20".
+    let at = der.windows(2).position(|w| w == [4, 32]).unwrap() + 2;
+    let number = der[at..at + 32].to_vec();
+    assert_eq!(left_by(&number, || drop(number.clone())), 1, "the test sees nothing");
+
+    let file = std::env::temp_dir().join(format!("usocket-wiped-{}", std::process::id()));
+    std::fs::write(&file, format!("{}{}", made.cert, made.key)).unwrap();
+    let path = std::ffi::CString::new(file.as_os_str().as_bytes()).unwrap();
+    for secret in [number, base64_of(&made.key), made.key.as_bytes()[60..100].to_vec()] {
+        let from_memory = left_by(&secret, || drop(server(&made)));
+        let from_file = left_by(&secret, || {
+            let context = crate::tls::context::Context::new(2).unwrap();
+            context.use_cert_file(&path, None).unwrap();
+        });
+        let as_der = left_by(&secret, || {
+            let context = crate::tls::context::Context::new(2).unwrap();
+            context.use_cert(&made.der, &der).unwrap();
+        });
+        assert_eq!((from_memory, from_file, as_der), (0, 0, 0), "{secret:?}");
+    }
+    std::fs::remove_file(&file).unwrap();
+
+    let password = b"a password that nobody else has";
+    let ticket_key: [u8; 32] = std::array::from_fn(|n| 100 + n as u8);
+    let left = |secret: &[u8]| {
+        left_by(secret, || {
+            let context = server(&made);
+            context.set_key_password(Some(password)).unwrap();
+            for n in 0..6 {
+                context.add_ticket_key(&[n; 32]).unwrap();
+                context.add_ticket_key(&ticket_key).unwrap();
+            }
+            let _ = context.config().unwrap();
+            context.set_key_password(None).unwrap();
+        })
+    };
+    assert_eq!((left(password), left(&ticket_key)), (0, 0));
+}
+
+fn key_of_pem(pem: &str) -> Vec<u8> {
+    let base64: String = pem.lines().filter(|l| !l.starts_with("---")).collect();
+    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let six = |b: u8| digits.iter().position(|d| *d == b).unwrap() as u32;
+    let mut out = Vec::new();
+    for four in base64.trim_end_matches('=').as_bytes().chunks(4) {
+        let bits = four.iter().fold(0, |n, b| n << 6 | six(*b)) << (6 * (4 - four.len()));
+        out.extend_from_slice(&bits.to_be_bytes()[1..four.len()]);
+    }
+    out
 }
