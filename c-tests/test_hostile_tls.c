@@ -28,6 +28,8 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_tls_context_add_trust_mozilla(h));
     STALE(usocket_tls_context_add_crl(h, buf, 1));
     STALE(usocket_tls_context_set_crl_flags(h, 0));
+    STALE(usocket_tls_context_set_ocsp_mode(h, 0));
+    STALE(usocket_tls_context_add_ocsp(h, buf, 1));
     STALE(usocket_tls_context_set_verify(h, 0));
     STALE(usocket_tls_context_set_hostname_check(h, 0));
     STALE(usocket_tls_context_set_key_check(h, 0));
@@ -135,6 +137,9 @@ static void bad_arguments_have_their_codes(void **state)
     BAD(-EFAULT, usocket_tls_context_add_crl(c, NULL, 1));
     BAD(-EINVAL, usocket_tls_context_add_crl(c, buf, OVER));
     BAD(-EINVAL, usocket_tls_context_set_crl_flags(c, INT32_MIN));
+    CALL(usocket_tls_context_set_ocsp_mode(c, INT32_MIN));
+    BAD(-EFAULT, usocket_tls_context_add_ocsp(c, NULL, 1));
+    BAD(-EINVAL, usocket_tls_context_add_ocsp(c, buf, OVER));
     BAD(-EINVAL, usocket_tls_context_set_verify(c, INT32_MAX));
     BAD(-EINVAL, usocket_tls_context_set_verify(c, INT32_MIN));
     BAD(-EINVAL, usocket_tls_context_set_hostname_check(c, INT32_MIN));

@@ -18,6 +18,9 @@ static void trust_comes_from_everywhere(void **state)
     assert_true(system > 0 || system == USOCKET_ETLS_NO_TRUST);
     GIVES(1, usocket_tls_context_add_crl(c, buf, slurp("crl.pem", buf, sizeof buf)));
     OK(usocket_tls_context_set_crl_flags(c, USOCKET_TLS_CRL_LEAF_ONLY));
+    OK(usocket_tls_context_set_ocsp_mode(c, USOCKET_TLS_OCSP_REQUIRED));
+    GIVES(-EINVAL, usocket_tls_context_set_ocsp_mode(c, 3));
+    GIVES(-EOPNOTSUPP, usocket_tls_context_add_ocsp(c, buf, n));
     OK(usocket_close(c));
 }
 

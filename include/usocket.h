@@ -122,7 +122,7 @@
 // The chain breaks a limit set in it (names, length), or is too complex to check.
 #define USOCKET_ETLS_CERT_CONSTRAINT -10036
 
-// Not given: a certificate status stapled to the handshake (OCSP) is not looked at.
+// The certificate status stapled to the handshake (OCSP) does not verify, or is required and missing.
 #define USOCKET_ETLS_CERT_BAD_STAPLE -10037
 
 // A key or a signature of the peer's certificates is too weak: RSA below 2048 bits, SHA-1, MD5.
@@ -282,6 +282,15 @@
 
 // The server's certificate must be for the name given to usocket_tls_wrap.
 #define USOCKET_TLS_HOSTNAME_CHECK 1
+
+// The status a server staples to the handshake (OCSP): if there is one, it must verify.
+#define USOCKET_TLS_OCSP_IF_STAPLED 0
+
+// The status a server staples to the handshake: there must be one, and it must verify.
+#define USOCKET_TLS_OCSP_REQUIRED 1
+
+// The status a server staples to the handshake is not looked at.
+#define USOCKET_TLS_OCSP_INSECURE_IGNORE 2
 
 // Revocation lists: only the peer's own certificate is looked up, not its issuers.
 #define USOCKET_TLS_CRL_LEAF_ONLY 1
@@ -1971,6 +1980,39 @@ int32_t usocket_tls_context_add_crl(usocket_tls_context_t context, const void *c
 // Threads: any.
 // Ownership: nothing changes hands.
 int32_t usocket_tls_context_set_crl_flags(usocket_tls_context_t context, int32_t flags);
+
+// Sets what a client asks of the certificate status that a server staples to the handshake (OCSP):
+// USOCKET_TLS_OCSP_IF_STAPLED, as at first (one that is there must verify; an answer that says only
+// that the responder failed is none), USOCKET_TLS_OCSP_REQUIRED or USOCKET_TLS_OCSP_INSECURE_IGNORE.
+// It verifies when the issuer of the certificate, or one to whom the issuer has given a certificate
+// for OCSP, has signed that the certificate is good, from a time before now up to one after now.
+// Nobody is asked for a status here.
+//
+// Returns: 0. A connection fails with USOCKET_ETLS_CERT_BAD_STAPLE, or USOCKET_ETLS_CERT_REVOKED; its
+// first use with USOCKET_ETLS_NO_TRUST where one is required and the server is not verified at all.
+// Errors: -EINVAL for another mode, -EOPNOTSUPP on a server or in a build without TLS, -EBADF.
+// Blocks: no.
+// Threads: any.
+// Ownership: nothing changes hands.
+int32_t usocket_tls_context_set_ocsp_mode(usocket_tls_context_t context,
+                                          int32_t mode);
+
+// Gives a server the status of one of its certificates to staple to the handshakes of the clients
+// that ask for it: an OCSP response, DER, as its issuer's responder or `openssl ocsp -respout` gives
+// it. It takes an earlier one's place, for the connections wrapped from then on; NULL takes all out.
+// A certificate that is replaced loses it. Whether the response is good and how long is for the
+// program to know: clients refuse one that is not.
+//
+// Returns: how many of the context's certificates it is about, by their serial numbers; 0 for NULL.
+// Errors: USOCKET_ETLS_CERT_BAD_STAPLE for what is about none of them, is malformed, or says only
+// that the responder failed; -EOPNOTSUPP on a client or in a build without TLS, -EBADF, -EINVAL,
+// -EFAULT.
+// Blocks: no.
+// Threads: any.
+// Ownership: the response is copied.
+int32_t usocket_tls_context_add_ocsp(usocket_tls_context_t context,
+                                     const void *response,
+                                     size_t len);
 
 // Sets whether the peer is verified: USOCKET_TLS_VERIFY_REQUIRED (a client's default),
 // USOCKET_TLS_VERIFY_OPTIONAL or USOCKET_TLS_VERIFY_NONE_INSECURE (a server's default: it asks

@@ -81,6 +81,12 @@ pub const USOCKET_TLS_VERIFY_REQUIRED: i32 = 2;
 pub const USOCKET_TLS_HOSTNAME_INSECURE_ANY: i32 = 0;
 /// The server's certificate must be for the name given to usocket_tls_wrap.
 pub const USOCKET_TLS_HOSTNAME_CHECK: i32 = 1;
+/// The status a server staples to the handshake (OCSP): if there is one, it must verify.
+pub const USOCKET_TLS_OCSP_IF_STAPLED: i32 = 0;
+/// The status a server staples to the handshake: there must be one, and it must verify.
+pub const USOCKET_TLS_OCSP_REQUIRED: i32 = 1;
+/// The status a server staples to the handshake is not looked at.
+pub const USOCKET_TLS_OCSP_INSECURE_IGNORE: i32 = 2;
 /// Revocation lists: only the peer's own certificate is looked up, not its issuers.
 pub const USOCKET_TLS_CRL_LEAF_ONLY: i32 = 1;
 /// Revocation lists: a certificate whose issuer has no list passes.

@@ -116,6 +116,8 @@ PROTOTYPES = {
     "usocket_tls_context_add_trust_mozilla": (c_int32, [c_int64]),
     "usocket_tls_context_add_crl": (c_int32, [c_int64, c_void_p, c_size_t]),
     "usocket_tls_context_set_crl_flags": (c_int32, [c_int64, c_int32]),
+    "usocket_tls_context_set_ocsp_mode": (c_int32, [c_int64, c_int32]),
+    "usocket_tls_context_add_ocsp": (c_int32, [c_int64, c_void_p, c_size_t]),
     "usocket_tls_context_set_verify": (c_int32, [c_int64, c_int32]),
     "usocket_tls_context_set_hostname_check": (c_int32, [c_int64, c_int32]),
     "usocket_tls_context_add_pin": (c_int32, [c_int64, c_void_p, c_size_t]),

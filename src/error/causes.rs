@@ -155,7 +155,7 @@ causes! {
     /// The chain breaks a limit set in it (names, length), or is too complex to check.
     USOCKET_ETLS_CERT_CONSTRAINT = -10036: Certificate, "the certificate chain breaks a limit set in it",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 47), mbedtls: ("\nThe certificate is not correctly signed by the trusted CA\n", 0);
-    /// Not given: a certificate status stapled to the handshake (OCSP) is not looked at.
+    /// The certificate status stapled to the handshake (OCSP) does not verify, or is required and missing.
     USOCKET_ETLS_CERT_BAD_STAPLE = -10037: Certificate, "the certificate status stapled to the handshake is wrong",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 94), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CERTIFICATE", -0x7A00);
     /// A key or a signature of the peer's certificates is too weak: RSA below 2048 bits, SHA-1, MD5.

@@ -154,6 +154,53 @@ pub extern "C" fn usocket_tls_context_set_crl_flags(
     guard(|| tls_only!((context, flags) => on_context(context, |c| c.set_crl_flags(flags))))
 }
 
+/// Sets what a client asks of the certificate status that a server staples to the handshake (OCSP):
+/// USOCKET_TLS_OCSP_IF_STAPLED, as at first (one that is there must verify; an answer that says only
+/// that the responder failed is none), USOCKET_TLS_OCSP_REQUIRED or USOCKET_TLS_OCSP_INSECURE_IGNORE.
+/// It verifies when the issuer of the certificate, or one to whom the issuer has given a certificate
+/// for OCSP, has signed that the certificate is good, from a time before now up to one after now.
+/// Nobody is asked for a status here.
+///
+/// Returns: 0. A connection fails with USOCKET_ETLS_CERT_BAD_STAPLE, or USOCKET_ETLS_CERT_REVOKED; its
+/// first use with USOCKET_ETLS_NO_TRUST where one is required and the server is not verified at all.
+/// Errors: -EINVAL for another mode, -EOPNOTSUPP on a server or in a build without TLS, -EBADF.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_tls_context_set_ocsp_mode(
+    context: usocket_tls_context_t,
+    mode: i32,
+) -> i32 {
+    guard(|| tls_only!((context, mode) => on_context(context, |c| c.set_ocsp_mode(mode))))
+}
+
+/// Gives a server the status of one of its certificates to staple to the handshakes of the clients
+/// that ask for it: an OCSP response, DER, as its issuer's responder or `openssl ocsp -respout` gives
+/// it. It takes an earlier one's place, for the connections wrapped from then on; NULL takes all out.
+/// A certificate that is replaced loses it. Whether the response is good and how long is for the
+/// program to know: clients refuse one that is not.
+///
+/// Returns: how many of the context's certificates it is about, by their serial numbers; 0 for NULL.
+/// Errors: USOCKET_ETLS_CERT_BAD_STAPLE for what is about none of them, is malformed, or says only
+/// that the responder failed; -EOPNOTSUPP on a client or in a build without TLS, -EBADF, -EINVAL,
+/// -EFAULT.
+/// Blocks: no.
+/// Threads: any.
+/// Ownership: the response is copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_context_add_ocsp(
+    context: usocket_tls_context_t,
+    response: *const c_void,
+    len: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's buffer, as documented.
+        let response = unsafe { bytes(response, len) }?;
+        tls_only!((context, response) => on_context(context, |c| c.add_ocsp(response)))
+    })
+}
+
 /// Sets whether the peer is verified: USOCKET_TLS_VERIFY_REQUIRED (a client's default),
 /// USOCKET_TLS_VERIFY_OPTIONAL or USOCKET_TLS_VERIFY_NONE_INSECURE (a server's default: it asks
 /// for no certificate, so nothing is insecure about that unless you need to know your clients). The

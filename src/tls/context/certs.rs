@@ -68,6 +68,18 @@ impl Identity {
         self.names == other.names && self.key.key.algorithm() == other.key.key.algorithm()
     }
 
+    /// Whether its certificate has this number.
+    pub fn has_serial(&self, serial: &[u8]) -> bool {
+        self.key.end_entity_cert().is_ok_and(|c| Facts::of(c).is_some_and(|f| f.serial == serial))
+    }
+
+    /// Sets what is stapled to the certificate.
+    pub fn staple(&mut self, status: Option<&[u8]>) {
+        let mut key = CertifiedKey::clone(&self.key);
+        key.ocsp = status.map(<[u8]>::to_vec);
+        self.key = Arc::new(key);
+    }
+
     fn is_for(&self, name: &str) -> bool {
         self.names.iter().any(|n| match n.strip_prefix("*.") {
             Some(domain) => name.split_once('.').is_some_and(|(_, d)| d == domain),

@@ -20,6 +20,7 @@ use crate::tls::context::{Draft, Role};
 use crate::tls::material::keylog::{self, Log};
 use crate::tls::material::roots;
 use crate::tls::verify::lasting::Lasting;
+use crate::tls::verify::staple::Staples;
 use crate::tls::verify::{Mode, Usage, Verifier};
 
 /// What a session needs of its context.
@@ -220,6 +221,10 @@ fn verifier(draft: &Draft, role: Role, provider: Arc<CryptoProvider>) -> Result<
             Role::Client => trusted.push(roots::system()?),
         }
     }
+    if mode == Mode::None && draft.staples == Staples::Required {
+        let words = "a stapled certificate status is required, and no certificate is verified (verify mode)";
+        return Err(Cause::new(USOCKET_ETLS_NO_TRUST, words));
+    }
     // Told to clients, so that they know which certificate to present. Not a whole store: that
     // would be kilobytes in every handshake.
     let hints = match role {
@@ -234,6 +239,7 @@ fn verifier(draft: &Draft, role: Role, provider: Arc<CryptoProvider>) -> Result<
         trusted,
         lists: draft.lists.clone(),
         crl_policy: draft.crl_policy,
+        staples: draft.staples,
         keys: draft.keys.clone(),
         callback: draft.callback.clone(),
         provider,

@@ -34,6 +34,7 @@ use crate::tls::material::roots::{Trusted, read};
 pub use crate::tls::verify::Callback;
 use crate::tls::verify::Mode;
 use crate::tls::verify::lists::{CrlPolicy, List};
+use crate::tls::verify::staple::Staples;
 use config::{Clock, Config};
 
 /// Which end of a connection.
@@ -60,6 +61,7 @@ pub struct Draft {
     pub(super) trust_given: bool,
     pub(super) lists: Vec<Arc<List>>,
     pub(super) crl_policy: CrlPolicy,
+    pub(super) staples: Staples,
     /// `None` is a server's default.
     pub(super) mode: Option<Mode>,
     pub(super) check_name: bool,
@@ -123,6 +125,7 @@ impl Context {
             trust_given: false,
             lists: Vec::new(),
             crl_policy: CrlPolicy::default(),
+            staples: Staples::default(),
             mode: (role == Role::Client).then_some(Mode::Required),
             check_name: true,
             alpn: Vec::new(),

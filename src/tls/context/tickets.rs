@@ -71,7 +71,7 @@ impl Judge {
                 let now = self.clock.current_time()?;
                 // What is said about a refusal here belongs to no failure: the handshake goes on.
                 keylog::unsaid(|| {
-                    self.verifier.judge(leaf, chain, None, now, Usage::Client).is_ok()
+                    self.verifier.judge(leaf, chain, None, &[], now, Usage::Client).is_ok()
                 })
             }
         };

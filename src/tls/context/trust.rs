@@ -5,13 +5,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Callback, Change, Context, Draft, Role, as_path, flag, invalid};
-use crate::error::Result;
+use crate::error::causes::USOCKET_ETLS_CERT_BAD_STAPLE;
+use crate::error::{Error, Result};
 use crate::numbers::*;
+use crate::tls::Cause;
+use crate::tls::context::certs::Identity;
 use crate::tls::context::config::Clock;
+use crate::tls::material::ocsp::Response;
 use crate::tls::material::pem;
 use crate::tls::material::roots::{self, Trusted, read, read_dir};
 use crate::tls::verify::Mode;
 use crate::tls::verify::lists::{CrlPolicy, List};
+use crate::tls::verify::staple::Staples;
 
 impl Context {
     /// Trusts certificates, leaving out what cannot be read beside others; gives how many.
@@ -75,6 +80,58 @@ impl Context {
             | USOCKET_TLS_CRL_INSECURE_ALLOW_UNKNOWN
             | USOCKET_TLS_CRL_INSECURE_ALLOW_EXPIRED));
         self.set(|d| &mut d.crl_policy, |_| if known { Ok(policy) } else { Err(invalid()) })
+    }
+
+    /// What a client asks of a stapled status.
+    pub fn set_ocsp_mode(&self, mode: i32) -> Result<i32> {
+        let mode = match mode {
+            _ if self.role == Role::Server => Err(Error::os(libc::EOPNOTSUPP).into()),
+            USOCKET_TLS_OCSP_IF_STAPLED => Ok(Staples::Checked),
+            USOCKET_TLS_OCSP_REQUIRED => Ok(Staples::Required),
+            USOCKET_TLS_OCSP_INSECURE_IGNORE => Ok(Staples::Ignored),
+            _ => Err(invalid()),
+        };
+        self.set(|d| &mut d.staples, |_| mode)
+    }
+
+    /// Gives a server the status of one of its certificates; how many it is about. None of them takes
+    /// all out.
+    pub fn add_ocsp(&self, response: &[u8]) -> Result<i32> {
+        self.change(|d| {
+            if self.role == Role::Client {
+                return Err(Error::os(libc::EOPNOTSUPP).into());
+            }
+            if response.is_empty() {
+                d.identities.iter_mut().for_each(|i| i.staple(None));
+                return Ok(0);
+            }
+            let bad = |words: &str| Cause::new(USOCKET_ETLS_CERT_BAD_STAPLE, words);
+            let Some(Response::Basic(basic)) = Response::of(response) else {
+                return Err(bad("the OCSP response is none, or its responder had no answer"));
+            };
+            let about = |i: &&mut Identity| basic.all.iter().any(|s| i.has_serial(s.serial));
+            let mut n = 0;
+            for identity in d.identities.iter_mut().filter(about) {
+                identity.staple(Some(response));
+                n += 1;
+            }
+            if n > 0 {
+                Ok(n)
+            } else {
+                Err(bad("the OCSP response is about none of the certificates"))
+            }
+        })
+    }
+
+    /// What no server of ours would staple, for the tests.
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used)]
+    pub fn staple_anything(&self, response: &[u8]) {
+        let staple = |d: &mut Draft| {
+            d.identities.iter_mut().for_each(|i| i.staple(Some(response)));
+            Ok(())
+        };
+        self.change(staple).unwrap();
     }
 
     /// Whether the peer is verified.

@@ -4,6 +4,7 @@ pub mod algorithm;
 pub mod der;
 pub mod facts;
 pub mod keylog;
+pub mod ocsp;
 pub mod pem;
 pub mod provider;
 pub mod roots;

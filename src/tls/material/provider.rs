@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustls::NamedGroup;
+use rustls::crypto::hash::{HashAlgorithm, Output};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::ProducesTickets;
@@ -73,6 +74,11 @@ pub fn ticketer() -> Result<Arc<dyn ProducesTickets>, Cause> {
 
 /// The SHA-256 of some bytes.
 pub fn sha256(provider: &CryptoProvider, data: &[u8]) -> Option<[u8; 32]> {
+    hash(provider, HashAlgorithm::SHA256, data)?.as_ref().try_into().ok()
+}
+
+/// A hash of some bytes, if a cipher suite has it.
+pub fn hash(provider: &CryptoProvider, wanted: HashAlgorithm, data: &[u8]) -> Option<Output> {
     let hash = provider.cipher_suites.iter().find_map(|suite| {
         let common = match suite {
             #[cfg(feature = "tls12")]
@@ -82,10 +88,9 @@ pub fn sha256(provider: &CryptoProvider, data: &[u8]) -> Option<[u8; 32]> {
             #[allow(unreachable_patterns)]
             _ => return None,
         };
-        Some(common.hash_provider)
-            .filter(|h| h.algorithm() == rustls::crypto::hash::HashAlgorithm::SHA256)
+        Some(common.hash_provider).filter(|h| h.algorithm() == wanted)
     })?;
-    hash.hash(data).as_ref().try_into().ok()
+    Some(hash.hash(data))
 }
 
 /// IANA's name of a suite.

@@ -43,6 +43,8 @@ pub struct Facts<'a> {
     pub serial: &'a [u8],
     /// The issuer's name, the content of its SEQUENCE.
     pub issuer_name: &'a [u8],
+    /// The same, whole.
+    pub issuer_der: &'a [u8],
     /// Its own.
     pub subject_name: &'a [u8],
     /// Seconds since 1970.
@@ -73,6 +75,7 @@ impl<'a> Facts<'a> {
         }
         let (serial, tbs) = expect(tbs, INTEGER)?;
         let (_, tbs) = expect(tbs, SEQUENCE)?;
+        let issuer_der = element(tbs)?.whole;
         let (issuer, tbs) = expect(tbs, SEQUENCE)?;
         let (validity, tbs) = expect(tbs, SEQUENCE)?;
         let (subject, tbs) = expect(tbs, SEQUENCE)?;
@@ -86,6 +89,7 @@ impl<'a> Facts<'a> {
             version,
             serial,
             issuer_name: issuer,
+            issuer_der,
             subject_name: subject,
             not_before: time(&not_before)?,
             not_after: time(&not_after)?,
@@ -119,11 +123,7 @@ impl<'a> Facts<'a> {
 
     /// The extensions that whoever does not understand them must refuse it for.
     pub fn critical(&self) -> impl Iterator<Item = &'a [u8]> {
-        elements(self.extensions).filter_map(|extension| {
-            let (oid, rest) = expect(extension.content, OID)?;
-            let (flag, _) = expect(rest, BOOLEAN)?;
-            flag.iter().any(|b| *b != 0).then_some(oid)
-        })
+        critical_in(self.extensions)
     }
 
     /// Whether it has subject alternative names: then the common name does not count.
@@ -179,6 +179,15 @@ impl<'a> Facts<'a> {
         }
         names
     }
+}
+
+/// The critical ones of a list of extensions.
+pub fn critical_in(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    elements(list).filter_map(|extension| {
+        let (oid, rest) = expect(extension.content, OID)?;
+        let (flag, _) = expect(rest, BOOLEAN)?;
+        flag.iter().any(|b| *b != 0).then_some(oid)
+    })
 }
 
 /// The value of an extension.

@@ -14,6 +14,7 @@ mod memory;
 mod peer;
 mod resumption;
 mod session;
+mod staple;
 mod threads;
 mod trust;
 mod verify;

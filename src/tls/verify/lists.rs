@@ -122,7 +122,8 @@ impl Question<'_> {
                 continue;
             }
             let signs = |issuer: &CertificateDer<'_>| {
-                self.signed_by(&list.der, issuer) && self.signed_by(cert, issuer)
+                let by = |signed: &[u8]| signed_by(self.algorithms, signed, issuer);
+                by(&list.der) && by(cert)
             };
             let by_issuer = signs(cert)
                 || known
@@ -147,20 +148,22 @@ impl Question<'_> {
             Err(CertificateError::UnknownRevocationStatus.into())
         }
     }
+}
 
-    /// Whether something is signed with the key of a certificate.
-    fn signed_by(&self, signed: &[u8], by: &CertificateDer<'_>) -> bool {
-        let check = || {
-            let signed = Signed::of(signed)?;
-            let by = webpki::EndEntityCert::try_from(by).ok()?;
-            let mut fitting = self
-                .algorithms
-                .iter()
-                .filter(|a| a.signature_alg_id().as_ref() == signed.algorithm);
-            fitting
-                .any(|a| by.verify_signature(*a, signed.body, signed.signature).is_ok())
-                .then_some(())
-        };
-        check().is_some()
-    }
+/// Whether something is signed with the key of a certificate.
+pub fn signed_by(
+    algorithms: &[&dyn SignatureVerificationAlgorithm],
+    signed: &[u8],
+    by: &CertificateDer<'_>,
+) -> bool {
+    let check = || {
+        let signed = Signed::of(signed)?;
+        let by = webpki::EndEntityCert::try_from(by).ok()?;
+        let mut fitting =
+            algorithms.iter().filter(|a| a.signature_alg_id().as_ref() == signed.algorithm);
+        fitting
+            .any(|a| by.verify_signature(*a, signed.body, signed.signature).is_ok())
+            .then_some(())
+    };
+    check().is_some()
 }

@@ -3,13 +3,15 @@
 //! In this order: the certificate is among the trusted ones, whole (then it stands for itself: its
 //! dates count, its purpose, the revocation lists, and its common name where it has no alternative
 //! names), or a chain leads from it to a trusted one that may issue; revocation lists; the name;
-//! pinned keys; the verify callback. What refuses says which alert the peer gets, by the kind of
+//! the stapled
+//! status; pinned keys; the verify callback. What refuses says which alert the peer gets, by the kind of
 //! rustls error it gives.
 
 mod itself;
 pub mod lasting;
 pub mod lists;
 mod refusal;
+pub mod staple;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error as Tls, ExtendedKeyPurpose,
@@ -33,6 +35,7 @@ use crate::tls::material::x509::Facts;
 use lasting::Lasting;
 use lists::{CrlPolicy, List};
 use refusal::{CLIENT_AUTH, Refused, SERVER_AUTH, bad_key, refuse, unix, wrong_name};
+use staple::Staples;
 
 /// How much is asked of the peer's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,8 @@ pub struct Verifier {
     pub lists: Vec<Arc<List>>,
     /// How they are used.
     pub crl_policy: CrlPolicy,
+    /// How much is asked of a status that is stapled to the handshake.
+    pub staples: Staples,
     /// SHA-256 of SubjectPublicKeyInfo.
     pub keys: Vec<[u8; 32]>,
     /// What decides last.
@@ -116,19 +121,29 @@ impl Usage {
 pub type Path = Vec<CertificateDer<'static>>;
 
 impl Verifier {
-    /// Decides; gives until when that holds, as far as dates are concerned.
+    /// Decides; gives until when that holds, as far as dates are concerned. Servers may have stapled
+    /// their certificate's status: empty where they have not.
     pub fn judge(
         &self,
         leaf: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
         name: Option<&ServerName<'_>>,
+        staple: &[u8],
         now: UnixTime,
         usage: Usage,
     ) -> Result<UnixTime, Tls> {
         let path = self.accepted(leaf, chain, name, now, usage)?;
+        let mut until = self.holds_until(&path);
+        if self.mode != Mode::None && matches!(usage, Usage::Server) {
+            until = until.min(self.judge_staple(&path, chain, staple, now)?);
+        }
         self.judge_keys(&path)?;
         self.ask(&path)?;
-        Ok(self.holds_until(&path))
+        Ok(until)
+    }
+
+    fn algorithms(&self) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
+        self.provider.signature_verification_algorithms.all
     }
 
     /// The chain that is accepted, before pins and the callback.
@@ -322,10 +337,10 @@ impl ServerCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        _ocsp: &[u8],
+        staple: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Tls> {
-        let until = self.judge(leaf, chain, Some(name), now, Usage::Server)?;
+        let until = self.judge(leaf, chain, Some(name), staple, now, Usage::Server)?;
         self.lasting.verified(name, until, now);
         Ok(ServerCertVerified::assertion())
     }
@@ -352,7 +367,8 @@ impl ClientCertVerifier for Verifier {
         chain: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Tls> {
-        self.judge(leaf, chain, None, now, Usage::Client).map(|_| ClientCertVerified::assertion())
+        self.judge(leaf, chain, None, &[], now, Usage::Client)
+            .map(|_| ClientCertVerified::assertion())
     }
 
     signatures!();

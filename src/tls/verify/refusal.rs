@@ -34,7 +34,8 @@ pub fn unix(secs: i64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(secs.max(0) as u64))
 }
 
-fn day(t: UnixTime) -> String {
+/// A moment, for sentences.
+pub fn day(t: UnixTime) -> String {
     date(i64::try_from(t.as_secs()).unwrap_or(i64::MAX / 2))
 }
 

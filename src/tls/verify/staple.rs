@@ -1,0 +1,162 @@
+//! The status a server has stapled to the handshake (OCSP): whether it is its issuer's word about
+//! this certificate, and what it says.
+
+use rustls::crypto::hash::HashAlgorithm;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::{CertificateError, Error as Tls};
+use sha1::{Digest, Sha1};
+
+use crate::tls::material::der::{BIT_STRING, SEQUENCE, element, elements, expect};
+use crate::tls::material::keylog::note_words;
+use crate::tls::material::ocsp::{Basic, Response, Single, Status};
+use crate::tls::material::provider;
+use crate::tls::material::x509::Facts;
+use crate::tls::verify::lists::signed_by;
+use crate::tls::verify::refusal::{day, unix};
+use crate::tls::verify::{Path, Verifier};
+
+/// How much is asked of a stapled status.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub enum Staples {
+    /// If there is one, it must verify.
+    #[default]
+    Checked,
+    /// There must be one, and it must verify.
+    Required,
+    /// Nothing.
+    Ignored,
+}
+
+/// How far the clocks may be apart.
+const SKEW: i64 = 300;
+/// How many certificates that come with a response are tried.
+const MOST: usize = 8;
+/// id-kp-OCSPSigning
+const OCSP_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 9];
+
+/// A staple that is not to be believed, or missing.
+fn wrong(words: impl Into<String>) -> Tls {
+    note_words(format!("the stapled certificate status (OCSP) is wrong: {}", words.into()));
+    CertificateError::InvalidOcspResponse.into()
+}
+
+impl Verifier {
+    /// Whether the status lets the certificate pass whose accepted path this is, and until when that
+    /// holds. `sent` came with it, and may have the issuer.
+    pub(super) fn judge_staple(
+        &self,
+        path: &Path,
+        sent: &[CertificateDer<'_>],
+        staple: &[u8],
+        now: UnixTime,
+    ) -> Result<UnixTime, Tls> {
+        let forever = unix(i64::MAX);
+        let required = self.staples == Staples::Required;
+        if self.staples == Staples::Ignored {
+            return Ok(forever);
+        }
+        if staple.is_empty() {
+            return if required {
+                Err(wrong("there is none, and one is required"))
+            } else {
+                Ok(forever)
+            };
+        }
+        let basic = match Response::of(staple) {
+            Some(Response::Basic(basic)) => basic,
+            // An error of the responder's, which says nothing and which nobody has signed.
+            Some(Response::Failed(_)) if !required => return Ok(forever),
+            Some(Response::Failed(n)) => {
+                return Err(wrong(format!("the responder had no answer (status {n})")));
+            }
+            None => return Err(wrong("it is malformed, or has a critical extension")),
+        };
+        let Some((leaf, facts)) = path.first().and_then(|c| Some((c, Facts::of(c)?))) else {
+            return Err(CertificateError::BadEncoding.into());
+        };
+        let trusted = self.trusted.iter().flat_map(|t| t.certs()).map(AsRef::as_ref);
+        let known = path.get(1).map(AsRef::as_ref).into_iter().chain(trusted);
+        let known = known.chain(sent.iter().map(AsRef::as_ref)).map(CertificateDer::from);
+        let mut issuers = known.filter(|c| {
+            Facts::of(c).is_some_and(|f| f.subject_name == facts.issuer_name)
+                && signed_by(self.algorithms(), leaf, c)
+        });
+        let Some(issuer) = issuers.next() else {
+            return Err(wrong(
+                "the issuer of the certificate is not known, who could have said it",
+            ));
+        };
+        let about = |s: &&Single<'_>| s.serial == facts.serial && self.names(s, &facts, &issuer);
+        let Some(single) = basic.all.iter().find(about) else {
+            return Err(wrong("it is about another certificate"));
+        };
+        if !self.is_authorized(&basic, &issuer, now) {
+            return Err(wrong(
+                "it is signed neither by the issuer nor by whom the issuer lets sign",
+            ));
+        }
+        self.judge_status(single, now)
+    }
+
+    fn judge_status(&self, single: &Single<'_>, now: UnixTime) -> Result<UnixTime, Tls> {
+        let clock = |verb: &str, then: i64| {
+            wrong(format!("it {verb} {}, {} {}", day(unix(then)), self.clock_words(), day(now)))
+        };
+        match (single.status, single.next_update) {
+            // However old that is.
+            (Status::Revoked, _) => {
+                let words = "the certificate has been revoked, says the status stapled to the handshake (OCSP)";
+                note_words(words.into());
+                Err(CertificateError::Revoked.into())
+            }
+            (Status::Unknown, _) => Err(wrong("its responder does not know the certificate")),
+            (Status::Good, _) if unix(single.this_update.saturating_sub(SKEW)) > now => {
+                Err(clock("is not valid before", single.this_update))
+            }
+            (Status::Good, None) => Err(wrong("it does not say until when it counts")),
+            (Status::Good, Some(next)) if unix(next) < now => {
+                Err(clock("is out of date since", next))
+            }
+            (Status::Good, Some(next)) => Ok(unix(next)),
+        }
+    }
+
+    /// Whether the issuer that is named is the certificate's.
+    fn names(&self, single: &Single<'_>, facts: &Facts<'_>, issuer: &CertificateDer<'_>) -> bool {
+        let key = || {
+            let key = Facts::of(issuer)?.key;
+            let (body, _) = expect(key, SEQUENCE)?;
+            expect(element(body)?.rest, BIT_STRING)?.0.strip_prefix(&[0])
+        };
+        let is =
+            |hashed: &[u8], data: &[u8]| self.hash(single.hash, data).is_some_and(|h| h == hashed);
+        is(single.name_hash, facts.issuer_der) && key().is_some_and(|key| is(single.key_hash, key))
+    }
+
+    /// The hash of that identifier, if it is here. (SHA-1 is no more than a name's short form here.)
+    fn hash(&self, oid: &[u8], data: &[u8]) -> Option<Vec<u8>> {
+        let algorithm = match oid {
+            [0x2b, 0x0e, 3, 2, 0x1a] => return Some(Sha1::digest(data).to_vec()),
+            [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1] => HashAlgorithm::SHA256,
+            [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2] => HashAlgorithm::SHA384,
+            _ => return None,
+        };
+        provider::hash(&self.provider, algorithm, data).map(|h| h.as_ref().to_vec())
+    }
+
+    /// Whether the issuer has signed it, or one to whom the issuer itself has given a certificate for
+    /// that.
+    fn is_authorized(&self, basic: &Basic<'_>, issuer: &CertificateDer<'_>, now: UnixTime) -> bool {
+        let signs = |by: &CertificateDer<'_>| signed_by(self.algorithms(), basic.der, by);
+        let name = Facts::of(issuer).map(|f| f.subject_name.to_vec());
+        let delegated = |cert: &CertificateDer<'_>| {
+            Facts::of(cert).is_some_and(|f| {
+                Some(f.issuer_name) == name.as_deref()
+                    && f.purposes().is_some_and(|p| p.contains(&OCSP_SIGNING))
+                    && (unix(f.not_before)..=unix(f.not_after)).contains(&now)
+            }) && signed_by(self.algorithms(), cert, issuer)
+        };
+        let sent = elements(basic.certs).take(MOST).map(|e| CertificateDer::from(e.whole));
+        signs(issuer) || sent.into_iter().any(|cert| delegated(&cert) && signs(&cert))
+    }
+}
