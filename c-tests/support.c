@@ -230,16 +230,32 @@ void child_ends_well(pid_t child)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-void refuse(const int *calls, unsigned n)
+void answer(const int *calls, unsigned n, int with)
 {
     struct sock_filter code[16] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
     unsigned at = 1;
     for (unsigned i = 0; i < n; i++) {
         code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i], 0, 1);
-        code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+        code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | with);
     }
     code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     struct sock_fprog program = {at, code};
     CHILD(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     CHILD(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0);
+}
+
+void refuse(const int *calls, unsigned n)
+{
+    answer(calls, n, EPERM);
+}
+
+bool can_refuse(void)
+{
+    // An emulator has none.
+    return prctl(PR_GET_SECCOMP) == 0;
+}
+
+bool has_tls(void)
+{
+    return !strstr(usocket_features(), "tls=none");
 }

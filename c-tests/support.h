@@ -101,8 +101,13 @@ void start_thread(pthread_t *thread, void *(*run)(void *), void *arg);
             _exit(1); \
         } \
     } while (0)
-// In a child: a seccomp filter, for all threads, with which the calls are EPERM.
+// In a child: a seccomp filter, for all threads, with which the calls fail; with EPERM.
+void answer(const int *calls, unsigned n, int with);
 void refuse(const int *calls, unsigned n);
+// Whether there are such filters.
+bool can_refuse(void);
+// Whether the library was built with TLS.
+bool has_tls(void);
 // Waits for the child and wants it to have ended with 0.
 void child_ends_well(pid_t child);
 

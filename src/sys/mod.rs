@@ -20,6 +20,7 @@ pub mod namespace;
 pub mod net;
 pub mod poll;
 pub mod process;
+pub mod random;
 pub mod shared;
 pub mod text;
 pub mod time;

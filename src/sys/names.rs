@@ -112,14 +112,6 @@ pub fn host_name() -> Option<Vec<u8>> {
     memory::bytes(name.to_bytes()).ok()
 }
 
-/// Two bytes that nobody can guess (getrandom(2)).
-pub fn random() -> io::Result<u16> {
-    let mut bytes = [0u8; 2];
-    // SAFETY: writable for its length. (The system call: musl and older glibc have it, too.)
-    let r = unsafe { libc::syscall(libc::SYS_getrandom, bytes.as_mut_ptr(), bytes.len(), 0) };
-    if r == 2 { Ok(u16::from_ne_bytes(bytes)) } else { Err(io::Error::last_os_error()) }
-}
-
 /// More than files of the system's configuration are long.
 const MOST: usize = 256 * 1024;
 

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
 
 use super::address::{Addr, STORAGE};
+use super::poll::is_unknown;
 use super::{cvt, cvt_len};
 
 /// bind(2)
@@ -25,19 +27,44 @@ pub fn accept(
     nonblocking: bool,
     from: Option<&mut MaybeUninit<Addr>>,
 ) -> io::Result<OwnedFd> {
-    let flags = libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
     let mut len = STORAGE as libc::socklen_t;
-    let fd = fd.as_raw_fd();
-    // SAFETY: the address is NULL or writable for its length; the descriptor is fresh and ours.
+    let Some(from) = from.map(MaybeUninit::as_mut_ptr) else {
+        // SAFETY: no address is asked for.
+        return unsafe { accept_into(fd, nonblocking, ptr::null_mut(), ptr::null_mut()) };
+    };
+    // SAFETY: the address is writable for its length, and written when it succeeds.
     unsafe {
-        let Some(from) = from.map(MaybeUninit::as_mut_ptr) else {
-            let (none, len) = (std::ptr::null_mut(), std::ptr::null_mut());
-            return cvt(libc::accept4(fd, none, len, flags)).map(|fd| OwnedFd::from_raw_fd(fd));
-        };
-        let addr = (&raw mut (*from).storage).cast();
-        let new = OwnedFd::from_raw_fd(cvt(libc::accept4(fd, addr, &mut len, flags))?);
+        let new = accept_into(fd, nonblocking, (&raw mut (*from).storage).cast(), &mut len)?;
         Addr::settle(from, len);
         Ok(new)
+    }
+}
+
+/// # Safety
+/// The address is NULL, or writable for its length.
+unsafe fn accept_into(
+    fd: BorrowedFd<'_>,
+    nonblocking: bool,
+    addr: *mut libc::sockaddr,
+    len: *mut libc::socklen_t,
+) -> io::Result<OwnedFd> {
+    let fd = fd.as_raw_fd();
+    let flags = libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
+    // SAFETY: by this function's contract; the descriptor is fresh and ours.
+    unsafe {
+        match cvt(libc::accept4(fd, addr, len, flags)) {
+            // Refused by a filter; or by a firewall, which refuses this, too.
+            Err(e) if is_unknown(&e) => {
+                let new = OwnedFd::from_raw_fd(cvt(libc::accept(fd, addr, len))?);
+                set_cloexec(new.as_fd())?;
+                // It inherits nothing of the listener's.
+                if nonblocking {
+                    set_nonblocking(new.as_fd(), true)?;
+                }
+                Ok(new)
+            }
+            new => new.map(|fd| OwnedFd::from_raw_fd(fd)),
+        }
     }
 }
 

@@ -15,9 +15,28 @@ use super::{cvt, cvt_len};
 pub fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<usize> {
     let time = timeout.map(timespec);
     let time = time.as_ref().map_or(std::ptr::null(), |t| &raw const *t);
+    let (at, count) = (fds.as_mut_ptr(), fds.len() as libc::nfds_t);
     // SAFETY: the slice is writable for its length; the time is NULL or lives above.
-    cvt(unsafe { libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, time, std::ptr::null()) })
-        .map(|n| n as usize)
+    match cvt(unsafe { libc::ppoll(at, count, time, std::ptr::null()) }) {
+        // On 32 bits the C library asks for times of 64 first, which a filter may not know.
+        Err(e) if is_unknown(&e) => {
+            // SAFETY: as above.
+            cvt(unsafe { libc::poll(at, count, milliseconds(timeout)) })
+        }
+        result => result,
+    }
+    .map(|n| n as usize)
+}
+
+/// Whether the kernel has no such call, or a filter of system calls that is older than it refuses it:
+/// for calls that do not fail so of themselves.
+pub(super) fn is_unknown(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EPERM))
+}
+
+/// Rounded up: a wait must not end before its time. -1 is for ever.
+fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
+    timeout.map_or(-1, |t| t.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX))
 }
 
 /// eventfd(2): readable from the first [`signal`] to the next [`drain`]
@@ -92,23 +111,14 @@ pub fn epoll_wait(
     static REFUSED: AtomicBool = AtomicBool::new(false);
     if !REFUSED.load(Ordering::Relaxed) {
         match epoll_pwait2(epoll, events, timeout) {
-            // EPERM: a filter of system calls that is older than this one. It never fails so itself.
-            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
-                REFUSED.store(true, Ordering::Relaxed);
-            }
+            Err(e) if is_unknown(&e) => REFUSED.store(true, Ordering::Relaxed),
             result => return result,
         }
     }
-    // Rounded up: a wait must not end before its time.
-    let ms = match timeout {
-        None => -1,
-        Some(t) => t.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX),
-    };
-    // SAFETY: events are writable for `max`.
-    cvt(unsafe {
-        libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), at_most(events.len()), ms)
-    })
-    .map(|n| n as usize)
+    let (at, room) = (events.as_mut_ptr(), at_most(events.len()));
+    // SAFETY: events are writable for their number.
+    cvt(unsafe { libc::epoll_wait(epoll.as_raw_fd(), at, room, milliseconds(timeout)) })
+        .map(|n| n as usize)
 }
 
 fn at_most(n: usize) -> libc::c_int {

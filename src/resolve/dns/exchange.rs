@@ -10,7 +10,8 @@ use super::ports::Ports;
 use crate::addr::Addr;
 use crate::error::Error;
 use crate::sys::memory;
-use crate::sys::names::{self, Query};
+use crate::sys::names::Query;
+use crate::sys::random;
 
 const EAI_NODATA: i32 = -5;
 
@@ -54,7 +55,7 @@ impl Exchange {
     /// The lookup of a query's host, as the configuration has it.
     ///
     /// # Errors
-    /// ENOMEM; ENOSYS where there are no random numbers.
+    /// ENOMEM; those of opening a file where there is no getrandom(2).
     pub fn new(query: &Query, config: Config) -> io::Result<Exchange> {
         let kinds: &[u16] = match query.family {
             libc::AF_INET => &[A],
@@ -62,7 +63,7 @@ impl Exchange {
             _ => &[AAAA, A],
         };
         let host = query.host.as_ref().map_or(&[][..], |host| host.to_bytes());
-        let any = if config.rotate { names::random()?.into() } else { 0 };
+        let any = if config.rotate { u16::from_ne_bytes(random::bytes()?).into() } else { 0 };
         let mut asked = Vec::new();
         memory::reserve(&mut asked, kinds.len())?;
         asked.extend(kinds.iter().map(|kind| Asked {
@@ -146,7 +147,7 @@ impl Exchange {
         };
         for asked in self.asked.iter_mut().filter(|asked| asked.reply.is_none()) {
             if self.turns == 1 {
-                asked.id = names::random()?;
+                asked.id = u16::from_ne_bytes(random::bytes()?);
             }
             let message = message::question(asked.id, name, asked.kind);
             let sent = message.and_then(|message| ports.send(&server, &message, now));

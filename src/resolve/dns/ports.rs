@@ -8,7 +8,7 @@ use socket2::{Socket, Type};
 
 use super::message;
 use crate::addr::Addr;
-use crate::sys::{memory, names, net};
+use crate::sys::{memory, net, random};
 
 /// How long questions go out from a port; then it only waits for answers. Who would forge one has to
 /// guess the port, and that it is still in use.
@@ -53,7 +53,7 @@ impl Ports {
             }
         }
         let fresh = self.open.iter().filter(fits).count();
-        let any = usize::from(names::random()?) % fresh.max(1);
+        let any = usize::from_ne_bytes(random::bytes()?) % fresh.max(1);
         let port = self.open.iter().filter(fits).nth(any).ok_or(io::ErrorKind::NotFound)?;
         net::send_now(port.socket.as_fd(), message).map(drop)
     }

@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::numbers::*;
 use crate::sys::fork::{Guard, Lock};
+use crate::sys::random;
 use crate::tls::Cause;
 use crate::tls::context::certs::Identity;
 use crate::tls::context::ticket_keys::Secret;
@@ -106,13 +107,16 @@ impl Context {
     /// An empty context.
     ///
     /// # Errors
-    /// EINVAL for a role that is none; `USOCKET_ETLS_CPU`.
+    /// EINVAL for a role that is none; EPERM, see [`random::refused`]; `USOCKET_ETLS_CPU`.
     pub fn new(role: i32) -> Result<Context> {
         let role = match role {
             USOCKET_TLS_CLIENT => Role::Client,
             USOCKET_TLS_SERVER => Role::Server,
             _ => return Err(Error::os(libc::EINVAL)),
         };
+        if cfg!(feature = "aws-lc-rs") {
+            random::refused()?;
+        }
         let provider =
             provider::get().map_err(|c| crate::error::explain(Error::tls(c.code), c.words))?;
         let draft = Draft {

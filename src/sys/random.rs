@@ -1,0 +1,36 @@
+//! Bytes that nobody can guess.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+fn getrandom(bytes: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: writable for its length. (The system call: older glibc has no function for it.)
+    let r = unsafe { libc::syscall(libc::SYS_getrandom, bytes.as_mut_ptr(), bytes.len(), 0) };
+    super::cvt_len(r as libc::ssize_t)
+}
+
+/// getrandom(2); /dev/urandom where there is none, or a filter refuses it.
+pub fn bytes<const N: usize>() -> io::Result<[u8; N]> {
+    const { assert!(N <= 256, "so much comes whole") };
+    let mut bytes = [0; N];
+    match getrandom(&mut bytes) {
+        Ok(_) => {}
+        Err(e) if super::poll::is_unknown(&e) => {
+            File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+        }
+        Err(e) => return Err(e),
+    }
+    Ok(bytes)
+}
+
+/// Whether getrandom(2) is refused, not missing. AWS-LC, which knows what to do without it, ends the
+/// process then.
+///
+/// # Errors
+/// EPERM: a filter of system calls.
+pub fn refused() -> io::Result<()> {
+    match getrandom(&mut [0]) {
+        Err(e) if e.raw_os_error() != Some(libc::ENOSYS) => Err(e),
+        _ => Ok(()),
+    }
+}
