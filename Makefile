@@ -15,7 +15,7 @@ NATIVE  := -lpthread -lm -ldl -lrt -lutil
 CFLAGS_HERE  := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -pthread -Iinclude
 LIBS_HERE    := -L$(RELEASE) -lusocket -Wl,-rpath,$(abspath $(RELEASE))
 
-.PHONY: help build cross build-small header demo test bench loom tsan fmt lint install install-small uninstall clean c-tests certs abi
+.PHONY: help build cross cross-test build-small header demo test bench loom tsan fmt lint install install-small uninstall clean c-tests certs abi
 
 help: ## this list
 	@echo "libusocket $(VERSION)"
@@ -40,6 +40,9 @@ $(RELEASE)/libusocket.so.0: $(RELEASE)/libusocket.so
 cross: ## the library for another machine: TARGET=aarch64-unknown-linux-musl, FEATURES="ring tls12"
 	@scripts/cross $(or $(TARGET),$(error TARGET=a triple, such as aarch64-unknown-linux-musl)) \
 		--no-default-features --features "$(if $(filter undefined,$(origin FEATURES)),ring tls12,$(FEATURES))"
+
+cross-test: ## the tests on other machines, natively or emulated: TARGET="i386 s390x", or all of them
+	@scripts/cross-test $(TARGET)
 
 build-small: ## the library for small devices in target/small: ring, TLS 1.3 alone, optimised for size
 	cargo build --profile small --no-default-features --features ring

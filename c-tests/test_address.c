@@ -168,7 +168,9 @@ static void bytes_in_and_out(void **state)
     GIVES(-EINVAL, usocket_addr_from_bytes(NULL, 0, &b));
     GIVES(-EINVAL, usocket_addr_from_bytes(bytes, 1, &b));
     GIVES(-EINVAL, usocket_addr_from_bytes(bytes, n - 1, &b));
-    unsigned char huge[129] = {AF_INET};
+    unsigned char huge[129] = {0};
+    const sa_family_t family = AF_INET;
+    memcpy(huge, &family, sizeof family);
     GIVES(-EINVAL, usocket_addr_from_bytes(huge, sizeof huge, &b));
     GIVES(-EINVAL, usocket_addr_from_bytes(huge, 15, &b));
     OK(usocket_addr_from_bytes(huge, 16, &b));

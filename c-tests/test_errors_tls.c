@@ -304,5 +304,5 @@ int main(void)
         cmocka_unit_test(of_questions),     cmocka_unit_test(of_sessions),   cmocka_unit_test(of_unwrapping),
         cmocka_unit_test(of_buffers),
     };
-    return RUN(tests);
+    return RUN_TLS(tests);
 }

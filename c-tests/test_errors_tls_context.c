@@ -158,5 +158,5 @@ int main(void)
         cmocka_unit_test(of_trust),
         cmocka_unit_test(of_other_handles),
     };
-    return RUN(tests);
+    return RUN_TLS(tests);
 }

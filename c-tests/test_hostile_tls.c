@@ -1,6 +1,7 @@
 // Every TLS function of the header, called with what no caller should pass, as test_hostile.c does
 // with the others.
 
+#include "tls_support.h"
 #include "walk.h"
 
 static char buf[256];
@@ -205,5 +206,5 @@ int main(void)
         cmocka_unit_test(the_wrong_kind_of_handle),
         cmocka_unit_test(bad_arguments_have_their_codes),
     };
-    return RUN(tests);
+    return RUN_TLS(tests);
 }

@@ -15,7 +15,7 @@ static const struct call {
 #define CALL_OF_GLIBC(name) {#name, SYS_##name, true},
     // Younger than Linux 4.14.
 #ifdef SYS_statx
-    CALL(statx) // 4.11, and in no filter of that time
+    CALL_OF_GLIBC(statx)
 #endif
 #ifdef SYS_io_uring_setup
     CALL(io_uring_setup)
@@ -130,7 +130,7 @@ static void polling(void)
     usocket_event e;
     CHILD(p > 0);
     CHILD(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-    CHILD(usocket_poller_add(p, pair[0], 0, POLLIN, 1) == 0);
+    CHILD(usocket_poller_add(p, pair[0], POLLIN, 1) == 0);
     usocket_pollfd one = {.socket = pair[0], .events = POLLIN};
     int64_t begun = now_us();
     CHILD(usocket_poller_wait(p, &e, 1, 3500) == 0);

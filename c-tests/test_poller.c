@@ -2,11 +2,6 @@
 
 #include "support.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-
 static usocket_t new_poller(void) { return OK(usocket_poller_create()); }
 
 // The one event there is; fails when there is none, or more.
@@ -404,40 +399,6 @@ static void fork_keeps_both_sides_working(void **state)
     OK(usocket_close(p));
 }
 
-// A filter of system calls that is older than epoll_pwait2 refuses it with EPERM, or says that there
-// is none: the poller does with what there was before, for good.
-static void an_older_filter_of_system_calls(void **state)
-{
-    (void)state;
-    static const int refusals[] = {EPERM, ENOSYS};
-    for (int i = 0; i < 2; i++) {
-        pid_t child = fork();
-        if (child == 0) {
-            struct sock_filter refuse[] = {
-                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
-                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | refusals[i]),
-                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-            };
-            struct sock_fprog filter = {sizeof refuse / sizeof *refuse, refuse};
-            CHILD(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-            CHILD(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
-            usocket_t p = usocket_poller_create(), pair[2];
-            usocket_event e;
-            CHILD(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-            CHILD(usocket_poller_add(p, pair[0], POLLIN, 1) == 0);
-            int64_t begun = now_us();
-            CHILD(usocket_poller_wait(p, &e, 1, 3500) == 0);
-            CHILD(now_us() - begun >= 3500);
-            CHILD(usocket_send(pair[1], "x", 1, 0) == 1);
-            CHILD(usocket_poller_wait(p, &e, 1, GENEROUS) == 1);
-            CHILD(usocket_poller_wait(p, &e, 1, -1) == 1);
-            _exit(0);
-        }
-        child_ends_well(child);
-    }
-}
-
 static void nothing_is_left_behind(void **state)
 {
     (void)state;
@@ -469,7 +430,6 @@ int main(void)
         cmocka_unit_test(an_exclusive_registration),
         cmocka_unit_test(more_ready_than_fit),
         cmocka_unit_test(fork_keeps_both_sides_working),
-        cmocka_unit_test(an_older_filter_of_system_calls),
         cmocka_unit_test(nothing_is_left_behind),
     };
     return RUN(tests);

@@ -182,6 +182,13 @@ static void an_address_may_lie_askew_and_is_written_only_when_there_is_one(void 
     OK(usocket_close(b));
 }
 
+// What is behind the length means nothing.
+static void assert_same(const usocket_addr *one, const usocket_addr *other)
+{
+    assert_int_equal(one->len, other->len);
+    assert_memory_equal(one->storage, other->storage, one->len);
+}
+
 static void both_ends_agree_on_their_names(void **state)
 {
     (void)state;
@@ -192,10 +199,10 @@ static void both_ends_agree_on_their_names(void **state)
         usocket_addr peer, name, other;
         usocket_t served = OK(usocket_accept(listener, &peer));
         name = name_of(client);
-        assert_memory_equal(&peer, &name, sizeof name);
+        assert_same(&peer, &name);
         OK(usocket_getpeername(client, &other));
         name = name_of(listener);
-        assert_memory_equal(&other, &name, sizeof name);
+        assert_same(&other, &name);
         assert_int_equal(usocket_family(served), families[i]);
         assert_int_equal(usocket_type(served), SOCK_STREAM);
         assert_int_equal(usocket_proto(served), IPPROTO_TCP);

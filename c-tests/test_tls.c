@@ -496,5 +496,5 @@ int main(void)
         cmocka_unit_test(closing_with_tickets_unread),
         cmocka_unit_test(messages_over_tls),
     };
-    return RUN(tests);
+    return RUN_TLS(tests);
 }

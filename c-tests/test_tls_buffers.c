@@ -222,5 +222,5 @@ int main(void)
         cmocka_unit_test(with_a_socket_at_the_other_end),
         cmocka_unit_test(what_it_is_not),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TLS(tests);
 }

@@ -109,5 +109,5 @@ int main(void)
         cmocka_unit_test(what_is_refused_and_why),
         cmocka_unit_test(ciphers_by_either_name),
     };
-    return RUN(tests);
+    return RUN_TLS(tests);
 }

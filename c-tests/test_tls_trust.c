@@ -256,5 +256,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_callback_decides_last),
         cmocka_unit_test(clients_are_verified),
     };
-    return RUN(tests);
+    return RUN_TLS(tests);
 }

@@ -1699,8 +1699,8 @@ int32_t usocket_poller_wake(usocket_poller_t poller);
 // when none was given), dates, and the name. A server asks for no client certificate by default.
 //
 // Returns: a handle.
-// Errors: -EINVAL for another role, -ENFILE, -EOPNOTSUPP in a build without TLS,
-// USOCKET_ETLS_CPU.
+// Errors: -EINVAL for another role, -ENFILE, -EOPNOTSUPP in a build without TLS, -EPERM where a
+// filter of system calls refuses getrandom(2), USOCKET_ETLS_CPU.
 // Blocks: no.
 // Threads: any.
 // Ownership: the handle is the caller's, to be given to usocket_close; connections that use the

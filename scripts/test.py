@@ -23,9 +23,10 @@ CARGO = {
     "skipped": r"test result: .* (\d+) ignored;",
 }
 CMOCKA = {
-    "passed": r"^\[  PASSED  \] (\d+) test",
-    "failed": r"^\[  FAILED  \] (\d+) test",
-    "skipped": r"^\[  SKIPPED \] (\d+) test",
+    # From 1.1.7 on with the group's name.
+    "passed": r"^\[  PASSED  \] (?:\S+: )?(\d+) test",
+    "failed": r"^\[  FAILED  \] (?:\S+: )?(\d+) test",
+    "skipped": r"^\[  SKIPPED \] (?:\S+: )?(\d+) test",
 }
 PYTEST = {
     "passed": r"^=.*\b(\d+) passed",

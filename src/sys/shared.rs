@@ -185,6 +185,7 @@ impl Shared {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixStream;
 
     #[test]
     fn of_two_processes_one_has_the_claim() {
@@ -232,7 +233,7 @@ mod tests {
             // A child that leaves before its child does, and both before the maker.
             let first = Shared::new().unwrap();
             right &= !in_child(|| {
-                let (mut read, write) = std::io::pipe().unwrap();
+                let (mut read, write) = UnixStream::pair().unwrap();
                 // SAFETY: as above.
                 let child = unsafe { libc::fork() };
                 if child == 0 {
@@ -256,7 +257,7 @@ mod tests {
             right &= silent.leave();
             // And one that lives is not, whatever it has in mind.
             let kept = Shared::new().unwrap();
-            let (mut read, write) = std::io::pipe().unwrap();
+            let (mut read, write) = UnixStream::pair().unwrap();
             // SAFETY: as above.
             let child = unsafe { libc::fork() };
             if child == 0 {

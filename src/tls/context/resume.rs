@@ -112,9 +112,8 @@ impl Store {
     fn edit(&self, name: ServerName<'static>, change: impl FnOnce(&mut Server)) {
         let Ok(mut servers) = self.servers.lock() else { return };
         if !servers.by_name.contains_key(&name) {
-            if servers.order.len() >= self.most
-                && let Some(oldest) = servers.order.pop_front()
-            {
+            while servers.order.len() >= self.most {
+                let Some(oldest) = servers.order.pop_front() else { break };
                 servers.by_name.remove(&oldest);
             }
             servers.order.push_back(name.clone());

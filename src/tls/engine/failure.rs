@@ -26,11 +26,8 @@ pub struct Setting {
 pub fn mend_alert(cause: &Cause, output: &mut [u8]) {
     const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
     const PROTOCOL_VERSION: u8 = 70;
-    if cause.code == USOCKET_ETLS_NO_COMMON_VERSION
-        && output.ends_with(&HANDSHAKE_FAILURE)
-        && let Some(alert) = output.last_mut()
-    {
-        *alert = PROTOCOL_VERSION;
+    if cause.code == USOCKET_ETLS_NO_COMMON_VERSION && output.ends_with(&HANDSHAKE_FAILURE) {
+        output.last_mut().into_iter().for_each(|alert| *alert = PROTOCOL_VERSION);
     }
 }
 

@@ -297,13 +297,17 @@ impl Engine {
     /// Begins anew without protocols, where the client offers only others and that is no error. rustls
     /// has read nothing yet of a ClientHello that lies here whole.
     fn choose_protocols(&mut self, config: &Config) {
-        if let (Conn::Server(conn), Side::Server(server), Some(without)) =
+        let (Conn::Server(conn), Side::Server(server), Some(without)) =
             (&mut self.conn, &config.side, &config.without_alpn)
-            && conn.protocol_version().is_none()
+        else {
+            return;
+        };
+        if conn.protocol_version().is_none()
             && hello::offers_only_others(self.input.filled(), &server.alpn_protocols)
-            && let Ok(anew) = UnbufferedServerConnection::new(without.clone())
         {
-            **conn = anew;
+            if let Ok(anew) = UnbufferedServerConnection::new(without.clone()) {
+                **conn = anew;
+            }
         }
     }
 }
