@@ -88,10 +88,10 @@ impl Buffer {
 
     /// [`Buffer::room`] in one of the thread's large buffers, if that is enough.
     pub fn large_room(&mut self, want: usize) -> &mut [u8] {
-        if self.data.len() < LARGE
-            && let Ok(data) = pooled()
-        {
-            self.move_to(data);
+        if self.data.len() < LARGE {
+            if let Ok(data) = pooled() {
+                self.move_to(data);
+            }
         }
         self.room(want)
     }
@@ -122,10 +122,8 @@ impl Buffer {
     fn make_room(&mut self, want: usize) {
         let len = self.end - self.start;
         let size = (len + want).next_power_of_two().min(MOST.max(len));
-        if self.data.len() - len < want
-            && size > self.data.len()
-            && let Ok(data) = zeroed(size)
-        {
+        let short = self.data.len() - len < want && size > self.data.len();
+        if let Some(data) = short.then(|| zeroed(size).ok()).flatten() {
             self.move_to(data);
         } else if self.start > 0 {
             self.data.copy_within(self.start..self.end, 0);
