@@ -202,6 +202,11 @@ void child_within(void (*run)(void *), void *arg, int64_t us)
 enum { SLOWER = 5 };
 const char *__asan_default_options(void);
 const char *__asan_default_options(void) { return "quarantine_size_mb=4:malloc_context_size=8"; }
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "suppressions=stress/tsan.supp:report_thread_leaks=0:die_after_fork=0:history_size=4";
+}
 #else
 enum { SLOWER = 1 };
 #endif

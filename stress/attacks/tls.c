@@ -67,7 +67,7 @@ static void polled_while_closed(bool by_poller)
         tls_pair_with(pair, c, s, "server.example");
         if (by_poller) {
             poller = OK(usocket_poller_create());
-            OK(usocket_poller_add(poller, pair[0], POLLIN, 1));
+            OK(usocket_poller_add(poller, pair[0], POLLIN | POLLNVAL, 1));
         }
         stop = false;
         struct job wait = {.s = pair[0]}, feed = {.s = pair[1]}, read = {.s = pair[0]};
