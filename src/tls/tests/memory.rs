@@ -33,6 +33,12 @@ fn refuses(size: usize) -> bool {
     refused
 }
 
+/// Whether memory that is freed is looked at. It is zeroed first then: what it held before, freed by
+/// who is not looked at, is not to be found in it.
+fn looks() -> bool {
+    SECRET.try_with(Cell::get).is_ok_and(|secret| !secret.is_empty())
+}
+
 /// Looks at memory that is about to be freed.
 ///
 /// # Safety
@@ -52,8 +58,11 @@ unsafe fn look(at: *const u8, size: usize) {
 // SAFETY: the system's; a refusal is null.
 unsafe impl GlobalAlloc for Watched {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if refuses(layout.size()) {
+            return std::ptr::null_mut();
+        }
         // SAFETY: as the caller promises.
-        if refuses(layout.size()) { std::ptr::null_mut() } else { unsafe { System.alloc(layout) } }
+        unsafe { if looks() { System.alloc_zeroed(layout) } else { System.alloc(layout) } }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
@@ -76,10 +85,17 @@ unsafe impl GlobalAlloc for Watched {
         if refuses(size) {
             return std::ptr::null_mut();
         }
-        // SAFETY: as the caller promises.
+        // SAFETY: as the caller promises; what is copied is in both.
         unsafe {
-            look(at, layout.size());
-            System.realloc(at, layout, size)
+            if !looks() {
+                return System.realloc(at, layout, size);
+            }
+            let to = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+            if !to.is_null() {
+                at.copy_to_nonoverlapping(to, size.min(layout.size()));
+                self.dealloc(at, layout);
+            }
+            to
         }
     }
 }
