@@ -1,5 +1,9 @@
 //! The handle table, from many threads for real, and under loom (`make loom`) in all orders.
 
+#[cfg(not(loom))]
+use super::slots::{GENERATION, MAX_GENERATION, MOST};
+#[cfg(not(loom))]
+use super::sync::AtomicU64;
 use super::*;
 
 /// Counts its drops, so that a lost or doubled one shows.
@@ -108,7 +112,7 @@ mod real {
     fn a_slot_is_retired_when_its_generations_are_used_up() {
         let t = Table::new();
         let h = insert(&t, 0);
-        let slot = t.slot((h & i64::from(MAX_SLOTS - 1)) as u32);
+        let slot = t.slots.get((h & i64::from(MAX_SLOTS - 1)) as u32);
         // As if it had been reused two thousand million times.
         let last = u64::from(MAX_GENERATION);
         if let Some(s) = slot {

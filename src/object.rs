@@ -273,6 +273,7 @@ pub fn insert_with<T: Into<Object>>(make: impl FnOnce() -> Result<T>) -> Result<
     insert_named(|_| Ok(make()?.into()))
 }
 
+#[inline]
 fn insert_named(make: impl FnOnce(Handle) -> Result<Object>) -> Result<Handle> {
     fork::in_child(|hosted| TABLE.forget_pins(hosted));
     let place = TABLE.reserve().map_err(|full| match full {
@@ -315,11 +316,11 @@ pub fn pin(handle: Handle) -> Result<Pin<'static, Object>> {
 /// EBADF for a stale handle, and when the descriptor had been closed behind our back; EIO.
 pub fn close(handle: Handle) -> Result<()> {
     // Before its operations are ended: that ends the connection as well.
-    if !pin(handle)?.socket().map_or(true, Socket::farewell) {
+    let pin = pin(handle)?;
+    if !pin.socket().map_or(true, Socket::farewell) {
         return Err(Error::os(libc::EBADF));
     }
-    let _stay = fork::stay();
-    let closed = closing::watched(|| TABLE.close(handle, Object::closed))?;
+    let closed = closing::watched(|| TABLE.close_pinned(handle, pin, Object::closed))?;
     closed.map_err(|_| Error::os(libc::EBADF))
 }
 

@@ -11,6 +11,7 @@
 //! Locking: none. Threads share a socket as they share a descriptor; what the kernel serialises is
 //! serialised. The timeout is an atomic, read once at the start of an operation.
 
+use std::io;
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -39,7 +40,7 @@ mod mode;
 mod option;
 mod transfer;
 
-pub(crate) use transfer::Start;
+pub(crate) use transfer::{First, Start};
 
 /// See the module documentation.
 pub struct Socket {
@@ -106,18 +107,20 @@ impl Socket {
     }
 
     /// A socket of the same kind, with the options that this one was given.
+    #[inline]
     fn kin(&self, fd: OwnedFd, timeout: i64) -> Socket {
         let fd = self.fd.heir(fd);
         Socket::with(fd, self.family(), self.kind(), self.proto, timeout)
     }
 
+    #[inline]
     fn with(fd: Descriptor, family: i32, kind: i32, proto: i32, timeout: i64) -> Socket {
         let socket = Socket {
             fd,
             // The system has taken both: they are small.
             family: family as u16,
             kind: kind as u8,
-            state: AtomicU8::new(0),
+            state: AtomicU8::new(if timeout < 0 { 0 } else { mode::state::TIMED }),
             proto,
             timeout: AtomicI64::new(timeout),
             late_in: AtomicI32::new(0),
@@ -239,20 +242,37 @@ impl Socket {
     }
 
     /// accept(2); the new socket is in blocking or non-blocking mode, and whom it is from in `from`.
+    #[inline]
     pub fn accept(
         &self,
         nonblocking: bool,
         mut from: Option<&mut MaybeUninit<Addr>>,
     ) -> Result<Socket> {
+        let first = match self.accepts_in_kernel() {
+            true => net::accept(self.fd.as_fd(), nonblocking, from.as_deref_mut()).map_err(Some),
+            false => Err(None),
+        };
+        let fd = match first {
+            Ok(fd) => fd,
+            Err(failed) => self.accept_on(failed, nonblocking, from)?,
+        };
+        Ok(self.kin(fd, if nonblocking { 0 } else { -1 }))
+    }
+
+    #[cold]
+    fn accept_on(
+        &self,
+        failed: Option<io::Error>,
+        nonblocking: bool,
+        mut from: Option<&mut MaybeUninit<Addr>>,
+    ) -> Result<OwnedFd> {
         let mut deadline = self.deadline();
         let blocks = deadline.is_never();
         let flags = self.flags(0, false, blocks);
-        let fd = self.attempt(None, libc::POLLIN, flags, &mut deadline, || {
+        self.attempt(failed, libc::POLLIN, flags, &mut deadline, || {
             self.keep_nonblocking(blocks)?;
             net::accept(self.fd.as_fd(), nonblocking, from.as_deref_mut())
-        })?;
-        let mode = if nonblocking { 0 } else { -1 };
-        Ok(self.kin(fd, mode))
+        })
     }
 
     /// connect(2). On a socket that is still connecting it waits for that, mode permitting.

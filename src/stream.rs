@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 
 use crate::error::causes::USOCKET_ETLS_TRUNCATED;
 use crate::error::{Error, Result};
-use crate::socket::{Socket, Start};
+use crate::socket::{First, Socket, Start};
 use crate::wait::{self, Deadline};
 
 mod file;
@@ -59,22 +59,13 @@ impl Socket {
     }
 
     /// Sends all of `buf`, or fails; how much was sent is then not known.
-    #[inline]
-    pub fn sendall(&self, buf: &[u8], flags: i32) -> Result<()> {
-        match self.try_send(buf, flags) {
-            Ok(n) if n == buf.len() => Ok(()),
-            first => self.send_rest(buf, flags, first),
-        }
+    #[cfg(test)]
+    pub(crate) fn sendall(&self, buf: &[u8], flags: i32) -> Result<()> {
+        self.sendall_on(self.try_send(buf, flags), buf, flags)
     }
 
-    /// Goes on after the first step.
-    #[inline(never)]
-    fn send_rest(
-        &self,
-        buf: &[u8],
-        flags: i32,
-        first: std::result::Result<usize, Start>,
-    ) -> Result<()> {
+    /// Sends all of `buf`, after the first system call, or fails; how much was sent is then not known.
+    pub(crate) fn sendall_on(&self, first: First, buf: &[u8], flags: i32) -> Result<()> {
         let mut deadline = self.deadline();
         let mut done = first.or_else(|start| self.send_step(start, buf, flags, &mut deadline))?;
         while done < buf.len() {

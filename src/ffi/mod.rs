@@ -29,7 +29,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::error::{self, Error, Result};
 use crate::handle::{Handle, Pin};
 use crate::object::{self, Object, Stream};
-use crate::socket::Socket;
+use crate::socket::{First, Socket, Start};
 use crate::sys::fork;
 
 /// What an export can return: a number that has room for a negative error.
@@ -70,6 +70,48 @@ fn on_socket<T: Number>(handle: Handle, body: impl FnOnce(&Socket) -> Result<T>)
 #[inline]
 fn on_stream<T: Number>(handle: Handle, body: impl FnOnce(Stream<'_>) -> Result<T>) -> T {
     on_object(handle, |object| body(object.stream()?))
+}
+
+/// [`on_stream`] for what is one system call, mostly: `quick` makes it on a plain socket, and cannot
+/// panic. If that is not all, `on` goes on from what has come of it.
+#[inline(always)]
+fn at_once<A, T: Number>(
+    handle: Handle,
+    args: Result<A>,
+    quick: impl FnOnce(&Socket, &mut A) -> std::result::Result<T, First>,
+    on: impl FnOnce(Stream<'_>, First, A) -> Result<T>,
+) -> T {
+    let mut first = Err(Start::Fresh);
+    let mut args = match args {
+        Ok(args) => args,
+        // Of two things that are wrong the handle is said.
+        bad => return at_length(handle, first, bad, on),
+    };
+    if let Ok(pin) = object::pin(handle) {
+        if let Object::Socket(s) = &*pin {
+            match quick(s, &mut args) {
+                Ok(value) if value > T::from(0) || !pin.closing() => {
+                    drop(pin);
+                    settle();
+                    return value;
+                }
+                Ok(_) => {}
+                Err(begun) => first = begun,
+            }
+        }
+    }
+    at_length(handle, first, Ok(args), on)
+}
+
+#[cold]
+#[inline(never)]
+fn at_length<A, T: Number>(
+    handle: Handle,
+    first: First,
+    args: Result<A>,
+    on: impl FnOnce(Stream<'_>, First, A) -> Result<T>,
+) -> T {
+    on_stream(handle, |s| on(s, first, args?))
 }
 
 /// [`guard`] for an export about one object: pins it, and closes it if the body panics.
@@ -293,7 +335,7 @@ mod tests {
                 let body = export.split_once("{\n").map(|(_, b)| b).unwrap_or_default();
                 let body = body.split_once("\n}").map(|(b, _)| b).unwrap_or(body);
                 let name = export.lines().find(|l| l.contains("fn ")).unwrap_or_default();
-                let guarded = ["guard", "without_handle(", "on_"];
+                let guarded = ["guard", "without_handle(", "on_", "at_once("];
                 assert!(guarded.iter().any(|g| body.contains(g)), "not guarded: {name}");
                 assert!(body.lines().count() <= 15, "does too much: {name}");
                 exports += 1;

@@ -5,12 +5,13 @@ use std::mem::MaybeUninit;
 
 use super::library::usocket_t;
 use super::{
-    bytes, guard, input, on_object, on_socket, on_stream, output, required, room, without_handle,
+    at_once, bytes, guard, input, on_object, on_socket, on_stream, output, required, room,
+    without_handle,
 };
 use crate::addr::Addr;
 use crate::error::{Error, Result};
-use crate::object::{self, Object};
-use crate::socket::Socket;
+use crate::object::{self, Object, Stream};
+use crate::socket::{First, Socket, Start};
 
 /// Runs `body` with an address from the caller that may go to a system call: where it lies, or from
 /// a copy if it lies askew.
@@ -31,8 +32,17 @@ pub(super) unsafe fn with_address<T>(
         copy = unsafe { input(ptr) }?;
         &copy
     };
-    if addr.is_valid() { body(addr) } else { Err(Error::os(libc::EINVAL)) }
+    body(valid(addr)?)
 }
+
+/// An address that may go to a system call.
+#[inline]
+fn valid(addr: &Addr) -> Result<&Addr> {
+    if addr.is_valid() { Ok(addr) } else { Err(Error::os(libc::EINVAL)) }
+}
+
+/// An operation of which no system call was made yet.
+const FRESH: First = Err(Start::Fresh);
 
 /// Runs `body` with room for an address, which is the caller's unless that is askew.
 ///
@@ -338,8 +348,13 @@ pub unsafe extern "C" fn usocket_send(
     len: usize,
     flags: i32,
 ) -> i64 {
-    // SAFETY: the caller's buffer, as documented.
-    on_stream(s, |s| s.send(unsafe { bytes(buf, len) }?, flags).map(|n| n as i64))
+    at_once(
+        s,
+        // SAFETY: the caller's buffer, as documented.
+        unsafe { bytes(buf, len) },
+        |s, buf| s.try_send(buf, flags).map(|n| n as i64).map_err(Err),
+        |s, first, buf| s.send_on(first, buf, flags).map(|n| n as i64),
+    )
 }
 
 /// Sends all of `buf`: one deadline for the whole, however many pieces it takes.
@@ -356,8 +371,16 @@ pub unsafe extern "C" fn usocket_sendall(
     len: usize,
     flags: i32,
 ) -> i32 {
-    // SAFETY: the caller's buffer, as documented.
-    on_stream(s, |s| s.sendall(unsafe { bytes(buf, len) }?, flags).map(|()| 0))
+    at_once(
+        s,
+        // SAFETY: the caller's buffer, as documented.
+        unsafe { bytes(buf, len) },
+        |s, buf| match s.try_send(buf, flags) {
+            Ok(n) if n == len => Ok(0),
+            first => Err(first),
+        },
+        |s, first, buf| s.sendall_on(first, buf, flags).map(|()| 0),
+    )
 }
 
 /// Sends to an address (sendto(2)), usually one datagram. A connected TCP socket has its peer, and
@@ -378,11 +401,37 @@ pub unsafe extern "C" fn usocket_sendto(
     flags: i32,
     to: *const Addr,
 ) -> i64 {
+    if to.is_null() || !to.is_aligned() {
+        // SAFETY: the caller's buffer and address, as documented.
+        return unsafe { sendto_askew(s, buf, len, flags, to) };
+    }
+    // SAFETY: the caller's buffer and address, as documented, and aligned.
+    let args = unsafe { both(bytes(buf, len), valid(&*to)) };
+    at_once(
+        s,
+        args,
+        |s, (buf, to)| s.try_sendto(buf, flags, to).map(|n| n as i64).map_err(Err),
+        |s, first, (buf, to)| s.socket()?.sendto_on(first, buf, flags, to).map(|n| n as i64),
+    )
+}
+
+/// usocket_sendto for an address that is none, or lies askew.
+///
+/// # Safety
+/// As [`usocket_sendto`].
+#[cold]
+unsafe fn sendto_askew(
+    s: usocket_t,
+    buf: *const c_void,
+    len: usize,
+    flags: i32,
+    to: *const Addr,
+) -> i64 {
     on_socket(s, |s| {
-        // SAFETY: the caller's buffer, as documented.
+        // SAFETY: by this function's contract.
         let buf = unsafe { bytes(buf, len) }?;
-        // SAFETY: the caller's address, as documented.
-        unsafe { with_address(to, |to| s.sendto(buf, flags, to)) }.map(|n| n as i64)
+        // SAFETY: by this function's contract.
+        unsafe { with_address(to, |to| s.sendto_on(FRESH, buf, flags, to)) }.map(|n| n as i64)
     })
 }
 
@@ -409,10 +458,19 @@ pub unsafe extern "C" fn usocket_recv(
     len: usize,
     flags: i32,
 ) -> i64 {
-    let cut = flags & libc::MSG_TRUNC != 0;
-    let flags = if cut { truncation(buf, len, flags) } else { flags };
-    // SAFETY: the caller's buffer, as documented.
-    on_stream(s, |s| s.recv(unsafe { room(buf, len) }?, flags).map(|n| n as i64))
+    if flags & libc::MSG_TRUNC != 0 {
+        let flags = truncation(buf, len, flags);
+        // SAFETY: the caller's buffer, as documented.
+        let recv = |s: Stream<'_>| s.recv_on(FRESH, unsafe { room(buf, len) }?, flags);
+        return on_stream(s, |s| recv(s).map(|n| n as i64));
+    }
+    at_once(
+        s,
+        // SAFETY: the caller's buffer, as documented.
+        unsafe { room(buf, len) },
+        |s, buf| s.try_recv(buf, flags).map(|n| n as i64).map_err(Err),
+        |s, first, buf| s.recv_on(first, buf, flags).map(|n| n as i64),
+    )
 }
 
 /// Receives like usocket_recv and says from whom (recvfrom(2)): `from`, unless NULL, receives the
@@ -431,17 +489,48 @@ pub unsafe extern "C" fn usocket_recvfrom(
     flags: i32,
     from: *mut Addr,
 ) -> i64 {
-    let cut = flags & libc::MSG_TRUNC != 0;
-    let flags = if cut { truncation(buf, len, flags) } else { flags };
+    if flags & libc::MSG_TRUNC != 0 || from.is_null() || !from.is_aligned() {
+        let flags = truncation(buf, len, flags);
+        // SAFETY: the caller's buffer and address, as documented.
+        return unsafe { recvfrom_at_length(s, buf, len, flags, from) };
+    }
+    // SAFETY: the caller's buffer and address, as documented.
+    let args = unsafe { both(room(buf, len), Ok(&mut *from.cast::<MaybeUninit<Addr>>())) };
+    at_once(
+        s,
+        args,
+        |s, (buf, from)| s.try_recvfrom(buf, flags, from).map(|n| n as i64).map_err(Err),
+        |s, first, (buf, from)| s.socket()?.recvfrom_on(first, buf, flags, from).map(|n| n as i64),
+    )
+}
+
+/// usocket_recvfrom with MSG_TRUNC, and for an address that is not wanted or lies askew.
+///
+/// # Safety
+/// As [`usocket_recvfrom`].
+#[cold]
+unsafe fn recvfrom_at_length(
+    s: usocket_t,
+    buf: *mut c_void,
+    len: usize,
+    flags: i32,
+    from: *mut Addr,
+) -> i64 {
     on_socket(s, |s| {
-        // SAFETY: the caller's buffer, as documented.
+        // SAFETY: by this function's contract.
         let buf = unsafe { room(buf, len) }?;
         if from.is_null() {
             return s.recv(buf, flags).map(|n| n as i64);
         }
-        // SAFETY: the caller's address, as documented.
-        unsafe { with_room(from, |from| s.recvfrom(buf, flags, from)) }.map(|n| n as i64)
+        // SAFETY: by this function's contract.
+        unsafe { with_room(from, |from| s.recvfrom_on(FRESH, buf, flags, from)) }.map(|n| n as i64)
     })
+}
+
+/// Two arguments, if both are good.
+#[inline]
+fn both<A, B>(a: Result<A>, b: Result<B>) -> Result<(A, B)> {
+    Ok((a?, b?))
 }
 
 /// The address a socket is bound to (getsockname(2)).

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::Object;
 use crate::error::{Error, Result};
-use crate::socket::Socket;
+use crate::socket::{First, Socket};
 #[cfg(feature = "tls")]
 use crate::tls::{buffered::Buffered, session::Session, transport::Transport};
 
@@ -67,20 +67,46 @@ macro_rules! either {
 }
 
 #[allow(missing_docs)] // As of a socket.
-impl Stream<'_> {
-    #[inline]
-    pub fn send(self, buf: &[u8], flags: i32) -> Result<usize> {
-        either!(self, s => s.send(buf, flags))
+impl<'a> Stream<'a> {
+    pub(crate) fn send_on(self, first: First, buf: &[u8], flags: i32) -> Result<usize> {
+        match self {
+            Stream::Socket(s) => s.send_on(first, buf, flags),
+            #[cfg(feature = "tls")]
+            Stream::Buffered(s) => s.send(buf, flags),
+        }
     }
 
-    #[inline]
-    pub fn sendall(self, buf: &[u8], flags: i32) -> Result<()> {
-        either!(self, s => s.sendall(buf, flags))
+    pub(crate) fn sendall_on(self, first: First, buf: &[u8], flags: i32) -> Result<()> {
+        match self {
+            Stream::Socket(s) => s.sendall_on(first, buf, flags),
+            #[cfg(feature = "tls")]
+            Stream::Buffered(s) => s.sendall(buf, flags),
+        }
     }
 
-    #[inline]
-    pub fn recv(self, buf: &mut [MaybeUninit<u8>], flags: i32) -> Result<usize> {
-        either!(self, s => s.recv(buf, flags))
+    pub(crate) fn recv_on(
+        self,
+        first: First,
+        buf: &mut [MaybeUninit<u8>],
+        flags: i32,
+    ) -> Result<usize> {
+        match self {
+            Stream::Socket(s) => s.recv_on(first, buf, flags),
+            #[cfg(feature = "tls")]
+            Stream::Buffered(s) => s.recv(buf, flags),
+        }
+    }
+
+    /// As a socket.
+    ///
+    /// # Errors
+    /// ENOTSOCK
+    pub fn socket(self) -> Result<&'a Socket> {
+        match self {
+            Stream::Socket(s) => Ok(s),
+            #[cfg(feature = "tls")]
+            Stream::Buffered(_) => Err(Error::os(libc::ENOTSOCK)),
+        }
     }
 
     #[inline]

@@ -15,7 +15,7 @@ use crate::sys::{net, process};
 use crate::wait::limits::Limits;
 use crate::wait::{self, Deadline};
 
-/// Bits of a socket's state; each is set once, for good.
+/// Bits of a socket's state; each is set once, for good, but for the last.
 pub(super) mod state {
     /// A transfer of data is more than its system call: see `Socket::is_plain`.
     pub const SPECIAL: u8 = 1;
@@ -23,6 +23,8 @@ pub(super) mod state {
     pub const SHARED: u8 = 2;
     /// It is being closed: no operation begins to wait.
     pub const ENDED: u8 = 4;
+    /// It has a timeout, or does not block. This one comes and goes, with the mode.
+    pub const TIMED: u8 = 8;
 }
 
 /// The timeout of a socket whose operations have other limits as well: see [`Limits`].
@@ -82,6 +84,7 @@ impl Socket {
         self.apply_mode().inspect_err(|_| {
             // It stays what it was, unless another thread has set it by now.
             let _ = self.timeout.compare_exchange(us, old, Ordering::Relaxed, Ordering::Relaxed);
+            self.note_mode();
         })
     }
 
@@ -124,12 +127,22 @@ impl Socket {
     /// Makes the description what the mode says; again if another thread set the mode meanwhile.
     pub(super) fn apply_mode(&self) -> Result<()> {
         loop {
-            let blocks = self.timeout_us() < 0;
+            let blocks = self.note_mode();
             net::set_nonblocking(self.fd.as_fd(), !blocks)?;
             if (self.timeout_us() < 0) == blocks {
                 return Ok(());
             }
         }
+    }
+
+    /// Notes for [`Socket::is_plain`] whether it blocks, and says so.
+    fn note_mode(&self) -> bool {
+        let blocks = self.timeout_us() < 0;
+        match blocks {
+            true => self.state.fetch_and(!state::TIMED, Ordering::Relaxed),
+            false => self.state.fetch_or(state::TIMED, Ordering::Relaxed),
+        };
+        blocks
     }
 
     /// A deadline for one operation begun now.
@@ -162,6 +175,12 @@ impl Socket {
         Ok(())
     }
 
+    /// Whether an accept waits in the kernel, and nothing need be done before.
+    #[inline]
+    pub(super) fn accepts_in_kernel(&self) -> bool {
+        self.is_plain() && self.close_wakes()
+    }
+
     /// The flags of an operation's calls: `asked` by the caller, and what the mode adds.
     #[inline]
     pub(super) fn flags(&self, asked: i32, out: bool, blocks: bool) -> Flags {
@@ -183,6 +202,7 @@ impl Socket {
 
     /// Whether shutdown(2) ends what waits on it in the kernel. It does for the families that programs
     /// talk over; netlink and packet sockets, for two, have none.
+    #[inline]
     pub(crate) fn close_wakes(&self) -> bool {
         matches!(self.family(), libc::AF_INET | libc::AF_INET6 | libc::AF_UNIX)
     }

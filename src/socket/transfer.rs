@@ -26,12 +26,31 @@ pub(crate) enum Start {
     Further,
 }
 
+/// What the first system call of an operation came to: how many bytes, or where the operation begins
+/// that goes beyond it. What makes such a call does not panic.
+pub(crate) type First = std::result::Result<usize, Start>;
+
 impl Socket {
     /// recv(2)
-    #[inline]
     pub fn recv(&self, buf: &mut [MaybeUninit<u8>], flags: i32) -> Result<usize> {
+        let first = self.try_recv(buf, flags);
+        self.recv_on(first, buf, flags)
+    }
+
+    /// The system call of a plain socket; otherwise where [`Socket::recv_on`] goes on.
+    #[inline]
+    pub(crate) fn try_recv(&self, buf: &mut [MaybeUninit<u8>], flags: i32) -> First {
         self.plainly_unless_truncated(flags, || net::recv(self.fd.as_fd(), buf, flags))
-            .or_else(|start| self.recv_step(start, buf, flags, &mut self.deadline()))
+    }
+
+    /// recv(2) after its first system call.
+    pub(crate) fn recv_on(
+        &self,
+        first: First,
+        buf: &mut [MaybeUninit<u8>],
+        flags: i32,
+    ) -> Result<usize> {
+        first.or_else(|start| self.recv_step(start, buf, flags, &mut self.deadline()))
     }
 
     /// One recv(2) within an operation's deadline, waiting as the mode has it.
@@ -57,25 +76,19 @@ impl Socket {
     }
 
     /// recvfrom(2), and the sender's address in `from`, of whose storage only that is written.
-    #[inline]
-    pub fn recvfrom(
-        &self,
-        buf: &mut [MaybeUninit<u8>],
-        flags: i32,
-        from: &mut MaybeUninit<Addr>,
-    ) -> Result<usize> {
-        self.plainly_unless_truncated(flags, || net::recvfrom(self.fd.as_fd(), buf, flags, from))
-            .or_else(|start| self.recvfrom_step(start, buf, flags, from))
-    }
-
+    /// The first system call of it is made with [`Socket::try_recvfrom`].
     #[inline(never)]
-    fn recvfrom_step(
+    pub(crate) fn recvfrom_on(
         &self,
-        start: Start,
+        first: First,
         buf: &mut [MaybeUninit<u8>],
         flags: i32,
         from: &mut MaybeUninit<Addr>,
     ) -> Result<usize> {
+        let start = match first {
+            Ok(n) => return Ok(n),
+            Err(start) => start,
+        };
         let mut deadline = self.deadline();
         let failed = self.begin(start, true)?;
         if let Some(tls) = self.session() {
@@ -92,16 +105,30 @@ impl Socket {
         Ok(received(n, buf))
     }
 
-    /// send(2)
+    /// The system call of a plain socket; otherwise where [`Socket::recvfrom_on`] goes on.
     #[inline]
-    pub fn send(&self, buf: &[u8], flags: i32) -> Result<usize> {
-        self.try_send(buf, flags)
-            .or_else(|start| self.send_step(start, buf, flags, &mut self.deadline()))
+    pub(crate) fn try_recvfrom(
+        &self,
+        buf: &mut [MaybeUninit<u8>],
+        flags: i32,
+        from: &mut MaybeUninit<Addr>,
+    ) -> First {
+        self.plainly_unless_truncated(flags, || net::recvfrom(self.fd.as_fd(), buf, flags, from))
     }
 
-    /// The system call of a plain socket; otherwise where [`Socket::send_step`] goes on.
+    /// send(2)
+    pub fn send(&self, buf: &[u8], flags: i32) -> Result<usize> {
+        self.send_on(self.try_send(buf, flags), buf, flags)
+    }
+
+    /// send(2) after its first system call.
+    pub(crate) fn send_on(&self, first: First, buf: &[u8], flags: i32) -> Result<usize> {
+        first.or_else(|start| self.send_step(start, buf, flags, &mut self.deadline()))
+    }
+
+    /// The system call of a plain socket; otherwise where [`Socket::send_on`] goes on.
     #[inline]
-    pub(crate) fn try_send(&self, buf: &[u8], flags: i32) -> std::result::Result<usize, Start> {
+    pub(crate) fn try_send(&self, buf: &[u8], flags: i32) -> First {
         self.plainly(|| net::send(self.fd.as_fd(), buf, flags | libc::MSG_NOSIGNAL))
     }
 
@@ -125,15 +152,25 @@ impl Socket {
         })
     }
 
-    /// sendto(2)
+    /// The system call of a plain socket; otherwise where [`Socket::sendto_on`] goes on.
     #[inline]
-    pub fn sendto(&self, buf: &[u8], flags: i32, addr: &Addr) -> Result<usize> {
+    pub(crate) fn try_sendto(&self, buf: &[u8], flags: i32, addr: &Addr) -> First {
         self.plainly(|| net::sendto(self.fd.as_fd(), buf, flags | libc::MSG_NOSIGNAL, addr))
-            .or_else(|start| self.sendto_step(start, buf, flags, addr))
     }
 
+    /// sendto(2) after its first system call.
     #[inline(never)]
-    fn sendto_step(&self, start: Start, buf: &[u8], flags: i32, addr: &Addr) -> Result<usize> {
+    pub(crate) fn sendto_on(
+        &self,
+        first: First,
+        buf: &[u8],
+        flags: i32,
+        addr: &Addr,
+    ) -> Result<usize> {
+        let start = match first {
+            Ok(n) => return Ok(n),
+            Err(start) => start,
+        };
         let mut deadline = self.deadline();
         let failed = self.begin(start, false)?;
         if self.session().is_some() {
@@ -178,9 +215,8 @@ impl Socket {
     /// in the kernel, and is no layered one (TLS, or to be), none of Unix datagrams, and never had an
     /// error to keep. Almost every call asks this, and nothing else.
     #[inline]
-    fn is_plain(&self) -> bool {
-        self.state.load(Ordering::Relaxed) & state::SPECIAL == 0
-            && self.timeout.load(Ordering::Relaxed) < 0
+    pub(super) fn is_plain(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & (state::SPECIAL | state::TIMED) == 0
     }
 
     /// Keeps an error for the next call in that direction.

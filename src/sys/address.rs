@@ -104,6 +104,7 @@ impl Addr {
     }
 
     /// Whether an address from outside may go to a system call: its length fits its family.
+    #[inline]
     pub fn is_valid(&self) -> bool {
         let len = self.len as usize;
         match self.family() {

@@ -8,7 +8,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::fork::{self, Lock};
 use super::net;
@@ -37,6 +37,7 @@ impl Descriptor {
     }
 
     /// What may be known of the close of a socket that comes of this one.
+    #[inline]
     pub fn heir(&self, fd: OwnedFd) -> Self {
         let may_linger = AtomicBool::new(self.may_linger.load(Ordering::Relaxed));
         Descriptor { fd: ManuallyDrop::new(fd), may_linger }
@@ -95,9 +96,15 @@ fn close(fd: OwnedFd) {
     if unsafe { libc::close(fd.into_raw_fd()) } != 0 {
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
         // A signal that came while it waited for the peer is nothing that went wrong.
-        FAILED.set(if errno == libc::EINTR { 0 } else { errno });
+        if errno != libc::EINTR {
+            FAILED.set(errno);
+            FAILURES.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
+
+/// How often close(2) has failed, in all threads: almost never, and then a thread looks at its own.
+static FAILURES: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     /// What close(2) said last on this thread, if it failed.
@@ -109,9 +116,12 @@ thread_local! {
 /// # Errors
 /// EBADF when the number was not open any more: somebody else has closed it. EIO.
 pub fn watched<T>(close: impl FnOnce() -> T) -> io::Result<T> {
-    FAILED.set(0);
+    let before = FAILURES.load(Ordering::Relaxed);
     let value = close();
-    match FAILED.get() {
+    if before == FAILURES.load(Ordering::Relaxed) {
+        return Ok(value);
+    }
+    match FAILED.replace(0) {
         0 => Ok(value),
         errno => Err(io::Error::from_raw_os_error(errno)),
     }

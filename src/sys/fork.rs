@@ -173,19 +173,23 @@ impl Me {
 }
 
 /// No fork happens while this lives: for what is guarded by no lock and must not be seen half done.
-pub struct Stay(());
+pub struct Stay(*const Me);
 
 /// See [`Stay`].
 #[inline]
 pub fn stay() -> Stay {
-    ME.with(Me::enter);
-    Stay(())
+    ME.with(|me| {
+        me.enter();
+        Stay(me)
+    })
 }
 
 impl Drop for Stay {
     #[inline]
     fn drop(&mut self) {
-        ME.with(Me::leave);
+        // SAFETY: of this thread, which a pointer does not leave; it has no destructor, and is there
+        // as long as the thread.
+        unsafe { (*self.0).leave() };
     }
 }
 
