@@ -85,9 +85,11 @@ impl<T> Drop for Pin<'_, T> {
         }
         let state = self.slot.state.load(Ordering::Relaxed);
         let open = state & CLOSING == 0;
-        let unpinned = open && self.slot.change(state, state - PIN, Ordering::Release);
-        if !unpinned && !(open && self.slot.unpin_again()) {
-            self.table.leave_found(self.slot);
+        if open
+            && (self.slot.change(state, state - PIN, Ordering::Release) || self.slot.unpin_again())
+        {
+            return;
         }
+        self.table.leave_found(self.slot);
     }
 }
