@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes python/usocket/_prototypes.py from include/usocket.h: what ctypes must know of each function.
+"""Writes what Python's host has from include/usocket.h: in _prototypes.py what ctypes must know of each
+function, in _numbers.py the numbers of the ABI (but those of TLS errors, which have a table of their own).
 
-With --check it writes nothing, and fails when the file is stale.
+With --check it writes nothing, and fails when a file is stale.
 """
 
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = ROOT / "include" / "usocket.h"
-OUT = ROOT / "python" / "usocket" / "_prototypes.py"
+PACKAGE = ROOT / "python" / "usocket"
 
 TYPES = {
     "int16_t": "c_int16",
@@ -26,6 +27,10 @@ TOP = '''"""Made by scripts/prototypes.py from include/usocket.h: result and arg
 from ctypes import {names}
 
 PROTOTYPES = {{
+'''
+
+NUMBERS = '''"""Made by scripts/prototypes.py from include/usocket.h: its numbers, without their USOCKET_."""
+
 '''
 
 
@@ -61,13 +66,21 @@ def module(header):
     return TOP.format(names=", ".join(sorted(used))) + "".join(lines) + "}\n"
 
 
+def numbers(header):
+    """The text of the module of numbers."""
+    found = re.findall(r"^#define USOCKET_(\w+) (-?\d+)$", header, re.MULTILINE)
+    lines = [f"{name} = {value}\n" for name, value in found if not name.startswith("ETLS_")]
+    return NUMBERS + "".join(lines)
+
+
 def main():
-    text = module(HEADER.read_text())
-    if sys.argv[1:] == ["--check"]:
-        if not OUT.exists() or OUT.read_text() != text:
-            sys.exit(f"{OUT.relative_to(ROOT)} is stale: scripts/prototypes.py writes it")
-    else:
-        OUT.write_text(text)
+    header = HEADER.read_text()
+    for name, text in (("_prototypes.py", module(header)), ("_numbers.py", numbers(header))):
+        out = PACKAGE / name
+        if sys.argv[1:] != ["--check"]:
+            out.write_text(text)
+        elif not out.exists() or out.read_text() != text:
+            sys.exit(f"{out.relative_to(ROOT)} is stale: scripts/prototypes.py writes it")
 
 
 if __name__ == "__main__":

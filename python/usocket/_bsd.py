@@ -18,6 +18,7 @@ from ._errors import size as size_of
 from ._fields import part_of
 from ._lib import Addr, lib
 from ._message import Messages
+from ._numbers import BACKLOG_DEFAULT
 from ._option import Options, default_timeout
 from ._transfer import POLLIN, POLLOUT, Transfer
 from ._wait import check_signals, microseconds, resume, timeout_us, wait
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 SOCK_STREAM = CONSTANTS["SOCK_STREAM"]
 SOCK_NONBLOCK = CONSTANTS.get("SOCK_NONBLOCK", 0)
 SOCK_CLOEXEC = CONSTANTS.get("SOCK_CLOEXEC", 0)
-BACKLOG = 128  # USOCKET_BACKLOG_DEFAULT
 NO_FLAGS = NO_SIZE = 0
 
 _recv, _recvfrom = lib.usocket_recv, lib.usocket_recvfrom
@@ -174,7 +174,7 @@ class BSDSocket(Options, Messages, Transfer):
         """
         self._check(lib.usocket_bind(self._handle, byref(self._address(address, "bind"))))
 
-    def listen(self, backlog: int = BACKLOG) -> None:
+    def listen(self, backlog: int = BACKLOG_DEFAULT) -> None:
         """Lets the socket accept connections, `backlog` of them waiting (below 0 counts as 0).
 
         Raises OSError EADDRINUSE, EOPNOTSUPP (no stream). Does not block. From: every document.

@@ -9,15 +9,14 @@ from ._address import AF_INET, AF_INET6, encode
 from ._errors import check, int32
 from ._lib import lib
 from ._names import _host, _service
-from ._socket import BACKLOG, socket
+from ._numbers import BACKLOG_DEFAULT, SERVER_DUAL_STACK, SERVER_REUSE_PORT
+from ._socket import socket
 from ._wait import timeout_us, undisturbed
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
     from typing import Optional, Tuple, Union
     from ._address import Address
-
-REUSE_PORT, DUAL_STACK = 1, 2  # USOCKET_SERVER_REUSE_PORT, USOCKET_SERVER_DUAL_STACK
 
 
 def create_connection(
@@ -72,9 +71,10 @@ def create_server(
     """
     if dualstack_ipv6 and family != AF_INET6:
         raise ValueError("dualstack_ipv6 requires AF_INET6 family")
-    flags = (REUSE_PORT if reuse_port else 0) | (DUAL_STACK if dualstack_ipv6 else 0)
+    flags = SERVER_REUSE_PORT if reuse_port else 0
+    flags |= SERVER_DUAL_STACK if dualstack_ipv6 else 0
     addr = encode(int32(family), address)
-    backlog = int32(BACKLOG if backlog is None else backlog)
+    backlog = int32(BACKLOG_DEFAULT if backlog is None else backlog)
     return _adopt(lib.usocket_create_server(byref(addr), backlog, flags))
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import _socket as _system
 
+from ._numbers import IPPROTO_SEC
+
 # Every integer that CPython's module has: AF_, SOCK_, SO_, CAN_, TIPC_ ...
 CONSTANTS: dict[str, int] = {
     name: int(value)
@@ -14,8 +16,8 @@ CONSTANTS: dict[str, int] = {
     if name[0].isupper() and isinstance(value, int)
 }
 
-# WiPy's: a TCP socket that carries no data before it is wrapped in TLS (USOCKET_IPPROTO_SEC).
-CONSTANTS["IPPROTO_SEC"] = 0x10000
+# WiPy's: a TCP socket that carries no data before it is wrapped in TLS.
+CONSTANTS["IPPROTO_SEC"] = IPPROTO_SEC
 
 globals().update(CONSTANTS)
 

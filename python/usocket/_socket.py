@@ -6,7 +6,7 @@ import os
 from ctypes import c_int64
 
 from ._address import AF_INET, AF_UNIX
-from ._bsd import BACKLOG, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, BSDSocket  # noqa: F401
+from ._bsd import SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, BSDSocket  # noqa: F401
 from ._errors import check, int32
 from ._lib import lib
 from ._option import default_timeout

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, explain};
+use crate::numbers::{USOCKET_EAI_ADDRFAMILY, USOCKET_EAI_NODATA, USOCKET_EAI_NONAME};
 use crate::resolve::{Lookup, answer_at_once};
 use crate::sys::memory;
 use crate::sys::names::{Answer, Query};
@@ -153,12 +154,10 @@ impl Lookups {
 /// Of two failures to resolve the one that says more: that there was no answer, before that there
 /// is no address, before that there is no such name.
 fn worse(old: Error, new: Error) -> Error {
-    const EAI_NODATA: i32 = -5;
-    const EAI_ADDRFAMILY: i32 = -9;
-    let rank = |e: Error| match e {
-        _ if e == Error::eai(libc::EAI_NONAME) => 0,
-        _ if e == Error::eai(EAI_ADDRFAMILY) => 1,
-        _ if e == Error::eai(EAI_NODATA) => 2,
+    let rank = |e: Error| match e.code() {
+        USOCKET_EAI_NONAME => 0,
+        USOCKET_EAI_ADDRFAMILY => 1,
+        USOCKET_EAI_NODATA => 2,
         _ => 3,
     };
     if rank(new) > rank(old) { new } else { old }

@@ -56,6 +56,11 @@ impl Error {
         Error(code)
     }
 
+    /// The resolver's error with this number of its range (already negative).
+    pub const fn resolver(code: i32) -> Self {
+        Error(code)
+    }
+
     /// The negative number that crosses the ABI.
     #[inline]
     pub const fn code(self) -> i32 {

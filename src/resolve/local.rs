@@ -3,7 +3,10 @@
 use std::ffi::CStr;
 
 use super::{Question, asked_with};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::numbers::{
+    USOCKET_EAI_ADDRFAMILY, USOCKET_EAI_FAMILY, USOCKET_EAI_NODATA, USOCKET_EAI_NONAME,
+};
 use crate::sys::names::{Answer, Query, small_file};
 
 /// The answer to a query that nobody need be asked for, or none.
@@ -11,8 +14,7 @@ pub fn answer_at_once(query: &Query) -> Option<Result<Vec<Answer>>> {
     match asked_with(query, query.flags | libc::AI_NUMERICHOST) {
         // It is a name, or so it seems to a resolver that was told to look at numbers only.
         Err(e) if query.host.is_some() && query.flags & libc::AI_NUMERICHOST == 0 => {
-            let about_host = [libc::EAI_NONAME, libc::EAI_FAMILY, EAI_ADDRFAMILY, EAI_NODATA];
-            if !about_host.iter().any(|code| e == Error::eai(*code)) {
+            if !ABOUT_HOST.contains(&e.code()) {
                 return Some(Err(e));
             }
             let local = query.host.as_ref().is_some_and(|h| is_local(h, query.family));
@@ -22,9 +24,9 @@ pub fn answer_at_once(query: &Query) -> Option<Result<Vec<Answer>>> {
     }
 }
 
-// Not in the libc crate: <netdb.h> of glibc under _GNU_SOURCE.
-const EAI_NODATA: i32 = -5;
-const EAI_ADDRFAMILY: i32 = -9;
+/// What the C library says of a host that is no number, when it may ask for no name.
+const ABOUT_HOST: [i32; 4] =
+    [USOCKET_EAI_NONAME, USOCKET_EAI_FAMILY, USOCKET_EAI_ADDRFAMILY, USOCKET_EAI_NODATA];
 
 /// Whether the C library will find a host in /etc/hosts, and look nowhere else.
 fn is_local(host: &CStr, family: i32) -> bool {

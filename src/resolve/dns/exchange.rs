@@ -9,11 +9,10 @@ use super::message::{self, A, AAAA, Reply};
 use super::ports::Ports;
 use crate::addr::Addr;
 use crate::error::Error;
+use crate::numbers::{USOCKET_EAI_AGAIN, USOCKET_EAI_NODATA, USOCKET_EAI_NONAME};
 use crate::sys::memory;
 use crate::sys::names::Query;
 use crate::sys::random;
-
-const EAI_NODATA: i32 = -5;
 
 /// A lookup under way. It never waits: whoever carries it on does, until [`Exchange::until`] or a
 /// message.
@@ -188,14 +187,14 @@ impl Exchange {
         self.names.remove(0);
         self.turns = 0;
         self.due = None;
-        let failed = |code| Some(End::Failed(Error::eai(code)));
+        let failed = |code| Some(End::Failed(Error::resolver(code)));
         match self.names.is_empty() {
             // As the C library has it: a server that says nothing will say nothing.
-            _ if silence => failed(libc::EAI_AGAIN),
+            _ if silence => failed(USOCKET_EAI_AGAIN),
             false => None,
-            true if self.again => failed(libc::EAI_AGAIN),
-            true if self.no_data => failed(EAI_NODATA),
-            true => failed(libc::EAI_NONAME),
+            true if self.again => failed(USOCKET_EAI_AGAIN),
+            true if self.no_data => failed(USOCKET_EAI_NODATA),
+            true => failed(USOCKET_EAI_NONAME),
         }
     }
 }
