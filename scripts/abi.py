@@ -1,5 +1,10 @@
 #!/usr/bin/env python3
-"""Prints what programs rely on in the built library: symbols, signatures, constants, layouts."""
+"""Prints what programs rely on in the built library: symbols, signatures, constants, layouts.
+
+The signatures are the header's, which is all that a program is compiled against, and the layouts what a
+C compiler makes of it. abidiff (libabigail) has nothing to add: it takes types from debug information,
+of which the library has lines alone, and compares the symbols that are here already.
+"""
 
 import os
 import re

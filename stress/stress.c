@@ -340,6 +340,17 @@ usocket_addr loopback(int family, int port)
     return addr;
 }
 
+void names_are_found(void)
+{
+    usocket_addrinfo *list = NULL;
+    OK(usocket_getaddrinfo("127.0.0.1", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list));
+    OK(usocket_freeaddrinfo(list));
+    usocket_query_t q = OK(usocket_query_create("localhost", "80", AF_INET, SOCK_STREAM, 0, 0));
+    OK(usocket_query_result(q, GENEROUS, &list));
+    OK(usocket_freeaddrinfo(list));
+    OK(usocket_close(q));
+}
+
 usocket_t listener_on(int family, int backlog)
 {
     usocket_t s = OK(usocket_socket(family, SOCK_STREAM, 0));

@@ -44,7 +44,12 @@ struct stress_case {
 // "held NAME", "BROKEN NAME: why", "skipped NAME: why".
 int stress_main(int argc, char **argv, const struct stress_case *cases, size_t n);
 #define STRESS_MAIN(cases) \
-    int main(int argc, char **argv) { return stress_main(argc, argv, cases, sizeof cases / sizeof *cases); }
+    int main(int argc, char **argv) \
+    { \
+        seed_from_environment(); \
+        fprintf(stderr, "seed %llu\n", (unsigned long long)stress_seed); \
+        return stress_main(argc, argv, cases, sizeof cases / sizeof *cases); \
+    }
 
 _Noreturn void broken(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -95,6 +100,8 @@ static inline uint32_t below(uint64_t *state, uint32_t n) { return n ? (uint32_t
 
 usocket_addr loopback(int family, int port);
 usocket_t listener_on(int family, int backlog);
+// A number and a name of /etc/hosts, asked for in both ways.
+void names_are_found(void);
 usocket_t client_of(usocket_t listener);
 void tcp_pair(usocket_t pair[2]);
 // One end a handle, the other a bare descriptor.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ctypes import create_string_buffer
-from errno import ENODATA
 from operator import index
 from typing import List, Optional, Tuple
 
@@ -16,6 +15,7 @@ from usocket._socket import socket
 from ._cert import as_dict
 from ._constants import CHANNEL_BINDING_TYPES
 from ._context import SSLContext
+from ._presented import presented, presented_chain
 from ._session import SSLSession
 from ._settings import read_text
 
@@ -92,25 +92,14 @@ class Info(socket):
         """
         if self.version() is None:
             raise ValueError("handshake not done yet")
-        der = self._peer_cert(0)
+        der = presented(self._handle, 0)
         if binary_form or der is None:
             return der
         return as_dict(der) if check(lib.usocket_tls_verified(self._handle)) else {}
 
     def get_unverified_chain(self) -> List[bytes]:
         """The certificates the peer presented (DER), its own first. From: CPython 3.13."""
-        chain: List[bytes] = []
-        while (der := self._peer_cert(len(chain))) is not None:
-            chain.append(der)
-        return chain
-
-    def _peer_cert(self, at: int) -> Optional[bytes]:
-        size = lib.usocket_tls_peer_cert(self._handle, at, None, 0)
-        if size == -ENODATA:
-            return None
-        buf = create_string_buffer(check(size))
-        check(lib.usocket_tls_peer_cert(self._handle, at, buf, size))
-        return buf.raw
+        return presented_chain(self._handle)
 
     def get_channel_binding(self, cb_type: str = "tls-exporter") -> Optional[bytes]:
         """Bytes that only the two ends of this connection know (RFC 9266); None before the

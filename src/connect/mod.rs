@@ -2,6 +2,7 @@
 
 use crate::addr::Addr;
 use crate::error::{Error, Result, explain};
+use crate::numbers::{USOCKET_SERVER_DUAL_STACK, USOCKET_SERVER_REUSE_PORT};
 use crate::socket::Socket;
 use crate::sys::names::Query;
 use crate::wait::{self, Deadline};
@@ -32,25 +33,17 @@ pub fn create_connection(query: Query, timeout_us: i64, source: Option<&Addr>) -
     }
 }
 
-/// How [`create_server`] listens.
-#[derive(Clone, Copy, Default)]
-pub struct Server {
-    /// Connections the system holds ready.
-    pub backlog: i32,
-    /// SO_REUSEPORT: several sockets share the port.
-    pub reuse_port: bool,
-    /// An IPv6 socket that takes IPv4 as well.
-    pub dual_stack: bool,
-}
-
 /// A listening TCP or Unix socket, as CPython's `socket.create_server` makes it: SO_REUSEADDR on
-/// IP, IPV6_V6ONLY unless dual-stack.
+/// IP, IPV6_V6ONLY unless dual-stack. `flags` are `USOCKET_SERVER_*`.
 ///
 /// # Errors
-/// EINVAL for dual-stack on another family than IPv6, and those of bind(2) and listen(2).
-pub fn create_server(addr: &Addr, how: Server) -> Result<Socket> {
+/// EINVAL for another flag and for dual-stack on another family than IPv6, and those of bind(2) and
+/// listen(2).
+pub fn create_server(addr: &Addr, backlog: i32, flags: i32) -> Result<Socket> {
     let family = addr.family();
-    if how.dual_stack && family != libc::AF_INET6 {
+    let asked = |flag| flags & flag != 0;
+    let unknown = asked(!(USOCKET_SERVER_REUSE_PORT | USOCKET_SERVER_DUAL_STACK));
+    if unknown || asked(USOCKET_SERVER_DUAL_STACK) && family != libc::AF_INET6 {
         return Err(Error::os(libc::EINVAL));
     }
     let socket = Socket::new(family, libc::SOCK_STREAM, 0)?;
@@ -58,13 +51,13 @@ pub fn create_server(addr: &Addr, how: Server) -> Result<Socket> {
     if matches!(family, libc::AF_INET | libc::AF_INET6) {
         set(libc::SOL_SOCKET, libc::SO_REUSEADDR, true)?;
     }
-    if how.reuse_port {
+    if asked(USOCKET_SERVER_REUSE_PORT) {
         set(libc::SOL_SOCKET, libc::SO_REUSEPORT, true)?;
     }
     if family == libc::AF_INET6 {
-        set(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, !how.dual_stack)?;
+        set(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, !asked(USOCKET_SERVER_DUAL_STACK))?;
     }
     socket.bind(addr)?;
-    socket.listen(how.backlog)?;
+    socket.listen(backlog)?;
     Ok(socket)
 }

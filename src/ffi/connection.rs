@@ -6,9 +6,8 @@ use super::library::{usocket_connection_t, usocket_t};
 use super::socket::with_address;
 use super::{on_object, output, required_text, text, without_handle};
 use crate::addr::Addr;
-use crate::connect::{self, Connection, Server};
+use crate::connect::{self, Connection};
 use crate::error::{Error, Result};
-use crate::numbers::{USOCKET_SERVER_DUAL_STACK, USOCKET_SERVER_REUSE_PORT};
 use crate::object::{self, Object};
 use crate::resolve;
 use crate::sys::memory;
@@ -178,14 +177,9 @@ pub unsafe extern "C" fn usocket_create_server(
     flags: i32,
 ) -> usocket_t {
     without_handle(|| {
-        if flags & !(USOCKET_SERVER_REUSE_PORT | USOCKET_SERVER_DUAL_STACK) != 0 {
-            return Err(Error::os(libc::EINVAL));
-        }
-        let (reuse_port, dual_stack) =
-            (flags & USOCKET_SERVER_REUSE_PORT != 0, flags & USOCKET_SERVER_DUAL_STACK != 0);
-        let how = Server { backlog, reuse_port, dual_stack };
         // SAFETY: the caller's address, as documented.
-        let server = || unsafe { with_address(addr, |addr| connect::create_server(addr, how)) };
+        let server =
+            || unsafe { with_address(addr, |addr| connect::create_server(addr, backlog, flags)) };
         object::insert_with(server)
     })
 }

@@ -337,13 +337,7 @@ static void everything(void)
     OK(usocket_close(pair[1]));
     OK(usocket_close(poller));
     OK(usocket_close(pair[0]));
-    usocket_addrinfo *list = NULL;
-    OK(usocket_getaddrinfo("127.0.0.1", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list));
-    OK(usocket_freeaddrinfo(list));
-    usocket_query_t q = OK(usocket_query_create("localhost", "80", AF_INET, SOCK_STREAM, 0, 0));
-    OK(usocket_query_result(q, GENEROUS, &list));
-    OK(usocket_freeaddrinfo(list));
-    OK(usocket_close(q));
+    names_are_found();
     usocket_t ends[2];
     OK(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
     OK(usocket_close(ends[0]));
@@ -654,9 +648,4 @@ static const struct stress_case CASES[] = {
     {"faults: few descriptors", with_few_descriptors, 90},
 };
 
-int main(int argc, char **argv)
-{
-    seed_from_environment();
-    fprintf(stderr, "seed %llu\n", (unsigned long long)stress_seed);
-    return stress_main(argc, argv, CASES, sizeof CASES / sizeof *CASES);
-}
+STRESS_MAIN(CASES)

@@ -51,27 +51,37 @@ static void detach_it(void *arg)
     close(fd);
 }
 
+// A thread goes inside an operation on the handle, and meanwhile a child does something with it.
+static pthread_t beside_a_child(void *(*operation)(void *), void (*in_child)(void *), struct inside *in)
+{
+    pthread_t t = start(operation, in);
+    until_inside(in);
+    child_within(in_child, in, GENEROUS);
+    return t;
+}
+
+// Of two that talk to each other: the operation on the first goes on until a byte comes.
+static void goes_on(usocket_t pair[2], void *(*operation)(void *), void (*in_child)(void *))
+{
+    struct inside in = {.handle = pair[0]};
+    pthread_t t = beside_a_child(operation, in_child, &in);
+    OK(usocket_send(pair[1], "x", 1, 0));
+    join_within(t, GENEROUS, "the operation");
+    GIVES(1, in.got);
+}
+
 static void a_childs_close_leaves_the_parents_recv(void)
 {
     usocket_t pair[2];
     tcp_pair(pair);
-    struct inside in = {.handle = pair[0]};
-    pthread_t t = start(receive, &in);
-    until_inside(&in);
-    child_within(close_it, &in, GENEROUS);
-    OK(usocket_send(pair[1], "x", 1, 0));
-    join_within(t, GENEROUS, "recv");
-    GIVES(1, in.got);
+    goes_on(pair, receive, close_it);
 }
 
 static void a_childs_close_leaves_the_parents_accept(void)
 {
-    usocket_t listener = listener_on(AF_INET, 8);
-    struct inside in = {.handle = listener};
-    pthread_t t = start(accept_one, &in);
-    until_inside(&in);
-    child_within(close_it, &in, GENEROUS);
-    client_of(listener);
+    struct inside in = {.handle = listener_on(AF_INET, 8)};
+    pthread_t t = beside_a_child(accept_one, close_it, &in);
+    client_of(in.handle);
     join_within(t, GENEROUS, "accept");
     OK(in.got);
 }
@@ -80,13 +90,7 @@ static void a_child_can_detach(void)
 {
     usocket_t pair[2];
     tcp_pair(pair);
-    struct inside in = {.handle = pair[0]};
-    pthread_t t = start(receive, &in);
-    until_inside(&in);
-    child_within(detach_it, &in, GENEROUS);
-    OK(usocket_send(pair[1], "x", 1, 0));
-    join_within(t, GENEROUS, "recv");
-    GIVES(1, in.got);
+    goes_on(pair, receive, detach_it);
 }
 
 static void *poll_forever(void *arg)
@@ -101,30 +105,20 @@ static void *poll_forever(void *arg)
 static void a_childs_close_leaves_the_parents_poll(void)
 {
     usocket_t pair[2];
+    char buf[1];
     tcp_pair(pair);
-    struct inside in = {.handle = pair[0]};
-    pthread_t t = start(poll_forever, &in);
-    until_inside(&in);
-    child_within(close_it, &in, GENEROUS);
-    OK(usocket_send(pair[1], "x", 1, 0));
-    join_within(t, GENEROUS, "poll");
-    GIVES(1, in.got);
-    GIVES(1, usocket_recv(pair[0], in.buf, 1, 0));
+    goes_on(pair, poll_forever, close_it);
+    GIVES(1, usocket_recv(pair[0], buf, 1, 0));
 }
 
 static void a_childs_close_of_a_tls_session_says_nothing(void)
 {
     usocket_t pair[2];
+    char buf[1];
     tls_pair(pair);
-    struct inside in = {.handle = pair[0]};
-    pthread_t t = start(receive, &in);
-    until_inside(&in);
-    child_within(close_it, &in, GENEROUS);
-    OK(usocket_send(pair[1], "x", 1, 0));
-    join_within(t, GENEROUS, "recv");
-    GIVES(1, in.got);
+    goes_on(pair, receive, close_it);
     OK(usocket_send(pair[0], "y", 1, 0));
-    GIVES(1, usocket_recv(pair[1], in.buf, 1, 0));
+    GIVES(1, usocket_recv(pair[1], buf, 1, 0));
 }
 
 // A child that closes while its parent's thread is inside, the parent closing afterwards: the
@@ -134,9 +128,7 @@ static void the_parents_close_still_ends_its_thread(void)
     usocket_t pair[2];
     tcp_pair(pair);
     struct inside in = {.handle = pair[0]};
-    pthread_t t = start(receive, &in);
-    until_inside(&in);
-    child_within(close_it, &in, GENEROUS);
+    pthread_t t = beside_a_child(receive, close_it, &in);
     OK(usocket_close(pair[0]));
     join_within(t, GENEROUS, "recv");
     GIVES(-EBADF, in.got);
@@ -221,13 +213,7 @@ static void everything(void *arg)
     GIVES(1, usocket_poller_wait(poller, &event, 1, GENEROUS)); // POLLNVAL
     OK(usocket_close(poller));
     OK(usocket_close(pair[0]));
-    usocket_addrinfo *list = NULL;
-    OK(usocket_getaddrinfo("127.0.0.1", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list));
-    OK(usocket_freeaddrinfo(list));
-    usocket_query_t q = OK(usocket_query_create("localhost", "80", AF_INET, SOCK_STREAM, 0, 0));
-    OK(usocket_query_result(q, GENEROUS, &list));
-    OK(usocket_freeaddrinfo(list));
-    OK(usocket_close(q));
+    names_are_found();
     tls_pair_with(pair, shared_client, shared_server, "server.example");
     OK(usocket_send(pair[0], "x", 1, 0));
     GIVES(1, usocket_recv(pair[1], buf, 1, 0));
@@ -620,9 +606,4 @@ static const struct stress_case CASES[] = {
     {"fork: while TLS records are under way", forks_while_records_are_under_way, 60},
 };
 
-int main(int argc, char **argv)
-{
-    seed_from_environment();
-    fprintf(stderr, "seed %llu\n", (unsigned long long)stress_seed);
-    return stress_main(argc, argv, CASES, sizeof CASES / sizeof *CASES);
-}
+STRESS_MAIN(CASES)

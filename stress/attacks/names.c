@@ -298,8 +298,4 @@ static const struct stress_case CASES[] = {
     {"connecting: nobody is left behind", nobody_is_left_behind, 40},
 };
 
-int main(int argc, char **argv)
-{
-    seed_from_environment();
-    return stress_main(argc, argv, CASES, sizeof CASES / sizeof *CASES);
-}
+STRESS_MAIN(CASES)

@@ -519,9 +519,4 @@ static const struct stress_case CASES[] = {
     {"tls: receiving beside a blocked send", receiving_beside_a_blocked_send, 0},
 };
 
-int main(int argc, char **argv)
-{
-    seed_from_environment();
-    fprintf(stderr, "seed %llu\n", (unsigned long long)stress_seed);
-    return stress_main(argc, argv, CASES, sizeof CASES / sizeof *CASES);
-}
+STRESS_MAIN(CASES)

@@ -7,13 +7,14 @@ does it: what the kernel still has, select reports; and what follows the peer's 
 from __future__ import annotations
 
 from ctypes import c_char, c_void_p, cast, create_string_buffer
-from errno import EAGAIN, ECONNRESET, ENODATA, EPIPE
+from errno import EAGAIN, ECONNRESET, EPIPE
 from time import monotonic
 from typing import List, Optional
 from weakref import finalize, ref
 
 import ussl
 from ussl._cert import as_dict
+from ussl._presented import presented, presented_chain
 from ussl._settings import read_text
 
 from .. import _causes as causes
@@ -350,24 +351,13 @@ class Connection:
     def getpeercert(self, binary_form: bool = False):
         if not self._handle or not self._done:
             raise ValueError("handshake not done yet")
-        der = self._peer_cert(0)
+        der = presented(self._handle, 0)
         if der is None or binary_form:
             return der
         return as_dict(der) if lib.usocket_tls_verified(self._handle) == 1 else {}
 
     def get_unverified_chain(self) -> List[bytes]:
-        chain: List[bytes] = []
-        while (der := self._peer_cert(len(chain))) is not None:
-            chain.append(der)
-        return chain
-
-    def _peer_cert(self, at: int) -> Optional[bytes]:
-        size = lib.usocket_tls_peer_cert(self._handle, at, None, 0)
-        if size == -ENODATA:
-            return None
-        room = create_string_buffer(check(size))
-        check(lib.usocket_tls_peer_cert(self._handle, at, room, size))
-        return room.raw
+        return presented_chain(self._handle)
 
     def get_channel_binding(self, cb_type: str = "tls-unique"):
         if cb_type != "tls-exporter":
