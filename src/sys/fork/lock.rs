@@ -28,8 +28,8 @@ pub struct Lost;
 /// A [`Lock`] that is held.
 pub struct Guard<'a, T> {
     lock: &'a Lock<T>,
-    /// It is this thread's.
-    _not_send: std::marker::PhantomData<*const ()>,
+    /// It is this thread's, and goes nowhere else: a pointer is not `Send`.
+    me: *const Me,
 }
 
 pub(super) const HELD_ALONE: u32 = 1;
@@ -98,7 +98,7 @@ impl<T> Lock<T> {
     #[inline]
     fn taken(&self, me: &Me) -> Guard<'_, T> {
         me.remember(&self.word);
-        Guard { lock: self, _not_send: std::marker::PhantomData }
+        Guard { lock: self, me }
     }
 
     /// Begins inside; ends inside with the lock, outside without it.
@@ -185,12 +185,13 @@ impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         let word = &self.lock.word;
-        ME.with(|me| {
-            me.forget(word);
-            if word.swap(0, Ordering::Release) & AWAITED != 0 {
-                futex::wake_one(word);
-            }
-            me.leave();
-        });
+        // SAFETY: what this thread knows of itself has no destructor: it is there as long as the
+        // thread is, which has made this guard and has kept it.
+        let me = unsafe { &*self.me };
+        me.forget(word);
+        if word.swap(0, Ordering::Release) & AWAITED != 0 {
+            futex::wake_one(word);
+        }
+        me.leave();
     }
 }
