@@ -111,6 +111,29 @@ static void plain_descriptors_and_other_objects(void **state)
     OK(usocket_close(p));
 }
 
+static void timers_and_sockets_share_the_room(void **state)
+{
+    (void)state;
+    enum { PAIRS = 4, ROOM = 3 };
+    usocket_t pairs[PAIRS][2], p = usocket_poller_create();
+    for (int turn = 0; turn < 8; turn++) {
+        for (int i = 0; i < PAIRS; i++)
+            assert_true(usocket_poller_arm_timer(p, 0, 0) > 0);
+        for (int i = 0; turn == 0 && i < PAIRS; i++) {
+            connected_pair(AF_INET, SOCK_STREAM, pairs[i]);
+            GIVES(0, usocket_poller_add(p, pairs[i][0], POLLOUT, 0));
+        }
+        usocket_event e[ROOM + PAIRS];
+        memset(e, 0xff, sizeof e);
+        GIVES(ROOM, usocket_poller_wait(p, e, ROOM, GENEROUS));
+        for (int i = ROOM; i < ROOM + PAIRS; i++)
+            assert_int_equal(e[i].events, UINT32_MAX);
+    }
+    for (int i = 0; i < 2 * PAIRS; i++)
+        GIVES(0, usocket_close(pairs[i / 2][i % 2]));
+    GIVES(0, usocket_close(p));
+}
+
 static void bad_input_has_a_code_each(void **state)
 {
     (void)state;
@@ -421,6 +444,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_socket),
         cmocka_unit_test(one_shot_and_edge),
         cmocka_unit_test(plain_descriptors_and_other_objects),
+        cmocka_unit_test(timers_and_sockets_share_the_room),
         cmocka_unit_test(bad_input_has_a_code_each),
         cmocka_unit_test(a_closed_handle_is_gone_and_brings_no_stranger),
         cmocka_unit_test(another_thread_ends_a_wait),

@@ -983,7 +983,8 @@ int32_t usocket_getpeername(usocket_t s, struct usocket_addr *out);
 // Sends a message: `data` in one go, to `addr` unless that is NULL, with ancillary data beside it
 // unless `control_len` is 0 (sendmsg(2)). `flags` are those of usocket_send.
 //
-// On a wrapped socket (TLS) the pieces become one record, as far as they fit in one.
+// On a wrapped socket (TLS) the pieces become one record, as far as they fit in one; what is left of
+// the last of these follows in the same call.
 //
 // Returns: how many bytes were sent.
 // Errors: as usocket_send; -EMSGSIZE for more than 1024 pieces; -EINVAL, -EPERM, -EBADF,

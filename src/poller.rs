@@ -54,6 +54,9 @@ const FEW: usize = 64;
 /// How many events one system call fetches at most; the kernel takes turns among the ready.
 const MANY: usize = 16384;
 
+/// How many sockets are asked for their readiness while the register is free for others.
+const AT_ONCE: usize = 8;
+
 /// What a wait reports about one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -198,34 +201,59 @@ impl<W: Watched> Poller<W> {
         register.waiting -= u32::from(before.idle && register.waiting > 0);
         let (mut n, mut woken) = (before.put, !before.idle);
         let mut kernels = seen.iter();
+        let mut asked = [const { None }; AT_ONCE];
         loop {
-            let report = match kernels.next() {
-                Some(event) if event.u64 >= TIMER => {
-                    match event.u64 {
-                        BELL => woken = true,
-                        _ => n = self.fire(&mut register, n, before.put + before.room, put),
+            let mut asking = 0;
+            while asking < AT_ONCE {
+                let report = match kernels.next() {
+                    Some(event) if event.u64 == BELL => {
+                        woken = true;
+                        continue;
                     }
-                    continue;
-                }
-                Some(event) => register.seen(event.u64, event.events, &before),
-                None if n < max => match register.next_poked(&mut before) {
-                    Some(report) => report,
+                    Some(event) if event.u64 == TIMER => {
+                        // What the kernel has seen besides keeps its room.
+                        let end = before.put + before.room - kernels.len() - asking;
+                        n = self.fire(&mut register, n, end, put);
+                        continue;
+                    }
+                    Some(event) => register.seen(event.u64, event.events, &before),
+                    // Whether these were reported must be known first.
+                    None if asking > 0 && !before.looking => break,
+                    None if n + asking < max => {
+                        before.looking = true;
+                        match register.next_poked(&mut before) {
+                            Some(report) => report,
+                            None => break,
+                        }
+                    }
                     None => break,
-                },
-                None => break,
-            };
-            let report = match report {
-                Report::Ask(question) => {
-                    drop(register);
-                    let truth = find_out::<W>(&question);
-                    register = self.register.lock()?;
-                    register.told(&self.kernel, &question, &truth, before.serial)
+                };
+                match report {
+                    Report::Nothing => {}
+                    Report::Event(event) => {
+                        put(n, event);
+                        n += 1;
+                    }
+                    Report::Ask(question) => {
+                        asked[asking] = Some((question, Truth::NONE));
+                        asking += 1;
+                    }
                 }
-                report => report,
-            };
-            if let Report::Event(event) = report {
-                put(n, event);
-                n += 1;
+            }
+            if asking == 0 {
+                break;
+            }
+            drop(register);
+            for (question, truth) in asked.iter_mut().flatten() {
+                *truth = find_out::<W>(question);
+            }
+            register = self.register.lock()?;
+            for (question, truth) in asked.iter_mut().filter_map(Option::take) {
+                let report = register.told(&self.kernel, &question, &truth, before.serial);
+                if let Report::Event(event) = report {
+                    put(n, event);
+                    n += 1;
+                }
             }
         }
         woken &= register.wakes > 0;
@@ -404,13 +432,9 @@ impl<W: Watched> Poller<W> {
 
 /// What a socket that knows more than the kernel says of its readiness.
 fn find_out<W: Watched>(question: &Question) -> Truth {
-    match W::hold(question.handle) {
-        Ok(held) => Truth {
-            events: held.true_events(question.events, question.seen) as u32,
-            ask: held.kernel_events(question.events),
-        },
-        Err(_) => Truth { events: 0, ask: 0 },
-    }
+    let Ok(held) = W::hold(question.handle) else { return Truth::NONE };
+    let (events, ask) = held.true_events(question.events, question.seen);
+    Truth { events: events as u32, ask }
 }
 
 /// Whether a deadline has come.

@@ -191,9 +191,9 @@ impl Socket {
         self.session().map_or(events, |tls| tls.kernel_events(events))
     }
 
-    /// What is true of `events` when the kernel says `seen`.
-    pub(crate) fn true_events(&self, events: i16, seen: i16) -> i16 {
-        self.session().map_or(seen, |tls| tls.true_events(self, events, seen))
+    /// What is true of `events` when the kernel says `seen`, and what to ask it for from then on.
+    pub(crate) fn true_events(&self, events: i16, seen: i16) -> (i16, i16) {
+        self.session().map_or((seen, events), |tls| tls.true_events(self, events, seen))
     }
 
     /// Whether the kernel alone knows what this socket is ready for.

@@ -50,8 +50,8 @@ pub trait Watched: Sized {
     /// What to ask the kernel for, to learn about `events`.
     fn kernel_events(&self, events: i16) -> i16;
 
-    /// What is true of `events` when the kernel says `seen`.
-    fn true_events(&self, events: i16, seen: i16) -> i16;
+    /// What is true of `events` when the kernel says `seen`, and what to ask it for from then on.
+    fn true_events(&self, events: i16, seen: i16) -> (i16, i16);
 
     /// The pollers it is registered with.
     fn watchers(&self) -> &Watchers;

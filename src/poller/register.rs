@@ -99,6 +99,8 @@ pub(super) struct Before {
     pub(super) room: usize,
     /// Whether it may sleep: there is nothing to report.
     pub(super) idle: bool,
+    /// It has come to what was poked.
+    pub(super) looking: bool,
     pub(super) taken: u64,
     pub(super) serial: u32,
 }
@@ -124,6 +126,11 @@ pub(super) struct Truth {
     pub(super) events: u32,
     /// What to ask the kernel for from now on.
     pub(super) ask: i16,
+}
+
+impl Truth {
+    /// Of what is no more.
+    pub(super) const NONE: Truth = Truth { events: 0, ask: 0 };
 }
 
 impl Entry {
@@ -314,6 +321,7 @@ impl Register {
             put: n,
             poked: self.poked.len(),
             room: left - kept,
+            looking: false,
             idle: n == 0 && self.poked.len() == 0 && self.wakes == 0,
             taken: self.taken,
             serial: self.serial,

@@ -38,44 +38,18 @@ impl Socket {
     ) -> Result<usize> {
         let mut deadline = self.deadline();
         let failed = self.begin(start, false)?;
-        if self.session().is_some() {
-            return self.send_pieces(pieces, control, to, flags);
+        if let Some(tls) = self.session() {
+            return match (control.is_empty(), to) {
+                (false, _) => Err(Error::os(libc::EOPNOTSUPP)),
+                (true, Some(_)) => Err(Error::os(libc::EISCONN)),
+                (true, None) => tls.send_pieces(self, pieces, flags, &mut deadline),
+            };
         }
         self.carries_data()?;
         let flags = self.flags(flags, true, deadline.is_never());
         self.attempt(failed, libc::POLLOUT, flags, &mut deadline, || {
             message::send(self.as_fd(), pieces, control, to, flags.all)
         })
-    }
-
-    /// Over TLS: a head and a body are one record where they fit in one.
-    fn send_pieces(
-        &self,
-        pieces: &[Piece],
-        control: &[u8],
-        to: Option<&Addr>,
-        flags: i32,
-    ) -> Result<usize> {
-        /// What a record holds.
-        const RECORD: usize = 16384;
-        if !control.is_empty() {
-            return Err(Error::os(libc::EOPNOTSUPP));
-        }
-        if to.is_some() {
-            return Err(Error::os(libc::EISCONN));
-        }
-        let mut full = pieces.iter().filter(|piece| !piece.is_empty());
-        let first = full.next().map_or(&[][..], Piece::bytes);
-        let Some(second) = full.next().filter(|_| first.len() < RECORD) else {
-            return self.send(first, flags);
-        };
-        let room = message::total(pieces).unwrap_or(RECORD).min(RECORD);
-        let mut record = Vec::new();
-        record.try_reserve_exact(room).map_err(|_| Error::os(libc::ENOMEM))?;
-        for bytes in [first, second.bytes()].into_iter().chain(full.map(Piece::bytes)) {
-            record.extend_from_slice(&bytes[..bytes.len().min(room - record.len())]);
-        }
-        self.send(&record, flags)
     }
 
     /// recvmsg(2); descriptors that come with it are close-on-exec.

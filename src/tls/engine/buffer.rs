@@ -14,7 +14,11 @@ use crate::sys::memory::zeroed;
 /// Room for the records of 64 KiB, in or out.
 const LARGE: usize = 66 * 1024;
 /// How much is encrypted for one system call.
-pub const PLAIN_OUT: usize = 64 * 1024;
+const PLAIN_OUT: usize = 64 * 1024;
+/// What may come on top, if it is all there is: the head of an answer.
+const HEAD: usize = 1024;
+/// What a record carries.
+const RECORD: usize = 16 * 1024;
 /// The largest a buffer grows: a handshake message of 64 KiB with its records around it.
 const MOST: usize = 96 * 1024;
 /// What is left over and smaller than this moves to a buffer of its size.
@@ -22,6 +26,11 @@ const SMALL: usize = 4096;
 
 thread_local! {
     static POOL: [Cell<Option<Box<[u8]>>>; 2] = const { [const { Cell::new(None) }; 2] };
+}
+
+/// How many of so many bytes to encrypt for one system call.
+pub fn at_once(all: usize) -> usize {
+    if all <= PLAIN_OUT + HEAD { all } else { PLAIN_OUT }
 }
 
 /// Bytes between `start` and `end` of some storage.
@@ -94,6 +103,31 @@ impl Buffer {
             }
         }
         self.room(want)
+    }
+
+    /// Puts as much of the pieces in it, which is empty, as a record carries; gives the rest of the last
+    /// it has begun. One that is the only one, or fills a record itself, stays where it is.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn gather<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]>) -> io::Result<&'a [u8]> {
+        let mut pieces = pieces.filter(|piece| !piece.is_empty());
+        let first = pieces.next().unwrap_or_default();
+        let Some(second) = pieces.next().filter(|_| first.len() < RECORD) else {
+            return Ok(first);
+        };
+        if self.large_room(RECORD).len() < RECORD {
+            return Err(io::Error::from_raw_os_error(libc::ENOMEM));
+        }
+        for piece in [first, second].into_iter().chain(pieces) {
+            let (here, rest) = piece.split_at(piece.len().min(RECORD - self.len()));
+            self.room(here.len())[..here.len()].copy_from_slice(here);
+            self.fill(here.len());
+            if self.len() == RECORD {
+                return Ok(rest);
+            }
+        }
+        Ok(&[])
     }
 
     /// A buffer to receive into while this one stays where it is; to be given to

@@ -6,7 +6,6 @@
 //! is room for the goodbye.
 
 use super::Engine;
-use crate::tls::engine::buffer::PLAIN_OUT;
 use crate::tls::transport::Transport;
 
 /// No path has smaller packets than these, but for peers that want it so.
@@ -53,7 +52,6 @@ impl Engine {
 
     /// How many of `want` bytes may be sealed now, which are then taken to be sent.
     pub(super) fn afford(&mut self, io: &dyn Transport, want: usize) -> usize {
-        let want = want.min(PLAIN_OUT);
         if cost(sealed(want)) > self.room {
             match io.room() {
                 Some(room) => self.room = room.saturating_sub(KEPT),

@@ -67,17 +67,17 @@ impl Engine {
         }
     }
 
-    /// Encrypts from `from`, at most what one system call should carry, and sends what goes. `sure`
+    /// Encrypts from two pieces, at most what one system call should carry, and sends what goes. `sure`
     /// takes no more than the kernel does.
     pub fn send(
         &mut self,
         config: &Config,
         io: &dyn Transport,
-        from: &[u8],
+        [first, second]: [&[u8]; 2],
         sure: bool,
     ) -> Result<Step<usize>> {
         if self.bare {
-            return self.send_bare(io, from);
+            return self.send_bare(io, if first.is_empty() { second } else { first });
         }
         self.check()?;
         if let Some(e) = self.unsendable {
@@ -89,20 +89,31 @@ impl Engine {
         if !self.output.is_empty() && !self.flush(config, io)? {
             return Ok(self.wait(libc::POLLOUT));
         }
-        let most = if sure { self.afford(io, from.len()) } else { buffer::PLAIN_OUT };
+        let all = first.len() + second.len();
+        let want = buffer::at_once(all);
+        let most = if sure { self.afford(io, want) } else { want };
         if !sure {
             self.room = 0;
-        } else if most == 0 && !from.is_empty() {
+        } else if most == 0 && all > 0 {
             self.full = true;
             io.want_room();
             return Ok(self.wait(libc::POLLOUT));
         }
-        let from = &from[..from.len().min(most)];
-        if !from.is_empty() {
-            self.put(config, io, Out::Data(from))?;
+        let first = &first[..first.len().min(most)];
+        let second = &second[..second.len().min(most - first.len())];
+        let mut done = 0;
+        for piece in [first, second].into_iter().filter(|piece| !piece.is_empty()) {
+            match self.put(config, io, Out::Data(piece)) {
+                Ok(()) => done += piece.len(),
+                Err(e) if done == 0 => return Err(e),
+                // It is taken: an error is for the next call to report.
+                Err(_) => break,
+            }
+        }
+        if done > 0 {
             self.flush(config, io)?;
         }
-        Ok(Step::Done(from.len()))
+        Ok(Step::Done(done))
     }
 
     /// Sends close_notify, once.

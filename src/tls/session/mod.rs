@@ -17,8 +17,10 @@ use rustls::pki_types::ServerName;
 
 use crate::error::causes::*;
 use crate::error::{Error, Result};
+use crate::sys::message::Piece;
 use crate::tls::context::Context;
 use crate::tls::context::config::{Config, Side};
+use crate::tls::engine::buffer::Buffer;
 use crate::tls::engine::owner::Leave;
 use crate::tls::engine::{Engine, Step, closed_here};
 use crate::tls::transport::Transport;
@@ -138,6 +140,30 @@ impl Session {
         flags: i32,
         deadline: &mut Deadline,
     ) -> Result<usize> {
+        self.send_both(s, [&[], from], flags, deadline)
+    }
+
+    /// The same of bytes in pieces: the first of them are one record, as far as they fit in one, and the
+    /// rest of the last of these is sent from where it lies.
+    pub fn send_pieces(
+        &self,
+        s: &dyn Transport,
+        pieces: &[Piece],
+        flags: i32,
+        deadline: &mut Deadline,
+    ) -> Result<usize> {
+        let mut record = Buffer::default();
+        let rest = record.gather(pieces.iter().map(Piece::bytes))?;
+        self.send_both(s, [record.filled(), rest], flags, deadline)
+    }
+
+    fn send_both(
+        &self,
+        s: &dyn Transport,
+        from: [&[u8]; 2],
+        flags: i32,
+        deadline: &mut Deadline,
+    ) -> Result<usize> {
         const KNOWN: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_MORE;
         if flags & !KNOWN != 0 {
             return Err(Error::os(libc::EOPNOTSUPP));
@@ -146,7 +172,7 @@ impl Session {
         let mut done = 0;
         loop {
             let sent = self.run(s, flags, deadline, |engine, io, _| {
-                engine.send(&self.config, io, &from[done..], !blocks)
+                engine.send(&self.config, io, past(from, done), !blocks)
             });
             match sent {
                 Ok(n) => done += n,
@@ -155,7 +181,7 @@ impl Session {
                 Err(_) => return Ok(done),
             }
             let gone = !may_wait(s, flags) || self.flush(s, deadline).is_ok();
-            if !blocks || !gone || done == from.len() {
+            if !blocks || !gone || done == from[0].len() + from[1].len() {
                 return Ok(done);
             }
         }
@@ -241,25 +267,24 @@ impl Session {
     /// What to ask the kernel for, to learn about `events`. In the handshake that is what the
     /// handshake needs: whatever the caller wants to do, it comes first.
     pub fn kernel_events(&self, events: i16) -> i16 {
-        let Some(engine) = self.engine.look() else { return events };
-        match events & BOTH {
-            0 => events,
-            _ if !engine.complete() && engine.fatal().is_none() => {
-                events & !BOTH | engine.wants() & BOTH
-            }
-            _ if engine.flushed() => events,
-            _ => events | libc::POLLOUT,
-        }
+        self.engine.look().map_or(events, |engine| question(&engine, events))
     }
 
     /// What is true of `events` when the kernel says `seen`: records are read until one gives
-    /// something to the caller, or there are no more; what waits to go is sent.
-    pub fn true_events(&self, s: &dyn Transport, events: i16, seen: i16) -> i16 {
-        if seen & libc::POLLNVAL != 0 {
-            return seen;
+    /// something to the caller, or there are no more; what waits to go is sent. And what to ask the
+    /// kernel for from then on.
+    pub fn true_events(&self, s: &dyn Transport, events: i16, seen: i16) -> (i16, i16) {
+        match self.engine.look() {
+            _ if seen & libc::POLLNVAL != 0 => (seen, events),
+            Some(mut engine) => {
+                (self.truth(&mut engine, s, events, seen), question(&engine, events))
+            }
+            None => (seen & !BOTH, events),
         }
+    }
+
+    fn truth(&self, engine: &mut Engine, s: &dyn Transport, events: i16, seen: i16) -> i16 {
         let rest = seen & !BOTH;
-        let Some(mut engine) = self.engine.look() else { return rest };
         if engine.complete() {
             let flushed = engine.flushed() || engine.flush(&self.config, s).unwrap_or(true);
             let out = if flushed { events & seen & libc::POLLOUT } else { 0 };
@@ -306,6 +331,23 @@ impl Session {
     pub fn put_back(&self, bytes: &[MaybeUninit<u8>]) -> bool {
         self.engine.look().is_some_and(|mut engine| engine.put_back(bytes))
     }
+}
+
+/// What to ask the kernel for, to learn about `events`.
+fn question(engine: &Engine, events: i16) -> i16 {
+    match events & BOTH {
+        0 => events,
+        _ if !engine.complete() && engine.fatal().is_none() => {
+            events & !BOTH | engine.wants() & BOTH
+        }
+        _ if engine.flushed() => events,
+        _ => events | libc::POLLOUT,
+    }
+}
+
+/// What is left of two pieces behind their first `n` bytes.
+fn past([a, b]: [&[u8]; 2], n: usize) -> [&[u8]; 2] {
+    [&a[n.min(a.len())..], &b[n.saturating_sub(a.len())..]]
 }
 
 fn parse_name(context: &Context, name: &str) -> Result<ServerName<'static>> {

@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use crate::error::Result;
+use crate::sys::message::Piece;
 use crate::tls::transport::Transport;
 use crate::wait::Deadline;
 
@@ -23,6 +24,15 @@ impl Session {
     pub fn send(&self, _: &dyn Transport, _: &[u8], _: i32, _: &mut Deadline) -> Result<usize> {
         match *self {}
     }
+    pub fn send_pieces(
+        &self,
+        _: &dyn Transport,
+        _: &[Piece],
+        _: i32,
+        _: &mut Deadline,
+    ) -> Result<usize> {
+        match *self {}
+    }
     pub fn put_back(&self, _: &[MaybeUninit<u8>]) -> bool {
         match *self {}
     }
@@ -41,7 +51,7 @@ impl Session {
     pub fn kernel_events(&self, _: i16) -> i16 {
         match *self {}
     }
-    pub fn true_events(&self, _: &dyn Transport, _: i16, _: i16) -> i16 {
+    pub fn true_events(&self, _: &dyn Transport, _: i16, _: i16) -> (i16, i16) {
         match *self {}
     }
     pub fn detail(&self) -> String {
