@@ -162,8 +162,10 @@ pub fn query(
     if let Some(text) = host.filter(|h| !h.to_bytes().is_ascii() && flags & AI_IDN == 0) {
         // Sent as it is it would be another name than browsers mean, or none.
         let text = Text::<255>::lossy(text.to_bytes());
-        let sentence = format_args!("'{text}' is not ASCII: give the name's xn-- form (IDNA)");
-        return Err(explain(Error::eai(libc::EAI_NONAME), sentence));
+        return Err(explain(
+            Error::eai(libc::EAI_NONAME),
+            format_args!("'{text}' is not ASCII: give the name's xn-- form (IDNA)"),
+        ));
     }
     if let Some(text) = service.and_then(|s| s.to_str().ok()) {
         // The C library reads it with strtoul and keeps 16 bits of that.
