@@ -96,8 +96,8 @@ test: ## everything, ending with one line that counts; installs what the tests n
 	@scripts/tools
 	@python3 scripts/test.py
 
-loom: ## model-check the handle table
-	RUSTFLAGS="--cfg loom" cargo test --release -p model --target-dir target/loom model
+loom: ## model-check the handle table, locks, forks, watchers and turns
+	RUSTFLAGS="--cfg loom" cargo test --release -p model --target-dir target/loom
 
 # What the standard library's own threads do is not instrumented; tools/threads/tsan.supp says what that
 # takes. The sanitizer is part of the toolchain, but behind a switch.

@@ -20,13 +20,20 @@
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicPtr;
+use std::time::Duration;
 
-use super::futex;
+use sync::{AtomicU32, Ordering};
 
+/// What `gate` and `lock` are made of: loom's in tools/model, which has them too.
+mod sync {
+    pub use std::sync::atomic::{AtomicU32, Ordering};
+}
+
+mod gate;
 mod lock;
 
+use gate::{Gate, SHARDS};
 use lock::{ERA, HELD_ALONE, era};
 pub use lock::{Guard, Lock, Lost};
 
@@ -58,15 +65,7 @@ pub fn children() -> u32 {
 
 // --- who is inside -------------------------------------------------------------------------------
 
-/// How many forks are under way: nobody enters meanwhile.
-static FORKING: AtomicU32 = AtomicU32::new(0);
-
-/// How many threads are inside, spread so that they do not share a cache line.
-static INSIDE: [Shard; SHARDS] = [const { Shard(AtomicU32::new(0)) }; SHARDS];
-const SHARDS: usize = 16;
-
-#[repr(align(64))]
-struct Shard(AtomicU32);
+static GATE: Gate = Gate::new();
 
 /// What a thread knows of itself.
 struct Me {
@@ -95,10 +94,15 @@ thread_local! {
 }
 
 impl Me {
-    fn shard(&self) -> &'static AtomicU32 {
+    fn shard(&self) -> usize {
         // Its address tells threads apart, and is the same in a child.
         let at = (ptr::from_ref(self) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60;
-        &INSIDE[at as usize % SHARDS].0
+        at as usize % SHARDS
+    }
+
+    /// Where it is counted, if it is inside.
+    fn counted(&self) -> Option<usize> {
+        (self.depth.get() > 0).then(|| self.shard())
     }
 
     #[inline]
@@ -111,11 +115,7 @@ impl Me {
     fn enter_for(&self, lock: Option<&AtomicU32>) {
         let depth = self.depth.get();
         if depth == 0 {
-            // Either the fork sees this count, or we see the fork.
-            self.shard().fetch_add(1, Ordering::SeqCst);
-            if FORKING.load(Ordering::SeqCst) != 0 {
-                self.wait_for_forks(lock);
-            }
+            GATE.enter(self.shard(), lock);
         }
         self.depth.set(depth + 1);
     }
@@ -131,32 +131,7 @@ impl Me {
 
     #[inline]
     fn step_out(&self) {
-        let shard = self.shard();
-        shard.fetch_sub(1, Ordering::SeqCst);
-        if FORKING.load(Ordering::SeqCst) != 0 {
-            futex::wake_all(shard);
-        }
-    }
-
-    #[cold]
-    fn wait_for_forks(&self, lock: Option<&AtomicU32>) {
-        loop {
-            self.step_out();
-            if let Some(word) = lock {
-                // If it was woken to take the lock, that is now another's, who may be inside already.
-                futex::wake_one(word);
-            }
-            loop {
-                match FORKING.load(Ordering::SeqCst) {
-                    0 => break,
-                    seen => _ = futex::wait(&FORKING, seen, None),
-                }
-            }
-            self.shard().fetch_add(1, Ordering::SeqCst);
-            if FORKING.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-        }
+        GATE.leave(self.shard());
     }
 
     fn remember(&self, word: &AtomicU32) {
@@ -282,30 +257,14 @@ pub fn settle() -> bool {
 }
 
 extern "C" fn before() {
-    FORKING.fetch_add(1, Ordering::SeqCst);
-    let until = Instant::now() + PATIENCE;
-    ME.with(|me| {
-        for Shard(count) in &INSIDE {
-            // From a signal's handler it may be inside itself.
-            let mine = u32::from(me.depth.get() > 0 && ptr::eq(count, me.shard()));
-            loop {
-                let seen = count.load(Ordering::SeqCst);
-                let left = until.saturating_duration_since(Instant::now());
-                if seen <= mine || left.is_zero() {
-                    break;
-                }
-                let _ = futex::wait(count, seen, Some(left));
-            }
-        }
-    });
+    // From a signal's handler it may be inside itself.
+    ME.with(|me| GATE.shut(me.counted(), PATIENCE));
 }
 
 extern "C" fn in_parent() {
     PARTINGS.fetch_add(1, Ordering::Relaxed);
     CHILDREN.fetch_add(1, Ordering::Relaxed);
-    if FORKING.fetch_sub(1, Ordering::SeqCst) == 1 {
-        futex::wake_all(&FORKING);
-    }
+    GATE.open();
 }
 
 extern "C" fn child() {
@@ -313,12 +272,8 @@ extern "C" fn child() {
     BIRTHS.fetch_add(1, Ordering::Relaxed);
     PARTINGS.fetch_add(1, Ordering::Relaxed);
     CHILDREN.store(0, Ordering::Relaxed);
-    FORKING.store(0, Ordering::SeqCst);
     ME.with(|me| {
-        for Shard(count) in &INSIDE {
-            let mine = me.depth.get() > 0 && ptr::eq(count, me.shard());
-            count.store(u32::from(mine), Ordering::Relaxed);
-        }
+        GATE.reset(me.counted());
         // The locks of this thread are its own in the child too.
         for word in me.held.iter().map(Cell::get).filter(|w| !w.is_null()) {
             // SAFETY: a lock that is held is not dropped.

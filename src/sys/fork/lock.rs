@@ -3,9 +3,9 @@
 use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::sync::{AtomicU32, Ordering};
 use super::{ME, Me, forks};
 use crate::sys::futex;
 
@@ -42,7 +42,14 @@ pub(super) fn era() -> u32 {
 
 impl<T> Lock<T> {
     /// A free lock.
+    #[cfg(not(loom))]
     pub const fn new(value: T) -> Self {
+        Lock { word: AtomicU32::new(0), data: UnsafeCell::new(ManuallyDrop::new(value)) }
+    }
+
+    /// The same (loom's atomics cannot be made in a constant).
+    #[cfg(loom)]
+    pub fn new(value: T) -> Self {
         Lock { word: AtomicU32::new(0), data: UnsafeCell::new(ManuallyDrop::new(value)) }
     }
 
@@ -105,7 +112,7 @@ impl<T> Lock<T> {
     #[cold]
     fn lock_later(&self, me: &Me, until: Option<Instant>) -> Result<Option<Guard<'_, T>>, Lost> {
         /// What is guarded is short: worth a moment's waiting before the kernel is asked.
-        const SPINS: u32 = 60;
+        const SPINS: u32 = if cfg!(loom) { 0 } else { 60 };
         let (mut spins, mut waited) = (0, false);
         loop {
             let word = self.word.load(Ordering::Relaxed);
@@ -150,7 +157,7 @@ impl<T> Lock<T> {
 
 impl<T> Drop for Lock<T> {
     fn drop(&mut self) {
-        let word = *self.word.get_mut();
+        let word = self.word.load(Ordering::Relaxed);
         if word == 0 || word >> ERA == era() >> ERA {
             // SAFETY: dropped once, here; nobody was at work on it in the parent.
             unsafe { ManuallyDrop::drop(self.data.get_mut()) }

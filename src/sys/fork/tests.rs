@@ -2,6 +2,7 @@
 
 use super::*;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 /// Runs `body` in a forked child, and gives whether it came to `true` in time.
 fn in_a_child(body: impl FnOnce() -> bool) -> bool {

@@ -1,19 +1,58 @@
-//! The library's handle table and its tests, without the rest of the library: what loom checks
-//! (`make loom`, which sets `--cfg loom`) is then built in seconds.
+//! What of the library is lock-free, or a handshake of two locks, without the rest of it: loom runs its
+//! tests in all orders that the memory model allows (`make loom`, which sets `--cfg loom`).
+//!
+//! | what | from | tests |
+//! |---|---|---|
+//! | the handle table | `src/handle.rs` | beside it, `handle_tests.rs` |
+//! | the gate at which a fork waits, the lock and its futex | `src/sys/fork/gate.rs`, `lock.rs` | [`fork_tests`] |
+//! | who watches an object, and its close | `src/watchers.rs`, and the order of `Poller::add` | [`watch_tests`] |
+//! | the turn of those who receive over TLS | the order of `src/tls/session/run.rs` | [`turn_tests`] |
+#![cfg(loom)]
 #![allow(dead_code)]
 
 #[path = "../../../src/handle.rs"]
 mod handle;
+#[path = "../../../src/watchers.rs"]
+mod watchers;
 
-/// There are no forks here.
-mod sys {
-    pub mod fork {
-        pub fn forks() -> u32 {
-            0
+mod once;
+mod sys;
+
+#[cfg(test)]
+mod fork_tests;
+#[cfg(test)]
+mod turn_tests;
+#[cfg(test)]
+mod watch_tests;
+
+/// As much of the library's errors as is used here.
+mod error {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Error(i32);
+    pub type Result<T> = std::result::Result<T, Error>;
+
+    impl Error {
+        pub fn os(errno: i32) -> Error {
+            Error(errno)
         }
-        pub struct Stay;
-        pub fn stay() -> Stay {
-            Stay
+    }
+
+    impl From<std::io::Error> for Error {
+        fn from(e: std::io::Error) -> Error {
+            Error(e.raw_os_error().unwrap_or(0))
+        }
+    }
+}
+
+/// Nothing here waits by a limit.
+mod wait {
+    pub mod limits {
+        #[derive(Default)]
+        pub struct Limits;
+        impl Limits {
+            pub fn used(&self) -> bool {
+                false
+            }
         }
     }
 }
