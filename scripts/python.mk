@@ -17,3 +17,7 @@ $(FAST): python/fast/fast.c python/fast/arguments.h python/fast/calls.h include/
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared \
 		-Iinclude -I$(PYTHON_INCLUDE) -o $@ $<
+
+.PHONY: wheel
+wheel: ## the Python package's wheel (glibc 2.17 and later) and sdist in target/wheel/dist, tried in every Python here
+	scripts/wheel
