@@ -71,6 +71,7 @@ def beside():
     yield "MicroPython firmware", ["make", "-s", "micropython"], CHECK, 1200
     yield "MicroPython's own tests", ["scripts/micropython-upstream-tests"], PLAIN, 1200
     yield "micropython-tests", [sys.executable, "micropython-tests/run.py"], PLAIN, 1200
+    yield "CPython's own tests", ["env", "PYTHON=" + os.path.abspath(python()), "scripts/cpython-tests", "--core"], PLAIN, 1200
     # What the accelerator has in C, in Python.
     hot = [f"python-tests/test_{name}.py" for name in HOT]
     yield "python-tests, pure", ["env", "USOCKET_PURE=1", python(), "-m", "pytest", "-ra", *hot], PYTEST, 1200
