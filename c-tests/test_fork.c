@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 // A child that does not end by itself has failed.
 static pid_t fork_child(void)
@@ -364,6 +365,35 @@ static void a_child_without_descriptors_is_told(void **state)
         OK(usocket_close(all[i]));
 }
 
+// The system has no room for the child's registrations: that is no empty poller.
+static void a_child_whose_registrations_are_refused_is_told(void **state)
+{
+    (void)state;
+    if (!can_refuse()) {
+        print_message("needs seccomp\n");
+        skip();
+    }
+    usocket_t p = OK(usocket_poller_create()), pair[2];
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    OK(usocket_poller_add(p, pair[0], POLLIN, 7));
+    OK(usocket_send(pair[1], "x", 1, 0));
+    pid_t child = fork_child();
+    if (child == 0) {
+        answer((const int[]){SYS_epoll_ctl}, 1, ENOSPC);
+        usocket_event e;
+        CHILD(usocket_poller_wait(p, &e, 1, 0) == -ENOSPC);
+        CHILD(usocket_poller_wait(p, &e, 1, 0) == -ENOSPC);
+        CHILD(usocket_close(p) == 0);
+        _exit(0);
+    }
+    child_ends_well(child);
+    usocket_event e;
+    GIVES(1, usocket_poller_wait(p, &e, 1, 0));
+    usocket_t all[] = {p, pair[0], pair[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        OK(usocket_close(all[i]));
+}
+
 // --- a fork within the hook ---
 
 static usocket_t hook_own[2], hook_others[2];
@@ -635,6 +665,7 @@ int main(void)
         cmocka_unit_test(nested_pollers_report_in_a_child),
         cmocka_unit_test(a_wake_is_its_own_processs),
         cmocka_unit_test(a_child_without_descriptors_is_told),
+        cmocka_unit_test(a_child_whose_registrations_are_refused_is_told),
         cmocka_unit_test(a_thread_that_forks_within_its_hook_keeps_its_call),
         cmocka_unit_test(a_hook_that_was_removed_runs_no_more),
         cmocka_unit_test(children_while_threads_do_everything),
