@@ -56,7 +56,15 @@ def test_a_negative_timeout_or_nan_is_a_value_error(make, value):
     assert s.gettimeout() == 3.0
 
 
-@pytest.mark.parametrize("value", [float("inf"), 1e300, 1 << 80])
+def test_an_infinite_timeout_is_never_over(pair):
+    a, b = pair
+    a.settimeout(float("inf"))
+    assert a.gettimeout() > 1e12
+    b.send(b"x")
+    assert a.recv(1) == b"x"
+
+
+@pytest.mark.parametrize("value", [1e300, 1 << 80])
 def test_a_timeout_too_long_is_an_overflow_error(make, value):
     with pytest.raises(OverflowError):
         make().settimeout(value)

@@ -38,7 +38,7 @@ def test_listen_without_a_backlog_has_room(make):
         make().connect(s.getsockname())
 
 
-@pytest.mark.parametrize("backlog", [0, 1, -5, 5])
+@pytest.mark.parametrize("backlog", [0, 1, -5, 5, -(1 << 40), -(10**30)])
 def test_listen_with_a_backlog_below_zero_counts_as_zero(make, keep, backlog):
     s = make()
     s.bind(("127.0.0.1", 0))

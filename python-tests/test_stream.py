@@ -356,6 +356,16 @@ def test_write_has_no_short_writes(tcp, run):
     assert received == [data]
 
 
+def test_write_of_a_part(pair):
+    a, b = pair
+    assert a.write(b"0123456789", 3) == 3 and a.write("0123456789", 5, 2) == 2 and a.write(b"0123", 3, 9) == 1
+    assert b.read(6) == b"012563"
+    with pytest.raises(ValueError):
+        a.write(b"0123", -1)
+    with pytest.raises(TypeError):
+        a.write(b"0123", 1, 1, 1)
+
+
 def test_write_in_non_blocking_mode_gives_what_went_or_none(pair):
     a, b = pair
     a.setblocking(False)
@@ -432,6 +442,11 @@ def test_what_is_done_after_the_file_was_closed_says_that_the_socket_was(pair):
 def test_text_and_other_modes_of_makefile_are_a_value_error(pair, mode):
     with pytest.raises(ValueError):
         pair[0].makefile(mode)
+
+
+def test_makefile_with_the_arguments_of_cpython_2_5(pair):
+    a, _ = pair
+    assert a.makefile("rb", 0) is a.makefile(mode="wb", bufsize=-1) is a
 
 
 def test_makefile_ignores_buffering(pair):

@@ -127,6 +127,24 @@ def test_rsa_in_pkcs1_and_wipys_names(tcp, run, certs, quiet):
         assert s.read() == b"hello"
 
 
+@pytest.mark.parametrize("version", [ussl.TLSVersion.TLSv1_2, ussl.TLSVersion.TLSv1_3, ussl.PROTOCOL_TLS_CLIENT])
+def test_the_version_that_cpython_asked_for(tcp, run, certs, quiet, version):
+    def server():
+        how = {"keyfile": certs("server-rsa-key-pkcs1.pem"), "certfile": certs("server-rsa.pem")}
+        with ussl.wrap_socket(tcp[1], server_side=True, **how) as s:
+            s.write(b"hello")
+
+    run(server)
+    with ussl.wrap_socket(tcp[0], ssl_version=version) as s:
+        assert s.read() == b"hello"
+        assert s.version() == ("TLSv1.2" if version == ussl.TLSVersion.TLSv1_2 else "TLSv1.3")
+
+
+def test_a_version_that_is_none(tcp, quiet):
+    with pytest.raises(ValueError):
+        ussl.wrap_socket(tcp[0], ssl_version=3)
+
+
 def test_micropythons_errors(tcp, certs, quiet):
     cert, key = certs.read("server.der"), certs.read("server-key.der")
     for how, kind, words in [

@@ -175,11 +175,11 @@ class BSDSocket(Options, Messages, Transfer):
         self._check(lib.usocket_bind(self._handle, byref(self._address(address, "bind"))))
 
     def listen(self, backlog: int = BACKLOG_DEFAULT) -> None:
-        """Lets the socket accept connections, `backlog` of them waiting (below 0 counts as 0).
+        """Lets the socket accept connections, `backlog` of them waiting (any number below 0 counts as 0).
 
         Raises OSError EADDRINUSE, EOPNOTSUPP (no stream). Does not block. From: every document.
         """
-        self._check(lib.usocket_listen(self._handle, int32(backlog)))
+        self._check(lib.usocket_listen(self._handle, int32(max(-1, index(backlog)))))
 
     def accept(self) -> tuple:
         """Accepts a connection: `(conn, address)`, a new socket with the default timeout, and who it is.

@@ -75,7 +75,7 @@ class Options(Fields):
         """Sets how long an operation may take, in seconds: None for ever, 0 for non-blocking.
 
         It counts for each operation as a whole, in steps of a microsecond. Raises ValueError for a
-        negative number or NaN, OverflowError for one beyond 292,000 years, TypeError. From: every
+        negative number or NaN, OverflowError for one beyond 292,000 years but infinity, TypeError. From: every
         document.
         """
         timeout = timeout_us(value)

@@ -34,6 +34,16 @@ MSG_PEEK = CONSTANTS["MSG_PEEK"]
 NEWLINE = 10
 
 
+def _part_of(buf, offset: int, length: Optional[int] = None):
+    """What `write(buf, length)` and `write(buf, offset, length)` write."""
+    if length is None:
+        offset, length = 0, offset
+    if offset < 0 or length < 0:
+        raise ValueError("negative offset or length in write")
+    view = memoryview(buf.encode() if isinstance(buf, str) else buf).cast("B")
+    return view[offset : offset + length]
+
+
 _read, _readline, _recv = lib.usocket_read, lib.usocket_readline, lib.usocket_recv
 
 
@@ -92,8 +102,9 @@ class Stream(Transfer):
         finally:
             del held
 
-    def write(self, buf) -> Optional[int]:
-        """Writes all of a buffer (str as UTF-8).
+    def write(self, buf, *part: int) -> Optional[int]:
+        """Writes all of a buffer (str as UTF-8); with one number so many bytes of it, with two so many from the first
+        number on (MicroPython's streams have both).
 
         Returns how many bytes were written: less than all from a non-blocking socket (what went),
         or before a timeout or an error that the next call then raises. None: a non-blocking
@@ -101,6 +112,8 @@ class Stream(Transfer):
         Blocks as the mode has it, with one timeout for the whole. Thread-safe; of two writers the
         bytes may interleave. From: every document with streams.
         """
+        if part:
+            buf = _part_of(buf, *part)
         start, size, held = self._outgoing(buf)
         try:
             if self._late_out:
@@ -126,13 +139,14 @@ class Stream(Transfer):
         encoding: None = None,
         errors: None = None,
         newline: None = None,
+        bufsize: Optional[int] = None,
     ):
         """Gives the socket itself, which is a file already: closing one closes the other, which
         the OSError of what is done with it afterwards says. (CPython's is a second file, and the
         connection lives until both are closed: `usocket.install()` has that.)
 
-        mode: "rb", "wb" or "rwb" (in any order of letters); all read and write. buffering is
-        ignored, a socket is unbuffered. Text modes, encoding, errors and newline are a ValueError.
+        mode: "rb", "wb" or "rwb" (in any order of letters); all read and write. buffering (in
+        CPython 2.5 bufsize) is ignored, a socket is unbuffered. Text modes, encoding, errors and newline are a ValueError.
         Raises OSError EBADF when closed. From: every document.
         """
         if not isinstance(mode, str):

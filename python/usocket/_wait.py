@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from ctypes import byref
 from errno import EAGAIN, EINTR, ETIMEDOUT
-from math import ceil, isnan
+from math import ceil, inf, isnan
 from time import monotonic
 
 from ._constants import CONSTANTS
@@ -40,10 +40,13 @@ def microseconds(seconds: float) -> int:
 def timeout_us(seconds: Optional[float]) -> int:
     """A caller's timeout as the library takes it, in microseconds; None is -1, for ever.
 
-    Raises ValueError for a negative number or NaN, OverflowError beyond 292,000 years, TypeError.
+    Infinity is longer than anything lasts. Raises ValueError for a negative number or NaN, OverflowError for another
+    beyond 292,000 years, TypeError.
     """
     if seconds is None:
         return -1
+    if seconds == inf:
+        return 1 << 62
     if isnan(seconds) or seconds < 0:
         raise ValueError("Timeout value out of range")
     timeout = microseconds(seconds)

@@ -6,7 +6,7 @@ import os
 import warnings
 from typing import Optional, Union
 
-from ._constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Purpose, VerifyMode
+from ._constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Purpose, TLSVersion, VerifyMode
 from ._context import SSLContext
 from ._load import Source
 from ._socket import SSLSocket
@@ -33,6 +33,7 @@ def wrap_socket(
     keyfile: Optional[Source] = None,
     certfile: Optional[Source] = None,
     ca_certs: Optional[Source] = None,
+    ssl_version: Optional[int] = None,
     do_handshake_on_connect: bool = True,
 ) -> SSLSocket:
     """Wraps a stream socket in TLS: an SSLSocket, which takes the connection over; `sock` is
@@ -47,6 +48,7 @@ def wrap_socket(
     cadata: whom to trust, DER or PEM (`ca_certs`: WiPy's name); without it, what the system
     trusts.
     server_hostname: what a client asks for (SNI).
+    ssl_version: TLSVersion.TLSv1_2 or TLSv1_3 is that version alone; a PROTOCOL_TLS_… is what there is anyway.
     do_handshake (also as do_handshake_on_connect): the handshake is done at once if `sock` is
     connected and not non-blocking, or by `connect`; otherwise by the first use.
 
@@ -61,6 +63,10 @@ def wrap_socket(
     if key is not None and cert is None:
         raise TypeError("key without cert")
     context = SSLContext(PROTOCOL_TLS_SERVER if server_side else PROTOCOL_TLS_CLIENT)
+    if ssl_version in (TLSVersion.TLSv1_2, TLSVersion.TLSv1_3):
+        context.minimum_version = context.maximum_version = TLSVersion(ssl_version)
+    elif ssl_version not in (None, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
+        raise ValueError(f"ssl_version {ssl_version!r} (only TLSv1_2 and TLSv1_3)")
     if cert is not None:
         context.load_cert_chain(cert, key)
     if cadata is not None:
