@@ -108,3 +108,70 @@ def test_the_minimal_variant_by_a_symbolic_link():
         f"USER_C_MODULES={modules}", "FROZEN_MANIFEST=", f"MPY_LIB_DIR={HOME}/no-lib")
     r = subprocess.run([f"{HOME}/build-minimal/micropython", "-c", MINIMAL], capture_output=True, text=True, timeout=30)
     assert r.stdout == "1 b'x'\n9\n", r.stdout + r.stderr
+
+
+# What a build may have changed: the lines of its mpconfigvariant.h, on top of the port's standard ones.
+CHANGED = {
+    "longlong": "#undef MICROPY_LONGINT_IMPL\n#define MICROPY_LONGINT_IMPL (MICROPY_LONGINT_IMPL_LONGLONG)",
+    "no-float": "#undef MICROPY_FLOAT_IMPL\n#define MICROPY_FLOAT_IMPL (MICROPY_FLOAT_IMPL_NONE)",
+    "no-thread": "",
+    "basic": "#undef MICROPY_CONFIG_ROM_LEVEL\n#define MICROPY_CONFIG_ROM_LEVEL (MICROPY_CONFIG_ROM_LEVEL_BASIC_FEATURES)",
+}
+MORE = {"no-thread": ["MICROPY_PY_THREAD=0"]}
+
+
+def options():
+    """What the source needs that the firmware was built from (scripts/micropython-build)."""
+    with open(f"{HOME}/stamp") as f:
+        return f.read().split()[1:]
+
+
+def compile_as(name, *variant):
+    """Our files alone, with the port's configuration for that variant: the names they use are collected from them only."""
+    files = subprocess.run(["make", "-s", "-f", "-", "print"], text=True, capture_output=True, input=(
+        f"USERMOD_DIR = {TOP}/micropython/usocket\ninclude $(USERMOD_DIR)/micropython.mk\nprint:\n\t@echo $(SRC_USERMOD_C)\n"))
+    files = files.stdout.split()
+    assert len(files) > 15, files
+    build = f"{HOME}/build-as-{name}"
+    objects = [build + path[len(f"{TOP}/micropython"):-2] + ".o" for path in files]
+    run("make", "-C", f"{source()}/ports/unix", "-j2", *variant, f"BUILD={build}", f"USER_C_MODULES={TOP}/micropython",
+        f"SRC_QSTR={' '.join(files)}", "SRC_CXX=", "MICROPY_PY_BTREE=0", f"MPY_LIB_DIR={HOME}/no-lib", f"FROZEN_MANIFEST={HOME}/no-lib/manifest.py",
+        *objects)
+    assert all(os.path.exists(o) for o in objects)
+
+
+def test_every_configuration_compiles():
+    variants = {"coverage": ["VARIANT=coverage", "DEBUG=0"]}
+    for name, lines in CHANGED.items():
+        folder = f"{HOME}/variant-{name}"
+        os.makedirs(folder, exist_ok=True)
+        header = f'#include "variants/standard/mpconfigvariant.h"\n{lines}\n'
+        for file, text in (("mpconfigvariant.h", header), ("mpconfigvariant.mk", "")):
+            with open(f"{folder}/{file}", "w") as f:
+                f.write(text)
+        variants[name] = [f"VARIANT_DIR={folder}", *MORE.get(name, ())]
+    for name, variant in variants.items():
+        compile_as(name, *variant)
+
+
+def test_nan_boxes_compile():
+    """32 bits, and objects of 64."""
+    def has_headers():
+        return subprocess.run(["cc", "-m32", "-E", "-xc", "-"], input="#include <stdlib.h>", capture_output=True, text=True).returncode == 0
+
+    if not has_headers() and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "install", "-y", "-q", "libc6-dev-i386"], capture_output=True)
+    if not has_headers():
+        raise Skip("cc -m32 has no headers (Debian: apt-get install libc6-dev-i386)")
+    compile_as("nanbox", "VARIANT=nanbox")
+
+
+def test_a_static_firmware():
+    """The same objects, linked once more."""
+    run("make", "-C", f"{source()}/ports/unix", "-j2", f"BUILD={HOME}/build", "PROG=micropython-static", "LDFLAGS_EXTRA=-static",
+        f"USER_C_MODULES={TOP}/micropython", "STRIP=true", *options())
+    segments = subprocess.run(["readelf", "-lW", f"{HOME}/build/micropython-static"], capture_output=True, text=True).stdout
+    assert "LOAD" in segments and "INTERP" not in segments, segments
+    for module, name in (("test_tls", "test_data_both_ways"), ("test_name", "test_the_address_is_a_tuple")):
+        error = firmware(f"{HOME}/build/micropython-static", module, name)
+        assert not error, f"{name}: {error}"

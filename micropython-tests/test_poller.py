@@ -400,15 +400,17 @@ def test_entries_of_asyncios_closed_connections_go():
         await many(3)
         gc.collect()
         before = gc.mem_alloc()
-        await many(250)
-        for _ in range(3):
-            await many(1)
-        gc.collect()
-        used = gc.mem_alloc() - before
+        used = []
+        for _ in range(3):  # what stays stays each time; what only an old word of the stack refers to does not
+            await many(250)
+            for _ in range(3):
+                await many(1)
+            gc.collect()
+            used.append(gc.mem_alloc() - before)
         server.close()
         await server.wait_closed()
         return used
 
     started = asyncio.Event()
     used = asyncio.run(main())
-    assert used < 30000, used
+    assert min(used) < 30000, used

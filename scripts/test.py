@@ -70,6 +70,7 @@ def beside():
     """Suites that mostly wait, and are run beside the others."""
     yield "MicroPython firmware", ["make", "-s", "micropython"], CHECK, 1200
     yield "MicroPython's own tests", ["scripts/micropython-upstream-tests"], PLAIN, 1200
+    yield "newest MicroPython", ["make", "-s", "micropython-newest-test"], PLAIN, 1200
     yield "micropython-tests", [sys.executable, "micropython-tests/run.py"], PLAIN, 1200
     yield "CPython's own tests", ["env", "PYTHON=" + os.path.abspath(python()), "scripts/cpython-tests", "--core"], PLAIN, 1200
     # What the accelerator has in C, in Python.

@@ -56,6 +56,7 @@ def tools(short, built):
         valgrind = ["valgrind", "-q", "--error-exitcode=9", "--trace-children=no",
                     "--child-silent-after-fork=no", f"{built}/random", "--here"]
         yield "valgrind", valgrind, 120, "the random caller under valgrind"
+        yield "firmware", [sys.executable, "micropython-tests/sanitized.py"], None, "the firmware's tests under AddressSanitizer and UBSan"
 
 
 class Result(dict):

@@ -146,9 +146,11 @@ void usk_init(void) {
         return;
     }
     done = true;
-    #if MICROPY_KBD_EXCEPTION && !USK_WRAP_INTERRUPT_CHAR
+    #if !(MICROPY_KBD_EXCEPTION && USK_WRAP_INTERRUPT_CHAR) // else that was when the port began
     main_thread_is_here();
+    #if MICROPY_KBD_EXCEPTION
     guard_sigint();
+    #endif
     #endif
     usocket_set_event_hook(event_hook, NULL);
 }

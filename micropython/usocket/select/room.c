@@ -107,7 +107,9 @@ static void shrink_room(const usk_set_t *set, usk_room_t *room) {
         (void)m_renew_maybe(usocket_event, room->events, room->n_events, n_events, false);
         room->n_events = n_events;
     }
-    memset(room->events, 0, room->n_events * sizeof(*room->events));
+    if (room->n_events > 0) {
+        memset(room->events, 0, room->n_events * sizeof(*room->events));
+    }
 }
 
 static void shrink_found(usk_found_t *found, size_t n) {

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""The tests on the firmware, built with AddressSanitizer and UBSan: `make stress` runs it.
+
+What ASan finds anywhere fails a test, and what UBSan finds in our files. (The heap is one piece of memory to ASan: this is
+about the stack, and what the library is given and gives. MicroPython's own files have findings of UBSan of their own.)
+The last line counts. Regular expressions on the command line choose among the tests.
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+import run
+
+PROGRAM = f"{run.HOME}/micropython-sanitized"
+SECONDS = 180
+# What is in use says nothing here: ASan keeps what was given back, and the collector takes the words that it leaves between
+# a frame's variables for references.
+NOT_HERE = {"test_entries_of_asyncios_closed_connections_go", "test_a_failed_handshakes_session_goes_at_once"}
+OURS = re.compile(r"^.*micropython/usocket/.*runtime error:.*$", re.M)
+
+
+def wrong_with(module, name):
+    """What a test and the sanitizers have to say; empty when it is well."""
+    env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:detect_stack_use_after_return=0")
+    try:
+        r = subprocess.run([PROGRAM, "-X", "heapsize=256m", "harness.py", module, name], cwd=run.HERE, capture_output=True,
+                           text=True, timeout=SECONDS, stdin=subprocess.DEVNULL, errors="replace", env=env)
+    except subprocess.TimeoutExpired:
+        return [f"no end after {SECONDS} s"]
+    said = sorted(set(OURS.findall(r.stderr)))
+    if "ERROR: AddressSanitizer" in r.stderr:
+        said.append(r.stderr[r.stderr.index("ERROR: AddressSanitizer"):][:1500])
+    elif r.returncode or not r.stdout.endswith("done\n"):
+        said.append(((r.stdout + r.stderr).strip().splitlines() or [f"exit {r.returncode}"])[-1])
+    return said
+
+
+def main():
+    built = subprocess.run([f"{run.TOP}/scripts/micropython-build", "sanitized"], capture_output=True, text=True)
+    if built.returncode:
+        print(built.stderr)
+        print("BROKEN the firmware does not build with the sanitizers")
+        print("0 passed, 1 failed, 0 skipped")
+        return 1
+    run.prepare()
+    passed = failed = 0
+    for module, name, _ in run.firmware_tests():
+        if sys.argv[1:] and not any(re.search(c, f"{module}.{name}") for c in sys.argv[1:]):
+            continue
+        if name in NOT_HERE:
+            continue
+        said = wrong_with(module, name)
+        passed += not said
+        failed += bool(said)
+        if said:
+            print(f"BROKEN {module}.{name}: {' | '.join(said)}", flush=True)
+    print(f"tried {passed + failed} tests of the firmware")
+    print(f"{passed} passed, {failed} failed, {len(NOT_HERE)} skipped")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
