@@ -26,6 +26,14 @@ def row(tool):
     return f"| {tool['name']} | {tool['what']} | {tried} | {tool['seconds']:.0f} s | {found} | {tool['seed']} |"
 
 
+def defects():
+    """The table of defects.json, which defects.py writes."""
+    with open(os.path.join(HERE, "defects.json")) as f:
+        found = json.load(f)
+    rows = [f"| {d['what']} | {d['tool']} | {d['seconds']} s | {d['finding'].split(': ')[0]}: {d['finding'].split(': ')[1]} |" for d in found.values()]
+    return "\n".join(["| defect | found by | after | as |", "|---|---|---|---|", *rows])
+
+
 def main():
     path = sys.argv[1] if len(sys.argv) > 1 else f"{ROOT}/target/stress/results.json"
     with open(path) as f:
@@ -47,7 +55,7 @@ def main():
     found = os.path.join(HERE, "found.md")
     if os.path.exists(found):
         with open(found) as f:
-            lines.append("\n" + f.read().rstrip())
+            lines.append("\n" + f.read().rstrip().replace("DEFECTS", defects()))
     with open(f"{ROOT}/docs/reliability.md", "w") as f:
         f.write("\n".join(lines) + "\n")
 
