@@ -45,7 +45,8 @@ stress-short: stress-programs ## the share of it that `make test` runs
 stress-report: ## docs/reliability.md from the last run's results
 	python3 stress/report.py
 
-# The same programs, library and caller both under a sanitizer: SANITIZER=address or thread. Built
+# The same programs, library and caller both under a sanitizer: SANITIZER=address or thread, and with the
+# order of locks checked. Built
 # beside the others; the runtime is the Rust toolchain's own, which gcc's calls fit.
 SANITIZER     ?= address
 SANITIZED     := target/stress-$(SANITIZER)
@@ -57,7 +58,7 @@ SANITIZED_TOOLS := random fork core tls wire model parsers load
 
 $(SANITIZED_LIB): $(SOURCES)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=$(SANITIZER) -Cunsafe-allow-abi-mismatch=sanitizer" \
-	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true \
 	cargo build --release --lib --target $(MACHINE) --target-dir $(SANITIZED)
 
 $(addprefix $(SANITIZED)/,$(SANITIZED_TOOLS)): $(SANITIZED)/%: %.c stress/stress.c stress/stress.h target/stress/calls.h target/stress/documented.h $(SANITIZED_LIB)

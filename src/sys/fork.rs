@@ -32,6 +32,8 @@ mod sync {
 
 mod gate;
 mod lock;
+#[cfg(debug_assertions)]
+mod order;
 
 use gate::{Gate, SHARDS};
 use lock::{ERA, HELD_ALONE, era};

@@ -59,6 +59,8 @@ impl<T> Lock<T> {
     /// [`Lost`], for ever.
     #[inline]
     pub fn lock(&self) -> Result<Guard<'_, T>, Lost> {
+        #[cfg(debug_assertions)]
+        super::order::wants::<T>();
         ME.with(|me| {
             me.enter();
             let mine = era() | HELD_ALONE;
@@ -104,6 +106,8 @@ impl<T> Lock<T> {
 
     #[inline]
     fn taken(&self, me: &Me) -> Guard<'_, T> {
+        #[cfg(debug_assertions)]
+        super::order::holds::<T>(true);
         me.remember(&self.word);
         Guard { lock: self, me }
     }
@@ -191,6 +195,8 @@ impl<T> DerefMut for Guard<'_, T> {
 impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        #[cfg(debug_assertions)]
+        super::order::holds::<T>(false);
         let word = &self.lock.word;
         // SAFETY: what this thread knows of itself has no destructor: it is there as long as the
         // thread is, which has made this guard and has kept it.

@@ -1,0 +1,78 @@
+//! In debug builds: locks of two kinds are always taken in the same order.
+//!
+//! A kind is the type of what a lock guards. Who waits for a lock of one kind while it holds one of
+//! another lays an order down, for the life of the process; the opposite order is a deadlock that
+//! waits for its moment, and panics whether or not the two meet. Locks of one kind are not compared.
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const KINDS: usize = 32;
+
+static NAMES: [OnceLock<&str>; KINDS] = [const { OnceLock::new() }; KINDS];
+/// For each kind, a bit for each kind that was waited for with it held.
+static BEFORE: [AtomicU32; KINDS] = [const { AtomicU32::new(0) }; KINDS];
+
+thread_local! {
+    /// How many locks of each kind this thread holds.
+    static HELD: [Cell<u8>; KINDS] = const { [const { Cell::new(0) }; KINDS] };
+}
+
+/// The number of a kind; none when there are too many.
+fn kind<T>() -> Option<usize> {
+    let name = std::any::type_name::<T>();
+    NAMES.iter().position(|n| *n.get_or_init(|| name) == name)
+}
+
+/// This thread is about to wait for a lock of the kind.
+pub fn wants<T>() {
+    let Some(wanted) = kind::<T>() else { return };
+    let _ = HELD.try_with(|held| {
+        for first in (0..KINDS).filter(|k| *k != wanted && held[*k].get() > 0) {
+            BEFORE[first].fetch_or(1 << wanted, Ordering::Relaxed);
+            let both = BEFORE[wanted].load(Ordering::Relaxed) & 1 << first != 0;
+            let name = |k: usize| NAMES[k].get().copied().unwrap_or_default();
+            assert!(!both, "locks of {} and {} in both orders", name(first), name(wanted));
+        }
+    });
+}
+
+/// It has the lock, or gave it back.
+pub fn holds<T>(more: bool) {
+    let Some(kind) = kind::<T>() else { return };
+    let _ = HELD.try_with(|held| {
+        let n = held[kind].get();
+        held[kind].set(if more { n.saturating_add(1) } else { n.saturating_sub(1) });
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sys::fork::Lock;
+
+    #[test]
+    fn the_other_order_is_found_without_a_deadlock() {
+        struct A;
+        struct B;
+        let (a, b) = (Lock::new(A), Lock::new(B));
+        for _ in 0..2 {
+            let _a = a.lock();
+            let _b = b.lock();
+        }
+        {
+            let _b = b.lock();
+            // Nobody waits in that: so it is no order.
+            let _a = a.try_lock();
+        }
+        let other = std::thread::scope(|scope| {
+            let body = || {
+                let _b = b.lock();
+                let _a = a.lock();
+            };
+            scope.spawn(body).join()
+        });
+        let words = *other.unwrap_err().downcast::<String>().unwrap();
+        assert!(words.contains("::B and ") && words.contains("::A in both orders"), "{words}");
+    }
+}
