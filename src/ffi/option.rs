@@ -272,8 +272,8 @@ pub unsafe extern "C" fn usocket_join_group(
     group: *const Addr,
     interface: u32,
 ) -> i32 {
-    // SAFETY: the caller's address, as documented.
     on_socket(s, |s| {
+        // SAFETY: the caller's address, as documented.
         unsafe { with_address(group, |g| s.multicast(true, g, interface)) }.map(|()| 0)
     })
 }
@@ -291,8 +291,8 @@ pub unsafe extern "C" fn usocket_leave_group(
     group: *const Addr,
     interface: u32,
 ) -> i32 {
-    // SAFETY: the caller's address, as documented.
     on_socket(s, |s| {
+        // SAFETY: the caller's address, as documented.
         unsafe { with_address(group, |g| s.multicast(false, g, interface)) }.map(|()| 0)
     })
 }

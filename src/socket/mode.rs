@@ -72,11 +72,17 @@ impl Socket {
     pub fn settimeout(&self, us: i64) -> Result<()> {
         let us = us.max(-1);
         if self.limits().is_some() {
-            return self.limit(|limits| Ok(limits.tell(us)));
+            return self.limit(|limits| {
+                limits.tell(us);
+                Ok(())
+            });
         }
         let old = self.timeout.swap(us, Ordering::AcqRel);
         if self.limits().is_some() {
-            return self.limit(|limits| Ok(limits.tell(us)));
+            return self.limit(|limits| {
+                limits.tell(us);
+                Ok(())
+            });
         }
         if (us < 0) == (old < 0) {
             return Ok(());
@@ -93,7 +99,10 @@ impl Socket {
     /// # Errors
     /// ENOMEM.
     pub fn set_deadline(&self, until_us: i64) -> Result<()> {
-        self.limit(|limits| Ok(limits.set_deadline(until_us.max(-1))))
+        self.limit(|limits| {
+            limits.set_deadline(until_us.max(-1));
+            Ok(())
+        })
     }
 
     /// Ends what waits, and what would wait, with ECANCELED; or undoes that.

@@ -40,7 +40,7 @@ pub fn each(mut show: impl FnMut(Interface)) -> io::Result<()> {
         // SAFETY: as above: NUL-terminated text, and addresses that are NULL or of their family.
         let (name, addr, netmask) =
             unsafe { (CStr::from_ptr(entry.ifa_name), ip(entry.ifa_addr), ip(entry.ifa_netmask)) };
-        let (index, flags) = (names::if_nametoindex(name), entry.ifa_flags as u32);
+        let (index, flags) = (names::if_nametoindex(name), entry.ifa_flags);
         let mut bytes = [0; NAME];
         let room = bytes[..NAME - 1].iter_mut();
         room.zip(name.to_bytes()).for_each(|(to, from)| *to = *from);
