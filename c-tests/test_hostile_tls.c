@@ -36,6 +36,7 @@ static void every_function_on_a_handle(usocket_t h)
     STALE(usocket_tls_context_set_key_check(h, 0));
     STALE(usocket_tls_context_set_key_password(h, "x", 1));
     STALE(usocket_tls_context_clear_certs(h));
+    STALE(usocket_tls_context_set_name_callback(h, NULL, NULL));
     STALE(usocket_tls_context_set_max_record(h, 0));
     STALE(usocket_tls_context_set_alpn_required(h, 0));
     STALE(usocket_tls_context_add_ticket_key(h, bytes, 32));
@@ -147,6 +148,7 @@ static void bad_arguments_have_their_codes(void **state)
     BAD(-EINVAL, usocket_tls_context_set_key_check(c, INT32_MIN));
     BAD(-EFAULT, usocket_tls_context_set_key_password(c, NULL, 1));
     BAD(0, usocket_tls_context_clear_certs(c));
+    CALL(usocket_tls_context_set_name_callback(c, NULL, NULL));
     BAD(-EINVAL, usocket_tls_context_set_max_record(c, INT32_MIN));
     BAD(-EINVAL, usocket_tls_context_set_alpn_required(c, INT32_MIN));
     BAD(-EOPNOTSUPP, usocket_tls_context_add_ticket_key(c, bytes, 32));

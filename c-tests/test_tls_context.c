@@ -102,12 +102,117 @@ static void ciphers_by_either_name(void **state)
     OK(usocket_close(c));
 }
 
+struct chooser {
+    usocket_t answer, connection;
+    int calls;
+    char name[300];
+    int64_t within;
+};
+
+static usocket_t choose(void *arg, const char *name)
+{
+    struct chooser *c = arg;
+    c->calls++;
+    snprintf(c->name, sizeof c->name, "%s", name);
+    char byte;
+    c->within = usocket_recv(c->connection, &byte, 1, 0);
+    return c->answer;
+}
+
+// Carries what one end says to the other.
+static void carry(usocket_t from, usocket_t to)
+{
+    char buf[4096];
+    int64_t n;
+    while ((n = OK(usocket_tls_drain(from, buf, sizeof buf))) > 0)
+        GIVES(n, usocket_tls_feed(to, buf, (size_t)n));
+}
+
+// A handshake over buffers: what it comes to on the client's side, the server's in `theirs`.
+static int32_t shaken(usocket_t client, usocket_t server, const char *name, struct chooser *chooser, int32_t *theirs, char *subject)
+{
+    usocket_t c = OK(usocket_tls_create(client, name, 0)), s = OK(usocket_tls_create(server, NULL, 0));
+    int32_t mine = -EAGAIN;
+    *theirs = -EAGAIN;
+    chooser->connection = s;
+    for (int turn = 0; turn < 10; turn++) {
+        mine = usocket_tls_handshake(c);
+        carry(c, s);
+        *theirs = usocket_tls_handshake(s);
+        carry(s, c);
+    }
+    char der[4096];
+    if (mine == 0) {
+        int32_t n = OK(usocket_tls_peer_cert(c, 0, der, sizeof der));
+        OK(usocket_tls_cert_text(der, (size_t)n, USOCKET_TLS_CERT_SUBJECT, subject, 100));
+        assert_int_equal(usocket_tls_server_name(s, der, sizeof der), (int)strlen(name));
+        assert_string_equal(der, name);
+    }
+    OK(usocket_close(c));
+    OK(usocket_close(s));
+    return mine;
+}
+
+static void a_callback_chooses_by_name(void **state)
+{
+    (void)state;
+    usocket_t server = context(USOCKET_TLS_SERVER), second = context(USOCKET_TLS_SERVER), client = context(USOCKET_TLS_CLIENT);
+    struct chooser chooser = {0};
+    char subject[100];
+    int32_t theirs;
+    GIVES(1, usocket_tls_context_add_trust_file(client, in_certs("ca.pem")));
+    OK(usocket_tls_context_add_cert_file(second, in_certs("second.pem"), in_certs("second-key.pem")));
+    GIVES(-EOPNOTSUPP, usocket_tls_context_set_name_callback(client, choose, &chooser));
+    OK(usocket_tls_context_set_name_callback(server, choose, &chooser));
+    // A server needs no certificate of its own then.
+    chooser.answer = second;
+    GIVES(0, shaken(client, server, "second.example", &chooser, &theirs, subject));
+    assert_int_equal(theirs, 0);
+    assert_string_equal(subject, "CN=second.example");
+    assert_string_equal(chooser.name, "second.example");
+    assert_int_equal(chooser.within, -EDEADLK);
+    // A resumed connection is asked about, too, and has no other answer to a refusal.
+    chooser.answer = -1;
+    GIVES(USOCKET_ETLS_ALERT - 112, shaken(client, server, "second.example", &chooser, &theirs, subject));
+    assert_int_equal(theirs, USOCKET_ETLS_NAME_REFUSED);
+    assert_int_equal(chooser.calls, 2);
+    // Its own, of which there is none; a client's context; nobody's.
+    usocket_t answers[] = {0, client, 123456789};
+    for (int i = 0; i < 3; i++) {
+        chooser.answer = answers[i];
+        GIVES(USOCKET_ETLS_ALERT - 112, shaken(client, server, "localhost", &chooser, &theirs, subject));
+        assert_int_equal(theirs, USOCKET_ETLS_NAME_REFUSED);
+    }
+    OK(usocket_tls_context_add_cert_file(server, in_certs("server.pem"), in_certs("server-key.pem")));
+    chooser.answer = 0;
+    GIVES(0, shaken(client, server, "localhost", &chooser, &theirs, subject));
+    assert_string_equal(subject, "CN=server.example");
+    // An address is no name that is sent.
+    GIVES(0, usocket_tls_context_set_hostname_check(client, 0));
+    usocket_t s = OK(usocket_tls_create(server, NULL, 0)), c = OK(usocket_tls_create(client, "127.0.0.1", 0));
+    chooser.connection = s;
+    GIVES(-EAGAIN, usocket_tls_handshake(c));
+    carry(c, s);
+    GIVES(-EAGAIN, usocket_tls_handshake(s));
+    assert_string_equal(chooser.name, "");
+    OK(usocket_close(s));
+    OK(usocket_close(c));
+    int calls = chooser.calls;
+    OK(usocket_tls_context_set_name_callback(server, NULL, NULL));
+    GIVES(0, shaken(client, server, "localhost", &chooser, &theirs, subject));
+    assert_int_equal(chooser.calls, calls);
+    OK(usocket_close(server));
+    OK(usocket_close(second));
+    OK(usocket_close(client));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_of_certificate_and_key),
         cmocka_unit_test(what_is_refused_and_why),
         cmocka_unit_test(ciphers_by_either_name),
+        cmocka_unit_test(a_callback_chooses_by_name),
     };
     return RUN_TLS(tests);
 }

@@ -21,6 +21,11 @@ static void trust_comes_from_everywhere(void **state)
     OK(usocket_tls_context_set_ocsp_mode(c, USOCKET_TLS_OCSP_REQUIRED));
     GIVES(-EINVAL, usocket_tls_context_set_ocsp_mode(c, 3));
     GIVES(-EOPNOTSUPP, usocket_tls_context_add_ocsp(c, buf, n));
+    usocket_t server = context(USOCKET_TLS_SERVER);
+    GIVES(-EOPNOTSUPP, usocket_tls_context_set_ocsp_mode(server, USOCKET_TLS_OCSP_REQUIRED));
+    GIVES(USOCKET_ETLS_CERT_BAD_STAPLE, usocket_tls_context_add_ocsp(server, buf, n));
+    GIVES(0, usocket_tls_context_add_ocsp(server, NULL, 0));
+    OK(usocket_close(server));
     OK(usocket_close(c));
 }
 

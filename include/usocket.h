@@ -146,6 +146,9 @@
 // The peer lacks something that is required.
 #define USOCKET_ETLS_PEER_INCOMPATIBLE -10055
 
+// The program has no certificate for the name that the client asks for (name callback).
+#define USOCKET_ETLS_NAME_REFUSED -10056
+
 // No PEM item of the kind that is needed was found.
 #define USOCKET_ETLS_PEM_EMPTY -10070
 
@@ -475,6 +478,9 @@ typedef struct usocket_event {
 
 // A handle of a TLS context: usocket_tls_context_create.
 typedef int64_t usocket_tls_context_t;
+
+// What chooses a server's certificates by name; see usocket_tls_context_set_name_callback.
+typedef usocket_tls_context_t (*usocket_tls_name_cb)(void *arg, const char *name);
 
 // What decides about each certificate after everything else accepted it; see
 // usocket_tls_context_set_verify_callback.
@@ -1777,6 +1783,27 @@ int32_t usocket_tls_context_clear_certs(usocket_tls_context_t context);
 // Threads: any.
 // Ownership: nothing changes hands.
 int32_t usocket_tls_context_set_key_check(usocket_tls_context_t context, int32_t check);
+
+// Sets what chooses a server's certificate by the name that a client asks for (SNI): it is called
+// for each handshake, resumed ones too, with the name, or "" where the client says none. It answers
+// with a server's context, whose certificates are then chosen from as from the context's own; with 0
+// for the context's own; or with a negative number to refuse the client: USOCKET_ETLS_NAME_REFUSED,
+// and the alert unrecognized_name, which an answer without a certificate comes to as well. Of the
+// other context nothing but its certificates with their stapled status is used. A server with a
+// callback needs no certificate of its own. NULL removes it.
+//
+// The callback runs within the handshake, on the thread that drives it. It must return (no
+// longjmp), and must not use the connection it is about.
+//
+// Returns: 0.
+// Errors: -EOPNOTSUPP on a client or in a build without TLS, -EBADF.
+// Blocks: no.
+// Threads: any; connections on several threads call it at once.
+// Ownership: `arg` stays the caller's and must outlive the context and its connections. The context
+// that is answered stays the caller's; its certificates are taken when the callback returns.
+int32_t usocket_tls_context_set_name_callback(usocket_tls_context_t context,
+                                              usocket_tls_name_cb callback,
+                                              void *arg);
 
 // Sets the application protocols (ALPN) in the order of preference, separated by commas, such as
 // "h2,http/1.1"; empty or NULL for none. A server that has protocols refuses a client that offers

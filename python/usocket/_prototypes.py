@@ -99,6 +99,7 @@ PROTOTYPES = {
     "usocket_tls_context_set_key_password": (c_int32, [c_int64, c_void_p, c_size_t]),
     "usocket_tls_context_clear_certs": (c_int32, [c_int64]),
     "usocket_tls_context_set_key_check": (c_int32, [c_int64, c_int32]),
+    "usocket_tls_context_set_name_callback": (c_int32, [c_int64, c_void_p, c_void_p]),
     "usocket_tls_context_set_alpn": (c_int32, [c_int64, c_char_p]),
     "usocket_tls_context_set_alpn_required": (c_int32, [c_int64, c_int32]),
     "usocket_tls_context_set_versions": (c_int32, [c_int64, c_int32, c_int32]),

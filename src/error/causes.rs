@@ -180,6 +180,9 @@ causes! {
     /// The peer lacks something that is required.
     USOCKET_ETLS_PEER_INCOMPATIBLE = -10055: Agreement, "the peer lacks something that is required",
         openssl: ("PEER_INCOMPATIBLE", 0), mbedtls: ("MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE", -0x6E00);
+    /// The program has no certificate for the name that the client asks for (name callback).
+    USOCKET_ETLS_NAME_REFUSED = -10056: Agreement, "the server has no certificate for the name that the client asks for",
+        openssl: ("UNRECOGNIZED_NAME", 0), mbedtls: ("MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME", -0x7800);
 
     /// No PEM item of the kind that is needed was found.
     USOCKET_ETLS_PEM_EMPTY = -10070: Setting, "the PEM text has no item of the kind that is needed",

@@ -1,5 +1,7 @@
 //! TLS contexts: made, given certificates, and told how connections are to be.
 
+#[cfg(feature = "tls")]
+use std::ffi::CStr;
 use std::ffi::{c_char, c_void};
 
 use super::library::usocket_tls_context_t;
@@ -9,7 +11,13 @@ use crate::error::Result;
 #[cfg(feature = "tls")]
 use crate::object;
 #[cfg(feature = "tls")]
+use crate::sys::{fork, text::Text};
+#[cfg(feature = "tls")]
 use crate::tls::context::Context;
+#[cfg(feature = "tls")]
+use crate::tls::context::certs::{ByName, Chosen};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 
 /// Makes a TLS context: USOCKET_TLS_CLIENT or USOCKET_TLS_SERVER. It is set up with the functions
 /// that follow, and used by any number of connections (usocket_tls_wrap). A connection takes the
@@ -137,6 +145,39 @@ pub extern "C" fn usocket_tls_context_set_key_check(
     check: i32,
 ) -> i32 {
     guard(|| tls_only!((context, check) => on_context(context, |c| c.set_key_check(check))))
+}
+
+/// What chooses a server's certificates by name; see usocket_tls_context_set_name_callback.
+#[allow(non_camel_case_types)]
+pub type usocket_tls_name_cb =
+    Option<unsafe extern "C" fn(arg: *mut c_void, name: *const c_char) -> usocket_tls_context_t>;
+
+/// Sets what chooses a server's certificate by the name that a client asks for (SNI): it is called
+/// for each handshake, resumed ones too, with the name, or "" where the client says none. It answers
+/// with a server's context, whose certificates are then chosen from as from the context's own; with 0
+/// for the context's own; or with a negative number to refuse the client: USOCKET_ETLS_NAME_REFUSED,
+/// and the alert unrecognized_name, which an answer without a certificate comes to as well. Of the
+/// other context nothing but its certificates with their stapled status is used. A server with a
+/// callback needs no certificate of its own. NULL removes it.
+///
+/// The callback runs within the handshake, on the thread that drives it. It must return (no
+/// longjmp), and must not use the connection it is about.
+///
+/// Returns: 0.
+/// Errors: -EOPNOTSUPP on a client or in a build without TLS, -EBADF.
+/// Blocks: no.
+/// Threads: any; connections on several threads call it at once.
+/// Ownership: `arg` stays the caller's and must outlive the context and its connections. The context
+/// that is answered stays the caller's; its certificates are taken when the callback returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_tls_context_set_name_callback(
+    context: usocket_tls_context_t,
+    callback: usocket_tls_name_cb,
+    arg: *mut c_void,
+) -> i32 {
+    guard(
+        || tls_only!((context, callback, arg) => on_context(context, |c| c.set_by_name(by_name(callback, arg)))),
+    )
 }
 
 /// Sets the application protocols (ALPN) in the order of preference, separated by commas, such as
@@ -349,6 +390,44 @@ pub unsafe extern "C" fn usocket_tls_context_set_insecure_keylog(
         let path = unsafe { super::text(path) };
         tls_only!((context, path) => on_context(context, |c| c.set_keylog(path)))
     })
+}
+
+/// A callback of C with its argument.
+#[cfg(feature = "tls")]
+struct Chooser(unsafe extern "C" fn(*mut c_void, *const c_char) -> i64, *mut c_void);
+
+// SAFETY: usocket_tls_context_set_name_callback documents that it is called on any thread, on
+// several at once, and that the argument is good for that.
+#[cfg(feature = "tls")]
+unsafe impl Send for Chooser {}
+// SAFETY: as above.
+#[cfg(feature = "tls")]
+unsafe impl Sync for Chooser {}
+
+#[cfg(feature = "tls")]
+impl Chooser {
+    fn choose(&self, name: &str) -> Chosen {
+        let text = Text::<256>::of(format_args!("{name}\0"));
+        let Ok(name) = CStr::from_bytes_until_nul(text.as_bytes()) else {
+            return Chosen::Nothing("it is too long");
+        };
+        // SAFETY: the caller of the ABI vouches for both; the name lives until it returns.
+        let answer = fork::host(|| unsafe { self.0(self.1, name.as_ptr()) });
+        match answer {
+            0 => Chosen::Own,
+            ..0 => Chosen::Nothing("the program refuses it"),
+            context => match on_context(context, Context::certs) {
+                Ok(certs) => Chosen::Those(certs),
+                Err(_) => Chosen::Nothing("what the program answered is no server's context"),
+            },
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+fn by_name(callback: usocket_tls_name_cb, arg: *mut c_void) -> Option<ByName> {
+    let chooser = Chooser(callback?, arg);
+    Some(ByName(Arc::new(move |name: &str| chooser.choose(name))))
 }
 
 #[cfg(feature = "tls")]

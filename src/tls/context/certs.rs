@@ -92,11 +92,33 @@ impl Identity {
     }
 }
 
+/// What the program says about the name that a client asks for.
+pub enum Chosen {
+    /// The context's own certificates.
+    Own,
+    /// These.
+    Those(Vec<Identity>),
+    /// None, for this reason.
+    Nothing(&'static str),
+}
+
+/// Chooses by name: an empty one where the client has not said any.
+#[derive(Clone)]
+pub struct ByName(pub Arc<dyn Fn(&str) -> Chosen + Send + Sync>);
+
+impl std::fmt::Debug for ByName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ByName")
+    }
+}
+
 /// All of a context's.
 #[derive(Debug)]
 pub struct Identities {
     /// In the order they were given.
     pub list: Vec<Identity>,
+    /// What is asked before.
+    pub by_name: Option<ByName>,
     /// The context's suites, to say what a client lacks.
     pub suites: Vec<CipherSuite>,
     /// And its groups.
@@ -120,16 +142,22 @@ impl Identities {
 
     /// A key that fits nothing: rustls refuses the client with handshake_failure for it, where it
     /// would be silent, or say access_denied, about one that does not fit.
-    fn none(&self) -> Option<Arc<CertifiedKey>> {
-        let first = self.list.first()?;
-        let kinds: Vec<_> =
-            self.list.iter().map(|i| format!("{:?}", i.key.key.algorithm())).collect();
+    fn none(list: &[Identity]) -> Option<Arc<CertifiedKey>> {
+        let kinds: Vec<_> = list.iter().map(|i| format!("{:?}", i.key.key.algorithm())).collect();
         let words = format!(
             "no signature algorithm in common with the peer: it accepts none that a certificate of ours ({}) can be used with",
             kinds.join(", ")
         );
         keylog::note_cause(Cause::new(USOCKET_ETLS_NO_COMMON_SIGNATURE, words));
-        Some(Arc::new(CertifiedKey::new(first.key.cert.clone(), Arc::new(NoKey))))
+        Some(Arc::new(CertifiedKey::new(Vec::new(), Arc::new(NoKey))))
+    }
+
+    /// No key at all: rustls says access_denied then, which becomes unrecognized_name on its way out.
+    fn refuse(name: Option<&str>, why: &str) -> Option<Arc<CertifiedKey>> {
+        let name = name.map_or_else(|| "no name".into(), |name| format!("{name:?}"));
+        let words = format!("the client asks for {name}: {why}");
+        keylog::note_cause(Cause::new(USOCKET_ETLS_NAME_REFUSED, words));
+        None
     }
 }
 
@@ -166,13 +194,22 @@ impl ResolvesServerCert for Identities {
     /// By name, among those whose key the client knows; else the first that it knows.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name();
+        // It may use other connections, on this thread, which take notes too.
+        let chosen = self.by_name.as_ref().map_or(Chosen::Own, |f| f.0(name.unwrap_or_default()));
         keylog::note_server_name(name);
+        let list = match &chosen {
+            Chosen::Own => &self.list,
+            Chosen::Those(list) => list,
+            Chosen::Nothing(why) => return Self::refuse(name, why),
+        };
+        if list.is_empty() {
+            return Self::refuse(name, "there is no certificate");
+        }
         let schemes = hello.signature_schemes();
         let named = name.map(str::to_ascii_lowercase);
-        let by_name =
-            named.and_then(|n| self.list.iter().find(|i| i.is_for(&n) && i.suits(schemes)));
-        let chosen = by_name.or_else(|| self.list.iter().find(|i| i.suits(schemes)));
-        let chosen = chosen.map(|i| i.key.clone()).or_else(|| self.none());
+        let by_name = named.and_then(|n| list.iter().find(|i| i.is_for(&n) && i.suits(schemes)));
+        let chosen = by_name.or_else(|| list.iter().find(|i| i.suits(schemes)));
+        let chosen = chosen.map(|i| i.key.clone()).or_else(|| Self::none(list));
         self.note_what_is_missing(&hello);
         chosen
     }

@@ -89,7 +89,8 @@ pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Confi
     let clock = draft.clock;
     let suites = provider.cipher_suites.iter().map(|s| s.suite()).collect();
     let groups = provider.kx_groups.iter().map(|g| g.name()).collect();
-    let identities = Arc::new(Identities { list: draft.identities.clone(), suites, groups });
+    let (list, by_name) = (draft.identities.clone(), draft.by_name.clone());
+    let identities = Arc::new(Identities { list, by_name, suites, groups });
     let unusable = |e: rustls::Error| Cause::new(USOCKET_ETLS_NO_SUCH_SUITE, e.to_string());
     let sessions = draft.sessions;
     // rustls counts a record's header, too.
@@ -119,7 +120,7 @@ pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Confi
             Side::Client(Arc::new(config), store)
         }
         Role::Server => {
-            if identities.list.is_empty() {
+            if identities.list.is_empty() && identities.by_name.is_none() {
                 return Err(Cause::plain(USOCKET_ETLS_NO_CERT));
             }
             let mut config = ServerConfig::builder_with_details(provider, Arc::new(clock))

@@ -4,7 +4,7 @@
 //! later is for the connections made from then on: so a server's certificate is replaced while it
 //! runs. A change ends the sessions of a client; those of a server's clients are judged anew.
 
-mod certs;
+pub mod certs;
 pub mod config;
 pub mod resume;
 mod settings;
@@ -27,7 +27,7 @@ use crate::numbers::*;
 use crate::sys::fork::{Guard, Lock};
 use crate::sys::random;
 use crate::tls::Cause;
-use crate::tls::context::certs::Identity;
+use crate::tls::context::certs::{ByName, Identity};
 use crate::tls::context::ticket_keys::Secret;
 use crate::tls::context::tickets::Kept;
 use crate::tls::material::provider;
@@ -51,6 +51,8 @@ pub enum Role {
 pub struct Draft {
     pub(super) provider: CryptoProvider,
     pub(super) identities: Vec<Identity>,
+    /// Chooses a server's by the name that is asked for.
+    pub(super) by_name: Option<ByName>,
     pub(super) check_keys: bool,
     /// Of encrypted keys.
     pub(super) password: Option<Zeroizing<Vec<u8>>>,
@@ -122,6 +124,7 @@ impl Context {
         let draft = Draft {
             provider,
             identities: Vec::new(),
+            by_name: None,
             check_keys: true,
             password: None,
             trusted: Arc::default(),
@@ -248,6 +251,28 @@ impl Context {
     pub fn clear_certs(&self) -> Result<i32> {
         self.change(|d| {
             d.identities.clear();
+            Ok(0)
+        })
+    }
+
+    /// A server's certificates, for another context that chooses them by name.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP on a client.
+    pub fn certs(&self) -> Result<Vec<Identity>> {
+        if self.role == Role::Client {
+            return Err(Error::os(libc::EOPNOTSUPP));
+        }
+        Ok(self.explained(self.state())?.draft.identities.clone())
+    }
+
+    /// What chooses a server's certificates by the name that is asked for; `None` for its own.
+    pub fn set_by_name(&self, by_name: Option<ByName>) -> Result<i32> {
+        self.change(|d| {
+            if self.role == Role::Client {
+                return Err(Error::os(libc::EOPNOTSUPP).into());
+            }
+            d.by_name = by_name;
             Ok(0)
         })
     }

@@ -22,12 +22,20 @@ pub struct Setting {
 }
 
 /// The alert that belongs to a cause where rustls queues another: it looks at a client's signature
-/// algorithms, which TLS 1.1 has not, before its version.
+/// algorithms, which TLS 1.1 has not, before its version; and a resolver of certificates cannot name one.
 pub fn mend_alert(cause: &Cause, output: &mut [u8]) {
-    const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
+    const HANDSHAKE_FAILURE: u8 = 40;
+    const ACCESS_DENIED: u8 = 49;
     const PROTOCOL_VERSION: u8 = 70;
-    if cause.code == USOCKET_ETLS_NO_COMMON_VERSION && output.ends_with(&HANDSHAKE_FAILURE) {
-        output.last_mut().into_iter().for_each(|alert| *alert = PROTOCOL_VERSION);
+    const UNRECOGNIZED_NAME: u8 = 112;
+    let (queued, meant) = match cause.code {
+        USOCKET_ETLS_NO_COMMON_VERSION => (HANDSHAKE_FAILURE, PROTOCOL_VERSION),
+        USOCKET_ETLS_NAME_REFUSED => (ACCESS_DENIED, UNRECOGNIZED_NAME),
+        _ => return,
+    };
+    // In the clear, and fatal.
+    if output.ends_with(&[21, 3, 3, 0, 2, 2, queued]) {
+        output.last_mut().into_iter().for_each(|alert| *alert = meant);
     }
 }
 

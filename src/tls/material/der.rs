@@ -89,6 +89,18 @@ pub fn is_encrypted_key(input: &[u8]) -> bool {
     parse().unwrap_or(false)
 }
 
+/// True for PKCS#12's PFX: version 3, and then a content of PKCS#7.
+pub fn is_pkcs12(input: &[u8]) -> bool {
+    const PKCS7: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7];
+    let parse = || {
+        let (body, _) = expect(input, SEQUENCE)?;
+        let (version, rest) = expect(body, INTEGER)?;
+        let (kind, _) = expect(expect(rest, SEQUENCE)?.0, OID)?;
+        Some(version == [3] && kind.starts_with(PKCS7))
+    };
+    parse().unwrap_or(false)
+}
+
 /// UTCTime or GeneralizedTime, in the forms RFC 5280 allows.
 pub fn time(e: &Element<'_>) -> Option<i64> {
     let text = std::str::from_utf8(e.content).ok()?.strip_suffix('Z')?;
@@ -195,7 +207,7 @@ mod tests {
             b"\x30\x02\x30",
         ] {
             assert!(split(bad).is_none_or(|s| s.is_empty()));
-            assert!(!is_encrypted_key(bad));
+            assert!(!is_encrypted_key(bad) && !is_pkcs12(bad));
         }
     }
 }

@@ -93,12 +93,19 @@ fn is_pem(input: &[u8]) -> bool {
     input.windows(11).any(|w| w == b"-----BEGIN ")
 }
 
+/// Refuses PKCS#12, which holds what is needed in a form that is not read.
+fn not_pkcs12(input: &[u8], code: i32) -> Result<(), Cause> {
+    const WORDS: &str = "this is PKCS#12 (.p12, .pfx), which is not read; PEM is made of it by `openssl pkcs12 -in FILE -noenc -out FILE.pem`, with -legacy for old ones";
+    if der::is_pkcs12(input) { Err(Cause::new(code, WORDS)) } else { Ok(()) }
+}
+
 /// The DER of each item with one of `labels`, or of each element of DER input.
 fn collect(input: &[u8], labels: &[&str], what: &str, bad: i32) -> Result<Vec<Vec<u8>>, Cause> {
     let found: Vec<_> = if is_pem(input) {
         let wanted = |i: &Item<'_>| labels.contains(&i.label);
         items(input)?.into_iter().filter(wanted).map(|i| i.der.to_vec()).collect()
     } else if input.first() == Some(&0x30) {
+        not_pkcs12(input, bad)?;
         let split =
             der::split(input).ok_or_else(|| Cause::new(bad, format!("the {what} is not DER")))?;
         split.into_iter().map(<[u8]>::to_vec).collect()
@@ -138,7 +145,7 @@ impl PrivateKey {
 
 /// The first private key: PKCS#8, PKCS#1 or SEC1; encrypted only as PKCS#8, by PBES2.
 pub fn private_key(input: &[u8], password: Option<&[u8]>) -> Result<PrivateKey, Cause> {
-    const OLD: &str = "the private key is encrypted in OpenSSL's old format; write it anew, as with `openssl pkcs8 -topk8`";
+    const OLD: &str = "the private key is encrypted in OpenSSL's old format; it is written anew by `openssl pkcs8 -topk8 -in FILE -out FILE.pem`";
     let der = if is_pem(input) {
         let is_key = |i: &Item<'_>| i.label.ends_with("PRIVATE KEY");
         let Some(key) = items(input)?.into_iter().find(is_key) else {
@@ -152,6 +159,7 @@ pub fn private_key(input: &[u8], password: Option<&[u8]>) -> Result<PrivateKey, 
         }
         key.der
     } else if input.first() == Some(&0x30) {
+        not_pkcs12(input, USOCKET_ETLS_KEY_INVALID)?;
         Zeroizing::new(input.to_vec())
     } else {
         return Err(Cause::new(USOCKET_ETLS_PEM_EMPTY, "no private key: neither PEM nor DER"));
@@ -171,7 +179,7 @@ fn decrypt(key: &[u8], password: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Ca
     #[cfg(feature = "encrypted-keys")]
     {
         let unsupported = || {
-            let words = "the private key is encrypted in a way that is not supported; what is: PBES2 with AES, and PBKDF2 or scrypt";
+            let words = "the private key is encrypted in a way that is not supported; what is: PBES2 with AES, and PBKDF2 or scrypt, as `openssl pkcs8 -topk8 -in FILE -out FILE.pem` writes it";
             Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, words)
         };
         let malformed = || Cause::new(USOCKET_ETLS_KEY_INVALID, "the encrypted key is malformed");

@@ -121,6 +121,45 @@ fn a_server_chooses_by_name() {
 }
 
 #[test]
+fn a_callback_chooses_among_the_certificates_of_another_context() {
+    use crate::error::causes::*;
+    use crate::tls::context::certs::{ByName, Chosen};
+    use std::sync::Arc;
+    for &version in VERSIONS {
+        let ca = Ca::new("CA");
+        let made = [NAME, "two.example"].map(|n| ca.issue(params(&[n], n)));
+        let (own, other) = (server(&made[0]), Arc::new(server(&made[1])));
+        own.set_versions(version, version).unwrap();
+        let asked = other.clone();
+        let by_name = move |name: &str| match name {
+            "two.example" => Chosen::Those(asked.certs().unwrap()),
+            NAME => Chosen::Own,
+            _ => Chosen::Nothing("not here"),
+        };
+        own.set_by_name(Some(ByName(Arc::new(by_name)))).unwrap();
+        let client = super::trust::trusting(&[&ca.pem()]);
+        let shown = |name: &str| {
+            let (a, b) = pair();
+            let (sa, sb) = (wrap(&a, &client, Some(name)), wrap(&b, &own, None));
+            let (ra, rb) = shake((&a, sa), (&b, sb));
+            let code = |r: crate::error::Result<()>| r.map_or_else(|e| e.code(), |()| 0);
+            (code(ra), code(rb), sa.peer_cert(0).unwrap_or_default(), sb.detail())
+        };
+        let (der, nothing) = (|n: usize| made[n].der.clone(), String::new());
+        assert_eq!(shown(NAME), (0, 0, der(0), nothing.clone()));
+        assert_eq!(shown("two.example"), (0, 0, der(1), nothing));
+        let words = "the client asks for \"three.example\": not here";
+        let refused = (USOCKET_ETLS_ALERT - 112, USOCKET_ETLS_NAME_REFUSED, vec![], words.into());
+        assert_eq!(shown("three.example"), refused);
+        // The other's certificate is renewed while both are in use.
+        let new = ca.issue(params(&["two.example"], "two.example"));
+        other.use_cert(new.cert.as_bytes(), new.key.as_bytes()).unwrap();
+        client.set_resumption(0, 0).unwrap();
+        assert_eq!(shown("two.example").2, new.der);
+    }
+}
+
+#[test]
 fn sessions_are_resumed() {
     for &version in VERSIONS {
         let ca = Ca::new("CA");

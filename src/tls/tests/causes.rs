@@ -374,6 +374,25 @@ fn encrypted_keys_and_their_password() {
     ] {
         let (code, words) = given(key, Some(b"secret"));
         assert_eq!(code, USOCKET_ETLS_KEY_ENCRYPTED);
-        assert!(words.contains(why), "{words}");
+        assert!(words.contains(why) && words.contains("openssl pkcs8 -topk8"), "{words}");
     }
+}
+
+#[test]
+fn pkcs12_is_not_read_and_it_is_said_what_to_do() {
+    let bundle = include_bytes!("odd/bundle.p12");
+    let locked = odd!("locked").as_bytes();
+    let context = Context::new(2).unwrap();
+    for (cert, key, code) in [
+        (&bundle[..], &[][..], USOCKET_ETLS_CERT_INVALID),
+        (locked, bundle, USOCKET_ETLS_KEY_INVALID),
+    ] {
+        assert_eq!(context.use_cert(cert, key).unwrap_err().code(), code);
+        assert!(
+            context.detail().contains("`openssl pkcs12 -in FILE -noenc"),
+            "{}",
+            context.detail()
+        );
+    }
+    assert_eq!(context.trust(bundle).unwrap_err().code(), USOCKET_ETLS_CERT_INVALID);
 }
