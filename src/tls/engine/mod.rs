@@ -159,6 +159,10 @@ impl Engine {
 
     #[cold]
     fn claim(&mut self) -> Result<()> {
+        // What has ended here, as where a child has refused in the callback, may go on in another.
+        if self.pending() == 0 {
+            self.check()?;
+        }
         // A thread of the parent's that receives is using it.
         let closed = self.closed.load(Ordering::Relaxed) == closed_here();
         if !closed && !self.receiver.forked() && self.owner.claim() {

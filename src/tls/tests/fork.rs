@@ -306,8 +306,10 @@ fn callback_forks(mine: i32, theirs: Option<i32>) -> (Result<()>, Result<()>, bo
                 theirs
             }
             (child, _) => {
-                // SAFETY: a child of this process.
-                unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+                let mut status = 0;
+                // SAFETY: a child of this process, and room for its status.
+                unsafe { libc::waitpid(child, &mut status, 0) };
+                assert_eq!(status, 0);
                 mine
             }
         }
@@ -318,9 +320,14 @@ fn callback_forks(mine: i32, theirs: Option<i32>) -> (Result<()>, Result<()>, bo
         let other = scope.spawn(|| sb.handshake(&b));
         let shaken = sa.handshake(&a);
         if child.load(SeqCst) == 0 {
+            // Whatever it does with a connection that it has refused, its parent's goes on.
+            let code = |r: Result<usize>| r.map_or_else(|e| e.code(), |_| 0);
+            let theirs = shaken.as_ref().map_or_else(|e| e.code(), |()| 0);
+            let told = [code(a.send(b"child", 0)), code(recv(&a, 1).map(|_| 0)), theirs];
+            let told = told.iter().all(|c| *c == theirs);
             a.farewell();
             // SAFETY: ends the child.
-            unsafe { libc::_exit(0) }
+            unsafe { libc::_exit(i32::from(!told)) }
         }
         let sent = a.send(b"parent", 0) == Ok(6);
         let _ = shaken.is_err() && a.shutdown(libc::SHUT_WR).is_ok();
