@@ -56,9 +56,10 @@ def pipes(*args):
     return one, two
 
 
-def wrapped(one, two):
+def wrapped(one, two, context=None):
     """A client and a server over two streams that do not block."""
-    client = client_context().wrap_socket(one, server_hostname="localhost", do_handshake_on_connect=False)
+    context = context or client_context()
+    client = context.wrap_socket(one, server_hostname="localhost", do_handshake_on_connect=False)
     server = server_context().wrap_socket(two, server_side=True, do_handshake_on_connect=False)
     rounds = 0
     while client.version() is None or server.version() is None:
@@ -105,6 +106,34 @@ def test_a_stream_that_takes_little():
         done += client.write(data[done:]) or 0
         got += server.read(1000) or b""
     assert got == data
+
+
+def longest_record(pieces):
+    """Of records that begin with the first piece."""
+    wire, longest = b"".join(pieces), 0
+    while wire:
+        length = wire[3] << 8 | wire[4]
+        longest = max(longest, length)
+        wire = wire[5 + length :]
+    return longest
+
+
+def test_records_can_be_small():
+    for most, at_least in ((512, 500), (0, 4000)):
+        context = client_context()
+        context.set_max_record(most)
+        one, two = pipes()
+        client, server = wrapped(one, two, context)
+        assert client.write(bytes(4000)) == 4000
+        longest = longest_record(two.pieces)
+        assert at_least <= longest <= (most or 16384) + 24, (most, longest)
+        got = b""
+        while len(got) < 4000:
+            got += server.read(4000)
+        assert got == bytes(4000)
+    context.set_max_record()
+    for wrong in (63, 16385, -1):
+        raises_type(ValueError, context.set_max_record, wrong)
 
 
 def test_a_stream_that_was_full_and_is_fast_again():

@@ -97,6 +97,9 @@ static int32_t set_up(usk_tls_context_t *self, usocket_t context, bool check_nam
         const char *names = mp_obj_str_get_str(self->alpn);
         USK_CALL(r, usocket_tls_context_set_alpn(context, names));
     }
+    if (r >= 0 && self->max_record != 0) {
+        USK_CALL(r, usocket_tls_context_set_max_record(context, self->max_record));
+    }
     if (r >= 0 && self->callback != mp_const_none) { // else the library asks for certificates, and resumes nothing
         USK_CALL(r, usocket_tls_context_set_verify_callback(context, verify, self));
     }

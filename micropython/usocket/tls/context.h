@@ -17,6 +17,7 @@ typedef struct _usk_tls_context_t {
     // Whether the program has set it.
     bool verify_set;
     int min_version, max_version;
+    int32_t max_record; // 0: what TLS allows
     mp_obj_t callback;
     mp_obj_t ciphers; // "A:B", or None
     mp_obj_t alpn; // "a,b", or None

@@ -16,6 +16,7 @@ usk_tls_context_t *usk_tls_context_new(bool server) {
     self->verify_mode = server ? USOCKET_TLS_VERIFY_NONE_INSECURE : USOCKET_TLS_VERIFY_REQUIRED;
     self->verify_set = false;
     self->min_version = self->max_version = 0;
+    self->max_record = 0;
     self->callback = self->ciphers = self->alpn = mp_const_none;
     self->loaded = mp_obj_new_list(0, NULL);
     return self;
@@ -192,6 +193,19 @@ static mp_obj_t context_set_alpn(mp_obj_t self_in, mp_obj_t names) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_alpn_obj, context_set_alpn);
 
+// set_max_record(bytes=0): the most data sent in one record, for peers with small buffers; 0 for what TLS allows.
+static mp_obj_t context_set_max_record(size_t n_args, const mp_obj_t *args) {
+    usk_tls_context_t *self = usk_tls_context_of(args[0]);
+    mp_int_t bytes = n_args > 1 ? mp_obj_get_int(args[1]) : 0;
+    if (bytes != 0 && (bytes < 64 || bytes > 16384)) {
+        mp_raise_ValueError(MP_ERROR_TEXT("set_max_record: 64 to 16384 bytes, or 0"));
+    }
+    self->max_record = (int32_t)bytes;
+    usk_tls_context_forget(self);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(context_set_max_record_obj, 1, 2, context_set_max_record);
+
 // wrap_socket(sock, *, server_side=False, do_handshake_on_connect=True, server_hostname=None)
 static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { SERVER_SIDE, HANDSHAKE, NAME };
@@ -221,6 +235,7 @@ static const mp_rom_map_elem_t context_locals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_get_ciphers), USK_METHOD(context_get_ciphers_obj) },
     { MP_ROM_QSTR(MP_QSTR_set_ciphers), USK_METHOD(context_set_ciphers_obj) },
     { MP_ROM_QSTR(MP_QSTR_set_alpn_protocols), USK_METHOD(context_set_alpn_obj) },
+    { MP_ROM_QSTR(MP_QSTR_set_max_record), USK_METHOD(context_set_max_record_obj) },
 };
 static MP_DEFINE_CONST_DICT(context_locals, context_locals_table);
 
