@@ -121,6 +121,9 @@ lint: ## what must be clean: format, clippy, header drift, header documentation
 	cargo run -q -p header -- --check
 	python3 scripts/header.py lint
 	python3 scripts/prototypes.py --check
+	@# Where scripts/tools could install them.
+	@! test -x target/programs/bin/mypy || (cd python && ../target/programs/bin/mypy --cache-dir ../target/mypy usocket ussl uselect)
+	@! command -v pyright >/dev/null || (cd python && pyright usocket ussl uselect)
 
 abi: $(RELEASE)/libusocket.so.0 target/c-tests/tool_layout ## accept the exports and layouts as they are now
 	python3 scripts/abi.py > c-tests/abi.txt

@@ -104,6 +104,20 @@ def test_failures():
         usocket.create_connection(7)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="there are no groups of exceptions")
+def test_the_errors_of_all_attempts():
+    with usocket.create_server(("127.0.0.1", 0)) as s:
+        where = s.getsockname()
+    with pytest.raises(ExceptionGroup) as e:  # noqa: F821
+        usocket.create_connection(where, GENEROUS, all_errors=True)
+    assert [type(f) for f in e.value.exceptions] == [ConnectionRefusedError]
+    with pytest.raises(ExceptionGroup) as e:  # noqa: F821
+        usocket.create_connection(("localhost", where[1]), GENEROUS, all_errors=True)
+    assert e.value.exceptions and {type(f) for f in e.value.exceptions} == {ConnectionRefusedError}
+    with pytest.raises(usocket.gaierror):
+        usocket.create_connection(("127.0.0.1", "no-such-service"), GENEROUS, all_errors=True)
+
+
 @pytest.fixture
 def black_hole():
     """A listener whose backlog is full: connecting to it neither succeeds nor fails."""

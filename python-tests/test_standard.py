@@ -227,3 +227,39 @@ def test_install_by_hand(tmp_path):
     command = [sys.executable, "-W", "error", "-c", code]
     assert subprocess.check_output(command, env=env, text=True).strip() == "usocket._bsd"
     assert usocket.install.__doc__
+
+
+BOTH_HAVE_SAID_GOODBYE = """
+import ssl, sys
+certs = sys.argv[1] + "/"
+there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+there.load_cert_chain(certs + "server.pem", certs + "server-key.pem")
+here = ssl.create_default_context(cafile=certs + "ca.pem")
+to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+client = here.wrap_bio(to_client, to_server, server_hostname="localhost")
+server = there.wrap_bio(to_server, to_client, server_side=True)
+done = 0
+while done < 2:
+    done = 0
+    for end in (client, server):
+        try:
+            end.do_handshake()
+            done += 1
+        except ssl.SSLWantReadError:
+            pass
+try: server.unwrap()
+except ssl.SSLWantReadError: pass
+client.write(b"x" * 100000)
+assert client.read(1) == b""  # One side has said so: that is the end.
+client.unwrap()
+got = 0
+while True:
+    try: got += len(server.read(16384))
+    except ssl.SSLZeroReturnError: break  # Both have.
+print(got)
+server.unwrap()
+"""
+
+
+def test_after_both_goodbyes_there_is_no_end_to_be_read_again_and_again(program, certs):
+    assert program(BOTH_HAVE_SAID_GOODBYE, certs.directory) == "100000\n"

@@ -319,7 +319,7 @@ static PyMethodDef methods[] = {
     METHOD(recv_into, "($self, buffer, nbytes=0, flags=0)"),
     METHOD(read, "($self, size=-1)"),
     METHOD(readline, "($self, size=-1)"),
-    METHOD(write, "($self, buf)"),
+    METHOD(write, "($self, buf, *part)"),
     {"_accepted", (PyCFunction)Socket_accepted, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

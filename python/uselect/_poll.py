@@ -32,7 +32,7 @@ class _Entry:
 
     __slots__ = ("obj", "handle", "fd", "events", "order")
 
-    def __init__(self, obj, events: int, order: int):
+    def __init__(self, obj: Any, events: int, order: int) -> None:
         self.obj, self.events, self.order = obj, events, order
         self.handle, self.fd = _source(obj)
 
@@ -53,7 +53,7 @@ class poll:
         self._sockets = _Sockets()
         self._descriptors = _Descriptors(self._sockets)
 
-    def register(self, obj, eventmask: int = POLLIN | POLLOUT) -> None:
+    def register(self, obj: Any, eventmask: int = POLLIN | POLLOUT) -> None:
         """Adds an object, or changes what one that is there is waited for.
 
         Raises OSError EBADF for a closed socket, ValueError for a negative descriptor or mask,
@@ -65,13 +65,13 @@ class poll:
         self._group(entry).add(entry)
         self._entries[_key(obj)] = entry
 
-    def unregister(self, obj) -> None:
+    def unregister(self, obj: Any) -> None:
         """Removes an object; one that is not there is no error."""
         entry = self._entries.pop(_key(obj), None)
         if entry is not None:
             self._group(entry).remove(entry)
 
-    def modify(self, obj, eventmask: int) -> None:
+    def modify(self, obj: Any, eventmask: int) -> None:
         """Changes what a registered object is waited for. OSError ENOENT for an unknown one."""
         mask = _mask(eventmask)
         entry = self._entries.get(_key(obj))
@@ -106,7 +106,7 @@ class poll:
         """The same as an iterator."""
         return iter(self.poll(timeout, flags))
 
-    def _group(self, entry: _Entry):
+    def _group(self, entry: _Entry) -> Any:
         return self._sockets if entry.handle else self._descriptors
 
     def _change(self, entry: _Entry, events: int) -> None:
@@ -213,7 +213,7 @@ def _asked(entry: _Entry) -> int:
     return entry.events | POLLERR | POLLNVAL
 
 
-def _key(obj) -> object:
+def _key(obj: Any) -> object:
     """An integer is its value, any other object is itself and not what it is equal to."""
     return ("descriptor", obj) if isinstance(obj, int) else id(obj)
 
@@ -225,7 +225,7 @@ def _mask(events: int) -> int:
     return events
 
 
-def _source(obj) -> Tuple[int, int]:
+def _source(obj: Any) -> Tuple[int, int]:
     """Handle and descriptor of an object; one of them counts."""
     if isinstance(obj, socket):
         if not obj._handle:
@@ -237,7 +237,7 @@ def _source(obj) -> Tuple[int, int]:
     return 0, int32(fd)
 
 
-def _fileno(obj) -> int:
+def _fileno(obj: Any) -> int:
     try:
         return index(obj.fileno())
     except AttributeError:

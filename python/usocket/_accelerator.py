@@ -17,7 +17,9 @@ from ._lib import HERE, lib
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
+
+    _C = TypeVar("_C", bound=type)
 
 _NAME, _FILE = "usocket._fast", "_fast.abi3.so"
 _FUNCTIONS = "accept addr_ip poll read readline recv recvfrom send sendto write".split()
@@ -25,7 +27,11 @@ _FUNCTIONS = "accept addr_ip poll read readline recv recvfrom send sendto write"
 
 def _load() -> Any:
     """The module `usocket._fast`, or None."""
-    if os.environ.get("USOCKET_PURE") or sys.version_info < (3, 11) or ".abi3.so" not in EXTENSION_SUFFIXES:
+    if (
+        os.environ.get("USOCKET_PURE")
+        or sys.version_info < (3, 11)
+        or ".abi3.so" not in EXTENSION_SUFFIXES
+    ):
         return None
     for folder in (HERE, os.path.join(os.path.dirname(os.path.dirname(HERE)), "target", "python")):
         path = os.path.join(folder, _FILE)
@@ -36,7 +42,9 @@ def _load() -> Any:
                 loader.exec_module(module)
             except ImportError:  # Of another machine, or in another interpreter of this process.
                 return None
-            module.bind({f: cast(getattr(lib, "usocket_" + f), c_void_p).value for f in _FUNCTIONS}, _decode)
+            module.bind(
+                {f: cast(getattr(lib, "usocket_" + f), c_void_p).value for f in _FUNCTIONS}, _decode
+            )
             return module
     return None
 
@@ -44,7 +52,7 @@ def _load() -> Any:
 fast = _load()
 
 
-def accelerated(part):
+def accelerated(part: _C) -> _C:
     """Decorates a part of a socket: its methods that are in C as well are those. What they leave to
     Python is there under `_slow_` and the name."""
     if fast is not None:

@@ -27,7 +27,7 @@ from ._lib import Addr, lib
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Tuple, Union
+    from typing import Any, Tuple, Union
 
     Address = Union[Tuple[str, int], Tuple[str, int, int, int], str, bytes]
 
@@ -40,7 +40,7 @@ AF_UNIX = CONSTANTS["AF_UNIX"]
 _UNIX_FAMILY = AF_UNIX.to_bytes(2, byteorder)
 
 
-def text(value, what: str) -> bytes:
+def text(value: Any, what: str) -> bytes:
     """Text for the library, which ends at a NUL: so there may be none in it."""
     if isinstance(value, str):
         value = value.encode()
@@ -51,7 +51,7 @@ def text(value, what: str) -> bytes:
     return bytes(value)
 
 
-def port_number(value) -> int:
+def port_number(value: Any) -> int:
     """A port as an integer of its range."""
     port = index(value)
     if not 0 <= port <= 65535:
@@ -66,7 +66,7 @@ def _checked(code: int) -> None:
     check(code)
 
 
-def encode(family: int, address) -> Addr:
+def encode(family: int, address: Any) -> Addr:
     """The library's address for what a caller gave to a socket of a family.
 
     Raises TypeError for the wrong shape, PortError (an OverflowError and a ValueError) for a port
@@ -111,17 +111,18 @@ def encode(family: int, address) -> Addr:
     return out
 
 
-def decode(addr: Addr):
+def decode(addr: Addr) -> Address:
     """An address of the library as Python has it: a tuple, a str, bytes; None when empty."""
-    return _decode(string_at(byref(addr), addr.len))
+    address: Address = _decode(string_at(byref(addr), addr.len))
+    return address
 
 
 # A socket sees few addresses, many times.
-_known: dict = {}
+_known: dict[Any, Any] = {}
 _KNOWN_MAX = 256
 
 
-def _decode(raw: bytes):
+def _decode(raw: bytes) -> Any:
     """The same of its bytes."""
     try:
         return _known[raw]
@@ -133,7 +134,7 @@ def _decode(raw: bytes):
     return address
 
 
-def _decode_anew(raw: bytes):
+def _decode_anew(raw: bytes) -> Any:
     if len(raw) < 2:
         return None
     family, name, *numbers = parts = _parts(raw)
@@ -146,7 +147,7 @@ def _decode_anew(raw: bytes):
     return parts
 
 
-def _parts(raw: bytes) -> tuple:
+def _parts(raw: bytes) -> tuple[Any, ...]:
     """The family of opaque bytes, then host (text), port, flowinfo and scope id, or the rest."""
     made, buf = Addr(), create_string_buffer(128)
     pointer = byref(made)
@@ -174,7 +175,7 @@ def native_address(address: Address, af: int = AF_INET) -> bytes:
     return string_at(byref(addr), addr.len)
 
 
-def sockaddr(addr) -> tuple:
+def sockaddr(addr: Any) -> tuple[Any, ...]:
     """Takes opaque bytes apart (MicroPython): what they are made of, in numbers and bytes.
 
     addr: bytes-like, a `struct sockaddr`.
@@ -198,7 +199,7 @@ def inet_pton(af: int, txt_addr: str) -> bytes:
     return out.raw[: check(n)]
 
 
-def inet_ntop(af: int, bin_addr) -> str:
+def inet_ntop(af: int, bin_addr: Any) -> str:
     """The bytes of an address to numeric text: `inet_ntop(AF_INET, b"\\x7f\\0\\0\\1")`.
 
     af: AF_INET or AF_INET6; bin_addr: bytes-like, 4 or 16 bytes.

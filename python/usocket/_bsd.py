@@ -25,7 +25,7 @@ from ._wait import check_signals, microseconds, resume, timeout_us, wait
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Optional, Tuple, Type, TypeVar
+    from typing import Any, Callable, Optional, Tuple, Type, TypeVar
 
     from ._address import Address
 
@@ -49,7 +49,7 @@ class BSDSocket(Options, Messages, Transfer):
     __slots__ = ("_proto", "_type")
 
     # What accept and dup make.
-    _kind: Type[BSDSocket]
+    _kind: Any
     # What may be sent.
     _outgoing = staticmethod(outgoing_or_text)
 
@@ -66,7 +66,7 @@ class BSDSocket(Options, Messages, Transfer):
         self._timeout = None if timeout.value < 0 else timeout.value / 1e6
         return self
 
-    def _another(self, handle: int, timeout: Optional[float]):
+    def _another(self, handle: int, timeout: Optional[float]) -> Any:
         """A socket like this one for another handle of the library, which is in blocking mode."""
         new = self._kind.__new__(self._kind)
         new._handle = check(handle)
@@ -85,10 +85,10 @@ class BSDSocket(Options, Messages, Transfer):
     def __enter__(self: _S) -> _S:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: Any) -> None:
         self.close()
 
-    def __del__(self, _warn=warnings.warn, _close=_close) -> None:
+    def __del__(self, _warn: Any = warnings.warn, _close: Any = _close) -> None:
         handle = getattr(self, "_handle", 0)
         if handle:
             _warn(f"unclosed {self!r}", ResourceWarning, source=self)
@@ -107,7 +107,7 @@ class BSDSocket(Options, Messages, Transfer):
                 pass
         return f"<{type(self).__module__}.{type(self).__qualname__} {', '.join(parts)}>"
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     family = property(lambda self: self._family, doc="The address family, an int. From: CPython.")
@@ -139,7 +139,7 @@ class BSDSocket(Options, Messages, Transfer):
         self._handle = 0
         return fd
 
-    def dup(self):
+    def dup(self) -> Any:
         """A second socket for the same connection, of the same class, in the same mode.
 
         A class of one's own is made as CPython makes it: by its constructor, with `fileno`. From:
@@ -151,7 +151,8 @@ class BSDSocket(Options, Messages, Transfer):
         fd = -1
         try:
             fd = os.dup(self.fileno())
-            new = type(self)(self._family, self._type, self._proto, fileno=fd)
+            make: Any = type(self)
+            new = make(self._family, self._type, self._proto, fileno=fd)
         except BaseException:
             lib.usocket_close(handle)
             if fd >= 0:
@@ -181,7 +182,7 @@ class BSDSocket(Options, Messages, Transfer):
         """
         self._check(lib.usocket_listen(self._handle, int32(max(-1, index(backlog)))))
 
-    def accept(self) -> tuple:
+    def accept(self) -> tuple[Any, ...]:
         """Accepts a connection: `(conn, address)`, a new socket with the default timeout, and who it is.
 
         Raises OSError EINVAL (not listening), BlockingIOError (non-blocking), TimeoutError.
@@ -263,7 +264,7 @@ class BSDSocket(Options, Messages, Transfer):
         self._check(lib.usocket_getpeername(self._handle, byref(addr)))
         return decode(addr)
 
-    def send(self, data, flags: int = NO_FLAGS) -> int:
+    def send(self, data: Any, flags: int = NO_FLAGS) -> int:
         """Sends bytes (any buffer; str as UTF-8), perhaps not all. Returns how many.
 
         Raises BlockingIOError (non-blocking), TimeoutError, BrokenPipeError, ConnectionResetError,
@@ -278,7 +279,7 @@ class BSDSocket(Options, Messages, Transfer):
         finally:
             del held
 
-    def sendall(self, data, flags: int = NO_FLAGS) -> None:
+    def sendall(self, data: Any, flags: int = NO_FLAGS) -> None:
         """Sends all of the bytes: one timeout for the whole, however many pieces it takes.
 
         On an error it is not known how much went; `write` tells. A non-blocking socket that does
@@ -298,7 +299,7 @@ class BSDSocket(Options, Messages, Transfer):
         finally:
             del held
 
-    def sendto(self, data, *flags_and_address) -> int:
+    def sendto(self, data: Any, *flags_and_address: Any) -> int:
         """`sendto(data[, flags], address)`: sends, usually one datagram, to an address.
 
         Returns how many bytes went. Errors as for `send`, and those of a bad address as for
@@ -317,7 +318,7 @@ class BSDSocket(Options, Messages, Transfer):
         finally:
             del held
 
-    def sendfile(self, file, offset: int = 0, count: Optional[int] = None) -> int:
+    def sendfile(self, file: Any, offset: int = 0, count: Optional[int] = None) -> int:
         """Sends a file, opened in binary mode, from `offset` on: `count` bytes, or all there are.
 
         Returns how many bytes went; the file's position is behind them, also after an error.
@@ -374,7 +375,7 @@ class BSDSocket(Options, Messages, Transfer):
             self._raise_late_in()
         room = take_room(size)
         # With MSG_TRUNC the number may be more than there is room for.
-        data = room[: min(size, self._move(_recv, POLLIN, room, size, flags))]
+        data: bytes = room[: min(size, self._move(_recv, POLLIN, room, size, flags))]
         give_back(room)
         return data
 
@@ -392,7 +393,7 @@ class BSDSocket(Options, Messages, Transfer):
         give_back(room)
         return data, decode(sender)
 
-    def recv_into(self, buffer, nbytes: int = NO_SIZE, flags: int = NO_FLAGS) -> int:
+    def recv_into(self, buffer: Any, nbytes: int = NO_SIZE, flags: int = NO_FLAGS) -> int:
         """Like `recv` into a writable buffer: at most `nbytes`, 0 for as much as fits.
 
         Returns how many bytes came. Raises ValueError when nbytes is negative or does not fit,
@@ -404,7 +405,9 @@ class BSDSocket(Options, Messages, Transfer):
         finally:
             del held
 
-    def recvfrom_into(self, buffer, nbytes: int = NO_SIZE, flags: int = NO_FLAGS) -> Tuple[int, Address]:
+    def recvfrom_into(
+        self, buffer: Any, nbytes: int = NO_SIZE, flags: int = NO_FLAGS
+    ) -> Tuple[int, Address]:
         """Like `recv_into`, and from whom: `(nbytes, address)`. From: CPython."""
         start, size, held = self._room_in(buffer, nbytes, "recvfrom_into")
         sender = Addr()
@@ -414,7 +417,7 @@ class BSDSocket(Options, Messages, Transfer):
             del held
         return n, decode(sender)
 
-    def _room_in(self, buffer, nbytes: int, what: str):
+    def _room_in(self, buffer: Any, nbytes: int, what: str) -> Any:
         """The start of a writable buffer, how much of it to use, and what holds it in place."""
         start, room, held = incoming(buffer)
         try:
@@ -429,7 +432,9 @@ class BSDSocket(Options, Messages, Transfer):
         finally:
             del held
 
-    def _move(self, call, events: int, start, size: int, flags: int, *rest) -> int:
+    def _move(
+        self, call: Callable[..., int], events: int, start: Any, size: int, flags: int, *rest: Any
+    ) -> int:
         """A send or receive of the library, carried on over signals."""
         if flags is not NO_FLAGS:
             flags = int32(flags)

@@ -22,7 +22,7 @@ from ctypes import (
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Tuple, Union
+    from typing import Any, Tuple, Union
 
     # The address of memory; of bytes, which nobody can move, they themselves. None where there is none.
     Start = Union[bytes, int, None]
@@ -32,11 +32,11 @@ ROOM = 65536
 _Room = c_char * ROOM
 
 # Rooms that nobody uses at the moment. To make one costs more than a system call.
-_spare: list = []
+_spare: list[Any] = []
 _SPARE_MAX = 16
 
 
-def take_room(size: int):
+def take_room(size: int) -> Any:
     """A ctypes array of at least `size` bytes, ROOM or more. Its content is left over."""
     if size > ROOM:
         return (c_char * size)()
@@ -46,7 +46,7 @@ def take_room(size: int):
         return _Room()
 
 
-def give_back(room) -> None:
+def give_back(room: Any) -> None:
     """Keeps a room of take_room for the next one. What is not given back is garbage like any."""
     if len(room) == ROOM and len(_spare) < _SPARE_MAX:
         _spare.append(room)
@@ -69,11 +69,11 @@ class _View(Structure):
         ("internal", c_void_p),
     ]
 
-    def __init__(self, obj, _get=pythonapi.PyObject_GetBuffer) -> None:
+    def __init__(self, obj: Any, _get: Any = pythonapi.PyObject_GetBuffer) -> None:
         super().__init__()
         _get(obj, byref(self), 0)  # PyBUF_SIMPLE: contiguous, or BufferError.
 
-    def __del__(self, _release=pythonapi.PyBuffer_Release) -> None:
+    def __del__(self, _release: Any = pythonapi.PyBuffer_Release) -> None:
         _release(byref(self))
 
 
@@ -82,7 +82,7 @@ pythonapi.PyBuffer_Release.argtypes = (c_void_p,)
 pythonapi.PyBuffer_Release.restype = None
 
 
-def outgoing(data) -> Tuple[Start, int, object]:
+def outgoing(data: Any) -> Tuple[Start, int, object]:
     """Bytes to send, from where they are: their start, how many, and what holds them in place."""
     if type(data) is bytes:
         return data, len(data), None
@@ -93,12 +93,12 @@ def outgoing(data) -> Tuple[Start, int, object]:
     return view.start, view.size, view
 
 
-def outgoing_or_text(data) -> Tuple[Start, int, object]:
+def outgoing_or_text(data: Any) -> Tuple[Start, int, object]:
     """The same; a str goes as UTF-8."""
     return outgoing(data.encode() if isinstance(data, str) else data)
 
 
-def incoming(buffer) -> Tuple[Start, int, object]:
+def incoming(buffer: Any) -> Tuple[Start, int, object]:
     """A writable buffer to receive into: its start, its length, and what holds it in place."""
     if type(buffer) is bytearray:  # The usual one, with nothing to be asked about it.
         size = len(buffer)

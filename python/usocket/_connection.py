@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from ctypes import byref
+import builtins
+import sys
+from ctypes import byref, c_int32
 from operator import index
 
 from ._address import AF_INET, AF_INET6, encode
-from ._errors import check, int32
+from ._errors import check, error, int32
 from ._lib import lib
 from ._names import _host, _service
 from ._numbers import BACKLOG_DEFAULT, SERVER_DUAL_STACK, SERVER_REUSE_PORT
@@ -15,7 +17,7 @@ from ._wait import timeout_us, undisturbed
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Optional, Tuple, Union
+    from typing import Any, List, Optional, Tuple, Union
     from ._address import Address
 
 
@@ -23,6 +25,8 @@ def create_connection(
     address: Tuple[str, Union[int, str]],
     timeout: Optional[float] = None,
     source_address: Optional[Tuple[str, int]] = None,
+    *,
+    all_errors: bool = False,
 ) -> socket:
     """Connects to `(host, port)` (or an IPv6 address with its flow and scope): all addresses of the
     host, IPv6 and IPv4 taking turns, a new attempt every 250 ms or as soon as one fails; the first
@@ -30,11 +34,16 @@ def create_connection(
 
     timeout: seconds for names and connecting together, and afterwards the socket's; None is none.
     source_address: what to connect from, an address of this machine.
+    all_errors: where every attempt failed, all their errors are raised, as an ExceptionGroup, which
+    there is from Python 3.11 on (ValueError before).
     Raises gaierror, TimeoutError, ConnectionRefusedError or what else the most telling attempt
     failed with; PortError, ValueError (timeout 0, negative, NaN), TypeError. Blocks for at most the
     timeout; signals (Ctrl-C) are handled meanwhile. Thread-safe. From: CPython's `socket`.
     """
-    host, port, *more = address
+    if all_errors and sys.version_info < (3, 11):
+        raise ValueError("all_errors needs ExceptionGroup, which Python 3.11 has")
+    host, port = address[:2]
+    more: Any = address[2:]
     name = _host(host)
     if len(more) > 1 and more[1] and name and b"%" not in name:  # An address of a link.
         name += b"%%%d" % index(more[1])
@@ -49,9 +58,24 @@ def create_connection(
     # such as Ctrl-C's, ends it.
     attempt = check(lib.usocket_connection_create(name, _service(port), limit, source))
     try:
-        return _adopt(undisturbed(lambda left: lib.usocket_connection_take(attempt, left), None))
+        made = undisturbed(lambda left: lib.usocket_connection_take(attempt, left), None)
+        if made < 0 and all_errors and (failures := _failures(attempt)):
+            raise _group("create_connection failed", failures)
+        return _adopt(made)
     finally:
         lib.usocket_close(attempt)
+
+
+def _failures(attempt: int) -> List[BaseException]:
+    """How the attempts of a connection ended, in the order in which they did."""
+    failures: List[BaseException] = []
+    code = c_int32()
+    while lib.usocket_connection_failure(attempt, len(failures), None, byref(code), None) == 0:
+        failures.append(error(code.value))
+    return failures
+
+
+_group: Any = getattr(builtins, "ExceptionGroup", None)
 
 
 def create_server(

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-from _socket import gaierror  # CPython's own, so that an `except` of either module catches it.
+from _socket import (
+    gaierror as gaierror,
+)  # CPython's own, so that an `except` of either module catches it.
 from operator import index
 
 from ._lib import lib
-from ._tls_errors import SSLError, tls_error  # noqa: F401
+from ._tls_errors import SSLError as SSLError
+from ._tls_errors import tls_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 timeout = TimeoutError
 
@@ -53,17 +60,17 @@ def check(code: int) -> int:
     return code
 
 
-def int32(value) -> int:
+def int32(value: Any) -> int:
     """An argument that is a C int. ctypes would cut off what does not fit."""
-    value = index(value)
-    if not -0x80000000 <= value <= 0x7FFFFFFF:
-        raise OverflowError(f"{value} does not fit into a C int")
-    return value
+    number: int = index(value)
+    if not -0x80000000 <= number <= 0x7FFFFFFF:
+        raise OverflowError(f"{number} does not fit into a C int")
+    return number
 
 
-def size(value, what: str) -> int:
+def size(value: Any, what: str) -> int:
     """An argument that is a number of bytes."""
-    value = index(value)
-    if value < 0:
+    number: int = index(value)
+    if number < 0:
         raise ValueError(f"negative {what}")
-    return value
+    return number

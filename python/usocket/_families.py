@@ -4,24 +4,26 @@ AF_ALG, AF_QIPCRTR; as CPython has them."""
 from __future__ import annotations
 
 import struct
-from _socket import htons, if_indextoname, if_nametoindex, ntohs  # type: ignore[attr-defined]
+from _socket import htons, if_indextoname, if_nametoindex, ntohs
 
 from ._constants import CONSTANTS
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Callable, Dict, Tuple
+    from typing import Any, Callable, Dict, Tuple
 
 
-def _netlink(pid, groups) -> bytes:
+def _netlink(pid: Any, groups: Any) -> bytes:
     return struct.pack("=xxII", pid, groups)
 
 
-def _netlink_parts(rest: bytes) -> tuple:
+def _netlink_parts(rest: bytes) -> tuple[Any, ...]:
     return struct.unpack_from("=xxII", rest)
 
 
-def _packet(ifname, protocol, pkttype=0, hatype=0, addr=b"") -> bytes:
+def _packet(
+    ifname: Any, protocol: Any, pkttype: Any = 0, hatype: Any = 0, addr: Any = b""
+) -> bytes:
     hardware = bytes(memoryview(addr))
     if len(hardware) > 8:
         raise ValueError("Hardware address must be 8 bytes or less")
@@ -31,12 +33,12 @@ def _packet(ifname, protocol, pkttype=0, hatype=0, addr=b"") -> bytes:
     return struct.pack("=HiHBB8s", htons(protocol), at, hatype, pkttype, len(hardware), hardware)
 
 
-def _packet_parts(rest: bytes) -> tuple:
+def _packet_parts(rest: bytes) -> tuple[Any, ...]:
     protocol, at, hatype, pkttype, size, hardware = struct.unpack_from("=HiHBB8s", rest)
     return _interface(at), ntohs(protocol), pkttype, hatype, hardware[:size]
 
 
-def _can(ifname, *more) -> bytes:
+def _can(ifname: Any, *more: Any) -> bytes:
     at = if_nametoindex(ifname) if ifname else 0
     if len(more) == 2:  # ISO-TP: what is received and what is sent.
         return struct.pack("=xxiII8x", at, *more)
@@ -47,27 +49,27 @@ def _can(ifname, *more) -> bytes:
     return struct.pack("=xxi16x", at)
 
 
-def _can_parts(rest: bytes) -> tuple:
+def _can_parts(rest: bytes) -> tuple[Any, ...]:
     return (_interface(struct.unpack_from("=xxi", rest)[0]),)
 
 
-def _vsock(cid, port) -> bytes:
+def _vsock(cid: Any, port: Any) -> bytes:
     return struct.pack("=xxIIB3x", port, cid, 0)
 
 
-def _vsock_parts(rest: bytes) -> tuple:
+def _vsock_parts(rest: bytes) -> tuple[Any, ...]:
     port, cid = struct.unpack_from("=xxII", rest)
     return cid, port
 
 
-def _alg(kind, name, feat=0, mask=0) -> bytes:
+def _alg(kind: Any, name: Any, feat: Any = 0, mask: Any = 0) -> bytes:
     kind, name = kind.encode(), name.encode()
     if len(kind) > 13 or len(name) > 63:
         raise ValueError("AF_ALG type or name is too long")
     return struct.pack("=14sII64s", kind, feat, mask, name)
 
 
-def _qipcrtr(node, port) -> bytes:
+def _qipcrtr(node: Any, port: Any) -> bytes:
     return struct.pack("=xxII", node, port)
 
 
@@ -78,7 +80,7 @@ def _interface(at: int) -> str:
         return ""
 
 
-_FORMS: Dict[str, Tuple[Callable[..., bytes], Callable[[bytes], tuple]]] = {
+_FORMS: Dict[str, Tuple[Callable[..., bytes], Callable[[bytes], tuple[Any, ...]]]] = {
     "AF_NETLINK": (_netlink, _netlink_parts),
     "AF_PACKET": (_packet, _packet_parts),
     "AF_CAN": (_can, _can_parts),
@@ -91,7 +93,7 @@ _FORMS: Dict[str, Tuple[Callable[..., bytes], Callable[[bytes], tuple]]] = {
 FORMS = {CONSTANTS[name]: (name, *form) for name, form in _FORMS.items() if name in CONSTANTS}
 
 
-def pack(family: int, address: tuple) -> bytes:
+def pack(family: int, address: tuple[Any, ...]) -> bytes:
     """What follows the family in the `struct sockaddr` of a tuple.
 
     Raises TypeError for the wrong shape, OverflowError, ValueError, OSError (no such interface).

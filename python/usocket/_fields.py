@@ -11,18 +11,20 @@ from ._lib import lib
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Optional
+    from typing import Callable, Optional, TypeVar
+
+    _C = TypeVar("_C", bound=type)
 
 CLOSED_AS_A_FILE = (
     "Bad file descriptor: makefile() gave the socket itself, and closing that closed the socket"
 )
 
 
-def part_of(name: str):
+def part_of(name: str) -> Callable[[_C], _C]:
     """Decorates a class that is a part of another: what is said of its methods (the errors of wrong
     arguments, repr) is said of the class that a program knows."""
 
-    def rename(part):
+    def rename(part: _C) -> _C:
         for thing in vars(part).values():
             if isinstance(thing, FunctionType):
                 thing.__qualname__ = f"{name}.{thing.__name__}"
@@ -36,10 +38,13 @@ class _Slots:
 
 
 # In C, where the methods that are there find them.
-_Base: type = _Slots if fast is None else fast.Socket
+if TYPE_CHECKING or fast is None:
+    _Base = _Slots
+else:
+    _Base = fast.Socket
 
 
-class Fields(_Base):  # type: ignore[misc,valid-type]
+class Fields(_Base):
     """The fields of a socket."""
 
     __slots__ = ()

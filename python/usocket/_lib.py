@@ -8,6 +8,20 @@ from ctypes import c_char_p, c_int16, c_int32, c_int64, c_size_t, c_uint32, c_ui
 
 from ._prototypes import PROTOTYPES
 
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    class Functions:
+        """The library's functions, as `usocket.h` has them."""
+
+        usocket_version: Callable[[], bytes]
+        usocket_features: Callable[[], bytes]
+        usocket_strerror: Callable[[int], bytes]
+
+        def __getattr__(self, name: str) -> Callable[..., int]: ...
+
+
 HERE = os.path.dirname(os.path.realpath(__file__))
 
 HOW_TO_GET_IT = (
@@ -86,7 +100,7 @@ def _candidates() -> list[str]:
     return found + ["libusocket.so.0"]
 
 
-def _load() -> tuple[ctypes.CDLL, str]:
+def _load() -> tuple[Any, str]:
     """Loads the first library there is and declares its functions."""
     reasons = []
     for path in _candidates():
@@ -106,6 +120,7 @@ def _load() -> tuple[ctypes.CDLL, str]:
     raise ImportError(f"{HOW_TO_GET_IT} ({'; '.join(reasons)})")
 
 
+lib: Functions
 lib, path = _load()
 
 version: str = lib.usocket_version().decode()
@@ -118,4 +133,5 @@ features: str = lib.usocket_features().decode()
 # that says "stop" must not be Python: what a handler raised within it would be lost. So it is a C
 # function that gives something other than 0 for its argument, which is what "stop" is: the family
 # of no address, -EFAULT.
-lib.usocket_set_event_hook(ctypes.cast(lib.usocket_addr_family, c_void_p), None)
+_stop: Any = lib.usocket_addr_family
+lib.usocket_set_event_hook(ctypes.cast(_stop, c_void_p), None)

@@ -16,7 +16,7 @@ from ._transfer import POLLIN, POLLOUT, Transfer
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Callable, Iterable, List, Optional, Tuple
+    from typing import Any, Callable, Iterable, List, Optional, Tuple
     from ._address import Address
 
     Ancillary = Tuple[int, int, bytes]
@@ -28,11 +28,11 @@ _WORD = sizeof(c_size_t)
 _HEAD = _WORD + 2 * sizeof(c_int)  # struct cmsghdr: length, level, type.
 
 
-def _send(handle: int, message, _, flags: int) -> int:
+def _send(handle: int, message: Any, _: Any, flags: int) -> int:
     return lib.usocket_sendmsg(handle, message, flags)
 
 
-def _receive(handle: int, message, _, flags: int) -> int:
+def _receive(handle: int, message: Any, _: Any, flags: int) -> int:
     return lib.usocket_recvmsg(handle, message, flags)
 
 
@@ -94,11 +94,11 @@ class Messages(Transfer):
     __slots__ = ()
 
     _address: Callable[[Address, str], Addr]
-    _move: Callable
+    _move: Callable[..., Any]
 
     def sendmsg(
         self,
-        buffers: Iterable,
+        buffers: Iterable[Any],
         ancdata: Iterable[Ancillary] = (),
         flags: int = 0,
         address: Address = None,  # type: ignore[assignment]
@@ -116,7 +116,8 @@ class Messages(Transfer):
             if self._late_out:
                 self._raise_late_out()
             places = [(start, size) for start, size, _ in pieces]
-            return self._move(_send, POLLOUT, byref(_message(places, to, control)), 0, flags)
+            n: int = self._move(_send, POLLOUT, byref(_message(places, to, control)), 0, flags)
+            return n
         finally:
             del pieces
 
@@ -133,23 +134,23 @@ class Messages(Transfer):
         room = take_room(size)
         try:
             n, *rest = self._receive([(addressof(room), size)], ancbufsize, flags)
-            return (room[: min(n, size)], *rest)  # type: ignore[return-value]
+            return (room[: min(n, size)], *rest)
         finally:
             give_back(room)
 
     def recvmsg_into(
-        self, buffers: Iterable, ancbufsize: int = 0, flags: int = 0
+        self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
     ) -> Tuple[int, List[Ancillary], int, Address]:
         """Like `recvmsg` into writable buffers, one after the other: `(nbytes, ancdata, msg_flags,
         address)`. From: CPython."""
         pieces = [incoming(b) for b in buffers]
         try:
             places = [(start, size) for start, size, _ in pieces]
-            return self._receive(places, ancbufsize, flags)  # type: ignore[return-value]
+            return self._receive(places, ancbufsize, flags)
         finally:
             del pieces
 
-    def _receive(self, places: list, ancbufsize: int, flags: int) -> tuple:
+    def _receive(self, places: list[Any], ancbufsize: int, flags: int) -> tuple[Any, ...]:
         """Receives into pieces of memory: how much, ancillary data, flags, from whom."""
         space = size_of(ancbufsize, "ancillary data buffer size in recvmsg()")
         if space > 0x7FFFFFFF:
@@ -159,14 +160,15 @@ class Messages(Transfer):
         sender, control = Addr(), (c_char * space)()
         message = _message(places, sender, control if space else b"")
         n = self._move(_receive, POLLIN, byref(message), 0, flags)
-        items = _taken_apart(control[: min(space, message.control_len)]) if space else []
+        got: Any = control[: min(space, message.control_len)]
+        items = _taken_apart(got) if space else []
         return n, items, message.flags & ~MSG_CMSG_CLOEXEC, decode(sender)
 
 
-def _message(places: list, address: Optional[Addr], control) -> Message:
+def _message(places: list[Any], address: Optional[Addr], control: Any) -> Message:
     """The library's message for places in memory, an address (or None) and ancillary data."""
     pieces = (Piece * len(places))(
-        *((cast(start, c_void_p).value if start else None, size) for start, size in places)
+        *[Piece(cast(start, c_void_p).value if start else None, size) for start, size in places]
     )
     message = Message(data=cast(pieces, c_void_p), count=len(places))
     if address is not None:
@@ -178,7 +180,9 @@ def _message(places: list, address: Optional[Addr], control) -> Message:
     return message
 
 
-def send_fds(sock, buffers: Iterable, fds: Iterable[int], flags: int = 0, address=None) -> int:
+def send_fds(
+    sock: Any, buffers: Iterable[Any], fds: Iterable[int], flags: int = 0, address: Any = None
+) -> int:
     """Sends descriptors with bytes through a Unix socket. Returns how many bytes went.
 
     Raises as `socket.sendmsg`. From: CPython's `socket`.
@@ -186,10 +190,11 @@ def send_fds(sock, buffers: Iterable, fds: Iterable[int], flags: int = 0, addres
     from array import array  # Which brings a good deal along.
 
     rights = (CONSTANTS["SOL_SOCKET"], CONSTANTS["SCM_RIGHTS"], array("i", fds))
-    return sock.sendmsg(buffers, [rights], flags, address)
+    n: int = sock.sendmsg(buffers, [rights], flags, address)
+    return n
 
 
-def recv_fds(sock, bufsize: int, maxfds: int, flags: int = 0) -> tuple:
+def recv_fds(sock: Any, bufsize: int, maxfds: int, flags: int = 0) -> tuple[Any, ...]:
     """Receives bytes and at most `maxfds` descriptors: `(data, fds, msg_flags, address)`.
 
     Raises as `socket.recvmsg`. From: CPython's `socket`.

@@ -13,15 +13,15 @@ from ._wait import timeout_us, undisturbed
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import List, Optional, Tuple, Union
+    from typing import Any, List, Optional, Tuple, Union
     from ._address import Address
 
 
-def _host(host) -> Union[bytes, None]:
+def _host(host: Any) -> Union[bytes, None]:
     return None if host is None else text(host, "host")
 
 
-def _service(port) -> Union[bytes, None]:
+def _service(port: Any) -> Union[bytes, None]:
     if port is None:
         return None
     if isinstance(port, (str, bytes, bytearray)):

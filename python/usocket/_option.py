@@ -12,7 +12,7 @@ from ._wait import timeout_us
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Optional
+    from typing import Any, Optional, overload
 
 _default: Optional[float] = None
 
@@ -41,7 +41,9 @@ class Options(Fields):
 
     __slots__ = ()
 
-    def setsockopt(self, level: int, optname: int, value, optlen: Optional[int] = None) -> None:
+    def setsockopt(
+        self, level: int, optname: int, value: Any, optlen: Optional[int] = None
+    ) -> None:
         """Sets an option (SOL_, SO_, TCP_, IP_ ... constants) to an integer or a buffer's bytes,
         or, with None and a length, to nothing of that length.
 
@@ -57,7 +59,14 @@ class Options(Fields):
             size = optlen if raw is None else len(raw)
             self._check(lib.usocket_setsockopt(self._handle, level, optname, raw, size))
 
-    def getsockopt(self, level: int, optname: int, buflen: int = 0):
+    if TYPE_CHECKING:
+
+        @overload
+        def getsockopt(self, level: int, optname: int) -> int: ...
+        @overload
+        def getsockopt(self, level: int, optname: int, buflen: int) -> bytes: ...
+
+    def getsockopt(self, level: int, optname: int, buflen: int = 0) -> Any:
         """An option as an integer, or with `buflen` as at most that many bytes.
 
         Raises OSError ENOPROTOOPT, EINVAL; ValueError for a negative buflen. From: CPython.

@@ -46,7 +46,7 @@ class socket(BSDSocket, Stream):
         fileno: Optional[int] = None,
         *,
         family: int = 0,
-    ):
+    ) -> None:
         self._handle = 0
         if fileno is not None:
             fd = int32(fileno)

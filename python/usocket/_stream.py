@@ -24,7 +24,7 @@ from ._wait import resume
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Optional, Tuple
+    from typing import Any, Optional, Tuple
 
     # What a first call gave, and the deadline; before that, the bytes; between them, how many were asked for.
     _First = Tuple[int, Optional[float]]
@@ -34,7 +34,7 @@ MSG_PEEK = CONSTANTS["MSG_PEEK"]
 NEWLINE = 10
 
 
-def _part_of(buf, offset: int, length: Optional[int] = None):
+def _part_of(buf: Any, offset: int, length: Optional[int] = None) -> Any:
     """What `write(buf, length)` and `write(buf, offset, length)` write."""
     if length is None:
         offset, length = 0, offset
@@ -80,7 +80,7 @@ class Stream(Transfer):
         limit = -1 if size is None else index(size)
         return self._collect(None if limit < 0 else limit, line=True)
 
-    def readinto(self, buf, nbytes: Optional[int] = None) -> Optional[int]:
+    def readinto(self, buf: Any, nbytes: Optional[int] = None) -> Optional[int]:
         """Reads into a writable buffer: all of it, or at most `nbytes`, as `read` does.
 
         Returns how many bytes were read, 0 at the end of the stream, None when a non-blocking
@@ -102,7 +102,7 @@ class Stream(Transfer):
         finally:
             del held
 
-    def write(self, buf, *part: int) -> Optional[int]:
+    def write(self, buf: Any, *part: int) -> Optional[int]:
         """Writes all of a buffer (str as UTF-8); with one number so many bytes of it, with two so many from the first
         number on (MicroPython's streams have both).
 
@@ -140,7 +140,7 @@ class Stream(Transfer):
         errors: None = None,
         newline: None = None,
         bufsize: Optional[int] = None,
-    ):
+    ) -> Any:
         """Gives the socket itself, which is a file already: closing one closes the other, which
         the OSError of what is done with it afterwards says. (CPython's is a second file, and the
         connection lives until both are closed: `usocket.install()` has that.)
@@ -173,7 +173,7 @@ class Stream(Transfer):
             return b""
         timeout = self._timeout
         deadline = monotonic() + timeout if timeout else None
-        parts: list = []
+        parts: list[Any] = []
         total = n = 0
         room = take_room(ROOM)
         start = addressof(room)
@@ -203,7 +203,7 @@ class Stream(Transfer):
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _fill(
-        self, start: int, size: int, line: bool = False, first: Optional[_First] = None
+        self, start: Any, size: int, line: bool = False, first: Optional[_First] = None
     ) -> int:
         """usocket_read or usocket_readline, carried on over signals.
 

@@ -13,7 +13,7 @@ from ._causes import ALERT, CAUSES, CERT_REFUSED
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Optional
+    from typing import Any, Optional
 
 # OpenSSL names an alert after the version that brought it; TLSV1 where nothing is said here.
 _ALERTS_SINCE = {n: "SSLV3" for n in (10, 20, 30, *range(40, 48))}
@@ -34,7 +34,8 @@ class SSLError(OSError):
 
     @property
     def code(self) -> int:
-        return self.args[0]
+        code: int = self.args[0]
+        return code
 
     @property
     def reason(self) -> str:
@@ -86,10 +87,10 @@ class SSLConfigError(SSLError, ValueError):
         super().__init__(what)
         self._code, self._words = code, sentence
 
-    def __new__(cls, what: str, code: int, sentence: str):
+    def __new__(cls, what: str, code: int, sentence: str) -> Any:
         return super().__new__(cls, what)
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return type(self), (self.args[0], self._code, self._words)
 
     @property
@@ -123,7 +124,10 @@ class SSLWantReadError(SSLError, BlockingIOError):
     """Non-blocking: poll for POLLIN, then try again. It is a BlockingIOError with errno EAGAIN."""
 
     __module__ = "ussl"
-    reason = "WANT_READ"
+
+    @property
+    def reason(self) -> str:
+        return "WANT_READ"
 
     def __str__(self) -> str:
         return self._sentence()
@@ -133,7 +137,10 @@ class SSLWantWriteError(SSLError, BlockingIOError):
     """Non-blocking: poll for POLLOUT, then try again. It is a BlockingIOError with errno EAGAIN."""
 
     __module__ = "ussl"
-    reason = "WANT_WRITE"
+
+    @property
+    def reason(self) -> str:
+        return "WANT_WRITE"
 
     def __str__(self) -> str:
         return self._sentence()

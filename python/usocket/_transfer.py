@@ -12,7 +12,7 @@ from ._wait import resume
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Callable, Optional, Tuple
+    from typing import Any, Callable, Optional, Tuple
 
 POLLIN, POLLOUT = 1, 4
 
@@ -25,9 +25,9 @@ class Transfer(Fields):
     __slots__ = ()
 
     # What may be sent: `_buffer.outgoing`, or with text as well.
-    _outgoing: Callable
+    _outgoing: Callable[..., Any]
 
-    def _drain(self, data, size: int) -> Tuple[int, int]:
+    def _drain(self, data: Any, size: int) -> Tuple[int, int]:
         """usocket_write, carried on over signals: how many bytes went, and why not more.
 
         The reason is a negative number, 0 when all went.
@@ -47,7 +47,7 @@ class Transfer(Fields):
         return self._drain_within(data, size, done, deadline, 0)
 
     def _drain_within(
-        self, data, size: int, done: int, deadline: Optional[float], flags: int
+        self, data: Any, size: int, done: int, deadline: Optional[float], flags: int
     ) -> Tuple[int, int]:
         """The same piece by piece until a deadline, after the first `done` bytes, with flags."""
         start = cast(data, c_void_p).value or 0

@@ -18,7 +18,7 @@ from ._lib import PollFd, lib
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Callable, Optional
+    from typing import Any, Callable, Optional
 
 MSG_DONTWAIT = CONSTANTS["MSG_DONTWAIT"]
 
@@ -55,7 +55,7 @@ def timeout_us(seconds: Optional[float]) -> int:
     return timeout
 
 
-def poll(entries, n: int, deadline: Optional[float]) -> int:
+def poll(entries: Any, n: int, deadline: Optional[float]) -> int:
     """usocket_poll over `n` entries until a time of `monotonic()`; None is for ever.
 
     Gives how many are ready (0 when the time is over) or a negative number.
@@ -82,7 +82,16 @@ def wait(handle: int, events: int, deadline: Optional[float]) -> int:
     return -ETIMEDOUT if ready == 0 else min(ready, 0)
 
 
-def resume(deadline: Optional[float], events: int, call, handle, buf, size, flags, *rest) -> int:
+def resume(
+    deadline: Optional[float],
+    events: int,
+    call: Callable[..., int],
+    handle: Any,
+    buf: Any,
+    size: Any,
+    flags: Any,
+    *rest: Any,
+) -> int:
     """Goes on with a send or receive of the library until a time of `monotonic()`.
 
     `call` has its flags in the fourth place. Without a deadline the mode of the socket counts.

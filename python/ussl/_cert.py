@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 _BOOLEAN_TO_SKIP, _OCTET_STRING, _OID, _SEQUENCE = 0x01, 0x04, 0x06, 0x30
 _UTC_TIME, _BMP_STRING, _UNIVERSAL_STRING, _TELETEX_STRING = 0x17, 0x1E, 0x1C, 0x14
@@ -92,7 +92,7 @@ def _text(tag: int, content: bytes) -> str:
     return content.decode("utf-8")
 
 
-def _name(content: bytes) -> tuple:
+def _name(content: bytes) -> tuple[Any, ...]:
     """A name: a tuple of parts, each a tuple of (attribute, value)."""
     parts = []
     for _, part in elements(content):
@@ -156,7 +156,7 @@ def _extension(found: Dict[str, object], kind: str, value: bytes) -> None:
             found["crlDistributionPoints"] = tuple(points)
 
 
-def as_dict(der: bytes) -> dict:
+def as_dict(der: bytes) -> dict[Any, Any]:
     """What is in a certificate (DER), in the form of CPython's `SSLSocket.getpeercert()`.
 
     Raises ValueError for what is no certificate; UnicodeError is one.
@@ -167,7 +167,7 @@ def as_dict(der: bytes) -> dict:
         raise ValueError("the certificate is badly encoded") from e
 
 
-def _as_dict(der: bytes) -> dict:
+def _as_dict(der: bytes) -> dict[Any, Any]:
     fields = list(elements(_only(_only(der))))
     version = 1
     if fields[0][0] == 0xA0:

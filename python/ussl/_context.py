@@ -91,7 +91,7 @@ class SSLContext(Settings):
         self._thunk = None
         self._stats = Stats()
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     protocol = property(
@@ -101,7 +101,7 @@ class SSLContext(Settings):
     # --- certificates
 
     def load_cert_chain(
-        self, certfile: Source, keyfile: Optional[Source] = None, password=None
+        self, certfile: Source, keyfile: Optional[Source] = None, password: Any = None
     ) -> None:
         """The certificate to present, its issuers after it, and its private key.
 
@@ -179,7 +179,7 @@ class SSLContext(Settings):
         if code < 0:
             raise self._invalid(code)
 
-    def load_default_certs(self, purpose=None) -> None:
+    def load_default_certs(self, purpose: Any = None) -> None:
         """Trusts what the system trusts. A client that was given no trust does so by itself.
 
         purpose: for CPython's sake. Raises SSLError when there is no store. Blocks on the file
@@ -306,13 +306,13 @@ class SSLContext(Settings):
 
     def wrap_socket(
         self,
-        sock,
+        sock: Any,
         server_side: bool = False,
         do_handshake_on_connect: bool = True,
         suppress_ragged_eofs: bool = True,
         server_hostname: Optional[Union[str, bytes]] = None,
-        session=None,
-    ):
+        session: Any = None,
+    ) -> Any:
         """Wraps a stream socket in TLS: an SSLSocket, which takes the connection over; `sock` is
         closed from then on, as after `detach`.
 
@@ -345,10 +345,10 @@ def _is_good(cert: bytes) -> bool:
     return lib.usocket_tls_context_add_trust(scratch._handle, cert, len(cert)) > 0
 
 
-def _thunk(callback):
+def _thunk(callback: Any) -> Any:
     """A verify callback as C calls it. An exception must refuse, and not get lost."""
 
-    def call(_, der, size, depth):
+    def call(_: Any, der: Any, size: Any, depth: Any) -> Any:
         in_callback.raised = None
         try:
             return int(index(callback(string_at(der, size), depth)) != 0)

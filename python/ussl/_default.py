@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 from ._constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Purpose, TLSVersion, VerifyMode
 from ._context import SSLContext
@@ -21,7 +21,7 @@ class InsecureWarning(UserWarning):
 
 
 def wrap_socket(
-    sock,
+    sock: Any,
     server_side: bool = False,
     key: Optional[Source] = None,
     cert: Optional[Source] = None,
@@ -81,12 +81,13 @@ def wrap_socket(
             InsecureWarning,
             stacklevel=2,
         )
-    return context.wrap_socket(
+    wrapped: SSLSocket = context.wrap_socket(
         sock,
         bool(server_side),
         do_handshake and do_handshake_on_connect,
         server_hostname=server_hostname,
     )
+    return wrapped
 
 
 def create_default_context(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ctypes import create_string_buffer
 from operator import index
-from typing import List, Optional, Tuple
+from typing import Any, Dict, List, Literal, Optional, Tuple, Union, overload
 
 from usocket._address import text
 from usocket._errors import check
@@ -83,7 +83,16 @@ class Info(socket):
     def selected_npn_protocol(self) -> None:
         """None: NPN is long gone. From: CPython."""
 
-    def getpeercert(self, binary_form: bool = False):
+    @overload
+    def getpeercert(self, binary_form: Literal[False] = False) -> Optional[Dict[str, Any]]: ...
+
+    @overload
+    def getpeercert(self, binary_form: Literal[True]) -> Optional[bytes]: ...
+
+    @overload
+    def getpeercert(self, binary_form: bool) -> Union[Dict[str, Any], bytes, None]: ...
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
         """The peer's certificate: DER with `binary_form`, None if it presented none. Otherwise a
         dict of what is in it, as CPython's: subject, issuer, notBefore, notAfter, subjectAltName
         and so on; {} if it was not verified.
@@ -134,7 +143,7 @@ class Info(socket):
     def shared_ciphers(self) -> None:
         """None: the library does not keep them. From: CPython."""
 
-    def _text(self, ask) -> str:
+    def _text(self, ask: Any) -> str:
         return read_text(ask, self._handle) if self._wrapped else ""
 
     context = property(lambda self: self._context, doc="The SSLContext. From: CPython.")

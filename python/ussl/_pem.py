@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import binascii
 import re
 from base64 import b64decode, b64encode
@@ -10,7 +12,7 @@ from textwrap import wrap
 _HEAD, _FOOT = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
-def DER_cert_to_PEM_cert(der_cert_bytes) -> str:
+def DER_cert_to_PEM_cert(der_cert_bytes: Any) -> str:
     """A certificate as PEM. From: CPython."""
     return "\n".join([_HEAD, *wrap(b64encode(der_cert_bytes).decode(), 64), _FOOT, ""])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from errno import EINVAL, EISCONN, ENODATA
+from typing import Any
 from weakref import finalize
 
 from usocket._errors import check
@@ -19,11 +20,11 @@ class SSLSession:
     __module__ = "ussl"
     __slots__ = ("__weakref__", "_context", "_handle")
 
-    def __init__(self, handle: int, context) -> None:
+    def __init__(self, handle: int, context: Any) -> None:
         self._handle, self._context = handle, context
         finalize(self, lib.usocket_close, handle)
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def _give_to(self, handle: int) -> None:

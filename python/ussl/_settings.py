@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from ctypes import create_string_buffer
 from operator import index
-from typing import Iterable, List, Optional, Union
+from typing import Any, Iterable, List, Optional, Union
 
 from usocket._errors import check, error
 from usocket._fields import part_of
@@ -164,7 +164,7 @@ class Settings:
         return self._keylog
 
     @keylog_filename.setter
-    def keylog_filename(self, path) -> None:
+    def keylog_filename(self, path: Any) -> None:
         if path is None and self._keylog is None:
             return
         if path is None:
@@ -176,7 +176,7 @@ class Settings:
         self._keylog = os.fsdecode(name)
 
 
-def read_text(ask, *handle) -> str:
+def read_text(ask: Any, *handle: Any) -> str:
     """A text of the library, of any length."""
     size = check(ask(*handle, None, 0))
     buf = create_string_buffer(size + 1)

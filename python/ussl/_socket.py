@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import EAGAIN, EBUSY, EINTR, ENODATA, ENOTCONN, EOPNOTSUPP, ETIMEDOUT
 from time import monotonic
-from typing import TYPE_CHECKING, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple, Union
 
 from usocket._address import text
 from usocket._constants import CONSTANTS
@@ -54,16 +54,16 @@ class SSLSocket(Info):
     __module__ = "ussl"
     __slots__ = ()
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise TypeError("an SSLSocket is made by SSLContext.wrap_socket()")
 
     @classmethod
     def _wrap(
         cls,
-        sock,
+        sock: Any,
         context: SSLContext,
         server_side: bool,
-        hostname,
+        hostname: Any,
         greet: bool,
         ragged: bool,
         session: Optional[SSLSession],
@@ -177,22 +177,22 @@ class SSLSocket(Info):
             self._context._stats.end(self)
         super().close()
 
-    def dup(self):
+    def dup(self) -> None:
         """Not possible: OSError EOPNOTSUPP."""
         raise error(-EOPNOTSUPP)
 
-    def sendmsg(self, buffers, ancdata=(), flags: int = 0, address=None) -> int:
+    def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None) -> int:
         """As a socket's, of several buffers; TLS carries no ancillary data and no addresses:
         NotImplementedError."""
         if ancdata or address is not None:
             raise NotImplementedError("TLS carries neither ancillary data nor addresses")
         return super().sendmsg(buffers, (), flags)
 
-    def recvmsg(self, *args):
+    def recvmsg(self, *args: Any, **named: Any) -> Any:
         """NotImplementedError: TLS carries no messages. From: CPython."""
         raise NotImplementedError("TLS carries no messages: recv")
 
-    def recvmsg_into(self, *args):
+    def recvmsg_into(self, *args: Any, **named: Any) -> Any:
         """NotImplementedError: TLS carries no messages. From: CPython."""
         raise NotImplementedError("TLS carries no messages: recv_into")
 
@@ -202,7 +202,9 @@ class SSLSocket(Info):
         e = self._error(code)
         raise self._wants(events) if isinstance(e, BlockingIOError) else e
 
-    def _collect(self, limit: Optional[int], line: bool = False, begun=None) -> Optional[bytes]:
+    def _collect(
+        self, limit: Optional[int], line: bool = False, begun: Any = None
+    ) -> Optional[bytes]:
         data = super()._collect(limit, line, begun)
         if self._late_in == TRUNCATED:
             # A whole stream and a piece of one look alike: whoever does not call once more has to
@@ -213,17 +215,17 @@ class SSLSocket(Info):
             raise e
         return data
 
-    def _fill(self, start: int, size: int, line: bool = False, first=None) -> int:
+    def _fill(self, start: int, size: int, line: bool = False, first: Any = None) -> int:
         fill = super()._fill
         n = fill(start, size, line, first)
         return self._proper_end(self._last(n, lambda: fill(start, size, line)))
 
-    def _fill_within(self, start: int, size: int, done: int, deadline, line: bool) -> int:
+    def _fill_within(self, start: int, size: int, done: int, deadline: Any, line: bool) -> int:
         fill = super()._fill_within
         n = fill(start, size, done, deadline, line)
         return self._proper_end(self._last(n, lambda: fill(start, size, done, deadline, line)))
 
-    def _last(self, n: int, again) -> int:
+    def _last(self, n: int, again: Any) -> int:
         """What came; of a stream that was cut off the library says that first, and then gives the
         last bytes."""
         if n != TRUNCATED:
@@ -242,7 +244,7 @@ class SSLSocket(Info):
                 return 0
         return n
 
-    def _wants(self, events: int):
+    def _wants(self, events: int) -> Any:
         """The exception for EAGAIN: what TLS waits for, or else what the caller did."""
         wants = lib.usocket_tls_wants(self._handle)
         if wants <= 0 or wants & events:
@@ -277,7 +279,7 @@ class SSLSocket(Info):
         if code < 0:
             raise error(code, self._handle)
 
-    def _through(self, call) -> int:
+    def _through(self, call: Callable[[int], int]) -> int:
         """The code of a call that waits, made again after signals with the time that is left."""
         deadline = monotonic() + self._timeout if self._timeout else None
         code = call(self._handle)
@@ -286,7 +288,7 @@ class SSLSocket(Info):
             code = self._again_until(deadline, call)
         return code
 
-    def _again_until(self, deadline: Optional[float], call) -> int:
+    def _again_until(self, deadline: Optional[float], call: Callable[[int], int]) -> int:
         """The call after a signal: it has the time left and not the whole timeout again."""
         handle = self._handle
         if deadline is None:
@@ -313,7 +315,7 @@ class SSLSocket(Info):
             self.recv(65536)
             code = self._through(lib.usocket_tls_unwrap)
         self._settle(code)
-        plain = self._another(self._handle, self._timeout)
+        plain: socket = self._another(self._handle, self._timeout)
         self._context._stats.end(self)
         self._handle = 0
         return plain

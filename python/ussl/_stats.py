@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import Dict
+from typing import Any, Dict
 from weakref import WeakSet
 
 from usocket._lib import lib
@@ -17,24 +17,24 @@ class Stats:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._open: WeakSet = WeakSet()
+        self._open: WeakSet[Any] = WeakSet()
         names = ("connect", "connect_good", "accept", "accept_good", "hits", "misses")
-        self._counts = dict.fromkeys(names, 0)
+        self._counts: Dict[str, int] = dict.fromkeys(names, 0)
 
-    def begin(self, sock) -> None:
+    def begin(self, sock: Any) -> None:
         """A connection was wrapped."""
         with self._lock:
             self._counts["accept" if sock.server_side else "connect"] += 1
             self._open.add(sock)
 
-    def end(self, sock) -> None:
+    def end(self, sock: Any) -> None:
         """It is about to be closed."""
         with self._lock:
             if sock in self._open:
                 self._settle(sock)
                 self._open.discard(sock)
 
-    def _settle(self, sock) -> bool:
+    def _settle(self, sock: Any) -> bool:
         handle = sock._handle
         if lib.usocket_tls_version(handle) <= 0:
             return False

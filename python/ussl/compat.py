@@ -14,22 +14,24 @@ from __future__ import annotations
 import builtins
 import sys
 from types import ModuleType
-from typing import Dict
+from typing import Any, Dict
 
 import uselect
 import usocket
 import ussl
 
+__all__ = ["main", "namespace"]
+
 
 class _Callable(ModuleType):
     """A module with the names of another one; calling it calls one of them."""
 
-    def __init__(self, module: ModuleType, call) -> None:
+    def __init__(self, module: ModuleType, call: Any) -> None:
         super().__init__(module.__name__, module.__doc__)
         self.__dict__.update({k: v for k, v in vars(module).items() if not k.startswith("__")})
         self.__dict__["__call"] = call
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.__dict__["__call"](*args, **kwargs)
 
 
@@ -46,10 +48,12 @@ MODULES: Dict[str, ModuleType] = {
 }
 
 
-def namespace(**names) -> dict:
+def namespace(**names: Any) -> dict[Any, Any]:
     """Globals for a program of MicroPython: `exec(source, namespace())`."""
 
-    def import_(name, globals=None, locals=None, fromlist=(), level=0):
+    def import_(
+        name: Any, globals: Any = None, locals: Any = None, fromlist: Any = (), level: Any = 0
+    ) -> Any:
         if level == 0 and name in MODULES:
             return MODULES[name]
         return __import__(name, globals, locals, fromlist, level)

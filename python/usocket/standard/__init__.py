@@ -10,6 +10,9 @@ from __future__ import annotations
 import importlib
 import sys
 from types import ModuleType
+from typing import Any
+
+__all__ = ["install", "run"]
 
 
 def install() -> None:
@@ -41,7 +44,7 @@ def _again(name: str) -> None:
         importlib.reload(module)
 
 
-def run(arguments: list) -> None:
+def run(arguments: list[Any]) -> None:
     """`python -m usocket run program.py ...` or `... run -m module ...`: runs it as Python does."""
     import runpy
 

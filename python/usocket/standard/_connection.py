@@ -9,7 +9,7 @@ from __future__ import annotations
 from ctypes import c_char, c_void_p, cast, create_string_buffer
 from errno import EAGAIN, ECONNRESET, EPIPE
 from time import monotonic
-from typing import List, Optional
+from typing import Any, List, Optional
 from weakref import finalize, ref
 
 import ussl
@@ -35,19 +35,22 @@ PIECE = 16384
 class Connection:
     """What moves bytes between the library's TLS and a transport, and tells of it."""
 
-    def __init__(self, sock, bios, server_side: bool, name: Optional[str]) -> None:
+    def __init__(self, sock: Any, bios: Any, server_side: bool, name: Optional[str]) -> None:
         self._sock = None if sock is None else ref(sock)
         self._bios = bios
         self.server_side, self.server_hostname = server_side, name
         self._handle = 0
-        self._owner = self._session = self._given = self._made = None
+        self._owner: Any = None
+        self._session: Any = None
+        self._given: Any = None
+        self._made: Any = None
         # Of a server, until the ClientHello is all there.
         self._first: Optional[bytearray] = bytearray() if server_side else None
         self._in = b""  # Encrypted, received, more than the library takes at once.
         self._out = b""  # Encrypted, on its way.
         self._accepted = 0  # Bytes of a write that are in there.
         self._header, self._missing = b"", 0  # Of the record that is being received.
-        self._done = self._ended = False
+        self._done = self._ended = self._said_goodbye = False
 
     def _begin(self, made: ussl.SSLContext) -> None:
         """Makes the library's end, and gives it what came already."""
@@ -63,7 +66,7 @@ class Connection:
             first, self._first = bytes(self._first), None
             self._feed(first)
 
-    def _wanted_name(self, made) -> Optional[bytes]:
+    def _wanted_name(self, made: Any) -> Optional[bytes]:
         if self.server_hostname:
             name = self.server_hostname
             return name.encode("ascii" if name.isascii() else "idna")
@@ -85,7 +88,7 @@ class Connection:
 
     # --- bytes
 
-    def _transport(self):
+    def _transport(self) -> Any:
         sock = self._sock() if self._sock is not None else None
         if sock is None:
             raise errors.ssl_error("UNINITIALIZED", "Underlying socket connection gone")
@@ -144,7 +147,7 @@ class Connection:
         if n == 0:
             self._end()
             return
-        data = room[:n]
+        data = room.raw[:n]
         if self._missing:
             self._missing -= n
         else:
@@ -170,7 +173,7 @@ class Connection:
             n = lib.usocket_tls_drain(self._handle, room, size)
             if n <= 0:
                 return
-            self._out += room[:n]
+            self._out += room.raw[:n]
 
     def _flush(self, deadline: Optional[float]) -> None:
         """Sends what is encrypted; raises when the transport does not take it now."""
@@ -190,7 +193,7 @@ class Connection:
                 raise _timed_out(sock, n)
             self._out = out[n:]
 
-    def _drive(self, call, deadline: Optional[float]) -> int:
+    def _drive(self, call: Any, deadline: Optional[float]) -> int:
         """Calls until the call need not wait, moving bytes both ways: what it gives in the end."""
         while True:
             if self._first is not None:
@@ -224,7 +227,7 @@ class Connection:
             self._done = True
             self._complete()
 
-    def read(self, size: int = 1024, buffer=None):
+    def read(self, size: int = 1024, buffer: Any = None) -> Any:
         if size < 0 and buffer is None:
             raise ValueError("size should not be negative")
         if buffer is None:
@@ -242,19 +245,21 @@ class Connection:
         finally:
             del held
 
-    def _receive(self, start, size: int) -> int:
-        code = self._drive(
-            lambda: lib.usocket_recv(self._handle, start, size, 0), self._deadline()
-        )
+    def _receive(self, start: Any, size: int) -> int:
+        code = self._drive(lambda: lib.usocket_recv(self._handle, start, size, 0), self._deadline())
         if code < 0:
             raise errors.of(code, self._handle, self.server_hostname)
         self._greeted()
+        if code == 0 and self._said_goodbye:
+            # Over on both sides, and no longer the end of what the peer had to say.
+            raise errors.zero_return()
         return code
 
-    def write(self, data) -> int:
+    def write(self, data: Any) -> int:
         start, size, held = bytes_of(data)
         try:
-            at = cast(start, c_void_p).value or 0
+            place: Any = start
+            at = cast(place, c_void_p).value or 0
             deadline = self._deadline()
             self._flush(deadline)
             # All of it, as OpenSSL has it. After SSLWantWriteError the same is written once more: it goes
@@ -288,7 +293,7 @@ class Connection:
             return errors.ssl_error("PROTOCOL_IS_SHUTDOWN", "protocol is shutdown")
         return errors.of(code, self._handle, self.server_hostname)
 
-    def _sent(self, start, size: int) -> int:
+    def _sent(self, start: Any, size: int) -> int:
         if self._first is not None:
             return -EAGAIN
         return lib.usocket_send(self._handle, start, size, 0)
@@ -296,12 +301,13 @@ class Connection:
     def pending(self) -> int:
         return max(0, lib.usocket_tls_pending(self._handle)) if self._handle else 0
 
-    def shutdown(self):
+    def shutdown(self) -> Any:
         """Says goodbye and waits for the peer's: the socket, on which plain data may follow."""
         if not self._handle or not self._done:
             raise errors.ssl_error("SHUTDOWN_WHILE_IN_INIT", "shutdown while in init")
         deadline = self._deadline()
         lib.usocket_shutdown(self._handle, SHUT_WR)
+        self._said_goodbye = True
         room = (c_char * PIECE)()
         while True:
             code = lib.usocket_recv(self._handle, room, PIECE, 0)
@@ -328,14 +334,14 @@ class Connection:
     def version(self) -> Optional[str]:
         return _VERSIONS.get(lib.usocket_tls_version(self._handle)) if self._handle else None
 
-    def cipher(self):
+    def cipher(self) -> Any:
         name = read_text(lib.usocket_tls_cipher, self._handle) if self._handle else ""
         if not name:
             return None
         bits = 128 if "AES_128" in name or "AES128" in name else 256
         return openssl_name(name), self.version(), bits
 
-    def shared_ciphers(self):
+    def shared_ciphers(self) -> Any:
         cipher = self.cipher()
         return [cipher] if cipher and self.server_side else None
 
@@ -348,7 +354,7 @@ class Connection:
     def selected_npn_protocol(self) -> None:
         return None
 
-    def getpeercert(self, binary_form: bool = False):
+    def getpeercert(self, binary_form: bool = False) -> Any:
         if not self._handle or not self._done:
             raise ValueError("handshake not done yet")
         der = presented(self._handle, 0)
@@ -359,7 +365,7 @@ class Connection:
     def get_unverified_chain(self) -> List[bytes]:
         return presented_chain(self._handle)
 
-    def get_channel_binding(self, cb_type: str = "tls-unique"):
+    def get_channel_binding(self, cb_type: str = "tls-unique") -> Any:
         if cb_type != "tls-exporter":
             raise ValueError(f"{cb_type!r} channel binding type not implemented")
         if not self._done:
@@ -388,8 +394,8 @@ def openssl_name(name: str) -> str:
     return key.replace("_", "-") + "-" + cipher
 
 
-def _timed_out(sock, code: int) -> BaseException:
-    e = sock._error(code)
+def _timed_out(sock: Any, code: int) -> BaseException:
+    e: BaseException = sock._error(code)
     if type(e).__name__ in ("timeout", "TimeoutError") and sock._timeout:
         return type(e)("The read operation timed out")
     return e

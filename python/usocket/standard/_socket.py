@@ -7,16 +7,16 @@ import os
 from ctypes import byref, c_int64, string_at
 from errno import ECONNRESET, ETIMEDOUT
 from types import ModuleType
-from typing import Optional
+from typing import Any, Optional
 
-from .._address import AF_INET, AF_INET6, AF_UNIX, Addr, encode
+from .._address import AF_INET, AF_INET6, AF_UNIX, encode
 from .._address import inet_ntop as _inet_ntop
 from .._address import inet_pton as _inet_pton
 from .._bsd import SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, BSDSocket
 from .._buffer import outgoing
 from .._errors import PortError, check, error, int32
 from .._families import FORMS
-from .._lib import lib
+from .._lib import Addr, lib
 from .._message import CMSG_LEN, CMSG_SPACE
 from .._names import getaddrinfo as _getaddrinfo
 from .._option import default_timeout, getdefaulttimeout, setdefaulttimeout
@@ -33,14 +33,16 @@ class socket(BSDSocket):
     _outgoing = staticmethod(outgoing)
 
     # A socket that was only allocated is closed.
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         new = super().__new__(cls)
         new._handle = new._late_in = new._late_out = 0
         new._filed, new._timeout = False, None
         new._family = new._type = new._proto = 0
         return new
 
-    def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno=None) -> None:
+    def __init__(
+        self, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None
+    ) -> None:
         if isinstance(fileno, float):
             raise TypeError("integer argument expected, got float")
         family, type, proto = int32(family), int32(type), int32(proto)
@@ -55,7 +57,7 @@ class socket(BSDSocket):
         if type & SOCK_NONBLOCK:
             self.settimeout(0.0)
 
-    def _take(self, fileno, family: int, type: int, proto: int) -> None:
+    def _take(self, fileno: Any, family: int, type: int, proto: int) -> None:
         """Begins with a descriptor; what was not said is asked of the system."""
         fd = int32(fileno)
         if fd < 0:
@@ -94,18 +96,18 @@ class socket(BSDSocket):
             return timeout("timed out")
         return super()._error(code)
 
-    def _accept(self):
+    def _accept(self) -> Any:
         """_accept() -> (integer, address info): the descriptor of a connection, and who it is."""
         handle, address = self._accepted()
         return check(lib.usocket_detach(handle)), address
 
-    def connect_ex(self, address) -> int:
+    def connect_ex(self, address: Any) -> int:
         try:
             return super().connect_ex(address)
         except timeout:
             return ETIMEDOUT
 
-    def _address(self, address, call: str) -> Addr:
+    def _address(self, address: Any, call: str) -> Addr:
         return _encode(self._family, address, call)
 
     def close(self) -> None:
@@ -123,7 +125,7 @@ class socket(BSDSocket):
 socket._kind = SocketType = socket
 
 
-def _encode(family: int, address, call: str) -> Addr:
+def _encode(family: int, address: Any, call: str) -> Addr:
     """The library's address for what a program gave to a method, in CPython's words where it is
     wrong; host names are resolved."""
     if family == AF_UNIX:
@@ -153,7 +155,7 @@ def _encode(family: int, address, call: str) -> Addr:
         raise OverflowError(f"{call}(): {e}") from None
 
 
-def _resolved(family: int, host) -> str:
+def _resolved(family: int, host: Any) -> str:
     """A host as numeric text."""
     text = bytes(host).decode() if isinstance(host, (bytes, bytearray)) else host
     if not text:
@@ -169,10 +171,10 @@ def _resolved(family: int, host) -> str:
         pass
     found = _getaddrinfo(text, None, family, _system.SOCK_DGRAM)[0][-1]
     scope = found[3] if len(found) > 3 else 0
-    return f"{found[0]}%{scope}" if scope else found[0]
+    return f"{found[0]}%{scope}" if scope else str(found[0])
 
 
-def _unix(address) -> Addr:
+def _unix(address: Any) -> Addr:
     if isinstance(address, str):
         address = os.fsencode(address)
     else:
@@ -184,7 +186,7 @@ def _unix(address) -> Addr:
     return out
 
 
-def socketpair(family: int = AF_UNIX, type: int = SOCK_STREAM, proto: int = 0):
+def socketpair(family: int = AF_UNIX, type: int = SOCK_STREAM, proto: int = 0) -> Any:
     """socketpair([family[, type [, proto]]]) -> (socket object, socket object)"""
     family, type, proto = int32(family), int32(type), int32(proto)
     pair, plain = (c_int64 * 2)(), type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -199,7 +201,9 @@ def socketpair(family: int = AF_UNIX, type: int = SOCK_STREAM, proto: int = 0):
     return tuple(made)
 
 
-def getaddrinfo(host, port, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0):
+def getaddrinfo(
+    host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+) -> Any:
     """getaddrinfo(host, port [, family, type, proto, flags]) -> list of
     (family, type, proto, canonname, sockaddr)"""
     if isinstance(port, int) and not isinstance(port, bool):
@@ -207,7 +211,7 @@ def getaddrinfo(host, port, family: int = 0, type: int = 0, proto: int = 0, flag
     return _getaddrinfo(host, port, int(family), int(type), int(proto), int(flags))
 
 
-def inet_pton(af: int, ip_string) -> bytes:
+def inet_pton(af: int, ip_string: Any) -> bytes:
     """inet_pton(af, ip) -> packed IP address format string"""
     if af not in (AF_INET, AF_INET6):
         raise OSError(97, "unknown address family")
@@ -217,7 +221,7 @@ def inet_pton(af: int, ip_string) -> bytes:
         raise OSError("illegal IP address string passed to inet_pton") from None
 
 
-def inet_ntop(af: int, packed_ip) -> str:
+def inet_ntop(af: int, packed_ip: Any) -> str:
     """inet_ntop(af, packed_ip) -> string formatted IP address"""
     if af not in (AF_INET, AF_INET6):
         raise ValueError(f"unknown address family {af}")
@@ -233,8 +237,15 @@ module.__dict__.update(
     {
         f.__name__: f
         for f in (
-            socket, socketpair, getaddrinfo, inet_pton, inet_ntop, CMSG_LEN, CMSG_SPACE,
-            getdefaulttimeout, setdefaulttimeout,
+            socket,
+            socketpair,
+            getaddrinfo,
+            inet_pton,
+            inet_ntop,
+            CMSG_LEN,
+            CMSG_SPACE,
+            getdefaulttimeout,
+            setdefaulttimeout,
         )  # fmt: skip
     },
     SocketType=socket,

@@ -13,7 +13,7 @@ import os
 import sys
 from time import time
 from types import ModuleType
-from typing import List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 from weakref import ref
 
 import ussl
@@ -32,30 +32,35 @@ _V12, _V13 = 0x0303, 0x0304
 _CURVES = {"prime256v1": "secp256r1", "P-256": "secp256r1", "P-384": "secp384r1"}
 
 
-class _SSLContext(_system._SSLContext):
+class _SSLContext(_system._SSLContext):  # type: ignore[misc, unused-ignore]
     """CPython's context: what was set. The library's is made from it when it is needed."""
 
     __module__ = "_ssl"
 
-    def __new__(cls, protocol, *args, **kwargs):
+    _chains: List[Tuple[bytes, bytes, Any]]
+    _trusted: List[Tuple[Any, ...]]
+    _protocols: List[bytes]
+    _suites: Optional[List[str]]
+    _groups: Optional[List[str]]
+    _sni: Any
+    _made: Dict[Any, ussl.SSLContext]
+    _counts: Dict[str, int]
+
+    def __new__(cls, protocol: Any, *args: Any, **kwargs: Any) -> Any:
         new = super().__new__(cls, protocol)
-        new._chains: List[tuple] = []
-        new._trusted: List[tuple] = []
-        new._protocols: List[bytes] = []
-        new._suites: Optional[List[str]] = None
-        new._groups: Optional[List[str]] = None
-        new._sni: Optional[object] = None
+        new._chains, new._trusted, new._protocols = [], [], []
+        new._suites = new._groups = new._sni = None
         new._made = {}
         new._counts = dict.fromkeys(super().session_stats(new), 0)
         return new
 
     # --- what is kept here as well, because the module in C does not tell it
 
-    def load_cert_chain(self, certfile, keyfile=None, password=None) -> None:
+    def load_cert_chain(self, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
         said = [password]
         if callable(password):  # It is asked once, and only where it is needed.
 
-            def ask():
+            def ask() -> Any:
                 said[0] = password()
                 return said[0]
 
@@ -67,7 +72,9 @@ class _SSLContext(_system._SSLContext):
         chain = (os.fsencode(certfile), os.fsencode(keyfile or certfile), secret and bytes(secret))
         self._chains = [c for c in self._chains if c[0] != chain[0]] + [chain]
 
-    def load_verify_locations(self, cafile=None, capath=None, cadata=None) -> None:
+    def load_verify_locations(
+        self, cafile: Any = None, capath: Any = None, cadata: Any = None
+    ) -> None:
         super().load_verify_locations(cafile, capath, cadata)
         self._trusted.append((cafile, capath, cadata))
 
@@ -79,13 +86,13 @@ class _SSLContext(_system._SSLContext):
         super().set_ciphers(ciphers)
         self._suites = [c["name"] for c in self.get_ciphers()]
 
-    def set_ecdh_curve(self, name) -> None:
+    def set_ecdh_curve(self, name: Any) -> None:
         super().set_ecdh_curve(name)
         text = name.decode() if isinstance(name, bytes) else name
         self._groups = [_CURVES.get(text, text)]
 
     def _set_alpn_protocols(self, protocols: bytes) -> None:
-        super()._set_alpn_protocols(protocols)
+        super()._set_alpn_protocols(protocols)  # type: ignore[misc, unused-ignore]
         names, at = [], 0
         while at < len(protocols):
             names.append(bytes(protocols[at + 1 : at + 1 + protocols[at]]))
@@ -93,28 +100,43 @@ class _SSLContext(_system._SSLContext):
         self._protocols = names
 
     @property
-    def sni_callback(self):
+    def sni_callback(self) -> Any:
         return self._sni
 
     @sni_callback.setter
-    def sni_callback(self, callback) -> None:
+    def sni_callback(self, callback: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         if self.protocol == PROTOCOL_TLS_CLIENT:
             raise ValueError("sni_callback cannot be set on TLS_CLIENT context")
         if callback is not None and not callable(callback):
             raise TypeError("not a callable object")
         self._sni = callback
 
-    def session_stats(self) -> dict:
+    def session_stats(self) -> dict[Any, Any]:
         return dict(self._counts)
 
     # --- connections
 
-    def _wrap_socket(self, sock, server_side, server_hostname=None, *, owner=None, session=None):
+    def _wrap_socket(
+        self,
+        sock: Any,
+        server_side: Any,
+        server_hostname: Any = None,
+        *,
+        owner: Any = None,
+        session: Any = None,
+    ) -> Any:
         return _SSLSocket(self, sock, None, server_side, server_hostname, owner, session)
 
     def _wrap_bio(
-        self, incoming, outgoing, server_side, server_hostname=None, *, owner=None, session=None
-    ):
+        self,
+        incoming: Any,
+        outgoing: Any,
+        server_side: Any,
+        server_hostname: Any = None,
+        *,
+        owner: Any = None,
+        session: Any = None,
+    ) -> Any:
         bios = (incoming, outgoing)
         return _SSLSocket(self, None, bios, server_side, server_hostname, owner, session)
 
@@ -165,14 +187,14 @@ class _SSLContext(_system._SSLContext):
         return made
 
 
-def _add_chain(made: ussl.SSLContext, cert: bytes, key: bytes, password) -> None:
+def _add_chain(made: ussl.SSLContext, cert: bytes, key: bytes, password: Any) -> None:
     set_password = getattr(lib, "usocket_tls_context_set_key_password", None)
     if password is not None and set_password is not None:
         check(set_password(made._handle, bytes(password), len(password)))
     made.load_cert_chain(os.fsdecode(cert), os.fsdecode(key))
 
 
-def _versions(context) -> Tuple[int, int]:
+def _versions(context: Any) -> Tuple[int, int]:
     """The lowest and highest version that the settings leave."""
     low, high = int(context.minimum_version), int(context.maximum_version)
     low, high = max(low, _V12), _V13 if high < 0 else high
@@ -211,7 +233,7 @@ class SSLSession:
         self.id, self.time = os.urandom(32), int(time())
         self.timeout, self.ticket_lifetime_hint, self.has_ticket = 7200, 7200, True
 
-    def __eq__(self, other) -> bool:
+    def __eq__(self, other: Any) -> bool:
         return isinstance(other, SSLSession) and self.id == other.id
 
     def __hash__(self) -> int:
@@ -223,7 +245,16 @@ class _SSLSocket(Connection):
 
     __module__ = "_ssl"
 
-    def __init__(self, context, sock, bios, server_side, server_hostname, owner, session) -> None:
+    def __init__(
+        self,
+        context: Any,
+        sock: Any,
+        bios: Any,
+        server_side: Any,
+        server_hostname: Any,
+        owner: Any,
+        session: Any,
+    ) -> None:
         if server_side and context.protocol == PROTOCOL_TLS_CLIENT:
             raise errors.ssl_error(
                 "WRONG_SSL_CTX", "Cannot create a server socket with a PROTOCOL_TLS_CLIENT context"
@@ -241,24 +272,24 @@ class _SSLSocket(Connection):
             self.session = session
 
     @property
-    def owner(self):
+    def owner(self) -> Any:
         return self._owner() if self._owner is not None else None
 
     @owner.setter
-    def owner(self, value) -> None:
+    def owner(self, value: Any) -> None:
         self._owner = None if value is None else ref(value)
 
     @property
-    def context(self):
+    def context(self) -> Any:
         return self._context
 
     @context.setter
-    def context(self, value) -> None:
+    def context(self, value: Any) -> None:
         if not isinstance(value, _SSLContext):
             raise TypeError("The value must be a SSLContext")
         self._context = value
 
-    def _answer(self, hello) -> None:
+    def _answer(self, hello: Any) -> None:
         """The ClientHello is there: asks the callback, and begins with the context there is then."""
         callback = self._context._sni
         if callback is not None:
@@ -268,11 +299,11 @@ class _SSLSocket(Connection):
         agreed = mine if any(p in hello.protocols for p in mine) else []
         self._begin(self._context._library(True, agreed))
 
-    def _ask(self, callback, name: Optional[str]) -> None:
+    def _ask(self, callback: Any, name: Optional[str]) -> None:
         try:
             said = callback(self.owner or self, name, self._context)
         except Exception:
-            sys.unraisablehook(_Unraisable(*sys.exc_info(), callback))
+            _report(callback)
             said = _system.ALERT_DESCRIPTION_HANDSHAKE_FAILURE
         if said is None:
             return
@@ -280,7 +311,7 @@ class _SSLSocket(Connection):
             try:
                 raise TypeError("an integer is required")
             except TypeError:
-                sys.unraisablehook(_Unraisable(*sys.exc_info(), callback))
+                _report(callback)
             said = _system.ALERT_DESCRIPTION_INTERNAL_ERROR
         self._refuse(int(said))
 
@@ -302,10 +333,11 @@ class _SSLSocket(Connection):
             if self._given is not None and self.session_reused:
                 taken.id = self._given.id
             self._session = taken
-        return self._session
+        session: Optional[SSLSession] = self._session
+        return session
 
     @session.setter
-    def session(self, value) -> None:
+    def session(self, value: Any) -> None:
         if not isinstance(value, SSLSession):
             raise TypeError("Value is not a SSLSession.")
         if value._context is not self._context:
@@ -318,15 +350,22 @@ class _SSLSocket(Connection):
         self._given = value
 
 
+def _report(callback: Any) -> None:
+    """Says what a callback raised, and that nobody can hear of it otherwise."""
+    hook: Any = sys.unraisablehook
+    kind, value, traceback = sys.exc_info()
+    hook(_Unraisable(kind, value, traceback, callback))
+
+
 class _Unraisable:
     """What sys.unraisablehook takes."""
 
-    def __init__(self, kind, value, traceback, obj) -> None:
+    def __init__(self, kind: Any, value: Any, traceback: Any, obj: Any) -> None:
         self.exc_type, self.exc_value, self.exc_traceback = kind, value, traceback
         self.err_msg, self.object = None, obj
 
 
-def _name(given) -> Optional[str]:
+def _name(given: Any) -> Optional[str]:
     if given is None:
         return None
     name = given.decode("ascii") if isinstance(given, (bytes, bytearray)) else given

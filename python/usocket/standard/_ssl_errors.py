@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _ssl as _system
 import ipaddress
-from typing import Optional
+from typing import Any, Optional
 
 from .. import _causes as causes
 from .._errors import detail, error, strerror
@@ -30,6 +30,10 @@ def want_read() -> BaseException:
 
 def want_write() -> BaseException:
     return _made(_system.SSLWantWriteError, 3, "The operation did not complete (write)")
+
+
+def zero_return() -> BaseException:
+    return _made(_system.SSLZeroReturnError, 6, "TLS/SSL connection has been closed (EOF)")
 
 
 def end_of_file(words: str = "EOF occurred in violation of protocol") -> BaseException:
@@ -77,7 +81,7 @@ def _is_address(name: Optional[str]) -> bool:
     return True
 
 
-def _made(kind, number: int, words: str, reason: Optional[str] = None) -> BaseException:
-    e = kind(number, f"{words} (libusocket)")
-    e.library, e.reason = "SSL", reason
+def _made(kind: Any, number: int, words: str, reason: Optional[str] = None) -> BaseException:
+    e: BaseException = kind(number, f"{words} (libusocket)")
+    e.library, e.reason = "SSL", reason  # type: ignore[attr-defined]
     return e
