@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::support::*;
-use super::threads::{blocked, settle};
+use super::threads::blocked;
 use crate::error::Result;
 use crate::object;
 
@@ -26,7 +26,7 @@ fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
                 libc::_exit(if end.is_err() { 0 } else { 1 });
             }
         }
-        settle();
+        until_it_waits(child);
         // SAFETY: the descriptor is b's; this is the end, for both processes.
         unsafe { libc::shutdown(b.fileno(), libc::SHUT_RDWR) };
         assert!(first.join().unwrap().is_err());
@@ -66,12 +66,12 @@ fn after_a_fork_one_process_goes_on() {
     for child_first in [true, false] {
         let (a, b) = connected(&client, &server);
         a.send(b"before", 0).unwrap();
+        let turn = Turn::new();
         let used = |first: bool| {
             if !first {
-                settle();
-                settle();
+                turn.wait();
             }
-            match a.send(b"after", 0) {
+            let result = match a.send(b"after", 0) {
                 Ok(5) => 1,
                 Err(e) if e.code() == FORKED => {
                     // For ever, for both directions, and without a word to the peer.
@@ -81,7 +81,11 @@ fn after_a_fork_one_process_goes_on() {
                     2
                 }
                 _ => 3,
+            };
+            if first {
+                turn.go();
             }
+            result
         };
         let child = in_child(|| used(child_first));
         let (mine, theirs) = (used(!child_first), child());
@@ -153,14 +157,16 @@ fn two_threads_that_close_at_once_are_one_process() {
     let (client, server) = contexts();
     let case = || {
         let (a, b) = connected(&client, &server);
+        let turn = Turn::new();
         let child = in_child(|| {
-            settle();
+            turn.wait();
             a.farewell();
             0
         });
         // As both do, before either has closed it.
         a.farewell();
         a.farewell();
+        turn.go();
         assert_eq!(child(), 0);
         drop(a);
         i32::from(recv(&b, 1) != Ok(Vec::new()))
@@ -174,13 +180,15 @@ fn a_second_thread_that_closes_ends_nothing_for_the_other_process() {
     let (client, server) = contexts();
     let case = || {
         let pair = Handles::new(&client, &server);
+        let turn = Turn::new();
         let child = in_child(|| {
-            settle();
+            turn.wait();
             i32::from(on(pair.0, |a| a.send(b"child", 0)) != Ok(5))
         });
         // One thread is about to close it; the other comes and holds nothing when that goes on.
         assert!(on(pair.0, |a| a.farewell()));
         assert_eq!(object::close(pair.0).unwrap_err().code(), -libc::EBADF);
+        turn.go();
         i32::from(child() != 0 || on(pair.1, |b| recv(b, 10)) != Ok(b"child".to_vec()))
     };
     // In a process of its own: other tests fork too.
@@ -261,10 +269,10 @@ fn what_was_sent_before_a_fork_arrives_when_nobody_uses_it_after() {
         // Something of the peer's is unread, and much of ours has not arrived.
         b.send(b"unread", 0).unwrap();
         let sent = a.send(&[5; 60_000], libc::MSG_DONTWAIT).unwrap();
+        let turn = Turn::new();
         let child = in_child(|| {
             if parent_first {
-                settle();
-                settle();
+                turn.wait();
             }
             a.farewell();
             0
@@ -272,6 +280,7 @@ fn what_was_sent_before_a_fork_arrives_when_nobody_uses_it_after() {
         if parent_first {
             a.farewell();
             drop(a);
+            turn.go();
             child();
         } else {
             child();

@@ -18,7 +18,6 @@ use crate::poll::Source;
 use crate::socket::Socket;
 
 const IN: i16 = libc::POLLIN;
-const LONG: Duration = Duration::from_secs(20);
 
 fn forger(ours_is_client: bool) -> (Socket, Forger) {
     let (ours, mut peer) = with_peer(ours_is_client, pair(), &[&TLS13]);

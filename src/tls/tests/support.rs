@@ -3,6 +3,9 @@
 use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
+use std::sync::mpsc;
+use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -210,4 +213,59 @@ impl Drop for Handles {
 /// Does something with a handle's socket.
 pub fn on<T>(handle: i64, f: impl FnOnce(&Socket) -> T) -> T {
     f(object::pin(handle).unwrap().socket().unwrap())
+}
+
+/// A time that only guards against hanging.
+pub const LONG: Duration = Duration::from_secs(20);
+
+/// This thread, as [`until_it_waits`] knows it.
+pub fn this_thread() -> i32 {
+    // SAFETY: no arguments.
+    unsafe { libc::gettid() }
+}
+
+/// Waits until a thread of this process, or a process, sleeps in the kernel, or has ended.
+pub fn until_it_waits(thread: i32) {
+    let begun = Instant::now();
+    let waits = || match std::fs::read_to_string(format!("/proc/{thread}/stat")) {
+        Ok(stat) => stat.rsplit_once(") ").is_none_or(|(_, s)| s.starts_with(['S', 'Z', 'X'])),
+        Err(_) => true,
+    };
+    while !waits() {
+        assert!(begun.elapsed() < LONG, "thread {thread} does not wait");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A thread that waits in `body` by now, unless it has ended.
+pub fn waiting<'s, T: Send + 's>(
+    scope: &'s Scope<'s, '_>,
+    body: impl FnOnce() -> T + Send + 's,
+) -> ScopedJoinHandle<'s, T> {
+    let (tell, told) = mpsc::channel();
+    let thread = scope.spawn(move || {
+        tell.send(this_thread()).unwrap();
+        body()
+    });
+    until_it_waits(told.recv().unwrap());
+    thread
+}
+
+/// Lets one of two processes wait for the other.
+pub struct Turn(std::io::PipeReader, std::io::PipeWriter);
+
+impl Turn {
+    pub fn new() -> Turn {
+        let (wait, go) = std::io::pipe().unwrap();
+        Turn(wait, go)
+    }
+
+    /// Waits until the other has said so.
+    pub fn wait(&self) {
+        std::io::Read::read_exact(&mut &self.0, &mut [0]).unwrap();
+    }
+
+    pub fn go(&self) {
+        std::io::Write::write_all(&mut &self.1, b"x").unwrap();
+    }
 }

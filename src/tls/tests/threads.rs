@@ -13,6 +13,8 @@ use crate::poll::Source;
 use crate::socket::Socket;
 
 const IN: i16 = libc::POLLIN;
+/// What a close may take on a busy machine; in a second it would have waited for something.
+const SOON: Duration = Duration::from_millis(900);
 const EBADF: i64 = -(libc::EBADF as i64);
 
 /// usocket_recv, whose answer counts when the handle is closed meanwhile.
@@ -20,11 +22,6 @@ fn recv_on(handle: i64) -> i64 {
     let mut buf = [0u8; 16];
     // SAFETY: the buffer is there.
     unsafe { crate::ffi::socket::usocket_recv(handle, buf.as_mut_ptr().cast(), buf.len(), 0) }
-}
-
-/// Long enough for a thread to be where it waits.
-pub fn settle() {
-    thread::sleep(Duration::from_millis(50));
 }
 
 /// Sets the hook, of which there is one at a time, and makes SIGUSR2 interrupt.
@@ -69,8 +66,7 @@ fn two_threads_use_one_session() {
     });
     // One waits to receive; the other sends all the same.
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| recv(&a, 10).unwrap());
-        thread::sleep(Duration::from_millis(30));
+        let waiting = waiting(scope, || recv(&a, 10).unwrap());
         a.send(b"ping", 0).unwrap();
         assert_eq!(recv(&b, 10).unwrap(), b"ping");
         b.send(b"pong", 0).unwrap();
@@ -96,20 +92,33 @@ fn the_event_hook_may_receive_where_it_interrupts() {
         on(pair.0, |a| a.settimeout(timeout)).unwrap();
         INNER.store(0, SeqCst);
         let (tell, told) = std::sync::mpsc::channel();
+        let (tell_id, id) = std::sync::mpsc::channel();
         let theirs = pair.clone();
-        let thread = thread::spawn(move || tell.send(recv_on(theirs.0)));
-        settle();
+        let thread = thread::spawn(move || {
+            tell_id.send(this_thread()).unwrap();
+            tell.send(recv_on(theirs.0))
+        });
+        let id = id.recv().unwrap();
+        until_it_waits(id);
         HANDLE.store(pair.0, SeqCst);
         // SAFETY: it runs until it is given something.
         unsafe {
             let thread = std::os::unix::thread::JoinHandleExt::as_pthread_t(&thread);
             libc::pthread_kill(thread, libc::SIGUSR2)
         };
-        settle();
+        let until = |done: &dyn Fn() -> bool| {
+            let begun = Instant::now();
+            while !done() {
+                assert!(begun.elapsed() < LONG);
+                thread::yield_now();
+            }
+            until_it_waits(id);
+        };
+        until(&|| HANDLE.load(SeqCst) == 0);
         on(pair.1, |b| b.send(b"one", 0)).unwrap();
-        settle();
+        until(&|| INNER.load(SeqCst) != 0);
         on(pair.1, |b| b.send(b"three", 0)).unwrap();
-        assert_eq!(told.recv_timeout(Duration::from_secs(3)), Ok(5), "{timeout}");
+        assert_eq!(told.recv_timeout(LONG), Ok(5), "{timeout}");
         assert_eq!(INNER.load(SeqCst), 3, "{timeout}");
     }
     crate::sys::hook::set(None, std::ptr::null_mut());
@@ -137,12 +146,13 @@ fn closing_ends_what_others_do() {
     let (client, server) = contexts();
     let begin = |op: fn(i64) -> i64, ends: &Handles| {
         let (mine, peer) = (ends.0, ends.1);
-        let blocked = thread::spawn(move || op(mine));
-        thread::sleep(Duration::from_millis(50));
-        let begun = Instant::now();
-        object::close(mine).unwrap();
-        assert_eq!(blocked.join().unwrap(), -i64::from(libc::EBADF));
-        assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
+        thread::scope(|scope| {
+            let blocked = waiting(scope, move || op(mine));
+            let begun = Instant::now();
+            object::close(mine).unwrap();
+            assert_eq!(blocked.join().unwrap(), -i64::from(libc::EBADF));
+            assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+        });
         let _ = object::close(peer);
     };
     begin(recv_on, &Handles::new(&client, &server));
@@ -205,9 +215,7 @@ pub fn blocked<'s>(
     scope: &'s thread::Scope<'s, '_>,
     s: &'s Socket,
 ) -> ScopedJoinHandle<'s, Result<Vec<u8>>> {
-    let thread = scope.spawn(|| recv(s, 10));
-    settle();
-    thread
+    waiting(scope, || recv(s, 10))
 }
 
 #[test]
@@ -246,12 +254,10 @@ fn a_poller_sees_what_a_blocked_thread_leaves() {
         ready
     };
     thread::scope(|scope| {
-        let taker = scope.spawn(|| recv_on(ends.0));
-        settle();
+        let taker = waiting(scope, || recv_on(ends.0));
         assert_eq!(wait(20_000), []);
         assert_eq!(polled(ends.0, IN, 20_000), 0);
-        let watching = scope.spawn(|| wait(10_000_000));
-        settle();
+        let watching = waiting(scope, || wait(LONG.as_micros() as i64));
         on(ends.1, |s| s.send(&[7; 100], 0)).unwrap();
         assert_eq!(taker.join().unwrap(), 16);
         assert_eq!(watching.join().unwrap(), [IN as u32]);
@@ -268,10 +274,10 @@ fn a_poll_sees_what_a_blocked_thread_leaves() {
         on(ends.0, |s| s.settimeout(timeout)).unwrap();
         for _ in 0..10 {
             thread::scope(|scope| {
-                let taker = scope.spawn(|| recv_on(ends.0));
+                let taker = waiting(scope, || recv_on(ends.0));
                 // In slices: a poll that sleeps in the kernel is not told what a thread leaves.
-                let watcher = scope.spawn(|| (0..500).any(|_| polled(ends.0, IN, 20_000) == IN));
-                settle();
+                let watcher =
+                    waiting(scope, || (0..1000).any(|_| polled(ends.0, IN, 20_000) == IN));
                 on(ends.1, |s| s.send(&[7; 100], 0)).unwrap();
                 assert!(watcher.join().unwrap());
                 assert_eq!(taker.join().unwrap(), 16);
@@ -288,14 +294,13 @@ fn closing_ends_the_one_that_receives_and_those_behind_it() {
         let ends = Handles::new(&client, &server);
         on(ends.0, |s| s.settimeout(timeout)).unwrap();
         thread::scope(|scope| {
-            let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| recv_on(ends.0))).collect();
-            settle();
+            let threads: Vec<_> = (0..3).map(|_| waiting(scope, || recv_on(ends.0))).collect();
             let begun = Instant::now();
             object::close(ends.0).unwrap();
             for thread in threads {
                 assert_eq!(thread.join().unwrap(), EBADF);
             }
-            assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+            assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
         });
     }
 }
@@ -318,7 +323,9 @@ fn an_error_reaches_all_who_wait() {
 #[test]
 fn a_signal_stops_a_wait_when_the_host_says_so() {
     static STOP: AtomicI32 = AtomicI32::new(0);
+    static CALLS: AtomicI32 = AtomicI32::new(0);
     unsafe extern "C" fn hook(_: *mut std::ffi::c_void) -> i32 {
+        CALLS.fetch_add(1, SeqCst);
         STOP.load(SeqCst)
     }
     let (client, server) = contexts();
@@ -331,18 +338,23 @@ fn a_signal_stops_a_wait_when_the_host_says_so() {
                 let (tell, a) = (tell.clone(), &a);
                 scope.spawn(move || {
                     // SAFETY: no arguments.
-                    tell.send(unsafe { libc::pthread_self() }).unwrap();
+                    tell.send((unsafe { libc::pthread_self() }, this_thread())).unwrap();
                     recv(a, 10)
                 })
             })
             .collect();
         let ids = [told.recv().unwrap(), told.recv().unwrap()];
         let signal = || {
-            settle();
-            // SAFETY: the threads have not been joined.
-            ids.iter().for_each(|id| _ = unsafe { libc::pthread_kill(*id, libc::SIGUSR2) });
+            for (thread, id) in ids {
+                until_it_waits(id);
+                // SAFETY: the threads have not been joined.
+                unsafe { libc::pthread_kill(thread, libc::SIGUSR2) };
+            }
         };
-        signal(); // Go on.
+        // Go on. (One that comes before a thread sleeps is the handler's alone.)
+        while CALLS.load(SeqCst) < 2 {
+            signal();
+        }
         STOP.store(1, SeqCst);
         // One that comes before the thread sleeps again ends nothing.
         while !threads.iter().all(|t| t.is_finished()) {
@@ -360,8 +372,8 @@ fn a_signal_stops_a_wait_when_the_host_says_so() {
 
 #[test]
 fn a_slow_verify_callback_keeps_nobody_beyond_their_time() {
-    const SLOW: Duration = Duration::from_millis(1500);
     static HANDLE: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
+    static GO_ON: AtomicI32 = AtomicI32::new(0);
     let ca = Ca::new("CA");
     let (client, server) = (client(), server(&ca.server()));
     client.trust(ca.pem().as_bytes()).unwrap();
@@ -383,12 +395,15 @@ fn a_slow_verify_callback_keeps_nobody_beyond_their_time() {
             assert_eq!(s.tls().unwrap().detail(), "");
         });
         polled(h, IN, 0);
-        thread::sleep(SLOW);
+        let begun = Instant::now();
+        while GO_ON.load(SeqCst) == 0 && begun.elapsed() < LONG {
+            thread::sleep(Duration::from_millis(1));
+        }
         0
     };
     client.set_callback(Some(Arc::new(callback))).unwrap();
     let (a, b) = pair();
-    a.settimeout(10_000_000).unwrap();
+    a.settimeout(3 * LONG.as_micros() as i64).unwrap();
     wrap(&a, &client, Some(NAME));
     wrap(&b, &server, None);
     let ends = Handles(object::insert(a).unwrap(), object::insert(b).unwrap());
@@ -406,10 +421,11 @@ fn a_slow_verify_callback_keeps_nobody_beyond_their_time() {
             assert!(s.recv(&mut [MaybeUninit::uninit()], libc::MSG_DONTWAIT).is_err());
             s.settimeout(100_000).unwrap();
             assert_eq!(recv(s, 1).unwrap_err().code(), -libc::ETIMEDOUT);
-            s.settimeout(10_000_000).unwrap();
+            s.settimeout(-1).unwrap();
         });
         assert_eq!(polled(ends.0, IN, 50_000), 0);
-        assert!(begun.elapsed() < SLOW - Duration::from_millis(500), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < LONG / 2, "{:?}", begun.elapsed());
+        GO_ON.store(1, SeqCst);
         shaking.join().unwrap().unwrap();
     });
     on(ends.1, |s| s.send(b"on it goes", 0)).unwrap();
