@@ -122,8 +122,11 @@ fn poll_with(
         held.iter().zip(&*fds).try_for_each(|(h, fd)| h.await_receiver(fd.revents))?;
         ready = answer(entries, held, |at| fds[at].revents);
         // The kernel may see what is nothing to the caller, such as half a TLS record.
-        let over = seen == 0 && (!unheard || deadline.remaining() == Some(Duration::ZERO));
-        if ready > 0 || over {
+        let over = match (seen, unheard, ready) {
+            (0, false, _) | (.., 1..) => true,
+            _ => deadline.remaining() == Some(Duration::ZERO),
+        };
+        if over {
             return Ok(ready);
         }
     }

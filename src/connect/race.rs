@@ -241,17 +241,10 @@ impl Race {
         self.most_telling(Some(late))
     }
 
-    /// Of all failures the one that says most about the host: that it answered, before that the way
-    /// to it failed, before that this machine has no such way. Of two alike, the first.
+    /// Of all failures the one that says most.
     fn most_telling(&self, last: Option<Error>) -> Error {
         match (self.most_telling, last) {
-            (Some(best), Some(e)) => {
-                if telling(best) >= telling(e) {
-                    best
-                } else {
-                    e
-                }
-            }
+            (Some(best), Some(e)) => more_telling(best, e),
             (best, last) => best.or(last).unwrap_or(Error::eai(libc::EAI_NONAME)),
         }
     }
@@ -262,6 +255,12 @@ impl Race {
         socket.settimeout(self.timeout_us)?;
         Ok(socket)
     }
+}
+
+/// Which of two says more about the host: that it answered, before that the way to it failed, before
+/// that this machine has no such way. Of two alike, the first.
+fn more_telling(first: Error, second: Error) -> Error {
+    if telling(second) > telling(first) { second } else { first }
 }
 
 fn telling(e: Error) -> i32 {
@@ -304,5 +303,30 @@ fn begin(to: &Answer, source: Option<&Addr>) -> std::result::Result<(Socket, boo
         Ok(()) => Ok((socket, true)),
         Err(e) if e.is(libc::EINPROGRESS) => Ok((socket, false)),
         Err(e) => Err(scarce(&[libc::EADDRNOTAVAIL, libc::EADDRINUSE, libc::EAGAIN])(e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_more_is_told_and_of_two_alike_the_first() {
+        let none = Error::eai(libc::EAI_NONAME);
+        let os = |codes: &[i32]| codes.iter().map(|c| Error::os(*c)).collect::<Vec<_>>();
+        let rows = [
+            os(&[libc::ECONNREFUSED, libc::ECONNRESET, libc::EACCES, libc::EPERM]),
+            os(&[libc::ETIMEDOUT, libc::EHOSTUNREACH]),
+            vec![Error::os(libc::EMFILE), Error::eai(libc::EAI_AGAIN)],
+            os(&[libc::ENETUNREACH, libc::EADDRNOTAVAIL, libc::EAFNOSUPPORT]),
+            vec![none, Error::eai(-5), Error::eai(-9)],
+        ];
+        for (n, row) in rows.iter().enumerate() {
+            for (m, other) in rows.iter().enumerate() {
+                for (a, b) in row.iter().flat_map(|a| other.iter().map(move |b| (*a, *b))) {
+                    assert_eq!(more_telling(a, b), if n <= m { a } else { b });
+                }
+            }
+        }
     }
 }

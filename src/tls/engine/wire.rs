@@ -54,6 +54,17 @@ impl Engine {
         Ok(if self.flush(config, io)? { Step::Done(()) } else { Step::Wait(libc::POLLOUT) })
     }
 
+    /// The same for data that was taken: if an error has lost it, that is said again.
+    pub fn seeing_off(&mut self, config: &Config, io: &dyn Transport) -> Result<Step<()>> {
+        self.check()?;
+        self.unsendable.map_or_else(|| self.flushing(config, io), Err)
+    }
+
+    /// Whether there is data that has not gone, or never will.
+    pub fn unsettled(&self) -> bool {
+        !self.output.is_empty() || self.unsendable.is_some()
+    }
+
     /// Receives ciphertext: 0 at the end, `None` when there is none now or it is for the thread
     /// that waits for it. Unless `ask`, it is left to the caller to ask the kernel.
     pub(super) fn fill(&mut self, io: &dyn Transport, ask: bool) -> Result<Option<usize>> {

@@ -49,7 +49,7 @@ pub struct Session {
     queue: AtomicU32,
     /// Changes when the thread that waits to receive comes back and others wait for that.
     turn: AtomicU32,
-    /// Whether something was taken and has not left.
+    /// Whether something was taken and has not left, or never will.
     unsent: AtomicBool,
 }
 
@@ -195,7 +195,7 @@ impl Session {
 
     #[cold]
     fn flush_now(&self, s: &dyn Transport, deadline: &mut Deadline) -> Result<()> {
-        self.run(s, 0, deadline, |engine, io, _| engine.flushing(&self.config, io))
+        self.run(s, 0, deadline, |engine, io, _| engine.seeing_off(&self.config, io))
     }
 
     /// Sends close_notify: nothing follows it.

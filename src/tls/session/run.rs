@@ -193,7 +193,7 @@ impl Session {
     pub(super) fn leave(&self, s: &dyn Transport, mut engine: Guard<'_, Engine>) {
         let changed = engine.outlook_changed();
         if changed {
-            self.unsent.store(!engine.flushed(), Ordering::Relaxed);
+            self.unsent.store(engine.unsettled(), Ordering::Relaxed);
         }
         drop(engine);
         if changed {

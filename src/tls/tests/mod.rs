@@ -12,6 +12,7 @@ mod fork;
 mod hostile;
 mod memory;
 mod peer;
+mod receiver;
 mod resumption;
 mod session;
 mod staple;
