@@ -584,7 +584,7 @@ static void a_timeout_survives_a_storm_of_signals(void **state)
         alarms(0, false);
         assert_int_equal(r, i == 3 ? 0 : -ETIMEDOUT);
         // It neither ends early nor starts again with each signal.
-        assert_in_range(took, 500 * MS, 2 * SECOND);
+        assert_in_range(took, 500 * MS, GENEROUS);
     }
     OK(usocket_close(s));
     OK(usocket_close(listener));

@@ -67,16 +67,17 @@ def test_a_timeout_is_of_the_operation():
     a.settimeout(0.2)
 
     def trickle():
-        for _ in range(12):
+        while not got:
             b.send(b".")
-            time.sleep(0.05)
+            time.sleep(0.02)
 
+    got = []
     t = Thread(trickle)
     begun = time.ticks_ms()
-    got = a.read(100)
+    got.append(a.read(100000))  # What comes does not put the end off.
     took = time.ticks_diff(time.ticks_ms(), begun)
-    assert 0 < len(got) < 100, got
-    assert 150 <= took < 500, took
+    assert 0 < len(got[0]) < 100000, got
+    assert took >= 150, took
     t.join()
 
 
@@ -173,7 +174,7 @@ def test_close_ends_another_threads_recv():
     t = Thread(lambda: raises(errno.EBADF, a.recv, 1))
     until_others_sleep()
     a.close()
-    t.join(3)
+    t.join()
 
 
 def test_closed_socket_is_ebadf():

@@ -68,7 +68,10 @@ def test_what_another_thread_schedules_runs_within_a_blocked_call():
 
     def rescue():
         # Where it does not run, the main thread would wait for ever.
-        time.sleep(2)
+        for _ in range(100):
+            time.sleep(0.1)
+            if ran:
+                return
         if not ran:
             b.send(b"too late")
 
