@@ -57,8 +57,10 @@ fn a_poll_waits_for_the_receiver_and_no_longer_than_it_may() {
             // (It looks again and again, so there is no state in which it stays.)
             thread::sleep(Duration::from_millis(30));
             HELD.store(0, SeqCst);
+            let begun = Instant::now();
             assert_eq!(taker.join().unwrap().unwrap(), [7; 16]);
             assert_eq!(watcher.join().unwrap(), IN);
+            assert!(begun.elapsed() < LONG / 2, "at the end of its time: {:?}", begun.elapsed());
             assert_eq!(on(ends.0, |s| read(s, 84)).unwrap().len(), 84);
         });
     }
