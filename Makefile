@@ -163,4 +163,5 @@ clean: ## remove everything built
 -include scripts/cpython.mk
 -include scripts/python.mk
 -include scripts/micropython.mk
+-include scripts/mutants.mk
 -include scripts/stress.mk

@@ -34,6 +34,23 @@ def defects():
     return "\n".join(["| defect | found by | after | as |", "|---|---|---|---|", *rows])
 
 
+def mutants():
+    """What `make mutants` found, of scripts/mutants/score.json: small faults put into the sources."""
+    with open(f"{ROOT}/scripts/mutants/score.json") as f:
+        runs = json.load(f)
+    lines = ["## Small faults put into the sources\n",
+             "Each alone, and the tests run: `make mutants` (CONTRIBUTING.md). A fault that no test notices is one that "
+             "could be in there. Random samples, not every fault there could be:\n",
+             "| where | faults tried, of | noticed by a test | not | of those that build and are no equivalents |",
+             "|---|---|---|---|---|"]
+    for run in runs:
+        share = 100 * run["caught"] / max(1, run["caught"] + run["missed"])
+        lines.append(f"| {run['where']} ({run['date']}, {run['commit']}) | {run['sample']} of {run['of']} | {run['caught']} "
+                     f"| {run['missed']} | {share:.0f}% ({run['equivalent']} equivalent, {run['unviable']} do not build) |")
+    lines += [f"\n{run['note']}" for run in runs if run.get("note")]
+    return "\n".join(lines) + "\n"
+
+
 def main():
     path = sys.argv[1] if len(sys.argv) > 1 else f"{ROOT}/target/stress/results.json"
     with open(path) as f:
@@ -48,6 +65,7 @@ def main():
         lines += [f"- {name}: {f.removeprefix('BROKEN ')[:300]}" for name, f in findings]
     else:
         lines.append("Nothing.")
+    lines.append("\n" + mutants())
     attacks = [line for t in record["tools"] for line in t.get("text", "").splitlines() if line.startswith(("held ", "BROKEN "))]
     lines.append(f"\n## Each attack by name\n\n{sum(a.startswith('held') for a in attacks)} of {len(attacks)} held.\n")
     lines += [f"- {'held' if a.startswith('held') else '**not held**'}: "

@@ -246,9 +246,9 @@ pub extern "C" fn usocket_listen(s: usocket_t, backlog: i32) -> i32 {
 /// the listener's family, type and protocol. `peer`, unless NULL, receives the other end's address.
 ///
 /// Returns: a handle.
-/// Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -EINTR (event hook), -EINVAL (not
-/// listening), -EOPNOTSUPP (not a stream), -ECONNABORTED, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM,
-/// -EPERM (firewall), -EBADF (also: closed meanwhile), -ENOTSOCK.
+/// Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -EINTR (event hook), -ECANCELED
+/// (usocket_cancel), -EINVAL (not listening), -EOPNOTSUPP (not a stream), -ECONNABORTED, -EMFILE,
+/// -ENFILE, -ENOBUFS, -ENOMEM, -EPERM (firewall), -EBADF (also: closed meanwhile), -ENOTSOCK.
 /// Blocks: as the listener's mode has it.
 /// Threads: any; many may accept on one listener.
 /// Ownership: the new handle is the caller's.
@@ -296,15 +296,15 @@ unsafe fn accepted(listener: &Socket, nonblocking: bool, peer: *mut Addr) -> Res
 /// connect that was not done at once the kernel says 0 to one more call, and -EISCONN to the next.
 ///
 /// Returns: 0.
-/// Errors: -EINPROGRESS (non-blocking: poll for POLLOUT, then SO_ERROR tells), -EALREADY
-/// (non-blocking and in progress), -EISCONN, -ETIMEDOUT, -ECONNREFUSED, -ECONNABORTED (it failed,
-/// and another thread has taken the reason from SO_ERROR), -ECONNRESET, -EHOSTUNREACH,
-/// -ENETUNREACH, -EADDRNOTAVAIL (no local port left), -EADDRINUSE (bound to a port that has this very
-/// connection), -EACCES (broadcast, or a Unix path without permission), -EPERM (firewall),
-/// -EAFNOSUPPORT (an address of another family), -EAGAIN (Unix, non-blocking, backlog full; a
-/// datagram socket without a local port left), -ENOENT, -ENOTDIR, -ELOOP, -EPROTOTYPE (Unix),
-/// -EOPNOTSUPP (the socket listens), -EINTR (event hook), -EINVAL (bad address), -EBADF (also: closed
-/// meanwhile), -ENOTSOCK, -EFAULT.
+/// Errors: -EINPROGRESS (non-blocking: poll for POLLOUT, then SO_ERROR tells), -EALREADY (non-blocking
+/// and in progress), -EISCONN, -ETIMEDOUT, -ECONNREFUSED, -ECONNABORTED (it failed, and another thread
+/// has taken the reason from SO_ERROR), -ECONNRESET, -EHOSTUNREACH, -ENETUNREACH, -EADDRNOTAVAIL (no
+/// local port left), -EADDRINUSE (bound to a port that has this very connection), -EACCES (broadcast,
+/// or a Unix path without permission), -EPERM (firewall), -EAFNOSUPPORT (an address of another family),
+/// -EAGAIN (Unix, non-blocking, backlog full; a datagram socket without a local port left), -ENOENT,
+/// -ENOTDIR, -ELOOP, -EPROTOTYPE (Unix), -EOPNOTSUPP (the socket listens), -EINTR (event hook),
+/// -ECANCELED (usocket_cancel), -EINVAL (bad address), -EBADF (also: closed meanwhile), -ENOTSOCK,
+/// -EFAULT.
 /// Blocks: as the socket's mode has it.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -334,9 +334,9 @@ pub extern "C" fn usocket_shutdown(s: usocket_t, how: i32) -> i32 {
 /// Returns: how many bytes were sent.
 /// Errors: -EAGAIN (non-blocking; also a datagram socket without a local port left), -ETIMEDOUT
 /// (timeout), -EPIPE, -ECONNRESET, -ECONNREFUSED (a datagram before found nobody), -EHOSTUNREACH,
-/// -ENETUNREACH, -ENOTCONN, -EDESTADDRREQ, -EMSGSIZE, -ENOBUFS, -ENOMEM, -EOPNOTSUPP (a flag that
-/// means nothing here), -EACCES, -EPERM (firewall), -EINTR (event hook), -EBADF (also: closed
-/// meanwhile), -ENOTSOCK, -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED; on a wrapped socket
+/// -ENETUNREACH, -ENOTCONN, -EDESTADDRREQ, -EMSGSIZE, -ENOBUFS, -ENOMEM, -EOPNOTSUPP (a flag that means
+/// nothing here), -EACCES, -EPERM (firewall), -EINTR (event hook), -ECANCELED (usocket_cancel), -EBADF
+/// (also: closed meanwhile), -ENOTSOCK, -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED; on a wrapped socket
 /// USOCKET_ETLS_....
 /// Blocks: as the socket's mode has it.
 /// Threads: any; one may send while another receives.
@@ -444,10 +444,11 @@ unsafe fn sendto_askew(
 ///
 /// Returns: how many bytes were received; 0 at the end of a stream.
 /// Errors: -EAGAIN (non-blocking; also with MSG_ERRQUEUE or MSG_OOB in every mode), -ETIMEDOUT
-/// (timeout, or the connection's), -ECONNRESET, -ECONNREFUSED (a datagram found nobody),
-/// -EHOSTUNREACH, -ENETUNREACH, -ENOTCONN, -ENOBUFS, -ENOMEM, -EOPNOTSUPP (a flag that means nothing
-/// here), -EINTR (event hook), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT, -EINVAL (also:
-/// no urgent data to come), USOCKET_ETLS_NOT_WRAPPED; on a wrapped socket USOCKET_ETLS_....
+/// (timeout, or the connection's), -ECONNRESET, -ECONNREFUSED (a datagram found nobody), -EHOSTUNREACH,
+/// -ENETUNREACH, -ENOTCONN, -ENOBUFS, -ENOMEM, -EOPNOTSUPP (a flag that means nothing here), -EINTR
+/// (event hook), -ECANCELED (usocket_cancel), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT,
+/// -EINVAL (also: no urgent data to come), USOCKET_ETLS_NOT_WRAPPED; on a wrapped socket
+/// USOCKET_ETLS_....
 /// Blocks: as the socket's mode has it.
 /// Threads: any; one may receive while another sends.
 /// Ownership: `buf` is the caller's.

@@ -65,10 +65,10 @@ pub unsafe extern "C" fn usocket_tls_wrap(
 /// Does the handshake, or goes on with it: one deadline for the whole.
 ///
 /// Returns: 0 when it is complete.
-/// Errors: -EAGAIN (non-blocking: usocket_tls_wants says what to poll for, and usocket_poll knows
-/// by itself), -ETIMEDOUT, USOCKET_ETLS_... with the sentence at usocket_error_detail, -ECONNRESET,
-/// -ENOTCONN, -EINTR (event hook), -EDEADLK (from its own verify callback), -EBADF (also: closed
-/// meanwhile), USOCKET_ETLS_NOT_WRAPPED.
+/// Errors: -EAGAIN (non-blocking: usocket_tls_wants says what to poll for, and usocket_poll knows by
+/// itself), -ETIMEDOUT, USOCKET_ETLS_... with the sentence at usocket_error_detail, -ECONNRESET,
+/// -ENOTCONN, -EINTR (event hook), -ECANCELED (usocket_cancel), -EDEADLK (from its own verify
+/// callback), -EBADF (also: closed meanwhile), USOCKET_ETLS_NOT_WRAPPED.
 /// Blocks: as the socket's mode has it.
 /// Threads: any.
 /// Ownership: nothing changes hands.
