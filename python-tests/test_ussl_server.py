@@ -64,7 +64,8 @@ def test_accept_closes_what_is_no_client(make, server_context):
         client.write(b"GET / HTTP/1.0\r\n\r\n")
         with pytest.raises(ussl.SSLError, match="does not speak TLS"):
             listener.accept()
-        assert client.readall() is not None
+        got = client.readall()
+        assert got[:3] == b"\x15\x03\x03" and len(got) == 7, got  # An alert, and nothing else.
 
 
 def test_connect_ex(make, serve, server_context, client_context, listener):

@@ -13,6 +13,16 @@ from uselect import POLLIN
 SIZE = 4 << 20
 
 
+def until_asleep(thread):
+    """Waits until a thread is in a system call that waits, and has been for three looks."""
+    seen, end = 0, time.monotonic() + 20
+    while seen < 3:
+        assert time.monotonic() < end, "it never blocks"
+        with open(f"/proc/self/task/{thread}/stat") as f:
+            seen = seen + 1 if f.read().rpartition(") ")[2].startswith("S") else 0
+        time.sleep(0.005)
+
+
 def wait_for(s, events, limit=20000):
     poller = uselect.poll()
     poller.register(s, events)
@@ -40,9 +50,10 @@ def test_both_ways_at_once(tls, run):
 @pytest.mark.parametrize("use", ["recv", "sendall"])
 def test_close_from_another_thread_ends_it(use, tls, run):
     client, server = tls
-    begun, raised = threading.Event(), []
+    begun, raised, ids = threading.Event(), [], []
 
     def operate():
+        ids.append(threading.get_native_id())
         begun.set()
         with pytest.raises(OSError) as e:
             while True:
@@ -51,7 +62,7 @@ def test_close_from_another_thread_ends_it(use, tls, run):
 
     thread = run(operate)
     begun.wait()
-    time.sleep(0.1)  # Until it is inside.
+    until_asleep(ids[0])
     client.close()
     thread.join()
     assert raised == [EBADF]
