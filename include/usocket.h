@@ -893,6 +893,24 @@ int32_t usocket_connect(usocket_t s,
 int32_t usocket_shutdown(usocket_t s,
                          int32_t how);
 
+// The address a socket is bound to (getsockname(2)).
+//
+// Returns: 0.
+// Errors: -EBADF, -ENOTSOCK, -EFAULT.
+// Blocks: no.
+// Threads: any.
+// Ownership: `out` is the caller's.
+int32_t usocket_getsockname(usocket_t s, struct usocket_addr *out);
+
+// The address of the other end (getpeername(2)).
+//
+// Returns: 0.
+// Errors: -ENOTCONN, -EBADF, -ENOTSOCK, -EFAULT.
+// Blocks: no.
+// Threads: any.
+// Ownership: `out` is the caller's.
+int32_t usocket_getpeername(usocket_t s, struct usocket_addr *out);
+
 // Sends from `buf`, perhaps less than `len` bytes (send(2)). `flags` are MSG_ flags;
 // MSG_NOSIGNAL is always added, MSG_DONTWAIT makes this call non-blocking.
 //
@@ -971,24 +989,6 @@ int64_t usocket_recvfrom(usocket_t s,
                          size_t len,
                          int32_t flags,
                          struct usocket_addr *from);
-
-// The address a socket is bound to (getsockname(2)).
-//
-// Returns: 0.
-// Errors: -EBADF, -ENOTSOCK, -EFAULT.
-// Blocks: no.
-// Threads: any.
-// Ownership: `out` is the caller's.
-int32_t usocket_getsockname(usocket_t s, struct usocket_addr *out);
-
-// The address of the other end (getpeername(2)).
-//
-// Returns: 0.
-// Errors: -ENOTCONN, -EBADF, -ENOTSOCK, -EFAULT.
-// Blocks: no.
-// Threads: any.
-// Ownership: `out` is the caller's.
-int32_t usocket_getpeername(usocket_t s, struct usocket_addr *out);
 
 // Sends a message: `data` in one go, to `addr` unless that is NULL, with ancillary data beside it
 // unless `control_len` is 0 (sendmsg(2)). `flags` are those of usocket_send.

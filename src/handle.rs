@@ -144,14 +144,16 @@ impl<T> Table<T> {
     }
 
     /// The same for whoever has a pin of it already, which is given up.
-    pub fn close_pinned(
-        &self,
+    pub fn close_pinned<'a>(
+        &'a self,
         handle: Handle,
-        pin: Pin<'_, T>,
+        mut pin: Pin<'a, T>,
         closed: impl FnOnce(&T, Others),
     ) -> Result<(), Stale> {
         let stay = fork::stay();
-        let pin = if pin.is_forgotten() { self.pin(handle)? } else { pin };
+        if pin.is_forgotten() {
+            pin = self.pin(handle)?;
+        }
         let slot = pin.slot;
         let mut state = slot.state.load(Ordering::Relaxed);
         let others = loop {

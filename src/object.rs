@@ -48,12 +48,26 @@ const _: () = assert!(size_of::<Object>() <= 56);
 
 impl Object {
     /// Its handle was closed: tells the pollers it is in, and ends what other threads do with it.
+    #[inline]
     fn closed(&self, others: Others) {
+        match self {
+            Object::Socket(s) => {
+                s.watchers().closed();
+                if others.here {
+                    s.end_operations();
+                } else if others.gone {
+                    // Whoever is inside is not in the kernel; the connection is the parent's too.
+                    s.give_up_number();
+                }
+            }
+            _ => self.other_closed(),
+        }
+    }
+
+    #[cold]
+    fn other_closed(&self) {
         self.watchers().closed();
         match self {
-            Object::Socket(s) if others.here => s.end_operations(),
-            // Whoever is inside is not in the kernel; the connection is the parent's too.
-            Object::Socket(s) if others.gone => s.give_up_number(),
             Object::Poller(p) => p[0].end_operations(),
             Object::Resolve(r) => r[0].abandon(),
             Object::Connection(c) => c[0].abandon(),

@@ -164,7 +164,15 @@ impl Watchers {
     }
 
     /// The object is closing: takes it out of all of them.
+    #[inline]
     pub fn closed(&self) {
+        if self.0.get().is_some() {
+            self.tell_closed();
+        }
+    }
+
+    #[cold]
+    fn tell_closed(&self) {
         let Some(Ok(mut all)) = self.0.get().map(|[kept]| kept.all.lock()) else { return };
         let all = std::mem::take(&mut *all);
         all.iter().for_each(|w| _ = w.tell(Change::Closed));

@@ -21,6 +21,7 @@ pub mod tls_buffers;
 pub mod tls_cert;
 pub mod tls_context;
 pub mod tls_trust;
+pub mod transfer;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
@@ -29,7 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::error::{self, Error, Result};
 use crate::handle::{Handle, Pin};
 use crate::object::{self, Object, Stream};
-use crate::socket::{First, Socket, Start};
+use crate::socket::Socket;
 use crate::sys::fork;
 
 /// What an export can return: a number that has room for a negative error.
@@ -70,48 +71,6 @@ fn on_socket<T: Number>(handle: Handle, body: impl FnOnce(&Socket) -> Result<T>)
 #[inline]
 fn on_stream<T: Number>(handle: Handle, body: impl FnOnce(Stream<'_>) -> Result<T>) -> T {
     on_object(handle, |object| body(object.stream()?))
-}
-
-/// [`on_stream`] for what is one system call, mostly: `quick` makes it on a plain socket, and cannot
-/// panic. If that is not all, `on` goes on from what has come of it.
-#[inline(always)]
-fn at_once<A, T: Number>(
-    handle: Handle,
-    args: Result<A>,
-    quick: impl FnOnce(&Socket, &mut A) -> std::result::Result<T, First>,
-    on: impl FnOnce(Stream<'_>, First, A) -> Result<T>,
-) -> T {
-    let mut first = Err(Start::Fresh);
-    let mut args = match args {
-        Ok(args) => args,
-        // Of two things that are wrong the handle is said.
-        bad => return at_length(handle, first, bad, on),
-    };
-    if let Ok(pin) = object::pin(handle) {
-        if let Object::Socket(s) = &*pin {
-            match quick(s, &mut args) {
-                Ok(value) if value > T::from(0) || !pin.closing() => {
-                    drop(pin);
-                    settle();
-                    return value;
-                }
-                Ok(_) => {}
-                Err(begun) => first = begun,
-            }
-        }
-    }
-    at_length(handle, first, Ok(args), on)
-}
-
-#[cold]
-#[inline(never)]
-fn at_length<A, T: Number>(
-    handle: Handle,
-    first: First,
-    args: Result<A>,
-    on: impl FnOnce(Stream<'_>, First, A) -> Result<T>,
-) -> T {
-    on_stream(handle, |s| on(s, first, args?))
 }
 
 /// [`guard`] for an export about one object: pins it, and closes it if the body panics.

@@ -381,12 +381,12 @@ fn a_thread_that_closes_ends_everything_at_any_time() {
             scope.spawn(until(|h| {
                 let mut buf = [0u8; 64];
                 // SAFETY: the buffer is there.
-                unsafe { crate::ffi::socket::usocket_recv(h, buf.as_mut_ptr().cast(), 64, 0) }
+                unsafe { crate::ffi::transfer::usocket_recv(h, buf.as_mut_ptr().cast(), 64, 0) }
             }));
             scope.spawn(until(|h| {
                 let buf = [0u8; 640];
                 // SAFETY: the buffer is there.
-                unsafe { crate::ffi::socket::usocket_send(h, buf.as_ptr().cast(), 640, 0) }
+                unsafe { crate::ffi::transfer::usocket_send(h, buf.as_ptr().cast(), 640, 0) }
             }));
             scope.spawn(until(|h| crate::ffi::tls::usocket_tls_pending(h)));
             scope.spawn(until(|h| crate::ffi::tls::usocket_tls_wants(h).into()));

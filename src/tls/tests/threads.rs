@@ -21,7 +21,7 @@ const EBADF: i64 = -(libc::EBADF as i64);
 fn recv_on(handle: i64) -> i64 {
     let mut buf = [0u8; 16];
     // SAFETY: the buffer is there.
-    unsafe { crate::ffi::socket::usocket_recv(handle, buf.as_mut_ptr().cast(), buf.len(), 0) }
+    unsafe { crate::ffi::transfer::usocket_recv(handle, buf.as_mut_ptr().cast(), buf.len(), 0) }
 }
 
 /// Sets the hook, of which there is one at a time, and makes SIGUSR2 interrupt.
@@ -160,7 +160,7 @@ fn closing_ends_what_others_do() {
         let much = vec![0u8; 32 << 20];
         // SAFETY: as above.
         unsafe {
-            crate::ffi::socket::usocket_sendall(h, much.as_ptr().cast(), much.len(), 0).into()
+            crate::ffi::transfer::usocket_sendall(h, much.as_ptr().cast(), much.len(), 0).into()
         }
     };
     begin(sendall, &Handles::new(&client, &server));

@@ -19,6 +19,7 @@ const SECTIONS: &[&str] = &[
     "library",
     "address",
     "socket",
+    "transfer",
     "message",
     "option",
     "interface",

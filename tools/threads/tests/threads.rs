@@ -9,7 +9,9 @@ use std::thread::{self, JoinHandle};
 
 use usocket::addr::Addr;
 use usocket::ffi::stream::*;
-use usocket::ffi::{address::*, connection::*, name::*, option::*, poller::*, socket::*};
+use usocket::ffi::{
+    address::*, connection::*, name::*, option::*, poller::*, socket::*, transfer::*,
+};
 use usocket::numbers::*;
 
 mod tls;

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::sync::OnceLock;
 
-use usocket::ffi::{option::*, socket::*, tls::*, tls_context::*, tls_trust::*};
+use usocket::ffi::{option::*, socket::*, tls::*, tls_context::*, tls_trust::*, transfer::*};
 
 use super::{join, pair, spawn, three_receive_until_closed};
 
