@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -252,11 +253,11 @@ pub fn waiting<'s, T: Send + 's>(
 }
 
 /// Lets one of two processes wait for the other.
-pub struct Turn(std::io::PipeReader, std::io::PipeWriter);
+pub struct Turn(UnixStream, UnixStream);
 
 impl Turn {
     pub fn new() -> Turn {
-        let (wait, go) = std::io::pipe().unwrap();
+        let (wait, go) = UnixStream::pair().unwrap();
         Turn(wait, go)
     }
 
