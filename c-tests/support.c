@@ -222,6 +222,14 @@ void start_thread(pthread_t *thread, void *(*run)(void *), void *arg)
     assert_int_equal(pthread_create(thread, NULL, run, arg), 0);
 }
 
+pid_t fork_child(void)
+{
+    pid_t child = fork();
+    if (child == 0)
+        alarm(30);
+    return child;
+}
+
 void child_ends_well(pid_t child)
 {
     int status;

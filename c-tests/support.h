@@ -108,6 +108,8 @@ void refuse(const int *calls, unsigned n);
 bool can_refuse(void);
 // Whether the library was built with TLS.
 bool has_tls(void);
+// A child that does not end by itself has failed.
+pid_t fork_child(void);
 // Waits for the child and wants it to have ended with 0.
 void child_ends_well(pid_t child);
 

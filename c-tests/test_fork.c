@@ -5,16 +5,6 @@
 
 #include <stdatomic.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-
-// A child that does not end by itself has failed.
-static pid_t fork_child(void)
-{
-    pid_t child = fork();
-    if (child == 0)
-        alarm(30);
-    return child;
-}
 
 // --- operations of the parent's other threads ---
 
@@ -242,156 +232,6 @@ static void nor_for_one_that_lingers_unbeknown(void **state)
         _exit(usocket_setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &LINGER, sizeof LINGER) == 0 ? 0 : 1);
     child_ends_well(child);
     no_fork_waits_for_the_close(pair);
-}
-
-// --- pollers ---
-
-// A descriptor that was closed without being taken out, and its number is a handle's by now.
-static void a_dead_entry_does_not_hinder_a_childs_wait(void **state)
-{
-    (void)state;
-    usocket_t poller = OK(usocket_poller_create()), pair[2];
-    connected_pair(AF_UNIX, SOCK_STREAM, pair);
-    int dead = OK(fcntl(0, F_DUPFD_CLOEXEC, 0));
-    close(dead);
-    assert_int_equal(dead, dup(OK(usocket_fileno(pair[0]))));
-    OK(usocket_poller_add_fd(poller, dead, POLLIN, 1));
-    close(dead);
-    usocket_t reuser = OK(usocket_socket(AF_INET, SOCK_DGRAM, 0));
-    assert_int_equal(dead, OK(usocket_fileno(reuser)));
-    OK(usocket_poller_add(poller, reuser, POLLIN, 2));
-    OK(usocket_poller_add(poller, pair[1], POLLIN, 3));
-    pid_t child = fork_child();
-    if (child == 0) {
-        usocket_event e[4];
-        CHILD(usocket_poller_wait(poller, e, 4, 0) == 0);
-        CHILD(usocket_send(pair[0], "x", 1, 0) == 1);
-        CHILD(usocket_poller_wait(poller, e, 4, GENEROUS) == 1);
-        CHILD(e[0].socket == pair[1] && e[0].data == 3);
-        _exit(0);
-    }
-    child_ends_well(child);
-    usocket_t all[] = {poller, reuser, pair[0], pair[1]};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        OK(usocket_close(all[i]));
-}
-
-static void nested_pollers_report_in_a_child(void **state)
-{
-    (void)state;
-    usocket_t outer = OK(usocket_poller_create()), inner = OK(usocket_poller_create()), pair[2];
-    connected_pair(AF_UNIX, SOCK_STREAM, pair);
-    OK(usocket_poller_add(outer, inner, POLLIN, 1));
-    OK(usocket_poller_add(inner, pair[0], POLLIN, 2));
-    // In whatever order the child comes to use them, or something else takes their numbers.
-    for (int order = 0; order < 3; order++) {
-        pid_t child = fork_child();
-        if (child == 0) {
-            usocket_event e;
-            if (order == 1)
-                CHILD(usocket_poller_wait(inner, &e, 1, 0) == 0);
-            if (order == 2)
-                CHILD(usocket_poller_wait(outer, &e, 1, 0) == 0);
-            for (int i = 0; i < 8; i++)
-                CHILD(fcntl(0, F_DUPFD_CLOEXEC, 0) >= 0);
-            CHILD(usocket_poller_wait(outer, &e, 1, 20 * MS) == 0);
-            CHILD(usocket_send(pair[1], "x", 1, 0) == 1);
-            CHILD(usocket_poller_wait(outer, &e, 1, GENEROUS) == 1);
-            CHILD(e.socket == inner && e.data == 1);
-            CHILD(usocket_poller_wait(inner, &e, 1, GENEROUS) == 1);
-            CHILD(e.socket == pair[0] && e.data == 2);
-            char c;
-            CHILD(usocket_recv(pair[0], &c, 1, 0) == 1);
-            CHILD(usocket_poller_wait(outer, &e, 1, 0) == 0);
-            CHILD(usocket_poller_remove(inner, pair[0]) == 0);
-            _exit(0);
-        }
-        child_ends_well(child);
-    }
-    usocket_event e;
-    OK(usocket_send(pair[1], "x", 1, 0));
-    GIVES(1, usocket_poller_wait(outer, &e, 1, GENEROUS));
-    GIVES(1, usocket_poller_wait(inner, &e, 1, GENEROUS));
-    usocket_t all[] = {outer, inner, pair[0], pair[1]};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        OK(usocket_close(all[i]));
-}
-
-static void a_wake_is_its_own_processs(void **state)
-{
-    (void)state;
-    usocket_t p = OK(usocket_poller_create());
-    usocket_event e;
-    pid_t child = fork_child();
-    if (child == 0) {
-        // Before the child's first wait.
-        CHILD(usocket_poller_wake(p) == 0);
-        CHILD(usocket_poller_wait(p, &e, 1, -1) == 0);
-        CHILD(usocket_poller_wake(p) == 0);
-        _exit(0);
-    }
-    child_ends_well(child);
-    int64_t begun = now_us();
-    GIVES(0, usocket_poller_wait(p, &e, 1, 50 * MS));
-    assert_true(now_us() - begun >= 50 * MS);
-    OK(usocket_close(p));
-}
-
-// What a child cannot have is said, and had as soon as it can.
-static void a_child_without_descriptors_is_told(void **state)
-{
-    (void)state;
-    usocket_t p = OK(usocket_poller_create()), pair[2];
-    connected_pair(AF_UNIX, SOCK_STREAM, pair);
-    OK(usocket_poller_add(p, pair[0], POLLIN, 7));
-    OK(usocket_send(pair[1], "x", 1, 0));
-    pid_t child = fork_child();
-    if (child == 0) {
-        struct rlimit before, none;
-        getrlimit(RLIMIT_NOFILE, &before);
-        none = before;
-        none.rlim_cur = 3;
-        setrlimit(RLIMIT_NOFILE, &none);
-        usocket_event e;
-        CHILD(usocket_poller_wait(p, &e, 1, 0) == -EMFILE);
-        CHILD(usocket_poller_wake(p) == -EMFILE);
-        setrlimit(RLIMIT_NOFILE, &before);
-        CHILD(usocket_poller_wait(p, &e, 1, 0) == 1 && e.data == 7);
-        _exit(0);
-    }
-    child_ends_well(child);
-    usocket_t all[] = {p, pair[0], pair[1]};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        OK(usocket_close(all[i]));
-}
-
-// The system has no room for the child's registrations: that is no empty poller.
-static void a_child_whose_registrations_are_refused_is_told(void **state)
-{
-    (void)state;
-    if (!can_refuse()) {
-        print_message("needs seccomp\n");
-        skip();
-    }
-    usocket_t p = OK(usocket_poller_create()), pair[2];
-    connected_pair(AF_UNIX, SOCK_STREAM, pair);
-    OK(usocket_poller_add(p, pair[0], POLLIN, 7));
-    OK(usocket_send(pair[1], "x", 1, 0));
-    pid_t child = fork_child();
-    if (child == 0) {
-        answer((const int[]){SYS_epoll_ctl}, 1, ENOSPC);
-        usocket_event e;
-        CHILD(usocket_poller_wait(p, &e, 1, 0) == -ENOSPC);
-        CHILD(usocket_poller_wait(p, &e, 1, 0) == -ENOSPC);
-        CHILD(usocket_close(p) == 0);
-        _exit(0);
-    }
-    child_ends_well(child);
-    usocket_event e;
-    GIVES(1, usocket_poller_wait(p, &e, 1, 0));
-    usocket_t all[] = {p, pair[0], pair[1]};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        OK(usocket_close(all[i]));
 }
 
 // --- a fork within the hook ---
@@ -663,11 +503,6 @@ int main(void)
         cmocka_unit_test(a_close_under_way_leaves_no_descriptor_in_the_child),
         cmocka_unit_test(a_fork_does_not_wait_for_a_close_that_lingers),
         cmocka_unit_test(nor_for_one_that_lingers_unbeknown),
-        cmocka_unit_test(a_dead_entry_does_not_hinder_a_childs_wait),
-        cmocka_unit_test(nested_pollers_report_in_a_child),
-        cmocka_unit_test(a_wake_is_its_own_processs),
-        cmocka_unit_test(a_child_without_descriptors_is_told),
-        cmocka_unit_test(a_child_whose_registrations_are_refused_is_told),
         cmocka_unit_test(a_thread_that_forks_within_its_hook_keeps_its_call),
         cmocka_unit_test(a_hook_that_was_removed_runs_no_more),
         cmocka_unit_test(children_while_threads_do_everything),
