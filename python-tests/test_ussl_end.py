@@ -18,6 +18,22 @@ def test_shutdown_is_close_notify_and_the_other_half_goes_on(tls):
         client.send(b"x")
 
 
+@pytest.mark.parametrize("non_blocking", [True, False])
+def test_what_send_has_counted_arrives_after_a_close_that_does_not_wait(tls, non_blocking):
+    client, server = tls
+    server.write(b"unread, which would be a reason to reset the connection")
+    client.setsockopt(usocket.SOL_SOCKET, usocket.SO_SNDBUF, 8192)
+    flags = 0 if non_blocking else usocket.MSG_DONTWAIT
+    client.setblocking(not non_blocking)
+    counted = 0
+    with pytest.raises(ussl.SSLWantWriteError):
+        while True:
+            counted += client.send(bytes(60000), flags)
+    client.close()
+    assert counted > 0 and len(server.readall()) == counted
+    assert server.recv(1) == b""
+
+
 BUFFER = bytearray(9)
 ARGUMENTS = {"recv": [99], "read": [99], "readinto": [BUFFER], "recv_into": [BUFFER]}
 

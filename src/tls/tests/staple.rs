@@ -206,7 +206,10 @@ fn what_a_server_staples() {
     client.set_ocsp_mode(USOCKET_TLS_OCSP_REQUIRED).unwrap();
     client.set_resumption(0, 0).unwrap();
     assert_eq!(server.add_ocsp(&good), Ok(1));
-    expect(outcome(&client, &server, Some(NAME)), [0, 0], "");
+    for &version in VERSIONS {
+        client.set_versions(version, version).unwrap();
+        expect(outcome(&client, &server, Some(NAME)), [0, 0], "");
+    }
     assert_eq!(server.add_ocsp(&[]), Ok(0));
     let wrong = [USOCKET_ETLS_CERT_BAD_STAPLE, alert(113)];
     expect(outcome(&client, &server, Some(NAME)), wrong, "there is none");
