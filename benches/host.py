@@ -4,7 +4,9 @@
 #
 # MODULE is what is measured ("socket", "usocket"); both ends, far and near, run the same. WHAT is
 #   pingpong   one operation: a message of SIZE bytes there and one back
+#   timeout    the same, with a timeout that is far away
 #   bulk       one operation: SIZE bytes sent, and received
+#   streams    one operation: a line of SIZE bytes there and back, by asyncio's streams
 #   readline   one operation: a line of SIZE bytes read, and not a byte more
 #   readahead  the same, but CPython's own file on the socket may read more than the line
 #   handshake  one operation: connect, full TLS handshake, a byte from the server, close
@@ -130,6 +132,38 @@ def pingpong(s):
     serve(run)
 
 
+def timeout(s):
+    s.settimeout(60)
+    pingpong(s)
+
+
+def streams(s):
+    import asyncio
+
+    s.setblocking(False)
+    line = b"x" * (SIZE - 1) + b"\n"
+
+    async def opened():
+        return await asyncio.open_connection(sock=s)
+
+    async def far():
+        reader, writer = await opened()
+        while True:
+            writer.write(await reader.readline())
+
+    async def near(n):
+        reader, writer = ends
+        for _ in range(n):
+            writer.write(line)
+            await reader.readline()
+
+    loop = asyncio.new_event_loop()
+    if not NEAR:
+        loop.run_until_complete(far())
+    ends = loop.run_until_complete(opened())
+    serve(lambda n: loop.run_until_complete(near(n)))
+
+
 def bulk(s):
     message, room = bytes(SIZE), bytearray(SIZE)
     if not NEAR:
@@ -194,7 +228,8 @@ def main():
     if what == "handshake":
         return handshakes(tls)
     s = connected(tls) if NEAR else wrapped(listening().accept()[0], tls)
-    {"pingpong": pingpong, "bulk": bulk, "readline": readline, "readahead": readline}[what](s)
+    {"pingpong": pingpong, "timeout": timeout, "bulk": bulk, "readline": readline, "readahead": readline,
+     "streams": streams}[what](s)
 
 
 main()

@@ -29,8 +29,25 @@ ROWS = [
     ("TLS bulk 64 KiB, 1 core", ["tls-bulk", 65536], "MiB/s", 1 / 16, 10.0),
     ("TLS handshakes", ["handshake", 1], "1/s", 1, 20.0),
 ]
-# CPython has a file that reads ahead; neither MicroPython nor our socket may.
-CPYTHON_ROWS = [("readline, 80 B, theirs reads ahead", ["readahead", 80], "1/s", 1, None)]
+# CPython has a file that reads ahead; neither MicroPython nor our socket may, but the drop-in's is CPython's.
+CPYTHON_ROWS = [
+    ("readline, 80 B, theirs reads ahead", ["readahead", 80], "1/s", 1, None),
+    ("ping-pong 64 B with a timeout, 1 core", ["timeout", 64], "1/s", 1, None),
+    ("asyncio streams, a line of 64 B there and back", ["streams", 64], "1/s", 1, None),
+]
+
+# What each host has to reach against CPython's own modules, by row: bulk over TLS is of 16 and 64 KiB.
+CPYTHON_GOALS = {
+    "CPython": {
+        "ping-pong 64 B, 1 core": 0.97, "bulk 64 KiB, 1 core": 1.0, "TLS ping-pong 64 B, 1 core": 1.3,
+        "TLS bulk 16 KiB, 1 core": 1.3, "TLS bulk 64 KiB, 1 core": 1.3, "TLS handshakes": 1.8,
+        "ping-pong 64 B with a timeout, 1 core": 1.2, "asyncio streams, a line of 64 B there and back": 1.0,
+    },
+    "CPython, drop-in": {
+        "ping-pong 64 B, 1 core": 0.97, "readline, 80 B, theirs reads ahead": 1.0,
+        "asyncio streams, a line of 64 B there and back": 1.0,
+    },
+}  # fmt: skip
 
 
 class BothEnds(Program):
@@ -71,6 +88,8 @@ def row(host, sides, name, arguments, unit, per_op, goal):
     if over_tls:
         peers.certificates()
         for side in all_sides.values():
+            if "run" in side[0]:
+                continue
             require(side[0], side[1][1], side[2])
 
     def starter(side):
@@ -78,7 +97,8 @@ def row(host, sides, name, arguments, unit, per_op, goal):
 
     programs = {peer: starter(side) for peer, side in all_sides.items()}
     ours = programs.pop("ours")
-    return compare(host, name, ours, programs, unit, per_op, {CURRENT if over_tls else MODULES: goal},
+    judges = (CURRENT if over_tls else MODULES,) if host == "MicroPython" else programs
+    return compare(host, name, ours, programs, unit, per_op, dict.fromkeys(judges, goal),
                    slice_s=0.1 if over_tls else 0.03)
 
 
@@ -89,9 +109,24 @@ def require(interpreter, module, env):
         raise Missing(f"module {module} with SSLContext in {' '.join(map(str, interpreter))}")
 
 
+def ctypes_alone(_over_tls):
+    """Without the accelerator, as a checkout without a compiler is."""
+    sides = cpython(_over_tls)
+    sides["ours"][2]["USOCKET_PURE"] = "1"
+    return sides
+
+
+def drop_in(_over_tls):
+    """CPython's own modules over the library: `python -m usocket run`."""
+    sides = cpython(_over_tls)
+    env = sides["ours"][2]
+    return {**sides, "ours": ([sys.executable, "-m", "usocket", "run"], ("socket", "ssl"), env)}
+
+
 def cpython(_over_tls):
     if not (ROOT / "python" / "usocket").exists():
         raise Missing("python/usocket")
+    run(["make", "-s", "accelerator"])
     env = {"PYTHONPATH": str(ROOT / "python"),
            "USOCKET_LIBRARY": str(library() / "libusocket.so.0")}
     return {"ours": ([sys.executable], ("usocket", "ussl"), env),
@@ -176,9 +211,11 @@ def size():
 
 
 def cases():
-    for host, sides in (("MicroPython", micropython), ("CPython", cpython)):
-        for name, arguments, unit, per_op, goal in ROWS + (CPYTHON_ROWS if host == "CPython" else []):
-            goal = goal if host == "MicroPython" else None
+    hosts = {"MicroPython": micropython, "CPython": cpython, "CPython, drop-in": drop_in,
+             "CPython, ctypes alone": ctypes_alone}
+    for host, sides in hosts.items():
+        for name, arguments, unit, per_op, goal in ROWS + (CPYTHON_ROWS if host != "MicroPython" else []):
+            goal = goal if host == "MicroPython" else CPYTHON_GOALS.get(host, {}).get(name)
             yield host, name, lambda h=host, s=sides, a=(name, arguments, unit, per_op, goal): row(h, s, *a)
     yield "MicroPython", IDLE, idle
     yield "MicroPython", "firmware grows by", size
