@@ -12,6 +12,7 @@ int main(void)
     printf("usocket_t size %zu\n", sizeof(usocket_t));
     printf("usocket_poller_t size %zu\n", sizeof(usocket_poller_t));
     printf("usocket_query_t size %zu\n", sizeof(usocket_query_t));
+    printf("usocket_connection_t size %zu\n", sizeof(usocket_connection_t));
     printf("usocket_tls_context_t size %zu\n", sizeof(usocket_tls_context_t));
     printf("usocket_tls_session_t size %zu\n", sizeof(usocket_tls_session_t));
     STRUCT(usocket_addr);
@@ -26,6 +27,12 @@ int main(void)
     MEMBER(usocket_addrinfo, addr);
     MEMBER(usocket_addrinfo, canonname);
     MEMBER(usocket_addrinfo, next);
+    STRUCT(usocket_interface);
+    MEMBER(usocket_interface, index);
+    MEMBER(usocket_interface, flags);
+    MEMBER(usocket_interface, name);
+    MEMBER(usocket_interface, addr);
+    MEMBER(usocket_interface, netmask);
     STRUCT(usocket_iovec);
     MEMBER(usocket_iovec, base);
     MEMBER(usocket_iovec, len);
