@@ -92,7 +92,7 @@ static const char *const WITHOUT[] = {
     "usocket_inet_pton", "usocket_inet_ntop", "usocket_socket", "usocket_socketpair",
     "usocket_from_fd", "usocket_getaddrinfo", "usocket_getnameinfo", "usocket_freeaddrinfo", "usocket_query_create",
     "usocket_create_connection", "usocket_connection_create", "usocket_create_server",
-    "usocket_poller_create", "usocket_interfaces", "usocket_now",
+    "usocket_poller_create", "usocket_interfaces", "usocket_now", "usocket_finish",
 };
 
 static void a_stale_handle_is_ebadf_everywhere(void **state)
@@ -378,7 +378,9 @@ static void bad_arguments_have_their_codes(void **state)
     sockets(s);
     options(s);
     names_and_polling(s);
-    OK(usocket_close(s));
+    BAD(0, usocket_finish(INT64_MIN)); // which closes what is open
+    GIVES(-EBADF, usocket_close(s));
+    GIVES(0, usocket_finish(INT64_MAX));
     all_walked(walked_bad, false, "bad arguments");
 }
 

@@ -295,6 +295,25 @@ static void closing_ends_every_wait(void **state)
     }
 }
 
+// What was reported once is not reported again, not even when it is closed.
+static void one_shot_means_it(void **state)
+{
+    (void)state;
+    usocket_t p = new_poller(), pair[2];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    uint32_t once = POLLOUT | POLLNVAL | USOCKET_POLLER_ONESHOT;
+    for (int i = 0; i < 2; i++)
+        OK(usocket_poller_add(p, pair[i], once, (uint64_t)i));
+    usocket_event e[4];
+    GIVES(2, usocket_poller_wait(p, e, 4, GENEROUS));
+    OK(usocket_poller_modify(p, pair[1], (once & ~(uint32_t)POLLOUT) | POLLIN, 7));
+    OK(usocket_close(pair[0]));
+    assert_int_equal(one_event(p).data, 7); // The other, whose peer has gone; and nothing else.
+    OK(usocket_poller_modify(p, pair[1], POLLPRI | POLLNVAL | USOCKET_POLLER_ONESHOT, 8));
+    OK(usocket_close(p));
+    OK(usocket_close(pair[1]));
+}
+
 // Its descriptor goes on without us: whoever waits for the handle is told.
 static void a_detached_handle_is_invalid_once(void **state)
 {
@@ -450,6 +469,7 @@ int main(void)
         cmocka_unit_test(another_thread_ends_a_wait),
         cmocka_unit_test(a_wait_keeps_its_time),
         cmocka_unit_test(closing_ends_every_wait),
+        cmocka_unit_test(one_shot_means_it),
         cmocka_unit_test(a_detached_handle_is_invalid_once),
         cmocka_unit_test(an_exclusive_registration),
         cmocka_unit_test(more_ready_than_fit),

@@ -585,6 +585,22 @@ int32_t usocket_error_detail(usocket_t s, char *buf, size_t len);
 int32_t usocket_set_event_hook(int32_t (*hook)(void *arg),
                                void *arg);
 
+// Ends the library's work in this process: closes every handle, removes the event hook, ends the
+// library's threads and waits for them up to `timeout_us` microseconds (negative: as long as it takes),
+// lets go of what it keeps (the system's certificates). For a plugin before it is unloaded, and for
+// tools that count memory; a program that ends needs it not. The library can be used again afterwards.
+//
+// Calls of other threads end as usocket_close ends them. Lists of usocket_getaddrinfo stay the caller's.
+// The handle table stays (it is reachable), so that every handle of before is -EBADF for ever.
+//
+// Returns: 0: no thread of the library's runs or will, unless it is used again.
+// Errors: -ETIMEDOUT when a thread has not come to its end (the C library's resolver keeps one for as
+// long as it asks; call again), -EDEADLK from within a hook or callback.
+// Blocks: up to the timeout; and as closing the handles does.
+// Threads: any.
+// Ownership: all handles are closed.
+int32_t usocket_finish(int64_t timeout_us);
+
 // Makes an IP address from the parts of Python's tuples: numeric text, port, and for IPv6
 // flowinfo and scope id (0 for IPv4).
 //
@@ -1562,7 +1578,7 @@ usocket_poller_t usocket_poller_create(void);
 //
 // Closing a handle takes it out, and nothing more is reported about it: once usocket_close has returned,
 // no usocket_poller_wait that begins gives its `data`. With POLLNVAL in `events` it is reported once
-// more, with POLLNVAL.
+// more, with POLLNVAL, unless USOCKET_POLLER_ONESHOT has silenced it.
 //
 // Returns: 0.
 // Errors: -EEXIST when it is registered already; -EBADF for a stale handle; -EINVAL for a mask

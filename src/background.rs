@@ -62,12 +62,18 @@ struct Entry {
     due: Option<Instant>,
 }
 
+static ALL: PerNamespace<Background> = PerNamespace::new();
+
+/// Has the threads look again, so that they end if they are to ([`process::ending`]).
+pub fn wake() {
+    ALL.each(Background::look_again);
+}
+
 /// Has `task` run.
 ///
 /// # Errors
 /// EMFILE, ENFILE; EAGAIN when no thread can be started; ENOMEM.
 pub fn run(task: Box<dyn Task>) -> Result<&'static Background> {
-    static ALL: PerNamespace<Background> = PerNamespace::new();
     let this = ALL.get(Background::default)?;
     let mut state = this.lock();
     memory::reserve(&mut state.new, 1)?;
@@ -141,7 +147,8 @@ impl process::Serve for Background {
                 time = Some(time.unwrap_or(BREATH).min(BREATH));
             }
             let seen = poll::ppoll(&mut fds, time).unwrap_or_default();
-            if seen == 0 && tasks.is_empty() && self.ends() {
+            let ending = process::ending();
+            if tasks.is_empty() && (seen == 0 || ending) && self.ends() {
                 return;
             }
             let _ = poll::drain(&wake);
@@ -151,7 +158,7 @@ impl process::Serve for Background {
                 let Entry { task, begin, due } = &tasks[at];
                 let event = fds[*begin..end].iter().any(|fd| fd.revents != 0);
                 end = *begin;
-                if event || !whole || due.is_some_and(|due| due <= now) {
+                if event || !whole || ending || due.is_some_and(|due| due <= now) {
                     let step = || task.step();
                     if !catch_unwind(AssertUnwindSafe(step)).unwrap_or(false) {
                         tasks.remove(at);

@@ -36,7 +36,7 @@ mod slots;
 mod sync;
 
 pub use pin::{Pin, Vacant};
-use slots::{CLOSING, GONE, MAX_SLOTS, PIN, PINS, Slot, Slots, VACANT};
+use slots::{GENERATION, CLOSING, GONE, MAX_SLOTS, PIN, PINS, Slot, Slots, VACANT};
 use sync::{Ordering, fence};
 
 /// A handle as it crosses the ABI.
@@ -244,6 +244,14 @@ impl<T> Table<T> {
     /// How many slots were ever needed at once (a leak shows as growth).
     pub fn slots(&self) -> u32 {
         self.slots.count()
+    }
+
+    /// The handle of the value that lies at that index, if there is one.
+    pub fn handle_at(&self, index: u32) -> Option<Handle> {
+        let state = self.slots.get(index)?.state.load(Ordering::Relaxed);
+        let generation = state >> GENERATION;
+        let open = state & CLOSING == 0;
+        open.then_some((generation << INDEX_BITS | u64::from(index)) as Handle)
     }
 
     /// Gives a pin of a closed slot back. A fork sees the pin, and the child lets go of the value; or

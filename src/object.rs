@@ -13,8 +13,10 @@ use crate::tls::{
 };
 use crate::watchers::{Change, Watched, Watchers};
 
+mod finish;
 mod stream;
 
+pub use finish::finish;
 pub use stream::Stream;
 
 /// Whatever has a handle. It lies in the table: with its slot's word, a socket fills one cache line.

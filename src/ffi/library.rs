@@ -190,6 +190,25 @@ pub unsafe extern "C" fn usocket_set_event_hook(
     })
 }
 
+/// Ends the library's work in this process: closes every handle, removes the event hook, ends the
+/// library's threads and waits for them up to `timeout_us` microseconds (negative: as long as it takes),
+/// lets go of what it keeps (the system's certificates). For a plugin before it is unloaded, and for
+/// tools that count memory; a program that ends needs it not. The library can be used again afterwards.
+///
+/// Calls of other threads end as usocket_close ends them. Lists of usocket_getaddrinfo stay the caller's.
+/// The handle table stays (it is reachable), so that every handle of before is -EBADF for ever.
+///
+/// Returns: 0: no thread of the library's runs or will, unless it is used again.
+/// Errors: -ETIMEDOUT when a thread has not come to its end (the C library's resolver keeps one for as
+/// long as it asks; call again), -EDEADLK from within a hook or callback.
+/// Blocks: up to the timeout; and as closing the handles does.
+/// Threads: any.
+/// Ownership: all handles are closed.
+#[unsafe(no_mangle)]
+pub extern "C" fn usocket_finish(timeout_us: i64) -> i32 {
+    guard(|| object::finish(timeout_us).map(|()| 0))
+}
+
 /// For the exports that hand out a constant: there is nothing in them that could panic.
 fn unguarded(text: &'static CStr) -> *const c_char {
     text.as_ptr()

@@ -61,7 +61,7 @@ pub extern "C" fn usocket_poller_create() -> usocket_poller_t {
 ///
 /// Closing a handle takes it out, and nothing more is reported about it: once usocket_close has returned,
 /// no usocket_poller_wait that begins gives its `data`. With POLLNVAL in `events` it is reported once
-/// more, with POLLNVAL.
+/// more, with POLLNVAL, unless USOCKET_POLLER_ONESHOT has silenced it.
 ///
 /// Returns: 0.
 /// Errors: -EEXIST when it is registered already; -EBADF for a stale handle; -EINVAL for a mask

@@ -257,7 +257,7 @@ impl Register {
         if entry.poked {
             self.poked.remove(&mut self.places, at);
         }
-        if closed && entry.mask & GONE != 0 {
+        if closed && entry.mask & GONE != 0 && !entry.silent {
             self.places.set(at, Kept::Gone(entry.event(GONE)));
             self.gone.push(&mut self.places, at);
         } else {

@@ -29,7 +29,7 @@ use asked::{Asked, Copied, Job};
 pub use local::answer_at_once;
 pub use lookup::Lookup;
 use pool::Work;
-pub use pool::set_threads;
+pub use pool::{set_threads, wake};
 pub use query::Resolve;
 
 /// Asks for addresses; `timeout_us` negative is no limit.

@@ -74,12 +74,23 @@ impl Work {
     }
 }
 
+static POOLS: PerNamespace<Pool> = PerNamespace::new();
+
+/// Has the threads look again, so that they end if they are to ([`process::ending`]).
+pub fn wake() {
+    POOLS.each(|pool| {
+        // Who has looked and found nothing waits by the time the lock is free.
+        drop(locked(&pool.queue));
+        pool.work.notify_all();
+        pool.spare_work.notify_all();
+    });
+}
+
 /// Has a question asked, on a thread that is where the caller is.
 ///
 /// # Errors
 /// EAGAIN when no thread can be started; `EAI_MEMORY`.
 pub fn submit(work: Work) -> Result<()> {
-    static POOLS: PerNamespace<Pool> = PerNamespace::new();
     POOLS.get(Pool::default).map_err(super::no_memory)?.submit(work)
 }
 
@@ -163,7 +174,7 @@ impl Pool {
                     let (back, idle) = waited(&self.work, queue, IDLE);
                     queue = back;
                     queue.idle -= 1;
-                    if idle && queue.jobs.is_empty() {
+                    if (idle || process::ending()) && queue.jobs.is_empty() {
                         break;
                     }
                 }
@@ -200,7 +211,7 @@ impl Pool {
             let (back, late) = waited(&self.spare_work, queue, time);
             queue = back;
             queue.spare_idle -= 1;
-            if late && nothing {
+            if (late || process::ending()) && nothing {
                 break;
             }
         }

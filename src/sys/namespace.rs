@@ -46,6 +46,17 @@ impl<T: Sync> PerNamespace<T> {
         PerNamespace(PerProcess::new())
     }
 
+    /// Shows every value of this process.
+    pub fn each(&'static self, mut show: impl FnMut(&'static T)) {
+        let chain = self.0.get(|| Chain(AtomicPtr::new(ptr::null_mut())));
+        let mut at = chain.map_or(ptr::null_mut(), |chain| chain.0.load(Ordering::Acquire));
+        // SAFETY: NULL, or published below and then never changed or freed.
+        while let Some([link]) = unsafe { at.as_ref() } {
+            show(&link.value);
+            at = link.next;
+        }
+    }
+
     /// The value of this process and the caller's namespaces.
     ///
     /// # Errors

@@ -2,11 +2,12 @@
 
 use std::ffi::{CStr, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::{io, mem, ptr};
 
+use super::fork::{Guard, Lock, Lost};
 pub use super::fork::{forks, partings};
-use super::memory;
+use super::{futex, memory};
 
 /// What a thread of the library's own does.
 pub trait Serve: Sync + 'static {
@@ -29,15 +30,18 @@ pub fn spawn<T: Serve>(what: &'static T, stack: usize) -> io::Result<()> {
             &*what.cast_const().cast::<T>()
         };
         let _ = catch_unwind(AssertUnwindSafe(|| what.serve()));
+        leave();
         ptr::null_mut()
     }
+    if let Ok(mut threads) = threads() {
+        threads.running += 1;
+    }
     // SAFETY: attributes, sets and the thread's number live here; the mask is put back before
-    // returning; the thread is detached, and what it is given lives for ever.
+    // returning; the thread is joined by `join`, and what it is given lives for ever.
     let failed = unsafe {
         let (mut all, mut old): (libc::sigset_t, libc::sigset_t) = (mem::zeroed(), mem::zeroed());
         let (mut how, mut thread) = (mem::zeroed(), mem::zeroed());
         libc::pthread_attr_init(&mut how);
-        libc::pthread_attr_setdetachstate(&mut how, libc::PTHREAD_CREATE_DETACHED);
         libc::pthread_attr_setstacksize(&mut how, stack);
         libc::sigfillset(&mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut old);
@@ -47,7 +51,89 @@ pub fn spawn<T: Serve>(what: &'static T, stack: usize) -> io::Result<()> {
         libc::pthread_attr_destroy(&mut how);
         failed
     };
-    if failed == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(failed)) }
+    if failed == 0 {
+        return Ok(());
+    }
+    if let Ok(mut threads) = threads() {
+        threads.running -= 1;
+    }
+    Err(io::Error::from_raw_os_error(failed))
+}
+
+/// The library's own threads of this process.
+struct Threads {
+    forks: u32,
+    running: u32,
+    /// The last that has come to its end: the next one joins it.
+    last: Option<libc::pthread_t>,
+}
+
+static THREADS: Lock<Threads> = Lock::new(Threads { forks: 0, running: 0, last: None });
+
+/// Changes when one has come to its end.
+pub static LEFT: AtomicU32 = AtomicU32::new(0);
+
+/// How many calls wait for them to end.
+static ENDING: AtomicU32 = AtomicU32::new(0);
+
+/// While it lives, threads without anything to do end at once.
+pub struct Ending(());
+
+impl Ending {
+    /// See there.
+    pub fn begin() -> Ending {
+        ENDING.fetch_add(1, Ordering::SeqCst);
+        Ending(())
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        ENDING.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Whether threads without anything to do end at once.
+pub fn ending() -> bool {
+    ENDING.load(Ordering::SeqCst) != 0
+}
+
+fn threads() -> Result<Guard<'static, Threads>, Lost> {
+    let mut threads = THREADS.lock()?;
+    // A parent's are not here.
+    if threads.forks != forks() {
+        *threads = Threads { forks: forks(), running: 0, last: None };
+    }
+    Ok(threads)
+}
+
+/// A thread has come to its end.
+fn leave() {
+    let Ok(mut threads) = threads() else { return };
+    threads.running -= 1;
+    // SAFETY: always gives a thread.
+    let before = threads.last.replace(unsafe { libc::pthread_self() });
+    drop(threads);
+    LEFT.fetch_add(1, Ordering::SeqCst);
+    futex::wake_all(&LEFT);
+    join(before);
+}
+
+fn join(thread: Option<libc::pthread_t>) {
+    if let Some(thread) = thread {
+        // SAFETY: it is about to end, and who took its number joins it, once.
+        unsafe { libc::pthread_join(thread, ptr::null_mut()) };
+    }
+}
+
+/// How many of the library's threads run. When there are none, all are gone for good.
+pub fn running() -> u32 {
+    let Ok(mut threads) = threads() else { return 0 };
+    let running = threads.running;
+    let last = if running == 0 { threads.last.take() } else { None };
+    drop(threads);
+    join(last);
+    running
 }
 
 /// getrlimit(RLIMIT_NOFILE): how many descriptors the process may open

@@ -17,6 +17,8 @@ KINDS = {"usocket_t": "SOCKET", "usocket_poller_t": "POLLER", "usocket_query_t":
 # Functions whose arguments or results need more than their types say.
 WRITTEN_OUT = {
     "usocket_from_fd": "fd = some_socket(t); r = usocket_from_fd(fd); if (r < 0) close(fd); else keep(t, SOCKET, r);",
+    # It would close what the other callers are at.
+    "usocket_finish": "r = 0;",
     "usocket_detach": "r = usocket_detach(a_handle(t, SOCKET)); if (r >= 0) close((int)r);",
     "usocket_freeaddrinfo": "r = usocket_freeaddrinfo(a_list(t));",
     "usocket_set_event_hook": "r = usocket_set_event_hook(in_child || chance(t, 80) ? hook : NULL, &hooked);",

@@ -177,8 +177,15 @@ const DIRECTORIES: &[&str] = &["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
 /// The system's store. It costs milliseconds, once; an empty store is asked for again.
 pub fn system() -> Result<Arc<Trusted>, Cause> {
-    static SYSTEM: Lock<Option<Arc<Trusted>>> = Lock::new(None);
     once(&SYSTEM, read_system)
+}
+
+static SYSTEM: Lock<Option<Arc<Trusted>>> = Lock::new(None);
+
+/// Lets go of the system's store: it is read again when it is asked for.
+pub fn forget() {
+    let kept = SYSTEM.lock().ok().and_then(|mut kept| kept.take());
+    drop(kept);
 }
 
 /// What is made once per process. Two threads may both make it; the first to be done has made it.
