@@ -14,6 +14,15 @@ static int threads(void)
     return n;
 }
 
+// A thread that was joined may be listed for a moment yet.
+static void threads_are(int want)
+{
+    int64_t end = now_us() + GENEROUS;
+    while (threads() != want && now_us() < end)
+        usleep(1000);
+    assert_int_equal(threads(), want);
+}
+
 static void *wait_for_ever(void *s)
 {
     char c;
@@ -54,8 +63,9 @@ static void nothing_runs_and_nothing_is_open(void **state)
         start_thread(&thread, wait_for_ever, &pair[0]);
         GIVES(0, usocket_finish(GENEROUS));
         pthread_join(thread, &result);
-        assert_int_equal((intptr_t)result, -EBADF);
-        assert_int_equal(threads(), alone);
+        // Or the other end was closed first.
+        assert_true((intptr_t)result == -EBADF || (intptr_t)result == 0);
+        threads_are(alone);
         assert_int_equal(open_descriptors(), before);
         GIVES(-EBADF, usocket_close(pair[0])); // For ever.
     }

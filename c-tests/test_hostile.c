@@ -86,7 +86,7 @@ static void every_function_on_a_handle(usocket_t h)
 // Functions that take no handle.
 static const char *const WITHOUT[] = {
     "usocket_version", "usocket_features", "usocket_strerror", "usocket_error_category", "usocket_gai_code",
-    "usocket_set_event_hook", "usocket_set_resolver_threads", "usocket_addr_ip", "usocket_addr_unix", "usocket_addr_from_bytes",
+    "usocket_set_event_hook", "usocket_set_log_hook", "usocket_set_resolver_threads", "usocket_addr_ip", "usocket_addr_unix", "usocket_addr_from_bytes",
     "usocket_addr_bytes", "usocket_addr_family", "usocket_addr_port", "usocket_addr_flowinfo",
     "usocket_addr_scope_id", "usocket_addr_host", "usocket_addr_path", "usocket_addr_text",
     "usocket_inet_pton", "usocket_inet_ntop", "usocket_socket", "usocket_socketpair",
@@ -372,6 +372,7 @@ static void bad_arguments_have_their_codes(void **state)
     BAD(-EFAULT, usocket_error_detail(0, NULL, 1));
     BAD(-EINVAL, usocket_error_detail(0, buf, OVER));
     BAD(0, usocket_set_event_hook(NULL, (void *)1));
+    BAD(0, usocket_set_log_hook(NULL, (void *)1));
     BAD(-EINVAL, usocket_set_resolver_threads(0));
     BAD(-EINVAL, usocket_set_resolver_threads(1025));
     addresses();

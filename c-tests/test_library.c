@@ -237,6 +237,58 @@ static void the_hook_lets_an_operation_go_on_for_the_time_left(void **state)
     OK(usocket_close(s));
 }
 
+struct told {
+    int times;
+    usocket_t handle;
+    int32_t code;
+    char sentence[1100];
+};
+
+static void on_failure(void *arg, usocket_t handle, int32_t code, const char *sentence)
+{
+    struct told *told = arg;
+    told->times++;
+    told->handle = handle;
+    told->code = code;
+    snprintf(told->sentence, sizeof told->sentence, "%s", sentence);
+    usocket_close(-1); // Which fails, and is not told.
+}
+
+static void the_log_hook_is_told_of_failures(void **state)
+{
+    (void)state;
+    struct told told = {0};
+    usocket_addr addr;
+    usocket_t pair[2], context = OK(usocket_tls_context_create(USOCKET_TLS_SERVER));
+    char c, detail[1100];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(usocket_set_log_hook(on_failure, &told));
+    // What is no failure is not told.
+    GIVES(1, usocket_send(pair[0], "x", 1, 0));
+    OK(usocket_settimeout(pair[0], 0));
+    GIVES(-EAGAIN, usocket_recv(pair[0], &c, 1, 0));
+    assert_int_equal(told.times, 0);
+    // Without a handle, with one, with one that is stale: and the sentence is the one to be had.
+    GIVES(-EINVAL, usocket_addr_ip(AF_INET, "no.address", 0, 0, 0, &addr));
+    assert_true(told.times == 1 && told.handle == 0 && told.code == -EINVAL);
+    OK(usocket_error_detail(0, detail, sizeof detail));
+    assert_true(*detail && !strcmp(told.sentence, detail));
+    int32_t code = usocket_tls_context_add_cert(context, "nonsense", 8, "nonsense", 8);
+    assert_true(code < 0 && told.times == 2 && told.handle == context && told.code == code);
+    OK(usocket_error_detail(context, detail, sizeof detail));
+    assert_true(*detail && !strcmp(told.sentence, detail));
+    GIVES(-EBADF, usocket_close(1));
+    assert_true(told.times == 3 && told.handle == 1 && told.code == -EBADF && !*told.sentence);
+    GIVES(-EINVAL, usocket_connect(pair[0], &(usocket_addr){0}));
+    assert_true(told.times == 4 && told.handle == pair[0] && told.code == -EINVAL);
+    OK(usocket_set_log_hook(NULL, NULL));
+    GIVES(-EBADF, usocket_close(1));
+    assert_int_equal(told.times, 4);
+    OK(usocket_close(context));
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(pair[1]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +302,7 @@ int main(void)
         cmocka_unit_test(a_sentence_is_about_the_last_failure),
         cmocka_unit_test(the_hook_stops_an_operation),
         cmocka_unit_test(the_hook_lets_an_operation_go_on_for_the_time_left),
+        cmocka_unit_test(the_log_hook_is_told_of_failures),
     };
     return RUN(tests);
 }

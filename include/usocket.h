@@ -16,6 +16,21 @@
  * microseconds; a negative time is none. Constants (AF_, SOCK_, SO_, MSG_, POLL, ...) are the
  * system's own.
  *
+ * For what an event loop or a runtime needs:
+ *
+ *   many sockets in one wait      usocket_poller_create, _add, _wait; _add_fd for other descriptors
+ *   one listener, many threads    USOCKET_POLLER_EXCLUSIVE, or USOCKET_SERVER_REUSE_PORT
+ *   timers                        usocket_poller_arm_timer, _cancel_timer
+ *   inside libuv, GLib, an epoll  usocket_fileno of the poller, then usocket_poller_wait(..., 0)
+ *   connecting, names             usocket_connection_create, usocket_query_create: pollable, closable
+ *   connections, non-blocking     usocket_accept4(s, SOCK_NONBLOCK, ...)
+ *   one end for a whole request   usocket_set_deadline(s, usocket_now() + ...)
+ *   to end another thread's call  usocket_cancel; usocket_close; usocket_poller_wake
+ *   head and body in one go       usocket_sendmsg, also with TLS; a file: usocket_sendfile
+ *   TLS over bytes of your own    usocket_tls_create, _feed, _drain
+ *   why it failed                 usocket_error_detail, usocket_error_category, usocket_set_log_hook
+ *   before it is unloaded         usocket_finish
+ *
  * Threads: every function may be called from any thread at any time, also on the same handle. A
  * closed handle is -EBADF for ever. Closing a handle ends what other threads are doing with it.
  * A thread must not be cancelled (pthread_cancel) while it is inside a call: close the handle instead.
@@ -585,7 +600,24 @@ int32_t usocket_error_detail(usocket_t s, char *buf, size_t len);
 int32_t usocket_set_event_hook(int32_t (*hook)(void *arg),
                                void *arg);
 
-// Ends the library's work in this process: closes every handle, removes the event hook, ends the
+// Sets what is told of every call that fails, one for the process; NULL removes it. It is called on the
+// thread of the call, before that returns, with `arg`, the handle (0: a call without one), the code and
+// the sentence that usocket_error_detail would give, or "". -EAGAIN, -EINPROGRESS and -EALREADY, which
+// are no failures, are not told, nor are failures of calls that a hook or a callback makes.
+//
+// The old hook runs nowhere any more when this returns, unless it is called from within a hook. The hook
+// must return: no longjmp, no exception through it.
+//
+// Returns: 0.
+// Errors: none.
+// Blocks: while another thread runs the old hook.
+// Threads: any; the hook runs on whichever thread a call fails, on several at once.
+// Ownership: `arg` stays the caller's, until the hook is replaced or removed; the sentence is the
+// library's, until the hook returns.
+int32_t usocket_set_log_hook(void (*hook)(void *arg, usocket_t s, int32_t code, const char *sentence),
+                             void *arg);
+
+// Ends the library's work in this process: closes every handle, removes the hooks, ends the
 // library's threads and waits for them up to `timeout_us` microseconds (negative: as long as it takes),
 // lets go of what it keeps (the system's certificates). For a plugin before it is unloaded, and for
 // tools that count memory; a program that ends needs it not. The library can be used again afterwards.

@@ -92,6 +92,19 @@ def test_sendfile(pair, tls, run, tmp_path):
             ours.sendfile(f)
 
 
+def test_many_datagrams_for_one_system_call():
+    with usocket.socket(usocket.AF_INET, usocket.SOCK_DGRAM) as ours, usocket.socket(
+        usocket.AF_INET, usocket.SOCK_DGRAM
+    ) as theirs:
+        theirs.bind(("127.0.0.1", 0))
+        theirs.settimeout(20)
+        size = struct.pack("H", 1000)
+        pieces = [b"x" * 2500]
+        segment = [(usocket.IPPROTO_UDP, usocket.UDP_SEGMENT, size)]
+        assert ours.sendmsg(pieces, segment, 0, theirs.getsockname()) == 2500
+        assert [len(theirs.recv(4096)) for _ in range(3)] == [1000, 1000, 500]
+
+
 def test_lengths_of_ancillary_data():
     assert usocket.CMSG_LEN(4) < usocket.CMSG_SPACE(4) == usocket.CMSG_SPACE(5)
     for f in (usocket.CMSG_LEN, usocket.CMSG_SPACE):

@@ -36,7 +36,7 @@ mod slots;
 mod sync;
 
 pub use pin::{Pin, Vacant};
-use slots::{GENERATION, CLOSING, GONE, MAX_SLOTS, PIN, PINS, Slot, Slots, VACANT};
+use slots::{CLOSING, GENERATION, GONE, MAX_SLOTS, PIN, PINS, Slot, Slots, VACANT};
 use sync::{Ordering, fence};
 
 /// A handle as it crosses the ABI.

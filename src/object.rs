@@ -1,7 +1,7 @@
 //! What a handle can stand for, and the one table of them all.
 
 use crate::connect::Connection;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::handle::{Full, Handle, NotTaken, Others, Pin, Table};
 use crate::resolve::Resolve;
 use crate::socket::Socket;
@@ -354,11 +354,24 @@ pub fn take(handle: Handle) -> Result<Object> {
     Ok(object)
 }
 
+/// Tells the sentence behind the last error on `handle`, or, with 0, behind this thread's last failure
+/// of a call without a handle; empty when there is none.
+///
+/// # Errors
+/// EBADF for a stale handle, and those of `tell`.
+pub fn sentence<T>(handle: Handle, tell: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+    let tell = |kept: &str| match kept.is_empty() {
+        true => tell(&error::last_detail(handle)),
+        false => tell(kept),
+    };
+    if handle == 0 { tell("") } else { detail(handle, tell) }
+}
+
 /// Gives `tell` the last human-readable cause of an error on `handle`; empty when there is none.
 ///
 /// # Errors
 /// EBADF for a stale handle; those of `tell`.
-pub fn detail<T>(handle: Handle, tell: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+fn detail<T>(handle: Handle, tell: impl FnOnce(&str) -> Result<T>) -> Result<T> {
     let pin = pin(handle)?;
     match &*pin {
         Object::Socket(s) => match s.session() {

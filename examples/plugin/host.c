@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int entries(const char *path)
 {
@@ -51,6 +52,9 @@ int main(int argc, char **argv)
             fprintf(stderr, "round %d: run %d, end %d\n", round, ran, ended);
             return 1;
         }
+        // (A thread that was joined may be listed for a moment yet.)
+        for (int i = 0; i < 5000 && entries("/proc/self/task") != threads; i++)
+            usleep(1000);
         if (entries("/proc/self/task") != threads || entries("/proc/self/fd") != descriptors) {
             fprintf(stderr, "round %d: threads or descriptors are left\n", round);
             return 1;

@@ -16,6 +16,16 @@ CONSTANTS: dict[str, int] = {
     if name[0].isupper() and isinstance(value, int)
 }
 
+# Linux's that CPython's module has not, or not yet: many datagrams for one system call, each way, and
+# groups by the interface's index.
+for _name, _value in {
+    "MCAST_JOIN_GROUP": 42,
+    "MCAST_LEAVE_GROUP": 45,
+    "UDP_SEGMENT": 103,
+    "UDP_GRO": 104,
+}.items():
+    CONSTANTS.setdefault(_name, _value)
+
 # WiPy's: a TCP socket that carries no data before it is wrapped in TLS.
 CONSTANTS["IPPROTO_SEC"] = IPPROTO_SEC
 

@@ -11,6 +11,7 @@ PROTOTYPES = {
     "usocket_gai_code": (c_int32, [c_int64]),
     "usocket_error_detail": (c_int32, [c_int64, c_void_p, c_size_t]),
     "usocket_set_event_hook": (c_int32, [c_void_p, c_void_p]),
+    "usocket_set_log_hook": (c_int32, [c_void_p, c_void_p]),
     "usocket_finish": (c_int32, [c_int64]),
     "usocket_addr_ip": (c_int32, [c_int32, c_char_p, c_int64, c_uint32, c_uint32, c_void_p]),
     "usocket_addr_unix": (c_int32, [c_void_p, c_size_t, c_void_p]),

@@ -131,6 +131,7 @@ const SENTENCE: usize = 1024;
 
 // Without a destructor: to register one would need memory.
 /// The sentence behind this thread's last failure.
+#[derive(Clone, Copy)]
 struct Last {
     text: Text<SENTENCE>,
     /// The handle it is about; 0 for a call that has none.
@@ -157,6 +158,13 @@ pub fn explain_about(handle: i64, sentence: impl Display) {
     LAST.with(|last| {
         *last.borrow_mut() = Last { text: Text::of(sentence), about: handle, fresh: true };
     });
+}
+
+/// Runs what may leave sentences of its own; this thread's is what it was before.
+pub fn undisturbed(run: impl FnOnce()) {
+    let kept = LAST.with(|last| *last.borrow());
+    run();
+    LAST.with(|last| *last.borrow_mut() = kept);
 }
 
 /// Forgets the sentence: a call that may leave one begins, and if it fails without one there is none.

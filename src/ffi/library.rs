@@ -152,12 +152,7 @@ pub extern "C" fn usocket_gai_code(code: i64) -> i32 {
 pub unsafe extern "C" fn usocket_error_detail(s: usocket_t, buf: *mut c_char, len: usize) -> i32 {
     guard_sentences(|| {
         // SAFETY: the caller's buffer, as documented.
-        let copy = |text: &str| unsafe { copy_text(text, buf, len) };
-        let tell = |kept: &str| match kept.is_empty() {
-            true => copy(&error::last_detail(s)),
-            false => copy(kept),
-        };
-        if s == 0 { tell("") } else { object::detail(s, tell) }
+        object::sentence(s, |text| unsafe { copy_text(text, buf, len) })
     })
 }
 
@@ -185,12 +180,39 @@ pub unsafe extern "C" fn usocket_set_event_hook(
     arg: *mut c_void,
 ) -> i32 {
     guard(|| {
-        sys::hook::set(hook, arg);
+        sys::hook::EVENT.set(hook, arg);
         Ok(0)
     })
 }
 
-/// Ends the library's work in this process: closes every handle, removes the event hook, ends the
+/// Sets what is told of every call that fails, one for the process; NULL removes it. It is called on the
+/// thread of the call, before that returns, with `arg`, the handle (0: a call without one), the code and
+/// the sentence that usocket_error_detail would give, or "". -EAGAIN, -EINPROGRESS and -EALREADY, which
+/// are no failures, are not told, nor are failures of calls that a hook or a callback makes.
+///
+/// The old hook runs nowhere any more when this returns, unless it is called from within a hook. The hook
+/// must return: no longjmp, no exception through it.
+///
+/// Returns: 0.
+/// Errors: none.
+/// Blocks: while another thread runs the old hook.
+/// Threads: any; the hook runs on whichever thread a call fails, on several at once.
+/// Ownership: `arg` stays the caller's, until the hook is replaced or removed; the sentence is the
+/// library's, until the hook returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn usocket_set_log_hook(
+    hook: Option<
+        unsafe extern "C" fn(arg: *mut c_void, s: usocket_t, code: i32, sentence: *const c_char),
+    >,
+    arg: *mut c_void,
+) -> i32 {
+    guard(|| {
+        sys::hook::set_log(super::log, hook, arg);
+        Ok(0)
+    })
+}
+
+/// Ends the library's work in this process: closes every handle, removes the hooks, ends the
 /// library's threads and waits for them up to `timeout_us` microseconds (negative: as long as it takes),
 /// lets go of what it keeps (the system's certificates). For a plugin before it is unloaded, and for
 /// tools that count memory; a program that ends needs it not. The library can be used again afterwards.

@@ -31,7 +31,7 @@ use crate::error::{self, Error, Result};
 use crate::handle::{Handle, Pin};
 use crate::object::{self, Object, Stream};
 use crate::socket::Socket;
-use crate::sys::fork;
+use crate::sys::{fork, hook};
 
 /// What an export can return: a number that has room for a negative error.
 pub(crate) trait Number: From<i32> + PartialOrd + Copy {}
@@ -43,6 +43,15 @@ impl Number for i64 {}
 #[inline]
 fn guard<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
     guard_sentences(|| body().inspect_err(|_| error::forget()))
+}
+
+/// [`guard`] for an export about a handle that its body sees to.
+#[inline]
+fn guard_on<T: Number>(handle: Handle, body: impl FnOnce() -> Result<T>) -> T {
+    let value = catch_unwind(AssertUnwindSafe(|| body().unwrap_or_else(|e| failed(handle, e))))
+        .unwrap_or_else(|_| T::from(-libc::ENOTRECOVERABLE));
+    settle();
+    value
 }
 
 /// [`guard`] for an export without a handle: the sentence it leaves is its own.
@@ -78,7 +87,7 @@ fn on_stream<T: Number>(handle: Handle, body: impl FnOnce(Stream<'_>) -> Result<
 fn on_object<T: Number>(handle: Handle, body: impl FnOnce(&Object) -> Result<T>) -> T {
     closing_on_panic(handle, || {
         let pin = object::pin(handle)?;
-        let value = body(&pin).unwrap_or_else(failed);
+        let value = body(&pin).unwrap_or_else(|e| failed(handle, e));
         // Whatever ended empty-handed on a handle closed meanwhile, ended because of that.
         if value > T::from(0) || !pin.closing() { Ok(value) } else { Err(Error::os(libc::EBADF)) }
     })
@@ -93,7 +102,7 @@ fn on_pin<T: Number>(handle: Handle, body: impl FnOnce(&Pin<'_, Object>) -> Resu
 /// [`guard`], and closes the handle if the body panics.
 #[inline]
 fn closing_on_panic<T: Number>(handle: Handle, body: impl FnOnce() -> Result<T>) -> T {
-    let value = AssertUnwindSafe(|| body().unwrap_or_else(failed));
+    let value = AssertUnwindSafe(|| body().unwrap_or_else(|e| failed(handle, e)));
     let value = catch_unwind(value).unwrap_or_else(|_| {
         let _ = object::close(handle);
         T::from(-libc::ENOTRECOVERABLE)
@@ -104,9 +113,34 @@ fn closing_on_panic<T: Number>(handle: Handle, body: impl FnOnce() -> Result<T>)
 
 /// The number of an error that has no sentence without a handle.
 #[cold]
-fn failed<T: Number>(e: Error) -> T {
+fn failed<T: Number>(handle: Handle, e: Error) -> T {
     error::forget();
+    report(handle, e)
+}
+
+/// The number of an error, of which the log hook is told.
+#[cold]
+fn report<T: Number>(handle: Handle, e: Error) -> T {
+    hook::report(handle, e.code());
     T::from(e.code())
+}
+
+/// Tells the log hook of a failure.
+fn log(handle: Handle, code: i32) {
+    let quiet = [libc::EAGAIN, libc::EINPROGRESS, libc::EALREADY].contains(&-code);
+    if quiet || fork::hosted() {
+        return;
+    }
+    let mut sentence = [0; 1024];
+    let copy = |text: &str| {
+        let text = text.bytes().filter(|b| *b != 0).take(sentence.len() - 1);
+        sentence.iter_mut().zip(text).for_each(|(to, from)| *to = from);
+        Ok(())
+    };
+    // A stale handle has none.
+    let _ = object::sentence(handle, copy);
+    let sentence = CStr::from_bytes_until_nul(&sentence).unwrap_or_default();
+    error::undisturbed(|| hook::log(handle, code, sentence));
 }
 
 /// Every call ends with it: a forked child may have things to let go of.
@@ -120,7 +154,7 @@ fn settle() {
 /// A result as it crosses the ABI. What is no error is never negative.
 #[inline]
 fn number<T: Number>(result: Result<T>) -> T {
-    result.unwrap_or_else(|e| T::from(e.code()))
+    result.unwrap_or_else(|e| report(0, e))
 }
 
 /// Pointer and length, checked: NULL only with 0, no length above `SSIZE_MAX`. Whether there is

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::library::usocket_t;
-use super::{guard, input, on_object, on_socket, on_stream, output, required, without_handle};
+use super::{guard_on, input, on_object, on_socket, on_stream, output, required, without_handle};
 use crate::addr::Addr;
 use crate::error::{Error, Result};
 use crate::object::{self, Object};
@@ -131,7 +131,7 @@ pub extern "C" fn usocket_from_fd(fd: i32) -> usocket_t {
 /// Ownership: the descriptor is the caller's, to be given to close(2).
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_detach(s: usocket_t) -> i32 {
-    guard(|| {
+    guard_on(s, || {
         object::pin(s)?.socket()?;
         match object::take(s)? {
             Object::Socket(socket) => Ok(socket.into_fd()),
@@ -196,7 +196,7 @@ pub extern "C" fn usocket_fileno(s: usocket_t) -> i32 {
 /// Ownership: the handle is given up.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_close(s: usocket_t) -> i32 {
-    guard(|| object::close(s).map(|()| 0))
+    guard_on(s, || object::close(s).map(|()| 0))
 }
 
 /// Binds a socket to an address (bind(2)).

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::ffi::{c_char, c_void};
 
 use super::library::usocket_tls_context_t;
-use super::{bytes, guard, required_text, tls_only, without_handle};
+use super::{bytes, guard_on, required_text, tls_only, without_handle};
 #[cfg(feature = "tls")]
 use crate::error::Result;
 #[cfg(feature = "tls")]
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_cert(
     key: *const c_void,
     key_len: usize,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's buffers, as documented.
         let (cert, key) = unsafe { (bytes(cert, cert_len)?, bytes(key, key_len)?) };
         tls_only!((context, cert, key) => on_context(context, |c| c.use_cert(cert, key).map(|()| 0)))
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_cert_file(
     cert_path: *const c_char,
     key_path: *const c_char,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's texts, as documented.
         let (cert, key) = unsafe { (required_text(cert_path)?, super::text(key_path)) };
         tls_only!((context, cert, key) => on_context(context, |c| c.use_cert_file(cert, key).map(|()| 0)))
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_key_password(
     password: *const c_void,
     len: usize,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's buffer, as documented.
         let password = unsafe { bytes(password, len) }?;
         let password = (!password.is_empty()).then_some(password);
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_key_password(
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_context_clear_certs(context: usocket_tls_context_t) -> i32 {
-    guard(|| tls_only!(context => on_context(context, |c| c.clear_certs())))
+    guard_on(context, || tls_only!(context => on_context(context, |c| c.clear_certs())))
 }
 
 /// Sets whether the certificates that follow must come with their own private key: 1, as at first,
@@ -144,7 +144,10 @@ pub extern "C" fn usocket_tls_context_set_key_check(
     context: usocket_tls_context_t,
     check: i32,
 ) -> i32 {
-    guard(|| tls_only!((context, check) => on_context(context, |c| c.set_key_check(check))))
+    guard_on(
+        context,
+        || tls_only!((context, check) => on_context(context, |c| c.set_key_check(check))),
+    )
 }
 
 /// What chooses a server's certificates by name; see usocket_tls_context_set_name_callback.
@@ -175,7 +178,8 @@ pub unsafe extern "C" fn usocket_tls_context_set_name_callback(
     callback: usocket_tls_name_cb,
     arg: *mut c_void,
 ) -> i32 {
-    guard(
+    guard_on(
+        context,
         || tls_only!((context, callback, arg) => on_context(context, |c| c.set_by_name(by_name(callback, arg)))),
     )
 }
@@ -194,7 +198,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_alpn(
     context: usocket_tls_context_t,
     protocols: *const c_char,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's text, as documented.
         let protocols = unsafe { super::text(protocols) };
         tls_only!((context, protocols) => on_context(context, |c| c.set_alpn(protocols)))
@@ -214,7 +218,8 @@ pub extern "C" fn usocket_tls_context_set_alpn_required(
     context: usocket_tls_context_t,
     required: i32,
 ) -> i32 {
-    guard(
+    guard_on(
+        context,
         || tls_only!((context, required) => on_context(context, |c| c.set_alpn_required(required))),
     )
 }
@@ -234,7 +239,10 @@ pub extern "C" fn usocket_tls_context_set_versions(
     min: i32,
     max: i32,
 ) -> i32 {
-    guard(|| tls_only!((context, min, max) => on_context(context, |c| c.set_versions(min, max))))
+    guard_on(
+        context,
+        || tls_only!((context, min, max) => on_context(context, |c| c.set_versions(min, max))),
+    )
 }
 
 /// Sets the cipher suites, the best first: names separated by colons or commas, IANA's
@@ -253,7 +261,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_ciphers(
     context: usocket_tls_context_t,
     names: *const c_char,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's text, as documented.
         let names = unsafe { super::text(names) };
         tls_only!((context, names) => on_context(context, |c| c.set_ciphers(names)))
@@ -275,7 +283,7 @@ pub unsafe extern "C" fn usocket_tls_context_ciphers(
     buf: *mut c_char,
     len: usize,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         tls_only!((context, buf, len) => {
             // SAFETY: the caller's buffer, as documented.
             unsafe { super::copy_text(&ciphers_of(context)?, buf, len) }
@@ -296,7 +304,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_groups(
     context: usocket_tls_context_t,
     names: *const c_char,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's text, as documented.
         let names = unsafe { super::text(names) };
         tls_only!((context, names) => on_context(context, |c| c.set_groups(names)))
@@ -319,7 +327,8 @@ pub extern "C" fn usocket_tls_context_set_resumption(
     sessions: i32,
     tickets: i32,
 ) -> i32 {
-    guard(
+    guard_on(
+        context,
         || tls_only!((context, sessions, tickets) => on_context(context, |c| c.set_resumption(sessions, tickets))),
     )
 }
@@ -344,7 +353,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_ticket_key(
     key: *const u8,
     len: usize,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's buffer, as documented.
         let key = unsafe { bytes(key.cast(), len) }?;
         tls_only!((context, key) => on_context(context, |c| c.add_ticket_key(key)))
@@ -366,7 +375,10 @@ pub extern "C" fn usocket_tls_context_set_max_record(
     context: usocket_tls_context_t,
     bytes: i32,
 ) -> i32 {
-    guard(|| tls_only!((context, bytes) => on_context(context, |c| c.set_max_record(bytes))))
+    guard_on(
+        context,
+        || tls_only!((context, bytes) => on_context(context, |c| c.set_max_record(bytes))),
+    )
 }
 
 /// Lets every connection of the context append its secrets to a file, in the format Wireshark
@@ -385,7 +397,7 @@ pub unsafe extern "C" fn usocket_tls_context_set_insecure_keylog(
     context: usocket_tls_context_t,
     path: *const c_char,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's text, as documented.
         let path = unsafe { super::text(path) };
         tls_only!((context, path) => on_context(context, |c| c.set_keylog(path)))

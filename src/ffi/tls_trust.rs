@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 use super::library::usocket_tls_context_t;
 #[cfg(feature = "tls")]
 use super::tls_context::on_context;
-use super::{bytes, guard, required_text, tls_only};
+use super::{bytes, guard_on, required_text, tls_only};
 #[cfg(feature = "tls")]
 use crate::sys::fork;
 #[cfg(feature = "tls")]
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_trust(
     certs: *const c_void,
     len: usize,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's buffer, as documented.
         let certs = unsafe { bytes(certs, len) }?;
         tls_only!((context, certs) => on_context(context, |c| c.trust(certs)))
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_trust_file(
     context: usocket_tls_context_t,
     path: *const c_char,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's text, as documented.
         let path = unsafe { required_text(path) }?;
         tls_only!((context, path) => on_context(context, |c| c.trust_file(path)))
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_trust_dir(
     context: usocket_tls_context_t,
     path: *const c_char,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's text, as documented.
         let path = unsafe { required_text(path) }?;
         tls_only!((context, path) => on_context(context, |c| c.trust_dir(path)))
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_trust_dir(
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_context_add_trust_system(context: usocket_tls_context_t) -> i32 {
-    guard(|| tls_only!(context => on_context(context, |c| c.trust_system())))
+    guard_on(context, || tls_only!(context => on_context(context, |c| c.trust_system())))
 }
 
 /// Trusts Mozilla's roots, as they were when the library was built: for systems without a store.
@@ -112,7 +112,7 @@ pub extern "C" fn usocket_tls_context_add_trust_system(context: usocket_tls_cont
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_context_add_trust_mozilla(context: usocket_tls_context_t) -> i32 {
-    guard(|| tls_only!(context => on_context(context, |c| c.trust_mozilla())))
+    guard_on(context, || tls_only!(context => on_context(context, |c| c.trust_mozilla())))
 }
 
 /// Gives the context revocation lists, PEM or DER: all of them, or none. With at least one, the
@@ -132,7 +132,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_crl(
     crl: *const c_void,
     len: usize,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's buffer, as documented.
         let crl = unsafe { bytes(crl, len) }?;
         tls_only!((context, crl) => on_context(context, |c| c.add_crl(crl)))
@@ -151,7 +151,10 @@ pub extern "C" fn usocket_tls_context_set_crl_flags(
     context: usocket_tls_context_t,
     flags: i32,
 ) -> i32 {
-    guard(|| tls_only!((context, flags) => on_context(context, |c| c.set_crl_flags(flags))))
+    guard_on(
+        context,
+        || tls_only!((context, flags) => on_context(context, |c| c.set_crl_flags(flags))),
+    )
 }
 
 /// Sets what a client asks of the certificate status that a server staples to the handshake (OCSP):
@@ -172,7 +175,10 @@ pub extern "C" fn usocket_tls_context_set_ocsp_mode(
     context: usocket_tls_context_t,
     mode: i32,
 ) -> i32 {
-    guard(|| tls_only!((context, mode) => on_context(context, |c| c.set_ocsp_mode(mode))))
+    guard_on(
+        context,
+        || tls_only!((context, mode) => on_context(context, |c| c.set_ocsp_mode(mode))),
+    )
 }
 
 /// Gives a server the status of one of its certificates to staple to the handshakes of the clients
@@ -194,7 +200,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_ocsp(
     response: *const c_void,
     len: usize,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's buffer, as documented.
         let response = unsafe { bytes(response, len) }?;
         tls_only!((context, response) => on_context(context, |c| c.add_ocsp(response)))
@@ -214,7 +220,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_ocsp(
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_context_set_verify(context: usocket_tls_context_t, mode: i32) -> i32 {
-    guard(|| tls_only!((context, mode) => on_context(context, |c| c.set_verify(mode))))
+    guard_on(context, || tls_only!((context, mode) => on_context(context, |c| c.set_verify(mode))))
 }
 
 /// Sets whether a client checks the server's name: USOCKET_TLS_HOSTNAME_CHECK (the default) or
@@ -230,7 +236,10 @@ pub extern "C" fn usocket_tls_context_set_hostname_check(
     context: usocket_tls_context_t,
     mode: i32,
 ) -> i32 {
-    guard(|| tls_only!((context, mode) => on_context(context, |c| c.set_hostname(mode))))
+    guard_on(
+        context,
+        || tls_only!((context, mode) => on_context(context, |c| c.set_hostname(mode))),
+    )
 }
 
 /// Pins a key: the peer's certificate, or one of its issuers in the verified chain, must have one
@@ -248,7 +257,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_pin(
     sha256: *const u8,
     len: usize,
 ) -> i32 {
-    guard(|| {
+    guard_on(context, || {
         // SAFETY: the caller's buffer, as documented.
         let pin = unsafe { bytes(sha256.cast(), len) }?;
         tls_only!((context, pin) => on_context(context, |c| c.add_pin(pin)))
@@ -276,7 +285,8 @@ pub unsafe extern "C" fn usocket_tls_context_set_verify_callback(
     callback: usocket_tls_verify_cb,
     arg: *mut c_void,
 ) -> i32 {
-    guard(
+    guard_on(
+        context,
         || tls_only!((context, callback, arg) => on_context(context, |c| c.set_callback(wrap_callback(callback, arg)))),
     )
 }
@@ -294,7 +304,8 @@ pub extern "C" fn usocket_tls_context_set_clock(
     context: usocket_tls_context_t,
     unix_seconds: i64,
 ) -> i32 {
-    guard(
+    guard_on(
+        context,
         || tls_only!((context, unix_seconds) => on_context(context, |c| c.set_clock(unix_seconds))),
     )
 }

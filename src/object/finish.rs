@@ -25,7 +25,8 @@ pub fn finish(timeout_us: i64) -> Result<()> {
         // Another thread may be faster.
         let _ = close(handle);
     }
-    hook::set(None, std::ptr::null_mut());
+    hook::EVENT.set(None, std::ptr::null_mut());
+    hook::LOG.set(None, std::ptr::null_mut());
     #[cfg(feature = "tls")]
     roots::forget();
     let _ending = process::Ending::begin();

@@ -31,7 +31,23 @@ pub struct Limits {
     bell: OnceLock<OwnedFd>,
     forks: AtomicU32,
     cancelled: AtomicBool,
+    /// How one waits within them: nothing of it is in a program that never has any.
+    ways: OnceLock<&'static Ways>,
 }
+
+struct Ways {
+    left_us: fn(&Limits) -> i64,
+    wait: Way,
+    wait_or_signal: Way,
+}
+
+type Way = fn(&Limits, BorrowedFd<'_>, i16, &mut Deadline) -> Result<Option<i16>>;
+
+static WAYS: Ways = Ways {
+    left_us: Limits::find_left_us,
+    wait: Limits::poll_both,
+    wait_or_signal: Limits::poll_both_once,
+};
 
 impl Default for Limits {
     fn default() -> Limits {
@@ -43,6 +59,7 @@ impl Default for Limits {
             bell: OnceLock::new(),
             forks: AtomicU32::new(0),
             cancelled: AtomicBool::new(false),
+            ways: OnceLock::new(),
         }
     }
 }
@@ -55,6 +72,8 @@ impl Limits {
 
     /// From now on they are asked.
     pub fn use_from_now(&self) {
+        // Known to the compiler, they would be linked where no limit is ever set.
+        _ = self.ways.set(std::hint::black_box(&WAYS));
         self.used.store(true, Ordering::Release);
     }
 
@@ -80,6 +99,10 @@ impl Limits {
 
     /// How long an operation that begins now may wait: at least a moment.
     pub fn left_us(&self) -> i64 {
+        self.ways.get().map_or(-1, |ways| (ways.left_us)(self))
+    }
+
+    fn find_left_us(&self) -> i64 {
         let (told, until) = (self.told(), self.until.load(Ordering::Relaxed));
         let told = if told < 0 { i64::MAX } else { told };
         if until < 0 { told } else { told.min(until.saturating_sub(time::now_us()).max(1)) }
@@ -157,6 +180,15 @@ impl Limits {
         events: i16,
         deadline: &mut Deadline,
     ) -> Result<Option<i16>> {
+        self.ways.get().map_or(Ok(None), |ways| (ways.wait)(self, fd, events, deadline))
+    }
+
+    fn poll_both(
+        &self,
+        fd: BorrowedFd<'_>,
+        events: i16,
+        deadline: &mut Deadline,
+    ) -> Result<Option<i16>> {
         let mut both = self.questions(fd, events)?;
         let n = poll(&mut both, deadline)?;
         self.answer(n, &both)
@@ -167,6 +199,15 @@ impl Limits {
     /// # Errors
     /// ECANCELED, ETIMEDOUT; EINVAL, ENOMEM.
     pub fn wait_or_signal(
+        &self,
+        fd: BorrowedFd<'_>,
+        events: i16,
+        deadline: &mut Deadline,
+    ) -> Result<Option<i16>> {
+        self.ways.get().map_or(Ok(None), |ways| (ways.wait_or_signal)(self, fd, events, deadline))
+    }
+
+    fn poll_both_once(
         &self,
         fd: BorrowedFd<'_>,
         events: i16,

@@ -35,7 +35,7 @@ fn hooked(hook: crate::sys::hook::EventHook) -> std::sync::MutexGuard<'static, (
         action.sa_sigaction = nothing as *const () as usize;
         libc::sigaction(libc::SIGUSR2, &action, std::ptr::null_mut());
     }
-    crate::sys::hook::set(Some(hook), std::ptr::null_mut());
+    crate::sys::hook::EVENT.set(Some(hook), std::ptr::null_mut());
     alone
 }
 
@@ -121,7 +121,7 @@ fn the_event_hook_may_receive_where_it_interrupts() {
         assert_eq!(told.recv_timeout(LONG), Ok(5), "{timeout}");
         assert_eq!(INNER.load(SeqCst), 3, "{timeout}");
     }
-    crate::sys::hook::set(None, std::ptr::null_mut());
+    crate::sys::hook::EVENT.set(None, std::ptr::null_mut());
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn a_signal_stops_a_wait_when_the_host_says_so() {
             assert_eq!(thread.join().unwrap().unwrap_err().code(), -libc::EINTR);
         }
     });
-    crate::sys::hook::set(None, std::ptr::null_mut());
+    crate::sys::hook::EVENT.set(None, std::ptr::null_mut());
     // Nothing is lost by it.
     b.send(b"after", 0).unwrap();
     assert_eq!(recv(&a, 10).unwrap(), b"after");
