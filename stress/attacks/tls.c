@@ -171,6 +171,64 @@ static void a_callback_that_reenters(void)
     HOLDS(reentered == -EDEADLK, "recv from the connection's own callback: %lld", (long long)reentered);
 }
 
+// A name callback that does what it should not, and the peer's part in it.
+static struct {
+    enum badly { CLOSES_IT, CLOSES_ITS_CONTEXT, TAKES_ITSELF_OUT, CHILD_ENDS, CHILD_REFUSES, SHAKES_ELSEWHERE, ANSWERS_A_CLOSED_ONE, ANSWERS_A_SOCKET, WAYS } way;
+    usocket_t connection;
+    usocket_tls_context_t context, other;
+    pid_t child;
+} chooser;
+
+static usocket_tls_context_t chooses_badly(void *arg, const char *name)
+{
+    (void)arg, (void)name;
+    usocket_t pair[2];
+    switch (chooser.way) {
+    case CLOSES_IT: usocket_close(chooser.connection); return 0;
+    case CLOSES_ITS_CONTEXT: usocket_close(chooser.context); return 0;
+    case TAKES_ITSELF_OUT: usocket_tls_context_set_name_callback(chooser.context, NULL, NULL); return chooser.other;
+    case CHILD_ENDS:
+    case CHILD_REFUSES:
+        chooser.child = fork();
+        if (chooser.child == 0 && chooser.way == CHILD_ENDS)
+            _exit(0);
+        if (chooser.child == 0)
+            return -1;
+        sleep_us(100 * MS); // so that the child is first
+        return 0;
+    case SHAKES_ELSEWHERE: tls_pair(pair); usocket_close(pair[0]); usocket_close(pair[1]); return chooser.other;
+    case ANSWERS_A_CLOSED_ONE: usocket_close(chooser.other); return chooser.other;
+    default: return chooser.connection;
+    }
+}
+
+static void a_name_callback_used_badly(void)
+{
+    for (chooser.way = 0; chooser.way < WAYS; chooser.way++) {
+        usocket_t pair[2];
+        usocket_tls_context_t c = client_context();
+        chooser.context = server_context(), chooser.other = server_context(), chooser.child = -1;
+        OK(usocket_tls_context_set_name_callback(chooser.context, chooses_badly, NULL));
+        tcp_pair(pair);
+        chooser.connection = pair[1];
+        OK(usocket_tls_wrap(pair[0], c, "server.example", 0));
+        OK(usocket_tls_wrap(pair[1], chooser.context, NULL, 0));
+        struct job job = {.s = pair[0]};
+        pthread_t t = start(handshakes, &job);
+        int64_t r = usocket_tls_handshake(pair[1]), sent = usocket_send(pair[1], "x", 1, 0);
+        if (chooser.child == 0)
+            _exit(0);
+        if (chooser.child > 0)
+            HOLDS(ends_within(chooser.child, 8 * SECOND, NULL), "the child of a name callback does not end");
+        int64_t want = chooser.way == CLOSES_IT ? -EBADF : chooser.way >= ANSWERS_A_CLOSED_ONE ? USOCKET_ETLS_NAME_REFUSED : 0;
+        HOLDS(r == want && (sent == 1) == (want == 0), "way %d: the server's handshake gave %lld, its send %lld", chooser.way, (long long)r, (long long)sent);
+        usocket_close(pair[1]);
+        join_within(t, 8 * SECOND, "the client of a name callback");
+        HOLDS((job.result == 0) == (want == 0), "way %d: the client's handshake gave %lld", chooser.way, (long long)job.result);
+        usocket_close(pair[0]), usocket_close(c), usocket_close(chooser.context), usocket_close(chooser.other);
+    }
+}
+
 // --- bytes at close ---
 
 static void *reads_slowly(void *arg)
@@ -501,6 +559,7 @@ static const struct stress_case CASES[] = {
     {"tls: poller_wait while another thread closes", poller_while_closed, 0},
     {"tls: a slow callback delays nobody", a_slow_callback_delays_nobody, 0},
     {"tls: a callback that uses its connection", a_callback_that_reenters, 0},
+    {"tls: a name callback used badly", a_name_callback_used_badly, 0},
     {"tls: what send counted arrives, non-blocking close", what_was_sent_arrives_nonblocking, 0},
     {"tls: what send counted arrives, MSG_DONTWAIT", what_was_sent_arrives_dontwait, 0},
     {"tls: what send counted arrives, shutdown and close", what_was_sent_arrives_shutdown, 0},
