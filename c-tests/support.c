@@ -263,6 +263,12 @@ bool can_refuse(void)
     return prctl(PR_GET_SECCOMP) == 0;
 }
 
+bool emulated(void)
+{
+    const char *is = getenv("USOCKET_TEST_EMULATED");
+    return is && *is;
+}
+
 bool has_tls(void)
 {
     return !strstr(usocket_features(), "tls=none");

@@ -106,6 +106,9 @@ void answer(const int *calls, unsigned n, int with);
 void refuse(const int *calls, unsigned n);
 // Whether there are such filters.
 bool can_refuse(void);
+// Whether an emulator stands between us and the kernel (scripts/cross-test says so): it refuses in its
+// own way, and knows fewer options.
+bool emulated(void);
 // Whether the library was built with TLS.
 bool has_tls(void);
 // A child that does not end by itself has failed.

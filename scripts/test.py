@@ -64,6 +64,7 @@ def suites():
         yield folder, [python(), "-m", "pytest", "-ra", folder], PYTEST, 1200
     yield "instruction counts", ["make", "-s", "bench-counts"], PLAIN, 600
     yield "stress", ["make", "-s", "stress-short"], PLAIN, 900
+    yield "other machines", ["scripts/cross-test", "--quick"], PLAIN, 900
 
 
 def beside():

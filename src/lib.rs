@@ -25,8 +25,8 @@
 //!
 //! `unsafe` lives in `ffi`, `sys` and `handle` only.
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("libusocket is for Linux: it uses epoll, eventfd and accept4");
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+compile_error!("libusocket is for Linux and Android: it uses epoll, eventfd and accept4");
 
 pub mod handle;
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use super::address::{Addr, STORAGE};
@@ -131,6 +131,12 @@ pub fn send_now(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
     send(fd, buf, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
 }
 
+#[cfg(not(target_os = "android"))]
+use libc::SO_MEMINFO;
+/// The libc crate has none for Android.
+#[cfg(target_os = "android")]
+const SO_MEMINFO: libc::c_int = 55;
+
 /// SO_MEMINFO: how many bytes, with what the kernel adds to them, wait to be sent, and how many may.
 fn send_memory(fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
     // SK_MEMINFO_: what is in the stream's queue (TCP), or in packets (Unix); the limit.
@@ -141,9 +147,11 @@ fn send_memory(fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
     let mut len = size_of_val(&info) as libc::socklen_t;
     let at = info.as_mut_ptr().cast();
     // SAFETY: the kernel writes at most the length given.
-    cvt(unsafe {
-        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, at, &mut len)
-    })?;
+    cvt(unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, SO_MEMINFO, at, &mut len) })?;
+    // Those that answer in a kernel's stead know less of it.
+    if (len as usize) < (WMEM_QUEUED + 1) * size_of::<u32>() {
+        return Err(io::Error::from_raw_os_error(libc::ENOPROTOOPT));
+    }
     let queued = if info[WMEM_QUEUED] > 0 { info[WMEM_QUEUED] } else { info[WMEM_ALLOC] };
     Ok((queued as usize, info[SNDBUF] as usize))
 }
@@ -266,13 +274,22 @@ pub fn own_raw(fd: BorrowedFd<'static>) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd.as_raw_fd()) }
 }
 
+/// dup3(2), close-on-exec. (By number: the libc crate has none for Android.)
+///
+/// # Safety
+/// Whoever owns `over` expects it to name something else.
+pub(super) unsafe fn dup3(fd: RawFd, over: RawFd) -> libc::c_int {
+    // SAFETY: by this function's contract.
+    unsafe { libc::syscall(libc::SYS_dup3, fd, over, libc::O_CLOEXEC) as libc::c_int }
+}
+
 /// Lets the number name a dead descriptor: whoever uses it gets EBADF.
 pub fn give_up_number(fd: BorrowedFd<'_>) {
     // SAFETY: as in `end_operations`.
     unsafe {
         let dead = libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC);
         if dead >= 0 {
-            libc::dup3(dead, fd.as_raw_fd(), libc::O_CLOEXEC);
+            dup3(dead, fd.as_raw_fd());
             libc::close(dead);
         }
     }
@@ -291,7 +308,7 @@ pub fn end_operations(fd: BorrowedFd<'_>) {
         let live = libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, 0);
         let dead = libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC);
         if live >= 0 && dead >= 0 {
-            libc::dup3(dead, raw, libc::O_CLOEXEC);
+            dup3(dead, raw);
             libc::shutdown(live, libc::SHUT_RDWR);
         } else {
             // No descriptor to be had: the plain way, which reaches all but that one case.

@@ -91,7 +91,7 @@ pub fn epoll() -> io::Result<OwnedFd> {
 /// dup3(2): lets `old`'s number name what `new` is, close-on-exec
 pub fn replace(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
     // SAFETY: both are open and ours; the number stays `old`'s.
-    cvt(unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) }).map(drop)
+    cvt(unsafe { super::net::dup3(new.as_raw_fd(), old.as_raw_fd()) }).map(drop)
 }
 
 /// epoll_ctl(2)

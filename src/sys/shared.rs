@@ -1,12 +1,37 @@
 //! Words that a forked child shares with its parent: memory of both, where all else is a copy.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::counted::Counted;
+use segment::Segment;
+
 use super::fork::{self, Lock};
+
+#[cfg(not(target_os = "android"))]
+mod segment;
+
+/// Android has none of it.
+#[cfg(target_os = "android")]
+mod segment {
+    use std::ptr::NonNull;
+
+    #[derive(Clone, Copy)]
+    pub enum Segment {}
+
+    impl Segment {
+        pub fn new() -> Option<(Segment, NonNull<libc::c_void>)> {
+            None
+        }
+        pub fn alone(self) -> bool {
+            match self {}
+        }
+        pub fn detach(self, _: NonNull<libc::c_void>) {
+            match self {}
+        }
+    }
+}
 
 /// A page's size, or a part of it: what is mapped is at least that.
 const BYTES: usize = 4096;
@@ -17,58 +42,6 @@ struct Page {
     at: NonNull<[AtomicU32; WORDS]>,
     /// Of which the kernel knows how many processes have it: an exit and an exec are counted too.
     counted: Option<Segment>,
-}
-
-/// System V shared memory.
-#[derive(Clone, Copy)]
-struct Segment {
-    id: i32,
-    /// When it was made: in another namespace the number may be another's.
-    made: libc::time_t,
-}
-
-impl Segment {
-    /// A new one and where it is, to be gone with the last process that has it; `None` where the
-    /// system has none to give.
-    fn new() -> Option<(Segment, NonNull<libc::c_void>)> {
-        // SAFETY: a new segment, at an address of the kernel's choice.
-        let (id, at) = unsafe {
-            let id = libc::shmget(libc::IPC_PRIVATE, BYTES, libc::IPC_CREAT | 0o600);
-            if id < 0 {
-                return None;
-            }
-            let at = libc::shmat(id, ptr::null(), 0);
-            libc::shmctl(id, libc::IPC_RMID, ptr::null_mut());
-            (id, at)
-        };
-        let at = NonNull::new(at).filter(|at| at.as_ptr().addr() != usize::MAX)?;
-        match Segment::state(id) {
-            Some((made, 1)) => Some((Segment { id, made }, at)),
-            _ => {
-                // SAFETY: attached above, and nobody knows it.
-                unsafe { libc::shmdt(at.as_ptr()) };
-                None
-            }
-        }
-    }
-
-    /// When it was made, and how many processes have it.
-    fn state(id: i32) -> Option<(libc::time_t, libc::shmatt_t)> {
-        let mut state = MaybeUninit::<libc::shmid_ds>::zeroed();
-        // SAFETY: room for the answer, of which all zeros are one.
-        let state = unsafe {
-            if libc::shmctl(id, libc::IPC_STAT, state.as_mut_ptr()) < 0 {
-                return None;
-            }
-            state.assume_init()
-        };
-        Some((state.shm_ctime, state.shm_nattch))
-    }
-
-    /// Whether this process is the only one that has it.
-    fn alone(self) -> bool {
-        Segment::state(self.id) == Some((self.made, 1))
-    }
 }
 
 // SAFETY: it is an array of atomics, unmapped when the last who knows it is gone.
@@ -102,15 +75,13 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        let at = self.at.as_ptr().cast();
-        // SAFETY: mapped so, with this size, and nobody knows it any more. (Other processes have maps
-        // of their own.)
-        unsafe {
-            match self.counted {
-                Some(_) => libc::shmdt(at),
-                None => libc::munmap(at, BYTES),
-            }
-        };
+        let at = self.at.cast();
+        match self.counted {
+            Some(segment) => segment.detach(at),
+            // SAFETY: mapped so, with this size, and nobody knows it any more. (Other processes have
+            // maps of their own.)
+            None => _ = unsafe { libc::munmap(at.as_ptr(), BYTES) },
+        }
     }
 }
 

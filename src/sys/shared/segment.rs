@@ -1,0 +1,64 @@
+//! System V shared memory, whose users the kernel counts.
+
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+
+use super::BYTES;
+
+/// See the module documentation.
+#[derive(Clone, Copy)]
+pub struct Segment {
+    id: i32,
+    /// When it was made: in another namespace the number may be another's.
+    made: libc::time_t,
+}
+
+impl Segment {
+    /// A new one and where it is, to be gone with the last process that has it; `None` where the
+    /// system has none to give.
+    pub fn new() -> Option<(Segment, NonNull<libc::c_void>)> {
+        // SAFETY: a new segment, at an address of the kernel's choice.
+        let (id, at) = unsafe {
+            let id = libc::shmget(libc::IPC_PRIVATE, BYTES, libc::IPC_CREAT | 0o600);
+            if id < 0 {
+                return None;
+            }
+            let at = libc::shmat(id, ptr::null(), 0);
+            libc::shmctl(id, libc::IPC_RMID, ptr::null_mut());
+            (id, at)
+        };
+        let at = NonNull::new(at).filter(|at| at.as_ptr().addr() != usize::MAX)?;
+        match Segment::state(id) {
+            Some((made, 1)) => Some((Segment { id, made }, at)),
+            _ => {
+                // SAFETY: attached above, and nobody knows it.
+                unsafe { libc::shmdt(at.as_ptr()) };
+                None
+            }
+        }
+    }
+
+    /// When it was made, and how many processes have it.
+    fn state(id: i32) -> Option<(libc::time_t, libc::shmatt_t)> {
+        let mut state = MaybeUninit::<libc::shmid_ds>::zeroed();
+        // SAFETY: room for the answer, of which all zeros are one.
+        let state = unsafe {
+            if libc::shmctl(id, libc::IPC_STAT, state.as_mut_ptr()) < 0 {
+                return None;
+            }
+            state.assume_init()
+        };
+        Some((state.shm_ctime, state.shm_nattch))
+    }
+
+    /// Lets go of it, where it was attached by [`Segment::new`].
+    pub fn detach(self, at: NonNull<libc::c_void>) {
+        // SAFETY: attached so, and nobody knows it any more.
+        unsafe { libc::shmdt(at.as_ptr()) };
+    }
+
+    /// Whether this process is the only one that has it.
+    pub fn alone(self) -> bool {
+        Segment::state(self.id) == Some((self.made, 1))
+    }
+}
