@@ -28,8 +28,9 @@ static bool among_silence(void)
 static void of_arguments(void **state)
 {
     (void)state;
-    usocket_addr v4 = ip(AF_INET, "127.0.0.1", 80), netlink = {.storage = {AF_NETLINK}, .len = 12};
-    usocket_addr lies = {.storage = {AF_INET}, .len = 4};
+    usocket_addr v4 = ip(AF_INET, "127.0.0.1", 80), netlink = {.len = 12}, lies = {.len = 4};
+    ((struct sockaddr *)&netlink)->sa_family = AF_NETLINK;
+    ((struct sockaddr *)&lies)->sa_family = AF_INET;
     GIVES(-EFAULT, usocket_getaddrinfo("127.0.0.1", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, NULL));
     GIVES(USOCKET_EAI_SERVICE, usocket_getaddrinfo("127.0.0.1", "65536", 0, SOCK_STREAM, 0, 0, GENEROUS, &list));
     GIVES(USOCKET_EAI_SERVICE, usocket_query_create("127.0.0.1", "65536", 0, SOCK_STREAM, 0, 0));
