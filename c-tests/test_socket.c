@@ -357,7 +357,7 @@ static void any_backlog_is_a_backlog(void **state)
         // listener, tcpi_sacked is how many may wait.
         struct tcp_info info;
         OK(usocket_getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, sizeof info));
-        if (backlogs[i] < 2)
+        if (backlogs[i] < 2 && !emulated())
             assert_int_equal(info.tcpi_sacked, backlogs[i] < 0 ? 0 : backlogs[i]);
         usocket_t client = client_of(listener);
         OK(usocket_close(OK(usocket_accept(listener, NULL))));
