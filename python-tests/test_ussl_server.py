@@ -1,6 +1,8 @@
 """Listening with TLS; what can be wrapped, and under which names; many at once."""
 
+import http.client
 import os
+import socket
 import threading
 from errno import EBADF
 
@@ -110,6 +112,37 @@ def test_what_cannot_be_wrapped(tls, udp, make, server_context, client_context, 
         with pytest.raises(OSError) as e:
             context.wrap_socket(closed, **how)
         assert e.value.errno == EBADF
+
+
+def test_a_socket_of_cpythons(serve, server_context, client_context):
+    address = serve(server_context())
+    plain = socket.create_connection(address, 60)
+    with pytest.raises(ValueError):
+        client_context().wrap_socket(plain)  # Without a name; the socket stays as it is.
+    assert plain.getpeername() == address
+    before = len(os.listdir("/proc/self/fd"))
+    with client_context().wrap_socket(plain, server_hostname="localhost") as s:
+        assert plain.fileno() == -1 and s.gettimeout() == 60 and s.version()
+        assert len(os.listdir("/proc/self/fd")) <= before + 1  # The server's end may be new.
+        s.write(b"hello\n")
+        assert s.readline() == b"hello\n"
+    with pytest.raises(OSError) as e:
+        client_context().wrap_socket(plain, server_hostname="localhost")
+    assert e.value.errno == EBADF
+
+
+def test_http_client_over_it(serve, server_context, client_context):
+    def answer(conn):
+        while conn.readline().strip():
+            pass
+        conn.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+    address, context = serve(server_context(), answer), client_context()
+    for _ in range(2):  # The second sets check_hostname of a context in use.
+        client = http.client.HTTPSConnection("localhost", address[1], context=context, timeout=60)
+        client.request("GET", "/")
+        assert client.getresponse().read() == b"hello"
+        client.close()
 
 
 def test_names_in_other_forms(meet, server_context, client_context):

@@ -314,7 +314,7 @@ class SSLContext(Settings):
         session: Any = None,
     ) -> Any:
         """Wraps a stream socket in TLS: an SSLSocket, which takes the connection over; `sock` is
-        closed from then on, as after `detach`.
+        closed from then on, as after `detach`. A `socket.socket` of CPython's can be wrapped too.
 
         server_side: must be what the context is for.
         do_handshake_on_connect: the handshake is done now if the socket is connected, or by

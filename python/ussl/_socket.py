@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import _socket
+import os
 from errno import EAGAIN, EBUSY, EINTR, ENODATA, ENOTCONN, EOPNOTSUPP, ETIMEDOUT
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple, Union
 
 from usocket._address import text
+from usocket._bsd import BSDSocket
 from usocket._constants import CONSTANTS
 from usocket._errors import check, detail, error, strerror
 from usocket._causes import BAD_NAME, CRL_MISSING, NAME_REQUIRED, NOT_WRAPPED, TRUNCATED
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from usocket._address import Address
 
 SOL_SOCKET, SO_ACCEPTCONN = CONSTANTS["SOL_SOCKET"], CONSTANTS["SO_ACCEPTCONN"]
+
+# The sockets of CPython's modules: in C, and those of `usocket.install()`.
+_CPYTHONS = (_socket.socket, BSDSocket)
 
 
 class SSLSocket(Info):
@@ -70,13 +76,20 @@ class SSLSocket(Info):
     ) -> SSLSocket:
         if isinstance(sock, SSLSocket):
             raise ValueError("the socket is wrapped in TLS already")
-        if not isinstance(sock, socket):
-            raise TypeError(f"a usocket socket is needed, not {type(sock).__name__}")
+        if not isinstance(sock, (socket, *_CPYTHONS)):
+            raise TypeError(f"a socket is needed, not {type(sock).__name__}")
         if server_side != (context.protocol == PROTOCOL_TLS_SERVER):
             side = "server" if server_side else "client"
             raise ValueError(f"server_side={server_side} needs a context for the {side} side")
         if server_side and hostname:
             raise ValueError("server_hostname can only be specified in client mode")
+        if not isinstance(sock, socket):
+            # CPython's: a duplicate of it is wrapped, and once that has worked it gives its own up.
+            with _duplicate(sock) as ours:
+                new = cls._wrap(ours, context, server_side, hostname, False, ragged, session)
+                os.close(sock.detach())
+            new._greet = greet
+            return new._greeted()
         new = cls.__new__(cls)
         new._context, new._server_side = context, server_side
         new._greet, new._ragged = greet, ragged
@@ -93,9 +106,13 @@ class SSLSocket(Info):
         new._timeout = sock._timeout
         if new._wrapped:
             context._stats.begin(new)
-        if greet and new._wrapped and new._timeout != 0 and new._is_connected():
-            new._do_handshake_or_close()
-        return new
+        return new._greeted()
+
+    def _greeted(self) -> SSLSocket:
+        """Itself, after the handshake if that is to be done now."""
+        if self._greet and self._wrapped and self._timeout != 0 and self._is_connected():
+            self._do_handshake_or_close()
+        return self
 
     def _wrap_handle(self, handle: int, session: Optional[SSLSession]) -> None:
         """Wraps the library's socket, and tells what was wrong with a context or a name."""
@@ -355,6 +372,20 @@ def _hostname(name: Optional[Union[str, bytes]]) -> Optional[str]:
     if not isinstance(name, str):
         raise TypeError(f"server_hostname must be str or bytes, not {type(name).__name__}")
     return name if name.isascii() else name.encode("idna").decode()
+
+
+def _duplicate(theirs: Any) -> socket:
+    """A socket of ours for a duplicate of one of CPython's, in the same mode."""
+    if theirs.fileno() < 0:
+        raise error(lib.usocket_fileno(0))
+    fd = os.dup(theirs.fileno())
+    try:
+        ours = socket(fileno=fd)
+    except BaseException:
+        os.close(fd)
+        raise
+    ours.settimeout(theirs.gettimeout())
+    return ours
 
 
 def _listens(sock: socket) -> bool:
