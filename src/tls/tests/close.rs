@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustls::version::TLS13;
 
 use super::forge::{Forger, with_peer};
+use super::fork::alone;
 use super::support::*;
 use crate::error::causes::*;
 use crate::object;
@@ -76,97 +77,103 @@ fn the_goodbye_takes_nothing_from_the_thread_that_receives() {
 /// What the peer has sent lies unread, which would be a reason to reset the connection.
 #[test]
 fn what_was_counted_arrives_when_another_thread_is_sending_too() {
-    let (h, b) = shaken(libc::AF_INET, 20_000);
-    on(h, |s| s.settimeout(30_000_000)).unwrap();
-    b.send(b"unread", 0).unwrap();
-    let counted = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let sum = counted.clone();
-    let sender = std::thread::spawn(move || {
-        while let Ok(n) = on(h, |s| s.send(&[7; 16_384], 0)) {
-            sum.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
-        }
-    });
-    // Until it is blocked: nothing more is counted for a while.
-    let mut before = usize::MAX;
-    while counted.load(std::sync::atomic::Ordering::Relaxed) != before || before == 0 {
-        before = counted.load(std::sync::atomic::Ordering::Relaxed);
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let reader = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(100)); // After the close.
-        let mut all = 0;
-        loop {
-            match recv(&b, 70_000) {
-                Ok(bytes) if bytes.is_empty() => return (all, Ok(())),
-                Ok(bytes) => all += bytes.len(),
-                Err(e) => return (all, Err(e)),
+    alone(|| {
+        let (h, b) = shaken(libc::AF_INET, 20_000);
+        on(h, |s| s.settimeout(30_000_000)).unwrap();
+        b.send(b"unread", 0).unwrap();
+        let counted = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let sum = counted.clone();
+        let sender = std::thread::spawn(move || {
+            while let Ok(n) = on(h, |s| s.send(&[7; 16_384], 0)) {
+                sum.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
             }
+        });
+        // Until it is blocked: nothing more is counted for a while.
+        let mut before = usize::MAX;
+        while counted.load(std::sync::atomic::Ordering::Relaxed) != before || before == 0 {
+            before = counted.load(std::sync::atomic::Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(100));
         }
+        let reader = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100)); // After the close.
+            let mut all = 0;
+            loop {
+                match recv(&b, 70_000) {
+                    Ok(bytes) if bytes.is_empty() => return (all, Ok(())),
+                    Ok(bytes) => all += bytes.len(),
+                    Err(e) => return (all, Err(e)),
+                }
+            }
+        });
+        object::close(h).unwrap();
+        sender.join().unwrap();
+        let (arrived, end) = reader.join().unwrap();
+        assert!(arrived >= counted.load(std::sync::atomic::Ordering::Relaxed), "{arrived} {end:?}");
     });
-    object::close(h).unwrap();
-    sender.join().unwrap();
-    let (arrived, end) = reader.join().unwrap();
-    assert!(arrived >= counted.load(std::sync::atomic::Ordering::Relaxed), "{arrived} {end:?}");
 }
 
 #[test]
 fn what_was_counted_arrives_after_a_close_that_does_not_wait() {
-    let block = vec![7u8; 60_000];
-    for family in [libc::AF_INET, libc::AF_UNIX] {
-        for room in [0, 1, 5_000, 20_000, 100_000] {
-            for (timeout, flags) in [(0, 0), (-1, libc::MSG_DONTWAIT), (30_000, 0)] {
-                for times in [1, 1000] {
-                    let (h, b) = shaken(family, room);
-                    on(h, |s| s.settimeout(timeout)).unwrap();
-                    let mut sent = 0;
-                    for _ in 0..times {
-                        match on(h, |s| s.send(&block, flags)) {
-                            Ok(n) => sent += n,
-                            Err(e) => {
-                                assert!(e.is(libc::EAGAIN) || e.is(libc::ETIMEDOUT), "{e:?}");
-                                break;
+    alone(|| {
+        let block = vec![7u8; 60_000];
+        for family in [libc::AF_INET, libc::AF_UNIX] {
+            for room in [0, 1, 5_000, 20_000, 100_000] {
+                for (timeout, flags) in [(0, 0), (-1, libc::MSG_DONTWAIT), (30_000, 0)] {
+                    for times in [1, 1000] {
+                        let (h, b) = shaken(family, room);
+                        on(h, |s| s.settimeout(timeout)).unwrap();
+                        let mut sent = 0;
+                        for _ in 0..times {
+                            match on(h, |s| s.send(&block, flags)) {
+                                Ok(n) => sent += n,
+                                Err(e) => {
+                                    assert!(e.is(libc::EAGAIN) || e.is(libc::ETIMEDOUT), "{e:?}");
+                                    break;
+                                }
                             }
                         }
+                        assert!(sent > 0);
+                        let begun = Instant::now();
+                        object::close(h).unwrap();
+                        assert!(begun.elapsed() < Duration::from_millis(500), "it waited");
+                        let case = (family, room, timeout, flags, times);
+                        assert_eq!(rest(&b), sent, "{case:?}");
                     }
-                    assert!(sent > 0);
-                    let begun = Instant::now();
-                    object::close(h).unwrap();
-                    assert!(begun.elapsed() < Duration::from_millis(500), "it waited");
-                    let case = (family, room, timeout, flags, times);
-                    assert_eq!(rest(&b), sent, "{case:?}");
                 }
             }
         }
-    }
+    });
 }
 
 #[test]
 fn small_sends_fill_it_to_the_brim_and_the_goodbye_has_room() {
-    for family in [libc::AF_INET, libc::AF_UNIX] {
-        for size in [1, 100, 1000, 5000] {
-            let (h, b) = shaken(family, 10_000);
-            let (mut sent, block) = (0, vec![1u8; size]);
-            while let Ok(n) = on(h, |s| s.send(&block, libc::MSG_DONTWAIT)) {
-                sent += n;
-            }
-            // Who was refused is told what to wait for, until there is room.
-            let wants = || on(h, |s| s.tls().unwrap().wants(s));
-            assert_eq!(wants(), libc::POLLIN | libc::POLLOUT);
-            // Whenever poll says that there is room, there is.
-            on(h, |s| s.settimeout(0)).unwrap();
-            for _ in 0..5 {
-                let got = recv(&b, 3000).unwrap().len();
-                assert!(got > 0 && got <= sent);
-                sent -= got;
-                if polled(h, libc::POLLOUT, 20_000) != 0 {
-                    assert_eq!(wants(), libc::POLLIN);
-                    sent += on(h, |s| s.send(&block, 0)).unwrap();
+    alone(|| {
+        for family in [libc::AF_INET, libc::AF_UNIX] {
+            for size in [1, 100, 1000, 5000] {
+                let (h, b) = shaken(family, 10_000);
+                let (mut sent, block) = (0, vec![1u8; size]);
+                while let Ok(n) = on(h, |s| s.send(&block, libc::MSG_DONTWAIT)) {
+                    sent += n;
                 }
+                // Who was refused is told what to wait for, until there is room.
+                let wants = || on(h, |s| s.tls().unwrap().wants(s));
+                assert_eq!(wants(), libc::POLLIN | libc::POLLOUT);
+                // Whenever poll says that there is room, there is.
+                on(h, |s| s.settimeout(0)).unwrap();
+                for _ in 0..5 {
+                    let got = recv(&b, 3000).unwrap().len();
+                    assert!(got > 0 && got <= sent);
+                    sent -= got;
+                    if polled(h, libc::POLLOUT, 20_000) != 0 {
+                        assert_eq!(wants(), libc::POLLIN);
+                        sent += on(h, |s| s.send(&block, 0)).unwrap();
+                    }
+                }
+                object::close(h).unwrap();
+                assert_eq!(rest(&b), sent, "{family} {size}");
             }
-            object::close(h).unwrap();
-            assert_eq!(rest(&b), sent, "{family} {size}");
         }
-    }
+    });
 }
 
 #[test]
@@ -208,17 +215,19 @@ fn a_blocking_send_takes_all() {
 
 #[test]
 fn a_goodbye_after_a_blocking_send_that_left_no_room() {
-    for family in [libc::AF_INET, libc::AF_UNIX] {
-        let (h, b) = shaken(family, 5_000);
-        let block = vec![7u8; 3000];
-        // Blocking sends until one would block.
-        let mut sent = 0;
-        while polled(h, libc::POLLOUT, 0) != 0 {
-            sent += on(h, |s| s.send(&block, 0)).unwrap();
+    alone(|| {
+        for family in [libc::AF_INET, libc::AF_UNIX] {
+            let (h, b) = shaken(family, 5_000);
+            let block = vec![7u8; 3000];
+            // Blocking sends until one would block.
+            let mut sent = 0;
+            while polled(h, libc::POLLOUT, 0) != 0 {
+                sent += on(h, |s| s.send(&block, 0)).unwrap();
+            }
+            object::close(h).unwrap();
+            assert_eq!(rest(&b), sent);
         }
-        object::close(h).unwrap();
-        assert_eq!(rest(&b), sent);
-    }
+    });
 }
 
 fn forger() -> (Socket, Forger) {

@@ -38,13 +38,13 @@ fn a_forked_child_does_not_wait_for_a_thread_it_has_not() {
 }
 
 /// Runs `body` in a forked child, which ends with its answer.
-fn in_child(body: impl FnOnce() -> i32) -> Box<dyn FnOnce() -> i32> {
+pub fn in_child(body: impl FnOnce() -> i32) -> Box<dyn FnOnce() -> i32> {
     // SAFETY: the child makes calls of this library, and ends without the harness noticing.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: plain calls; the alarm is for the case that it waits for ever.
         unsafe {
-            libc::alarm(20);
+            libc::alarm(60);
             // A panic ends the thread, and with its last thread a process ends as if all were well.
             let body = std::panic::AssertUnwindSafe(body);
             libc::_exit(std::panic::catch_unwind(body).unwrap_or(99))
@@ -56,6 +56,16 @@ fn in_child(body: impl FnOnce() -> i32) -> Box<dyn FnOnce() -> i32> {
         unsafe { libc::waitpid(child, &mut status, 0) };
         if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -1 }
     })
+}
+
+/// Runs a test in a process of its own: where another test forks, who closes a connection without
+/// having used it since says no goodbye.
+pub fn alone(body: impl FnOnce()) {
+    let body = || {
+        body();
+        0
+    };
+    assert_eq!(in_child(body)(), 0);
 }
 
 const FORKED: i32 = crate::error::causes::USOCKET_ETLS_FORKED;
