@@ -7,7 +7,7 @@
 bench: ## measure everything against everyone; ROW=... is a part of it
 	benches/run $(ROW)
 
-bench-plots: ## SVG plots of the last results
+bench-plots: ## SVG plots of the table of docs/performance.md
 	benches/plot
 
 bench-counts: ## instructions per call, against what they were

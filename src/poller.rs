@@ -193,13 +193,37 @@ impl<W: Watched> Poller<W> {
     fn after(
         &self,
         max: usize,
-        mut before: Before,
-        seen: &[libc::epoll_event],
+        before: Before,
+        mut seen: &[libc::epoll_event],
         put: &mut impl FnMut(usize, Event),
     ) -> Result<(usize, bool)> {
         let mut register = self.register.lock()?;
         register.waiting -= u32::from(before.idle && register.waiting > 0);
         let (mut n, mut woken) = (before.put, !before.idle);
+        // Most of them: the kernel knows, and will say it again.
+        while let Some(event) = seen.first().and_then(|e| register.plain(e.u64, e.events)) {
+            put(n, event);
+            n += 1;
+            seen = &seen[1..];
+        }
+        if !seen.is_empty() || before.poked > 0 {
+            (register, woken) = self.look(max, (before, seen, woken), register, &mut n, put)?;
+        }
+        woken &= register.wakes > 0;
+        register.wakes -= u32::from(woken);
+        self.kernel.ring(&mut register);
+        if register.closed { Err(Error::os(libc::EBADF)) } else { Ok((n, woken)) }
+    }
+
+    /// The same of what takes more than a word of the kernel's.
+    fn look<'a>(
+        &'a self,
+        max: usize,
+        (mut before, seen, mut woken): (Before, &[libc::epoll_event], bool),
+        mut register: Guard<'a, Register>,
+        n: &mut usize,
+        put: &mut impl FnMut(usize, Event),
+    ) -> Result<(Guard<'a, Register>, bool)> {
         let mut kernels = seen.iter();
         let mut asked = [const { None }; AT_ONCE];
         loop {
@@ -213,13 +237,13 @@ impl<W: Watched> Poller<W> {
                     Some(event) if event.u64 == TIMER => {
                         // What the kernel has seen besides keeps its room.
                         let end = before.put + before.room - kernels.len() - asking;
-                        n = self.fire(&mut register, n, end, put);
+                        *n = self.fire(&mut register, *n, end, put);
                         continue;
                     }
                     Some(event) => register.seen(event.u64, event.events, &before),
                     // Whether these were reported must be known first.
                     None if asking > 0 && !before.looking => break,
-                    None if n + asking < max => {
+                    None if *n + asking < max => {
                         before.looking = true;
                         match register.next_poked(&mut before) {
                             Some(report) => report,
@@ -231,8 +255,8 @@ impl<W: Watched> Poller<W> {
                 match report {
                     Report::Nothing => {}
                     Report::Event(event) => {
-                        put(n, event);
-                        n += 1;
+                        put(*n, event);
+                        *n += 1;
                     }
                     Report::Ask(question) => {
                         asked[asking] = Some((question, Truth::NONE));
@@ -241,7 +265,7 @@ impl<W: Watched> Poller<W> {
                 }
             }
             if asking == 0 {
-                break;
+                return Ok((register, woken));
             }
             drop(register);
             for (question, truth) in asked.iter_mut().flatten() {
@@ -251,15 +275,11 @@ impl<W: Watched> Poller<W> {
             for (question, truth) in asked.iter_mut().filter_map(Option::take) {
                 let report = register.told(&self.kernel, &question, &truth, before.serial);
                 if let Report::Event(event) = report {
-                    put(n, event);
-                    n += 1;
+                    put(*n, event);
+                    *n += 1;
                 }
             }
         }
-        woken &= register.wakes > 0;
-        register.wakes -= u32::from(woken);
-        self.kernel.ring(&mut register);
-        if register.closed { Err(Error::os(libc::EBADF)) } else { Ok((n, woken)) }
     }
 
     /// The kernel's timer went off: reports the timers that are due, up to `end` events.

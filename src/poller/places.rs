@@ -137,6 +137,13 @@ impl<T> Places<T> {
             .then_some(token as u32)
     }
 
+    /// What is in the place of a token, unless its generation is over.
+    #[inline]
+    pub(super) fn at(&self, token: u64) -> Option<&T> {
+        let place = self.all.get(token as u32 as usize)?;
+        if place.generation == (token >> 32) as u32 { place.value.as_ref() } else { None }
+    }
+
     /// Every place that is not empty, with its token.
     pub(super) fn all(&mut self) -> impl Iterator<Item = (u64, &mut T)> {
         self.all.iter_mut().zip(0u64..).filter_map(|(place, at)| {

@@ -328,8 +328,15 @@ impl Register {
         }
     }
 
-    /// What to say about an event of the kernel's.
+    /// An event of the kernel's that is to be reported as it is.
     #[inline]
+    pub(super) fn plain(&self, token: u64, seen: u32) -> Option<Event> {
+        let Kept::Entry(e) = self.places.at(token)? else { return None };
+        let (events, plain) = (seen & EVENTS, !e.layered && !e.silent && e.mask & ONESHOT == 0);
+        (plain && events != 0).then(|| e.event(events))
+    }
+
+    /// What to say about an event of the kernel's.
     pub(super) fn seen(&mut self, token: u64, seen: u32, before: &Before) -> Report {
         let Some(at) = self.places.find(token) else {
             // It may have been taken out meanwhile. If nothing was, it is a descriptor closed
@@ -337,13 +344,9 @@ impl Register {
             self.haunted |= self.taken == before.taken;
             return Report::Nothing;
         };
-        let events = seen & EVENTS;
-        match self.entry(at) {
-            // Most of them: the kernel knows, and will say it again.
-            Some(e) if events != 0 && !e.layered && !e.silent && e.mask & ONESHOT == 0 => {
-                Report::Event(e.event(events))
-            }
-            _ => self.look(at, events, before.serial),
+        match self.plain(token, seen) {
+            Some(event) => Report::Event(event),
+            None => self.look(at, seen & EVENTS, before.serial),
         }
     }
 
