@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_the_lint_sees_every_function_and_what_is_missing(tmp_path, monkeypatch)
     ).stdout.split()[2::3]
     assert sorted(name for name, _, _ in header.functions()) == sorted(exported)
     # It is no lint if it finds nothing where there is something.
-    text = open(header.HEADER).read()
+    text = Path(header.HEADER).read_text()
     for field in header.MUST_SAY:
         broken = tmp_path / "broken.h"
         broken.write_text(text.replace(f"// {field}: ", "// ", 1))

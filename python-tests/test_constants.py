@@ -44,9 +44,9 @@ def test_ipproto_sec_is_the_librarys():
 
 
 def test_the_default_backlog_is_the_librarys():
-    from usocket._socket import BACKLOG
+    from usocket._numbers import BACKLOG_DEFAULT
 
-    assert BACKLOG == header_number("USOCKET_BACKLOG_DEFAULT")
+    assert BACKLOG_DEFAULT == header_number("USOCKET_BACKLOG_DEFAULT")
 
 
 @pytest.mark.parametrize("name", ["POLLIN", "POLLOUT", "POLLERR", "POLLHUP", "POLLNVAL", "POLLPRI"])
