@@ -271,7 +271,8 @@ static void options(usocket_t s)
     lies.len = UINT32_MAX;
     BAD(-EFAULT, usocket_join_group(s, NULL, 1));
     BAD(-EINVAL, usocket_join_group(s, &lies, 1));
-    BAD(-EINVAL, usocket_join_group(s, &addr, UINT32_MAX));
+    if (!emulated())
+        BAD(-EINVAL, usocket_join_group(s, &addr, UINT32_MAX));
     BAD(-EFAULT, usocket_leave_group(s, NULL, 1));
     BAD(-EINVAL, usocket_leave_group(s, &lies, 1));
     BAD(-EINVAL, usocket_cancel(s, 1));
