@@ -77,7 +77,7 @@ def refused(kind, text, server=None, client=None, name="localhost"):
         assert False, "accepted"
     except kind as e:
         assert text in str(e), e
-    return t.join(3)
+    return t.join(30)
 
 
 def test_data_both_ways():
@@ -563,7 +563,7 @@ def test_a_failed_handshakes_session_goes_at_once():
             assert False
         except ValueError:
             pass
-        t.join(3)
+        t.join(30)
 
     for handshake in (True, False):
         for _ in range(10):
