@@ -50,9 +50,11 @@ static void of_options(void **state)
     GIVES(-ECONNREFUSED, usocket_take_error(pair[0]));
     pid_t child = fork();
     if (child == 0) {
-        usocket_t server = usocket_tls_context_create(USOCKET_TLS_SERVER);
-        CHILD(server > 0);
-        CHILD_GIVES(USOCKET_ETLS_CERT_BAD_STAPLE, usocket_tls_context_add_ocsp(server, "0\3\12\1\6", 5));
+        if (has_tls()) {
+            usocket_t server = usocket_tls_context_create(USOCKET_TLS_SERVER);
+            CHILD(server > 0);
+            CHILD_GIVES(USOCKET_ETLS_CERT_BAD_STAPLE, usocket_tls_context_add_ocsp(server, "0\3\12\1\6", 5));
+        }
         usocket_t fresh = usocket_socket(AF_INET, SOCK_STREAM, 0);
         use_all_descriptors();
         CHILD_GIVES(-EMFILE, usocket_cancel(fresh, 0));
@@ -65,7 +67,9 @@ static void of_options(void **state)
     child = fork();
     if (child == 0) {
         refuse((const int[]){SYS_getrandom}, 1);
-        CHILD_GIVES(-EPERM, usocket_tls_context_create(USOCKET_TLS_SERVER));
+        // The others do with /dev/urandom.
+        if (strstr(usocket_features(), "aws-lc-rs"))
+            CHILD_GIVES(-EPERM, usocket_tls_context_create(USOCKET_TLS_SERVER));
         _exit(0);
     }
     child_ends_well(child);
