@@ -106,6 +106,13 @@ static void of_connections(void **state)
     CLOSE(waits, refused, done, s, open, full, gone);
 }
 
+static int32_t finish(void *arg)
+{
+    (void)arg;
+    CHILD_GIVES(-EDEADLK, usocket_finish(0));
+    return 1;
+}
+
 // What only a name gives that has to be asked for.
 static void of_asking(void **state)
 {
@@ -126,6 +133,10 @@ static void of_asking(void **state)
         interrupted();
         CHILD_GIVES(-EINTR, usocket_getaddrinfo("a.test", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list));
         CHILD_GIVES(-EINTR, usocket_getnameinfo(&elsewhere, buf, 99, NULL, 0, 0, GENEROUS));
+        CHILD_GIVES(-EINTR, usocket_query_result(query, GENEROUS, &list));
+        uninterrupted();
+        interrupted();
+        CHILD(usocket_set_event_hook(finish, NULL) == 0);
         CHILD_GIVES(-EINTR, usocket_query_result(query, GENEROUS, &list));
         uninterrupted();
         // Without descriptors, and without threads, in processes that have had none of them.
@@ -150,6 +161,8 @@ static void of_asking(void **state)
             CHILD_GIVES(code, usocket_connection_create("127.0.0.1", "80", GENEROUS, NULL));
             _exit(0);
         }
+        // The C library still asks for the host of that address.
+        CHILD_GIVES(-ETIMEDOUT, usocket_finish(MS));
         _exit(0);
     }
     int status;
