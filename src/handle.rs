@@ -4,16 +4,16 @@
 //! one atomic word beside its value:
 //!
 //! ```text
-//!   63 ............ 33 | 32      | 31     | 30   | 29 ... 0
-//!   generation         | CLOSING | 0      | GONE | pins      in use, or closed and not yet left
-//!   generation         | CLOSING | VACANT | next free slot   vacant
+//!   63 ............ 33 | 32      | 31     | 30   | 29     | 28 ... 0
+//!   generation         | CLOSING | 0      | GONE | CLOSER | pins      in use, or closed and not yet left
+//!   generation         | CLOSING | VACANT | next free slot            vacant
 //! ```
 //!
 //! - **pin**: one compare-and-swap, which succeeds only while the generation matches and CLOSING
 //!   is clear. The value stays alive and in place until the pin is dropped.
-//! - **close**: one compare-and-swap sets CLOSING and takes a pin of its own. No new pin can
-//!   succeed from here on. Pins held by others mean operations in flight: the caller of close is
-//!   told, to end them.
+//! - **close**: one compare-and-swap takes a pin and sets CLOSER, which one thread can: a second that
+//!   closes is not taken for somebody inside. Another sets CLOSING. No new pin can succeed from here
+//!   on. Pins held by others mean operations in flight: the caller of close is told, to end them.
 //! - The pin that goes last, whoever holds it, drops the value and gives the slot back. Exactly
 //!   one thread sees that transition, because CLOSING is never cleared while pins are left.
 //!
@@ -36,7 +36,7 @@ mod slots;
 mod sync;
 
 pub use pin::{Pin, Vacant};
-use slots::{CLOSING, GENERATION, GONE, MAX_SLOTS, PIN, PINS, Slot, Slots, VACANT};
+use slots::{CLOSER, CLOSING, GENERATION, GONE, MAX_SLOTS, PIN, PINS, Slot, Slots, VACANT};
 use sync::{Ordering, fence};
 
 /// A handle as it crosses the ABI.
@@ -140,10 +140,25 @@ impl<T> Table<T> {
 
     /// Makes `handle` stale. `closed` runs on the still living value, and is told who else is inside.
     pub fn close(&self, handle: Handle, closed: impl FnOnce(&T, Others)) -> Result<(), Stale> {
-        self.close_pinned(handle, self.pin(handle)?, closed)
+        self.close_pinned(handle, self.pin_to_close(handle)?, closed)
     }
 
-    /// The same for whoever has a pin of it already, which is given up.
+    /// A pin for [`Table::close_pinned`], of which there is one at a time.
+    pub fn pin_to_close(&self, handle: Handle) -> Result<Pin<'_, T>, Stale> {
+        let (index, good) = split(handle);
+        let slot = self.slots.get(index).ok_or(Stale)?;
+        loop {
+            let state = slot.state.load(Ordering::Relaxed);
+            if state >> 32 != good || state & CLOSER != 0 {
+                return Err(Stale);
+            }
+            if slot.change(state, (state | CLOSER) + PIN, Ordering::Acquire) {
+                return Ok(Pin { table: self, slot, forks: fork::forks() });
+            }
+        }
+    }
+
+    /// Makes `handle` stale for whoever has the pin to close it, which is given up.
     pub fn close_pinned<'a>(
         &'a self,
         handle: Handle,
@@ -162,7 +177,7 @@ impl<T> Table<T> {
             }
             match slot.state.compare_exchange_weak(
                 state,
-                state | CLOSING,
+                (state | CLOSING) & !CLOSER,
                 Ordering::AcqRel,
                 Ordering::Relaxed,
             ) {
@@ -219,7 +234,7 @@ impl<T> Table<T> {
             if state & VACANT == 0 && state & PINS != 0 {
                 // What is closed already is not dropped in a handler either.
                 let gone = if hosted || state & CLOSING != 0 { GONE } else { 0 };
-                slot.state.store(state & !PINS | gone, Ordering::Relaxed);
+                slot.state.store(state & !(PINS | CLOSER) | gone, Ordering::Relaxed);
             }
         }
     }

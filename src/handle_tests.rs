@@ -153,6 +153,24 @@ mod real {
     }
 
     #[test]
+    fn a_second_closer_is_nobody_inside() {
+        let (t, drops) = (Table::new(), counter());
+        let h = insert(&t, Counted(drops.clone()));
+        let closer = t.pin_to_close(h).unwrap_or_else(|_| panic!("stale"));
+        assert!(t.pin_to_close(h).is_err(), "two threads close it");
+        assert_eq!(t.close(h, |_, _| ()), Err(Stale));
+        assert!(t.pin(h).is_ok(), "until then it can be used");
+        assert_eq!(t.close_pinned(h, closer, |_, others| assert_eq!(others, NOBODY)), Ok(()));
+        assert_eq!((count(&drops), t.pin(h).is_err()), (1, true));
+        // The thread that was about to close it is not in a forked child.
+        let h = insert(&t, Counted(drops.clone()));
+        std::mem::forget(t.pin_to_close(h));
+        t.forget_pins(false);
+        assert_eq!(t.close(h, |_, others| assert_eq!(others, NOBODY)), Ok(()));
+        assert_eq!(count(&drops), 2);
+    }
+
+    #[test]
     fn pins_that_are_forgotten_let_go_at_once_or_when_it_is_settled() {
         let (t, drops) = (Table::new(), counter());
         let [open, closing, kept] = [(); 3].map(|()| insert(&t, Counted(drops.clone())));

@@ -332,9 +332,9 @@ pub fn pin(handle: Handle) -> Result<Pin<'static, Object>> {
 /// EBADF for a stale handle, and when the descriptor had been closed behind our back; EIO.
 pub fn close(handle: Handle) -> Result<()> {
     // Before its operations are ended: that ends the connection as well.
-    let pin = pin(handle)?;
-    if !pin.socket().map_or(true, Socket::farewell) {
-        return Err(Error::os(libc::EBADF));
+    let pin = TABLE.pin_to_close(handle).map_err(|_| Error::os(libc::EBADF))?;
+    if let Ok(socket) = pin.socket() {
+        socket.farewell();
     }
     let closed = closing::watched(|| TABLE.close_pinned(handle, pin, Object::closed))?;
     closed.map_err(|_| Error::os(libc::EBADF))

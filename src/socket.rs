@@ -226,9 +226,11 @@ impl Socket {
         self.tls()
     }
 
-    /// It is about to be closed: a TLS session says goodbye. False when another thread has begun to.
-    pub fn farewell(&self) -> bool {
-        self.session().is_none_or(|tls| tls.farewell(self))
+    /// It is about to be closed: a TLS session says goodbye.
+    pub fn farewell(&self) {
+        if let Some(tls) = self.session() {
+            tls.farewell(self);
+        }
     }
 
     /// bind(2)

@@ -9,7 +9,9 @@ pub(super) const MAX_SLOTS: u32 = 1 << INDEX_BITS;
 pub(super) const MAX_GENERATION: u32 = (1 << 31) - 1;
 
 pub(super) const PIN: u64 = 1;
-pub(super) const PINS: u64 = GONE - 1;
+pub(super) const PINS: u64 = CLOSER - 1;
+/// One of the pins is of a thread that is about to close it.
+pub(super) const CLOSER: u64 = 1 << 29;
 /// It had pins when this process was forked, and perhaps the thread that forked still uses it.
 pub(super) const GONE: u64 = 1 << 30;
 pub(super) const VACANT: u64 = 1 << 31;

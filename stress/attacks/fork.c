@@ -580,12 +580,58 @@ static void forks_while_records_are_under_way(void)
     HOLDS(u.got % 4096 == 0 && u.got > 0, "%lld bytes came", (long long)u.got);
 }
 
+// --- two that close ---
+
+static pthread_barrier_t together;
+
+static void *closes_together(void *arg)
+{
+    pthread_barrier_wait(&together);
+    usocket_close(*(usocket_t *)arg);
+    return NULL;
+}
+
+// Two threads close one handle at the same time, and neither takes the other for somebody inside, whose
+// operation is to be ended: a child goes on with the connection.
+static void two_close_at_once(bool by_tls)
+{
+    pthread_barrier_init(&together, NULL, 2);
+    for (int i = 0; i < scaled(300, 20); i++) {
+        usocket_t pair[2];
+        int go[2];
+        char c, got[8];
+        by_tls ? tls_pair(pair) : tcp_pair(pair);
+        SYS(pipe(go));
+        pid_t child = (pid_t)SYS(fork());
+        if (child == 0) {
+            close(go[1]);
+            GIVES(0, read(go[0], &c, 1));
+            GIVES(5, usocket_send(pair[0], "child", 5, 0));
+            _exit(0);
+        }
+        pthread_t both[] = {start(closes_together, &pair[0]), start(closes_together, &pair[0])};
+        join_within(both[0], GENEROUS, "close");
+        join_within(both[1], GENEROUS, "close");
+        close(go[0]);
+        close(go[1]);
+        int status;
+        HOLDS(ends_within(child, GENEROUS, &status) && status == 0, "round %d: the child could not send", i);
+        GIVES(5, usocket_recv(pair[1], got, sizeof got, 0));
+        OK(usocket_close(pair[1]));
+    }
+}
+
+static void two_close_tcp_at_once(void) { two_close_at_once(false); }
+static void two_close_tls_at_once(void) { two_close_at_once(true); }
+
 static const struct stress_case CASES[] = {
     {"fork: a child's close leaves the parent's recv", a_childs_close_leaves_the_parents_recv, 0},
     {"fork: a child's close leaves the parent's accept", a_childs_close_leaves_the_parents_accept, 0},
     {"fork: a child's close leaves the parent's poll", a_childs_close_leaves_the_parents_poll, 0},
     {"fork: a child's close of a TLS session says nothing", a_childs_close_of_a_tls_session_says_nothing, 0},
     {"fork: a child can detach", a_child_can_detach, 0},
+    {"fork: two threads close, a child goes on, TCP", two_close_tcp_at_once, 60},
+    {"fork: two threads close, a child goes on, TLS", two_close_tls_at_once, 60},
     {"fork: the parent's close still ends its thread", the_parents_close_still_ends_its_thread, 0},
     {"fork: beside names", forks_beside_names, 60},
     {"fork: beside registrations", forks_beside_registrations, 60},

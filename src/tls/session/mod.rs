@@ -41,8 +41,7 @@ pub struct Session {
     /// The name as it was given.
     given: bool,
     engine: Locked,
-    /// [`closed_here`] once a thread closes the handle; the engine's, once one has in a callback.
-    closing: AtomicU32,
+    /// [`closed_here`] once a thread has closed the handle in a callback; the engine's.
     closed: Arc<AtomicU32>,
     /// How many threads wait, and how many of them for their turn to receive.
     waiting: AtomicU32,
@@ -88,7 +87,6 @@ impl Session {
             name: parsed,
             given,
             engine,
-            closing: AtomicU32::new(0),
             closed,
             waiting: AtomicU32::new(0),
             queue: AtomicU32::new(0),
@@ -214,18 +212,7 @@ impl Session {
     /// Not in a process that has not used it since a fork, unless it is the last to close it: another
     /// may be about to. So the server that accepts, forks and closes leaves the connection to its
     /// child, which says goodbye.
-    ///
-    /// False when another thread has begun to close it: with two, the first to be done would end the
-    /// other's operation, and with it the connection of the other processes.
-    pub fn farewell(&self, s: &dyn Transport) -> bool {
-        let first = self.closing.swap(closed_here(), Ordering::Relaxed) != closed_here();
-        if first {
-            self.say_goodbye(s);
-        }
-        first
-    }
-
-    fn say_goodbye(&self, s: &dyn Transport) {
+    pub fn farewell(&self, s: &dyn Transport) {
         /// In blocking mode.
         const PATIENCE_US: i64 = 1_000_000;
         // Within a callback there is nothing to say goodbye to yet.

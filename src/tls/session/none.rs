@@ -42,7 +42,7 @@ impl Session {
     pub fn close_notify(&self, _: &dyn Transport) -> Result<()> {
         match *self {}
     }
-    pub fn farewell(&self, _: &dyn Transport) -> bool {
+    pub fn farewell(&self, _: &dyn Transport) {
         match *self {}
     }
     pub fn await_receiver(&self, _: &dyn Transport, _: i16) -> Result<()> {

@@ -186,26 +186,6 @@ fn two_threads_that_close_at_once_are_one_process() {
 }
 
 #[test]
-fn a_second_thread_that_closes_ends_nothing_for_the_other_process() {
-    let (client, server) = contexts();
-    let case = || {
-        let pair = Handles::new(&client, &server);
-        let turn = Turn::new();
-        let child = in_child(|| {
-            turn.wait();
-            i32::from(on(pair.0, |a| a.send(b"child", 0)) != Ok(5))
-        });
-        // One thread is about to close it; the other comes and holds nothing when that goes on.
-        assert!(on(pair.0, |a| a.farewell()));
-        assert_eq!(object::close(pair.0).unwrap_err().code(), -libc::EBADF);
-        turn.go();
-        i32::from(child() != 0 || on(pair.1, |b| recv(b, 10)) != Ok(b"child".to_vec()))
-    };
-    // In a process of its own: other tests fork too.
-    assert_eq!(in_child(case)(), 0);
-}
-
-#[test]
 fn a_child_that_closes_in_the_callback_leaves_the_session_to_its_parent() {
     let (client, server) = contexts();
     let case = || {
