@@ -1,12 +1,15 @@
 //! poll over handles: for small sets, without anything registered anywhere.
 
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::object;
 use crate::socket::Socket;
-use crate::sys::memory;
+use crate::sys::{self, memory, process};
 use crate::wait::{self, Deadline, UNHEARD};
+use crate::watchers::{Change, Watcher};
 
 pub use crate::watchers::Source;
 
@@ -79,6 +82,44 @@ impl Held {
     }
 }
 
+/// Rings while a poll sleeps over sockets whose readiness the kernel does not know alone: another thread
+/// may take what the kernel has, and leave some of it over.
+struct Bell(OwnedFd);
+
+impl Bell {
+    /// # Errors
+    /// EMFILE, ENFILE, ENOMEM.
+    fn new(held: &[Held]) -> Result<Bell> {
+        let bell = Bell(sys::poll::eventfd()?);
+        let (poller, source) = (bell.number(), i64::from(process::forks()));
+        let mut all = held.iter().filter_map(Held::layered);
+        all.try_for_each(|s| s.watchers().add(Watcher { poller, source, tell: ring }))
+            .inspect_err(|_| bell.take_down(held))?;
+        Ok(bell)
+    }
+
+    /// What the sockets know it by: no poller has such a handle.
+    fn number(&self) -> Handle {
+        !i64::from(self.0.as_raw_fd())
+    }
+
+    fn take_down(&self, held: &[Held]) {
+        for s in held.iter().filter_map(Held::layered) {
+            let _ = s.watchers().remove(self.number(), || Ok(true));
+        }
+    }
+}
+
+/// See [`Watcher::tell`]. A forked child has none of its parent's: the numbers are others' there.
+fn ring(bell: Handle, forks: Handle, change: Change) -> bool {
+    let ours = forks == i64::from(process::forks());
+    if ours && change != Change::None {
+        // It fails only where it has been rung often enough.
+        let _ = i32::try_from(!bell).map(sys::poll::signal_number);
+    }
+    ours
+}
+
 /// Waits until at least one entry has an event, or the deadline; gives how many have.
 ///
 /// A handle that is stale, is closed while it is waited for, or cannot be polled has `POLLNVAL`.
@@ -89,36 +130,59 @@ pub fn poll(entries: &mut [Entry], timeout_us: i64) -> Result<usize> {
     const NONE: libc::pollfd = libc::pollfd { fd: -1, events: 0, revents: 0 };
     let n = entries.len();
     if n <= FEW {
-        let (mut held, mut fds) = ([const { Held(None) }; FEW], [NONE; FEW]);
-        return poll_with(entries, &mut held[..n], &mut fds[..n], timeout_us);
+        let (mut held, mut fds) = ([const { Held(None) }; FEW], [NONE; FEW + 1]);
+        return poll_with(entries, &mut held[..n], &mut fds[..=n], timeout_us);
     }
     let (mut held, mut fds) = (Vec::new(), Vec::new());
     memory::reserve(&mut held, n)?;
     held.resize_with(n, || Held(None));
-    poll_with(entries, &mut held, memory::fill(&mut fds, NONE, n)?, timeout_us)
+    poll_with(entries, &mut held, memory::fill(&mut fds, NONE, n + 1)?, timeout_us)
 }
 
-/// The same, with room for what each entry needs meanwhile.
+/// The same, with room for what each entry needs meanwhile; and for the bell's question.
 fn poll_with(
     entries: &mut [Entry],
     held: &mut [Held],
     fds: &mut [libc::pollfd],
     timeout_us: i64,
 ) -> Result<usize> {
-    let mut deadline = Deadline::after_us(timeout_us);
     held.iter_mut().zip(&*entries).for_each(|(h, e)| *h = Held::new(e.source));
-    let unheard = held.iter().any(Held::closes_unheard);
+    let mut bell = None;
+    let result = look(entries, held, fds, &mut bell, Deadline::after_us(timeout_us));
+    bell.iter().for_each(|bell| bell.take_down(held));
+    result
+}
+
+fn look(
+    entries: &mut [Entry],
+    held: &[Held],
+    fds: &mut [libc::pollfd],
+    bell: &mut Option<Bell>,
+    mut deadline: Deadline,
+) -> Result<usize> {
+    let mut unheard = held.iter().any(Held::closes_unheard);
     // Some answers need no asking, and must not be waited upon.
     let mut ready = answer(entries, held, |_| 0);
+    if ready == 0 && !deadline.is_now() && held.iter().any(|h| h.layered().is_some()) {
+        *bell = Bell::new(held).ok();
+        unheard |= bell.is_none();
+        // What was left over before the bell hung there.
+        ready = answer(entries, held, |_| 0);
+    }
     loop {
         let questions = held.iter().zip(&*entries).map(|(h, e)| h.question(e));
-        fds.iter_mut().zip(questions).for_each(|(fd, question)| *fd = question);
+        let last = bell.as_ref().map_or(-1, |bell| bell.0.as_raw_fd());
+        let last = libc::pollfd { fd: last, events: libc::POLLIN, revents: 0 };
+        fds.iter_mut().zip(questions.chain([last])).for_each(|(fd, question)| *fd = question);
         let mut part = match (ready, unheard) {
             (0, false) => None,
             (0, true) => Some(wait::at_most(UNHEARD, &mut deadline)),
             _ => Some(Deadline::after_us(0)),
         };
         let seen = wait::poll(fds, part.as_mut().unwrap_or(&mut deadline))?;
+        if let Some(bell) = bell.as_ref().filter(|_| fds[held.len()].revents != 0) {
+            let _ = sys::poll::drain(&bell.0);
+        }
         held.iter().zip(&*fds).try_for_each(|(h, fd)| h.await_receiver(fd.revents))?;
         ready = answer(entries, held, |at| fds[at].revents);
         // The kernel may see what is nothing to the caller, such as half a TLS record.

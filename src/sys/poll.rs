@@ -1,7 +1,7 @@
 //! ppoll, and the descriptors that exist to be polled.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -50,9 +50,14 @@ pub fn eventfd() -> io::Result<OwnedFd> {
 
 /// Makes an eventfd readable.
 pub fn signal(event: &OwnedFd) -> io::Result<()> {
+    signal_number(event.as_raw_fd())
+}
+
+/// The same by its number.
+pub fn signal_number(event: RawFd) -> io::Result<()> {
     let one = 1u64.to_ne_bytes();
     // SAFETY: eight readable bytes.
-    cvt_len(unsafe { libc::write(event.as_raw_fd(), one.as_ptr().cast(), 8) }).map(drop)
+    cvt_len(unsafe { libc::write(event, one.as_ptr().cast(), 8) }).map(drop)
 }
 
 /// Makes an eventfd unreadable again; EAGAIN when it was.

@@ -66,6 +66,26 @@ fn a_poll_waits_for_the_receiver_and_no_longer_than_it_may() {
     }
 }
 
+/// Data wakes a poll and a receiver at once. Whoever comes first: of what the receiver leaves, the poll
+/// tells.
+#[test]
+fn a_poll_is_told_of_what_a_receiver_leaves() {
+    let (client, server) = contexts();
+    let ends = Handles::new(&client, &server);
+    for round in 0..300 {
+        thread::scope(|scope| {
+            let poll = scope.spawn(|| polled(ends.0, IN, LONG.as_micros() as i64));
+            let taker = scope.spawn(|| on(ends.0, |s| recv(s, 16)));
+            on(ends.1, |s| s.send(&[7; 100], 0)).unwrap();
+            assert_eq!(taker.join().unwrap().unwrap(), [7; 16]);
+            let begun = Instant::now();
+            assert_eq!(poll.join().unwrap(), IN);
+            assert!(begun.elapsed() < LONG / 2, "round {round}: {:?}", begun.elapsed());
+        });
+        assert_eq!(on(ends.0, |s| read(s, 84)).unwrap().len(), 84);
+    }
+}
+
 /// As much as one record, of which the kernel takes a part.
 fn record_without_room(timeout: i64) -> (Socket, Socket) {
     let (client, server) = contexts();
