@@ -37,10 +37,16 @@ static char *port_of(usocket_t s)
     return text;
 }
 
+// Where the port is another listener's on another address, some other program may have it here for a
+// while.
 static usocket_t server_on(const char *host, int port, int flags)
 {
     usocket_addr a;
+    usocket_t server;
     OK(usocket_addr_ip(0, host, port, 0, 0, &a));
+    for (int64_t until = now_us() + GENEROUS; port && now_us() < until; usleep(20 * 1000))
+        if ((server = usocket_create_server(&a, USOCKET_BACKLOG_DEFAULT, flags)) != -EADDRINUSE)
+            return OK(server);
     return OK(usocket_create_server(&a, USOCKET_BACKLOG_DEFAULT, flags));
 }
 
