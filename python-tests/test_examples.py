@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,15 @@ def test_what_cannot_be_is_said_in_a_sentence(arguments, sentence):
     assert "Traceback" not in done.stderr
 
 
+def until_it_polls(pid):
+    """Waits until the process sleeps in poll(2) or epoll_wait(2). A signal that comes just before it does
+    is seen when that ends, in CPython's own as well."""
+    until = time.monotonic() + 100
+    while "poll" not in Path(f"/proc/{pid}/wchan").read_text():
+        assert time.monotonic() < until, "it does not poll"
+        time.sleep(0.001)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_server_ends_with_ctrl_c_whoever_started_it(how):
     env = dict(os.environ, PYTHONPATH=str(ROOT / "python"))
@@ -96,6 +106,7 @@ def test_a_server_ends_with_ctrl_c_whoever_started_it(how):
                           preexec_fn=quiet) as server:  # fmt: skip
         lines = [server.stdout.readline() for _ in range(3)]
         assert lines[2].startswith("unix")
+        until_it_polls(server.pid)
         server.send_signal(how)
         _, err = server.communicate(timeout=100)
         assert (server.returncode, err) == (0, "")

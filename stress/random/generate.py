@@ -61,6 +61,8 @@ def argument(function, kind, name, state, at, arguments):
         return "t->pair"
     if bare in ("int64_t*", "int32_t*", "uint64_t*", "uint32_t*", "size_t*"):
         return f"chance(t, 95) ? ({bare})t->numbers : NULL"
+    if bare == "usocket_tls_name_cb":
+        return "chance(t, 80) ? chooses : NULL"
     if bare == "callback" or bare.endswith("_cb"):
         return "chance(t, 80) ? verdict : NULL" if "cb" in bare else "NULL"
     follows = arguments[at + 1 : at + 2]

@@ -252,6 +252,18 @@ static int32_t verdict(void *arg, const uint8_t *der, size_t len, int32_t depth)
     return len ? der[len - 1] & 1 : 0;
 }
 
+// Another context, one that is closed, anything; or no name is served.
+static usocket_tls_context_t chooses(void *arg, const char *name)
+{
+    static _Thread_local uint64_t seed;
+    if (!seed)
+        seed = (uint64_t)(uintptr_t)&seed | 1;
+    (void)arg;
+    if (below(&seed, 4) == 0)
+        return (usocket_tls_context_t)below(&seed, 3) - 1;
+    return name ? pool[CONTEXT][below(&seed, SLOTS)] : stale[below(&seed, SLOTS)];
+}
+
 #include "calls.h"
 
 static const char *which_of(struct caller *t) { return t->which >= 0 ? NAMES[t->which] : "nothing"; }
