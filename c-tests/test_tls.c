@@ -3,6 +3,8 @@
 
 #include "tls_support.h"
 
+#include <sys/resource.h>
+
 static usocket_t client_context(void)
 {
     usocket_t c = OK(usocket_tls_context_create(USOCKET_TLS_CLIENT));
@@ -226,6 +228,37 @@ static void poll_tells_the_truth(void **state)
     assert_int_equal(p.revents, POLLIN);
     GIVES(40, usocket_recv(pair[0], buf, 60, 0));
     GIVES(0, usocket_poll(&p, 1, 0));
+    close_pair(pair);
+}
+
+// As many entries as there may be descriptors, and then none to be had for what the poll itself needs.
+static void poll_of_all_that_there_may_be(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    usocket_pollfd all[100];
+    int fill[100], n = 0;
+    char c;
+    tls_pair(AF_INET, pair);
+    struct rlimit was, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    few = (struct rlimit){100, was.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (size_t i = 0; i < 100; i++)
+        all[i] = (usocket_pollfd){0, -1, POLLIN, 0};
+    all[50].socket = pair[0];
+    for (int i = 0; i < 2; i++) {
+        // The server's tickets are nothing to tell of.
+        GIVES(0, usocket_poll(all, 100, 20 * MS));
+        GIVES(1, usocket_send(pair[1], "x", 1, 0));
+        GIVES(1, usocket_poll(all, 100, GENEROUS));
+        GIVES(1, usocket_recv(pair[0], &c, 1, 0));
+        while (n < 100 && (fill[n] = dup(0)) >= 0)
+            n++;
+    }
+    while (n > 0)
+        close(fill[--n]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
     close_pair(pair);
 }
 
@@ -491,6 +524,7 @@ int main(void)
         cmocka_unit_test(nothing_is_exported_before_the_handshake_ends),
         cmocka_unit_test(a_state_machine_with_almost_no_buffers),
         cmocka_unit_test(poll_tells_the_truth),
+        cmocka_unit_test(poll_of_all_that_there_may_be),
         cmocka_unit_test(failures_say_why),
         cmocka_unit_test(why_it_cannot_be_wrapped),
         cmocka_unit_test(without_close_notify_it_is_truncated),

@@ -179,7 +179,16 @@ fn look(
             (0, true) => Some(wait::at_most(UNHEARD, &mut deadline)),
             _ => Some(Deadline::after_us(0)),
         };
-        let seen = wait::poll(fds, part.as_mut().unwrap_or(&mut deadline))?;
+        // Without a bell no more than was asked for: there is a limit, RLIMIT_NOFILE.
+        let asked = held.len() + usize::from(bell.is_some());
+        let seen = match wait::poll(&mut fds[..asked], part.as_mut().unwrap_or(&mut deadline)) {
+            Err(e) if e.is(libc::EINVAL) && bell.is_some() => {
+                bell.take().iter().for_each(|bell| bell.take_down(held));
+                unheard = true;
+                continue;
+            }
+            seen => seen?,
+        };
         if let Some(bell) = bell.as_ref().filter(|_| fds[held.len()].revents != 0) {
             let _ = sys::poll::drain(&bell.0);
         }
