@@ -33,12 +33,12 @@ def listener():
     s = socket.socket()
     s.bind(address())
     s.listen(5)
+    wanted = inode(s)
     with open("/proc/net/tcp") as f:
-        lines = f.read().split("\n")
-    for line in lines:
-        words = line.split()
-        if len(words) > 9 and words[9] == inode(s):
-            return s, int(words[1].split(":")[1], 16)
+        for line in f:  # There may be many: other programs' connections that have ended are in it, too.
+            words = line.split()
+            if len(words) > 9 and words[9] == wanted:
+                return s, int(words[1].split(":")[1], 16)
     raise AssertionError("the listener is not in /proc/net/tcp")
 
 

@@ -569,12 +569,17 @@ def test_a_failed_handshakes_session_goes_at_once():
         for _ in range(10):
             fail(handshake)
         gc.collect()
-        open_before, before = descriptors(), rss()
-        for i in range(40):
-            fail(handshake)
-            if i % 10 == 9:
-                gc.collect()
-        assert descriptors() == open_before and rss() - before < 600, (descriptors() - open_before, rss() - before)
+        open_before, grown = descriptors(), []
+        # What is kept grows each time; what the C library takes for its threads does so once or twice.
+        while not grown or grown[-1] >= 600:
+            assert len(grown) < 5, grown
+            before = rss()
+            for i in range(40):
+                fail(handshake)
+                if i % 10 == 9:
+                    gc.collect()
+            grown.append(rss() - before)
+        assert descriptors() == open_before, descriptors() - open_before
 
 
 def test_an_error_of_tls_is_said_again():

@@ -41,6 +41,7 @@ def inside(call, *arguments):
                 time.sleep(0)
     threading.Thread(target=body, daemon=True).start()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it is ignored
 started = threading.Semaphore(0)
 keep = [usocket.socketpair() for _ in range(4)]
 inside(keep[0][0].recv, 10)
