@@ -37,9 +37,11 @@ use crate::sys::fork::{Guard, Lock};
 use crate::sys::memory;
 use crate::wait::{self, Deadline};
 use crate::watchers::{Change, Source, Watched, Watcher, Watchers};
+use entry::{Entry, Question, Report, Truth, check_mask};
 use kernel::{BELL, Kernel, TIMER};
-use register::{Before, Entry, Question, Register, Report, Truth, check_mask};
+use register::{Before, Register};
 
+mod entry;
 mod kernel;
 mod places;
 mod register;

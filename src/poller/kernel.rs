@@ -7,7 +7,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use super::register::{Entry, Register};
+use super::entry::Entry;
+use super::register::Register;
 use crate::error::{Error, Result};
 use crate::sys::{poll as sys, process};
 use crate::watchers::Source;
