@@ -20,6 +20,7 @@ pub mod tls;
 pub mod tls_buffers;
 pub mod tls_cert;
 pub mod tls_context;
+pub mod tls_protocol;
 pub mod tls_trust;
 pub mod transfer;
 

@@ -30,6 +30,7 @@ const SECTIONS: &[&str] = &[
     "poll",
     "poller",
     "tls_context",
+    "tls_protocol",
     "tls_trust",
     "tls_cert",
     "tls",
