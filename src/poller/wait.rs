@@ -1,0 +1,201 @@
+//! One wait of a poller: what is known is reported, the kernel is asked, and who knows more than the
+//! kernel is asked with the register free for others.
+
+use std::time::{Duration, Instant};
+
+use super::entry::{Question, Report, Truth};
+use super::kernel::{BELL, TIMER};
+use super::register::{Before, Register};
+use super::{Event, Poller};
+use crate::error::{Error, Result};
+use crate::numbers::USOCKET_POLLER_TIMER;
+use crate::sys::fork::Guard;
+use crate::sys::memory;
+use crate::wait::{self, Deadline};
+use crate::watchers::{Source, Watched};
+
+/// How many events a wait has room for without asking for memory.
+const FEW: usize = 64;
+/// How many events one system call fetches at most; the kernel takes turns among the ready.
+const MANY: usize = 16384;
+
+/// How many sockets are asked for their readiness while the register is free for others.
+const AT_ONCE: usize = 8;
+
+impl<W: Watched> Poller<W> {
+    /// Waits until an entry has events, and gives at most `max` of them, numbered, to `put`. The
+    /// number of them comes back; 0 is the deadline or a wake.
+    ///
+    /// # Errors
+    /// EBADF when the poller is closed, EINTR (event hook); in a forked child, those of making an
+    /// epoll.
+    pub fn wait(
+        &self,
+        max: usize,
+        timeout_us: i64,
+        mut put: impl FnMut(usize, Event),
+    ) -> Result<usize> {
+        let mut deadline = Deadline::after_us(timeout_us);
+        let none = libc::epoll_event { events: 0, u64: 0 };
+        let (mut few, mut many) = ([none; FEW], Vec::new());
+        let raw = match memory::fill(&mut many, none, if max > FEW { max.min(MANY) } else { 0 }) {
+            Ok(many) if max > FEW => many,
+            _ => &mut few[..max.min(FEW)],
+        };
+        loop {
+            let before = self.before(max, &mut put)?;
+            // What is known already must not be waited upon.
+            let time = if before.idle { deadline.remaining() } else { Some(Duration::ZERO) };
+            let room = raw.len().min(before.room);
+            // With what is known there may be room for nothing more.
+            let seen = if room > 0 { self.kernel.wait(&mut raw[..room], time) } else { Ok(0) };
+            let slept = before.idle;
+            let (n, woken) =
+                self.after(max, before, &raw[..*seen.as_ref().unwrap_or(&0)], &mut put)?;
+            match seen {
+                _ if n > 0 || woken => return Ok(n),
+                Ok(0) if time.is_some() && (slept || is_over(&mut deadline)) => return Ok(0),
+                Err(e) if e.raw_os_error() == Some(libc::EINTR) => wait::interrupted()?,
+                Err(e) => return Err(e.into()),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Reports what is known before the kernel is asked; what comes back idle counts as asleep.
+    fn before(&self, max: usize, put: &mut impl FnMut(usize, Event)) -> Result<Before> {
+        let mut register = self.current()?;
+        if register.closed {
+            return Err(Error::os(libc::EBADF));
+        }
+        let before = register.before(max, put);
+        register.waiting += u32::from(before.idle);
+        self.kernel.ring(&mut register);
+        Ok(before)
+    }
+
+    /// Reports what the kernel has seen, and then what was to be looked at. How many events there
+    /// are, and whether a wake ends the wait.
+    fn after(
+        &self,
+        max: usize,
+        before: Before,
+        mut seen: &[libc::epoll_event],
+        put: &mut impl FnMut(usize, Event),
+    ) -> Result<(usize, bool)> {
+        let mut register = self.register.lock()?;
+        register.waiting -= u32::from(before.idle && register.waiting > 0);
+        let (mut n, mut woken) = (before.put, !before.idle);
+        // Most of them: the kernel knows, and will say it again.
+        while let Some(event) = seen.first().and_then(|e| register.plain(e.u64, e.events)) {
+            put(n, event);
+            n += 1;
+            seen = &seen[1..];
+        }
+        if !seen.is_empty() || before.poked > 0 {
+            (register, woken) = self.look(max, (before, seen, woken), register, &mut n, put)?;
+        }
+        woken &= register.wakes > 0;
+        register.wakes -= u32::from(woken);
+        self.kernel.ring(&mut register);
+        if register.closed { Err(Error::os(libc::EBADF)) } else { Ok((n, woken)) }
+    }
+
+    /// The same of what takes more than a word of the kernel's.
+    fn look<'a>(
+        &'a self,
+        max: usize,
+        (mut before, seen, mut woken): (Before, &[libc::epoll_event], bool),
+        mut register: Guard<'a, Register>,
+        n: &mut usize,
+        put: &mut impl FnMut(usize, Event),
+    ) -> Result<(Guard<'a, Register>, bool)> {
+        let mut kernels = seen.iter();
+        let mut asked = [const { None }; AT_ONCE];
+        loop {
+            let mut asking = 0;
+            while asking < AT_ONCE {
+                let report = match kernels.next() {
+                    Some(event) if event.u64 == BELL => {
+                        woken = true;
+                        continue;
+                    }
+                    Some(event) if event.u64 == TIMER => {
+                        // What the kernel has seen besides keeps its room.
+                        let end = before.put + before.room - kernels.len() - asking;
+                        *n = self.fire(&mut register, *n, end, put);
+                        continue;
+                    }
+                    Some(event) => register.seen(event.u64, event.events, &before),
+                    // Whether these were reported must be known first.
+                    None if asking > 0 && !before.looking => break,
+                    None if *n + asking < max => {
+                        before.looking = true;
+                        match register.next_poked(&mut before) {
+                            Some(report) => report,
+                            None => break,
+                        }
+                    }
+                    None => break,
+                };
+                match report {
+                    Report::Nothing => {}
+                    Report::Event(event) => {
+                        put(*n, event);
+                        *n += 1;
+                    }
+                    Report::Ask(question) => {
+                        asked[asking] = Some((question, Truth::NONE));
+                        asking += 1;
+                    }
+                }
+            }
+            if asking == 0 {
+                return Ok((register, woken));
+            }
+            drop(register);
+            for (question, truth) in asked.iter_mut().flatten() {
+                *truth = find_out::<W>(question);
+            }
+            register = self.register.lock()?;
+            for (question, truth) in asked.iter_mut().filter_map(Option::take) {
+                let report = register.told(&self.kernel, &question, &truth, before.serial);
+                if let Report::Event(event) = report {
+                    put(*n, event);
+                    *n += 1;
+                }
+            }
+        }
+    }
+
+    /// The kernel's timer went off: reports the timers that are due, up to `end` events.
+    #[cold]
+    fn fire(
+        &self,
+        register: &mut Register,
+        mut n: usize,
+        end: usize,
+        put: &mut impl FnMut(usize, Event),
+    ) -> usize {
+        let now = Instant::now();
+        while n < end {
+            let Some(data) = register.timers.fire(now) else { break };
+            put(n, Event { source: Source::Fd(-1), events: USOCKET_POLLER_TIMER, data });
+            n += 1;
+        }
+        self.kernel.rearm_timer(register);
+        n
+    }
+}
+
+/// What a socket that knows more than the kernel says of its readiness.
+fn find_out<W: Watched>(question: &Question) -> Truth {
+    let Ok(held) = W::hold(question.handle) else { return Truth::NONE };
+    let (events, ask) = held.true_events(question.events, question.seen);
+    Truth { events: events as u32, ask }
+}
+
+/// Whether a deadline has come.
+fn is_over(deadline: &mut Deadline) -> bool {
+    deadline.remaining().is_some_and(|left| left.is_zero())
+}
