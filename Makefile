@@ -81,7 +81,7 @@ target/c-tests/support.o: c-tests/support.c c-tests/support.h include/usocket.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_HERE) -c -o $@ $<
 
-target/c-tests/test_%: c-tests/test_%.c c-tests/errors.h c-tests/walk.h c-tests/tls_support.h target/c-tests/support.o target/c-tests/functions.h \
+target/c-tests/test_%: c-tests/test_%.c $(wildcard c-tests/*.h) target/c-tests/support.o target/c-tests/functions.h \
 		$(RELEASE)/libusocket.so.0
 	$(CC) $(CFLAGS_HERE) -Itarget/c-tests -o $@ $< target/c-tests/support.o $(LIBS_HERE) -lcmocka
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import header  # noqa: E402
 
 # C tests that take long, and make no error that the others do not.
-LONG = {"test_close", "test_connection", "test_fork", "test_fork_poller", "test_message", "test_modes", "test_name", "test_threads"}
+LONG = {"test_close", "test_connection", "test_fork", "test_fork_poller", "test_fork_storm", "test_message", "test_modes", "test_name", "test_threads"}
 # Documented, and not made to happen here.
 NOT_MADE = {
     "EROFS": "needs a file system that is read-only",
