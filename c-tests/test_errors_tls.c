@@ -3,20 +3,6 @@
 #include "errors.h"
 #include "tls_support.h"
 
-static usocket_t client_context(void)
-{
-    usocket_t c = context(USOCKET_TLS_CLIENT);
-    GIVES(1, usocket_tls_context_add_trust_file(c, in_certs("ca.pem")));
-    return c;
-}
-
-static usocket_t server_context(void)
-{
-    usocket_t c = context(USOCKET_TLS_SERVER);
-    OK(usocket_tls_context_add_cert_file(c, in_certs("server.pem"), in_certs("server-key.pem")));
-    return c;
-}
-
 // A wrapped pair, the client first, that has not begun; it waits for nothing.
 static void wrapped(usocket_t pair[2], usocket_t client, usocket_t server)
 {
@@ -39,9 +25,9 @@ static int64_t shake(usocket_t pair[2])
     return done[0];
 }
 
-static void tls_pair(usocket_t pair[2])
+static void shaken_pair(usocket_t pair[2])
 {
-    usocket_t client = client_context(), server = server_context();
+    usocket_t client = client_context(), server = server_context("server");
     wrapped(pair, client, server);
     GIVES(0, shake(pair));
     CLOSE(client, server);
@@ -101,7 +87,7 @@ static void of_other_handles(void **state)
 static void of_wrapping(void **state)
 {
     (void)state;
-    usocket_t client = client_context(), server = server_context(), bare = context(USOCKET_TLS_SERVER);
+    usocket_t client = client_context(), server = server_context("server"), bare = context(USOCKET_TLS_SERVER);
     usocket_t s = tcp(), d = udp(), none = context(USOCKET_TLS_CLIENT), pair[2], p = OK(usocket_poller_create());
     OK(usocket_tls_context_set_ciphers(bare, "TLS_AES_128_GCM_SHA256"));
     GIVES(USOCKET_ETLS_NAME_REQUIRED, usocket_tls_wrap(s, client, NULL, 0));
@@ -117,7 +103,7 @@ static void of_wrapping(void **state)
     GIVES(-EBADR, usocket_tls_wrap(s, s, "localhost", 0));
     GIVES(-ENOTSOCK, usocket_tls_wrap(p, client, "localhost", 0));
     GIVES(-EBADF, usocket_tls_wrap(0, client, "localhost", 0));
-    tls_pair(pair);
+    shaken_pair(pair);
     usocket_t other = client_context();
     GIVES(-EISCONN, usocket_tls_wrap(pair[0], other, "localhost", 0));
     GIVES(-EOPNOTSUPP, usocket_dup(pair[0]));
@@ -144,7 +130,7 @@ static int32_t call_again(void *arg, const uint8_t *der, size_t len, int32_t dep
 static void of_handshakes(void **state)
 {
     (void)state;
-    usocket_t client = client_context(), server = server_context(), pair[2], s = tcp();
+    usocket_t client = client_context(), server = server_context("server"), pair[2], s = tcp();
     OK(usocket_tls_wrap(s, client, "localhost", 0));
     GIVES(-ENOTCONN, usocket_tls_handshake(s));
     wrapped(pair, client, server);
@@ -194,7 +180,7 @@ static void of_handshakes(void **state)
 static void of_questions(void **state)
 {
     (void)state;
-    usocket_t client = client_context(), server = server_context(), pair[2];
+    usocket_t client = client_context(), server = server_context("server"), pair[2];
     OK(usocket_tls_context_set_alpn(client, "h2"));
     OK(usocket_tls_context_set_alpn(server, "h2"));
     wrapped(pair, client, server);
@@ -237,7 +223,7 @@ static void of_questions(void **state)
 static void of_sessions(void **state)
 {
     (void)state;
-    usocket_t client = client_context(), server = server_context(), other = client_context(), pair[2];
+    usocket_t client = client_context(), server = server_context("server"), other = client_context(), pair[2];
     wrapped(pair, client, server);
     GIVES(-ENODATA, usocket_tls_take_session(pair[0]));
     GIVES(-EOPNOTSUPP, usocket_tls_take_session(pair[1]));
@@ -262,7 +248,7 @@ static void of_unwrapping(void **state)
 {
     (void)state;
     usocket_t pair[2];
-    tls_pair(pair);
+    shaken_pair(pair);
     GIVES(1, usocket_send(pair[1], "x", 1, 0));
     awaits_input(pair[0]);
     int64_t end = now_us() + GENEROUS; // A ticket may be what came, and the byte be behind it.

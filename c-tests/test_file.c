@@ -41,28 +41,6 @@ static void *read_all(void *arg)
     }
 }
 
-static void *shake(void *s)
-{
-    return (void *)(intptr_t)usocket_tls_handshake(*(usocket_t *)s);
-}
-
-static void wrap_pair(usocket_t pair[2])
-{
-    usocket_t client = context(USOCKET_TLS_CLIENT), server = context(USOCKET_TLS_SERVER);
-    GIVES(1, usocket_tls_context_add_trust_file(client, in_certs("ca.pem")));
-    OK(usocket_tls_context_add_cert_file(server, in_certs("server.pem"), in_certs("server-key.pem")));
-    OK(usocket_tls_wrap(pair[1], client, "localhost", 0));
-    OK(usocket_tls_wrap(pair[0], server, NULL, 0));
-    pthread_t thread;
-    void *theirs;
-    start_thread(&thread, shake, &pair[0]);
-    OK(usocket_tls_handshake(pair[1]));
-    pthread_join(thread, &theirs);
-    assert_null(theirs);
-    OK(usocket_close(client));
-    OK(usocket_close(server));
-}
-
 static void a_whole_file_and_a_part_of_it(void **state)
 {
     (void)state;
@@ -80,7 +58,7 @@ static void a_whole_file_and_a_part_of_it(void **state)
                     usocket_t pair[2];
                     connected_pair(families[f], SOCK_STREAM, pair);
                     if (tls)
-                        wrap_pair(pair);
+                        secure((usocket_t[]){pair[1], pair[0]});
                     OK(usocket_settimeout(pair[0], *mode));
                     struct reader reader = {pair[1], (size_t)parts[i].offset, 0};
                     pthread_t thread;
@@ -105,7 +83,7 @@ static void as_much_as_fits(void **state)
         usocket_t pair[2];
         connected_pair(AF_INET, SOCK_STREAM, pair);
         if (tls)
-            wrap_pair(pair);
+            secure((usocket_t[]){pair[1], pair[0]});
         OK(usocket_settimeout(pair[0], 0));
         int64_t sent = OK(usocket_sendfile(pair[0], fd, 0, SIZE));
         assert_in_range(sent, 1, SIZE);

@@ -1,41 +1,6 @@
-// Timers of a poller, and its descriptor in somebody else's loop.
+// Timers of a poller.
 
-#include "support.h"
-#include "tls_support.h"
-
-#include <sys/epoll.h>
-
-static usocket_event one_event(usocket_t poller)
-{
-    usocket_event e[2];
-    GIVES(1, usocket_poller_wait(poller, e, 2, GENEROUS));
-    return e[0];
-}
-
-static void no_event(usocket_t poller)
-{
-    usocket_event e;
-    GIVES(0, usocket_poller_wait(poller, &e, 1, 0));
-}
-
-static bool readable(int fd, int64_t within_us)
-{
-    struct pollfd p = {fd, POLLIN, 0};
-    return poll(&p, 1, (int)(within_us / MS)) == 1 && p.revents & POLLIN;
-}
-
-// Nothing but what is told once may be left: a level, not an edge.
-static void becomes_unreadable(usocket_t poller, int fd)
-{
-    for (int i = 0; i < 100 && readable(fd, 0); i++) {
-        usocket_event e;
-        OK(usocket_poller_wait(poller, &e, 1, 0));
-    }
-    assert_false(readable(fd, 0));
-    no_event(poller);
-}
-
-// --- timers ---
+#include "poller_support.h"
 
 static void a_timer_ends_a_wait_in_its_time(void **state)
 {
@@ -97,21 +62,6 @@ static void timers_come_in_order_and_cancelled_ones_never(void **state)
 }
 
 // An earlier one, put in by another thread, ends a wait for a later one; one put off does not come early.
-struct waiter {
-    usocket_t poller;
-    _Atomic pid_t thread;
-    int result;
-    usocket_event event;
-};
-
-static void *wait_in_thread(void *arg)
-{
-    struct waiter *w = arg;
-    w->thread = this_thread();
-    w->result = usocket_poller_wait(w->poller, &w->event, 1, GENEROUS);
-    return NULL;
-}
-
 static void another_thread_sets_an_earlier_one(void **state)
 {
     (void)state;
@@ -244,178 +194,6 @@ static void timers_leave_nothing_behind(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
-// --- the descriptor ---
-
-struct handshake {
-    usocket_t s;
-    int64_t result;
-};
-
-static void *shake_in_thread(void *arg)
-{
-    struct handshake *h = arg;
-    h->result = usocket_tls_handshake(h->s);
-    return NULL;
-}
-
-static void tls_pair(usocket_t pair[2])
-{
-    usocket_t client = context(USOCKET_TLS_CLIENT), server = context(USOCKET_TLS_SERVER);
-    GIVES(1, usocket_tls_context_add_trust_file(client, in_certs("ca.pem")));
-    OK(usocket_tls_context_add_cert_file(server, in_certs("server.pem"), in_certs("server-key.pem")));
-    connected_pair(AF_INET, SOCK_STREAM, pair);
-    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
-    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
-    struct handshake other = {.s = pair[1]};
-    pthread_t thread;
-    start_thread(&thread, shake_in_thread, &other);
-    OK(usocket_tls_handshake(pair[0]));
-    pthread_join(thread, NULL);
-    assert_int_equal(other.result, 0);
-    OK(usocket_close(client));
-    OK(usocket_close(server));
-}
-
-// Whatever a wait would report makes it readable, in an epoll of the host's.
-static void the_descriptor_says_what_a_wait_would_report(void **state)
-{
-    (void)state;
-    usocket_t p = OK(usocket_poller_create()), pair[2];
-    int fd = (int)OK(usocket_fileno(p)), host = epoll_create1(EPOLL_CLOEXEC);
-    assert_int_equal(usocket_fileno(p), fd);
-    struct epoll_event e = {.events = EPOLLIN};
-    assert_int_equal(epoll_ctl(host, EPOLL_CTL_ADD, fd, &e), 0);
-    connected_pair(AF_INET, SOCK_STREAM, pair);
-    OK(usocket_poller_add(p, pair[0], POLLIN | POLLNVAL, 1));
-    assert_false(readable(host, 0));
-    // A socket, for as long as it is readable.
-    OK(usocket_send(pair[1], "x", 1, 0));
-    assert_true(readable(host, GENEROUS));
-    assert_int_equal(one_event(p).data, 1);
-    assert_true(readable(host, 0));
-    char c;
-    GIVES(1, usocket_recv(pair[0], &c, 1, 0));
-    becomes_unreadable(p, host);
-    // A wake, a timer, a plain file, a closed handle.
-    OK(usocket_poller_wake(p));
-    assert_true(readable(host, 0));
-    no_event(p);
-    becomes_unreadable(p, host);
-    OK(usocket_poller_arm_timer(p, 5 * MS, 2));
-    assert_true(readable(host, GENEROUS));
-    assert_int_equal(one_event(p).data, 2);
-    becomes_unreadable(p, host);
-    int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    OK(usocket_poller_add_fd(p, file, POLLIN, 3));
-    assert_true(readable(host, 0));
-    assert_int_equal(one_event(p).data, 3);
-    assert_true(readable(host, 0));
-    OK(usocket_poller_remove_fd(p, file));
-    close(file);
-    becomes_unreadable(p, host);
-    OK(usocket_close(pair[0]));
-    assert_true(readable(host, 0));
-    assert_int_equal(one_event(p).events, POLLNVAL);
-    becomes_unreadable(p, host);
-    // What does not fit comes with the next wait.
-    OK(usocket_poller_arm_timer(p, 0, 4));
-    OK(usocket_poller_arm_timer(p, 0, 5));
-    usocket_event one;
-    GIVES(1, usocket_poller_wait(p, &one, 1, GENEROUS));
-    assert_true(readable(host, 0));
-    GIVES(1, usocket_poller_wait(p, &one, 1, 0));
-    becomes_unreadable(p, host);
-    close(host);
-    OK(usocket_close(pair[1]));
-    OK(usocket_close(p));
-}
-
-// Data that TLS has decrypted and nobody has taken is in no kernel.
-static void the_descriptor_knows_what_tls_has_decrypted(void **state)
-{
-    (void)state;
-    usocket_t pair[2], p = OK(usocket_poller_create());
-    tls_pair(pair);
-    int fd = (int)OK(usocket_fileno(p));
-    OK(usocket_settimeout(pair[0], 0));
-    OK(usocket_poller_add(p, pair[0], POLLIN, 1));
-    becomes_unreadable(p, fd);
-    OK(usocket_send(pair[1], "abc", 3, 0));
-    char c;
-    for (const char *want = "abc"; *want; want++) {
-        assert_true(readable(fd, GENEROUS));
-        assert_int_equal(one_event(p).data, 1);
-        GIVES(1, usocket_recv(pair[0], &c, 1, 0));
-        assert_int_equal(c, *want);
-    }
-    becomes_unreadable(p, fd);
-    // Taken in by another call than the wait, and left.
-    OK(usocket_send(pair[1], "de", 2, 0));
-    while (usocket_recv(pair[0], &c, 1, 0) == -EAGAIN)
-        sched_yield();
-    assert_true(readable(fd, GENEROUS));
-    assert_int_equal(one_event(p).data, 1);
-    OK(usocket_close(pair[0]));
-    OK(usocket_close(pair[1]));
-    OK(usocket_close(p));
-}
-
-// A descriptor that was closed while it was registered, and lives on in a dup, makes the poller take
-// another epoll: the loops of others must not lose it.
-static void the_descriptor_outlives_another_epoll(void **state)
-{
-    (void)state;
-    usocket_t p = OK(usocket_poller_create()), pair[2];
-    int fd = (int)OK(usocket_fileno(p)), host = epoll_create1(EPOLL_CLOEXEC), ends[2];
-    struct epoll_event e = {.events = EPOLLIN};
-    assert_int_equal(epoll_ctl(host, EPOLL_CTL_ADD, fd, &e), 0);
-    OK(usocket_poller_arm_timer(p, 20 * MS, 8));
-    assert_int_equal(pipe(ends), 0);
-    int copy = dup(ends[0]);
-    OK(usocket_poller_add_fd(p, ends[0], POLLIN, 1));
-    close(ends[0]);
-    assert_int_equal(write(ends[1], "x", 1), 1);
-    one_event(p);
-    OK(usocket_poller_remove_fd(p, ends[0]));
-    becomes_unreadable(p, host);
-    assert_true(readable(host, GENEROUS));
-    assert_int_equal(one_event(p).data, 8);
-    connected_pair(AF_UNIX, SOCK_STREAM, pair);
-    OK(usocket_poller_add(p, pair[0], POLLIN, 2));
-    assert_false(readable(host, 0));
-    OK(usocket_send(pair[1], "x", 1, 0));
-    assert_true(readable(host, GENEROUS));
-    assert_int_equal(one_event(p).data, 2);
-    close(copy);
-    close(ends[1]);
-    close(host);
-    OK(usocket_close(pair[0]));
-    OK(usocket_close(pair[1]));
-    OK(usocket_close(p));
-}
-
-static void queries_and_connections_have_one_too(void **state)
-{
-    (void)state;
-    usocket_t query = OK(usocket_query_create("localhost", "80", 0, SOCK_STREAM, 0, 0));
-    assert_true(readable((int)OK(usocket_fileno(query)), GENEROUS));
-    OK(usocket_close(query));
-    usocket_t listener = listening_socket(AF_INET, 8);
-    usocket_addr addr;
-    char port[8];
-    OK(usocket_getsockname(listener, &addr));
-    snprintf(port, sizeof port, "%d", (int)OK(usocket_addr_port(&addr)));
-    usocket_t connection = OK(usocket_connection_create("127.0.0.1", port, GENEROUS, NULL));
-    assert_true(readable((int)OK(usocket_fileno(connection)), GENEROUS));
-    OK(usocket_close(OK(usocket_connection_take(connection, 0))));
-    OK(usocket_close(connection));
-    OK(usocket_close(listener));
-    usocket_t context = OK(usocket_tls_context_create(USOCKET_TLS_CLIENT));
-    GIVES(-ENOTSOCK, usocket_fileno(context));
-    OK(usocket_close(context));
-    GIVES(-EBADF, usocket_fileno(context));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,10 +204,6 @@ int main(void)
         cmocka_unit_test(each_process_has_its_own_after_a_fork),
         cmocka_unit_test(bad_timers_have_a_code_each),
         cmocka_unit_test(timers_leave_nothing_behind),
-        cmocka_unit_test(the_descriptor_says_what_a_wait_would_report),
-        cmocka_unit_test(the_descriptor_knows_what_tls_has_decrypted),
-        cmocka_unit_test(the_descriptor_outlives_another_epoll),
-        cmocka_unit_test(queries_and_connections_have_one_too),
     };
     return RUN(tests);
 }

@@ -1,68 +1,6 @@
-// TLS on a socket: what a wrapped handle does. Certificates: the directory USOCKET_TEST_CERTS, or
-// target/certs, as `cargo run --example mkcert -- target/certs` makes it.
+// TLS on a socket: what a wrapped handle does. Non-blocking, and polled: test_tls_poll.c.
 
 #include "tls_support.h"
-
-#include <sys/resource.h>
-
-static usocket_t client_context(void)
-{
-    usocket_t c = OK(usocket_tls_context_create(USOCKET_TLS_CLIENT));
-    GIVES(1, usocket_tls_context_add_trust_file(c, in_certs("ca.pem")));
-    return c;
-}
-
-static usocket_t server_context(const char *name)
-{
-    char cert[64], key[64];
-    snprintf(cert, sizeof cert, "%s.pem", name);
-    snprintf(key, sizeof key, "%s-key.pem", name);
-    usocket_t c = OK(usocket_tls_context_create(USOCKET_TLS_SERVER));
-    OK(usocket_tls_context_add_cert_file(c, in_certs(cert), in_certs(key)));
-    return c;
-}
-
-static void *do_handshake(void *s)
-{
-    return (void *)(intptr_t)usocket_tls_handshake(*(usocket_t *)s);
-}
-
-// Wraps both ends of a pair and does the handshake; pair[0] is the client. Gives the client's code,
-// the server's in `theirs`.
-static int64_t shake(usocket_t pair[2], usocket_t client, usocket_t server, const char *name,
-                     int64_t *theirs)
-{
-    pthread_t thread;
-    void *result;
-    OK(usocket_tls_wrap(pair[0], client, name, 0));
-    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
-    start_thread(&thread, do_handshake, &pair[1]);
-    int64_t mine = usocket_tls_handshake(pair[0]);
-    if (mine < 0)
-        usocket_shutdown(pair[0], SHUT_WR);
-    pthread_join(thread, &result);
-    *theirs = (intptr_t)result;
-    return mine;
-}
-
-// A pair with a session between its ends.
-static void tls_pair(int family, usocket_t pair[2])
-{
-    int64_t theirs;
-    usocket_t client = client_context(), server = server_context("server");
-    connected_pair(family, SOCK_STREAM, pair);
-    GIVES(0, shake(pair, client, server, "localhost", &theirs));
-    assert_int_equal(theirs, 0);
-    // Connections keep what they need of their contexts.
-    OK(usocket_close(client));
-    OK(usocket_close(server));
-}
-
-static void close_pair(usocket_t pair[2])
-{
-    OK(usocket_close(pair[0]));
-    OK(usocket_close(pair[1]));
-}
 
 static void the_same_handle_goes_on(void **state)
 {
@@ -103,7 +41,7 @@ static void what_was_agreed_can_be_asked(void **state)
     OK(usocket_tls_context_set_groups(server, "X25519"));
     OK(usocket_tls_context_set_ciphers(server, "TLS_CHACHA20_POLY1305_SHA256"));
     connected_pair(AF_INET, SOCK_STREAM, pair);
-    GIVES(0, shake(pair, client, server, "localhost", &theirs));
+    GIVES(0, handshake_between(pair, client, server, "localhost", &theirs));
     // What is changed now is for later connections.
     GIVES(0, usocket_tls_context_set_alpn(client, "h3"));
     for (int i = 0; i < 2; i++) {
@@ -138,130 +76,6 @@ static void what_was_agreed_can_be_asked(void **state)
     close_pair(pair);
 }
 
-// Everything non-blocking, buffers of the smallest, and a poll that is believed.
-// What only the two ends know is known when the handshake is over, not while it is going on.
-static void nothing_is_exported_before_the_handshake_ends(void **state)
-{
-    (void)state;
-    usocket_t pair[2];
-    usocket_t client = client_context(), server = server_context("server");
-    unsigned char bytes[32];
-    connected_pair(AF_INET, SOCK_STREAM, pair);
-    for (int i = 0; i < 2; i++)
-        OK(usocket_settimeout(pair[i], 0));
-    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
-    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
-    int64_t done[2] = {-EAGAIN, -EAGAIN};
-    int64_t begun = now_us();
-    while (done[0] || done[1]) {
-        assert_true(now_us() - begun < GENEROUS);
-        for (int i = 0; i < 2; i++) {
-            if (done[i]) {
-                GIVES(-ENOTCONN, usocket_tls_channel_binding(pair[i], bytes, sizeof bytes));
-                GIVES(-ENOTCONN, usocket_tls_export(pair[i], "label", NULL, 0, bytes, sizeof bytes));
-                GIVES(0, usocket_tls_version(pair[i]));
-            }
-            done[i] = done[i] ? usocket_tls_handshake(pair[i]) : 0;
-            assert_true(done[i] == 0 || done[i] == -EAGAIN);
-        }
-    }
-    GIVES(32, usocket_tls_channel_binding(pair[0], bytes, sizeof bytes));
-    OK(usocket_close(client));
-    OK(usocket_close(server));
-    close_pair(pair);
-}
-
-static void a_state_machine_with_almost_no_buffers(void **state)
-{
-    (void)state;
-    enum { TOTAL = 60000 };
-    static unsigned char out[TOTAL], in[TOTAL];
-    usocket_t pair[2];
-    usocket_t client = client_context(), server = server_context("server");
-    for (int i = 0; i < TOTAL; i++)
-        out[i] = i * 7;
-    connected_pair(AF_UNIX, SOCK_STREAM, pair);
-    for (int i = 0; i < 2; i++) {
-        OK(usocket_setsockopt_int(pair[i], SOL_SOCKET, SO_SNDBUF, 1));
-        OK(usocket_setsockopt_int(pair[i], SOL_SOCKET, SO_RCVBUF, 1));
-        OK(usocket_settimeout(pair[i], 0));
-    }
-    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
-    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
-    size_t sent = 0, got = 0;
-    int64_t begun = now_us();
-    while (got < TOTAL) {
-        assert_true(now_us() - begun < GENEROUS);
-        usocket_pollfd p[2] = {{pair[0], -1, POLLOUT, 0}, {pair[1], -1, POLLIN, 0}};
-        assert_true(OK(usocket_poll(p, 2, GENEROUS)) > 0);
-        if (p[0].revents) {
-            int64_t n = sent < TOTAL ? usocket_send(pair[0], out + sent, TOTAL - sent, 0) : 0;
-            assert_true(n >= 0 || n == -EAGAIN);
-            sent += n > 0 ? n : 0;
-        }
-        if (p[1].revents) {
-            int64_t n = usocket_recv(pair[1], in + got, TOTAL - got < 999 ? TOTAL - got : 999, 0);
-            assert_true(n > 0 || n == -EAGAIN);
-            got += n > 0 ? n : 0;
-        }
-    }
-    assert_memory_equal(in, out, TOTAL);
-    OK(usocket_close(client));
-    OK(usocket_close(server));
-    close_pair(pair);
-}
-
-static void poll_tells_the_truth(void **state)
-{
-    (void)state;
-    usocket_t pair[2];
-    char buf[100];
-    tls_pair(AF_INET, pair);
-    usocket_pollfd p = {pair[0], -1, POLLIN, 0};
-    // The server's tickets have come: nothing a recv would give.
-    GIVES(0, usocket_poll(&p, 1, 20 * MS));
-    GIVES(100, usocket_send(pair[1], buf, 100, 0));
-    GIVES(1, usocket_poll(&p, 1, GENEROUS));
-    GIVES(60, usocket_recv(pair[0], buf, 60, 0));
-    GIVES(40, usocket_tls_pending(pair[0]));
-    GIVES(1, usocket_poll(&p, 1, GENEROUS));
-    assert_int_equal(p.revents, POLLIN);
-    GIVES(40, usocket_recv(pair[0], buf, 60, 0));
-    GIVES(0, usocket_poll(&p, 1, 0));
-    close_pair(pair);
-}
-
-// As many entries as there may be descriptors, and then none to be had for what the poll itself needs.
-static void poll_of_all_that_there_may_be(void **state)
-{
-    (void)state;
-    usocket_t pair[2];
-    usocket_pollfd all[100];
-    int fill[100], n = 0;
-    char c;
-    tls_pair(AF_INET, pair);
-    struct rlimit was, few;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
-    few = (struct rlimit){100, was.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-    for (size_t i = 0; i < 100; i++)
-        all[i] = (usocket_pollfd){0, -1, POLLIN, 0};
-    all[50].socket = pair[0];
-    for (int i = 0; i < 2; i++) {
-        // The server's tickets are nothing to tell of.
-        GIVES(0, usocket_poll(all, 100, 20 * MS));
-        GIVES(1, usocket_send(pair[1], "x", 1, 0));
-        GIVES(1, usocket_poll(all, 100, GENEROUS));
-        GIVES(1, usocket_recv(pair[0], &c, 1, 0));
-        while (n < 100 && (fill[n] = dup(0)) >= 0)
-            n++;
-    }
-    while (n > 0)
-        close(fill[--n]);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
-    close_pair(pair);
-}
-
 static void failures_say_why(void **state)
 {
     (void)state;
@@ -288,7 +102,7 @@ static void failures_say_why(void **state)
         char words[512] = "";
         usocket_t client = client_context(), server = server_context(cases[i].server);
         connected_pair(AF_INET, SOCK_STREAM, pair);
-        GIVES(cases[i].code, shake(pair, client, server, cases[i].name, &theirs));
+        GIVES(cases[i].code, handshake_between(pair, client, server, cases[i].name, &theirs));
         OK(usocket_error_detail(pair[0], words, sizeof words));
         if (!strstr(words, cases[i].words))
             fail_msg("%s: %s", cases[i].server, words);
@@ -398,7 +212,7 @@ static void sessions_can_be_carried_over(void **state)
     int64_t theirs;
     usocket_t client = client_context(), server = server_context("server");
     connected_pair(AF_INET, SOCK_STREAM, pair);
-    GIVES(0, shake(pair, client, server, "localhost", &theirs));
+    GIVES(0, handshake_between(pair, client, server, "localhost", &theirs));
     GIVES(-EOPNOTSUPP, usocket_tls_take_session(pair[1]));
     // The tickets come with the first bytes.
     usocket_pollfd p = {pair[0], -1, POLLIN, 0};
@@ -521,10 +335,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_handle_goes_on),
         cmocka_unit_test(what_was_agreed_can_be_asked),
-        cmocka_unit_test(nothing_is_exported_before_the_handshake_ends),
-        cmocka_unit_test(a_state_machine_with_almost_no_buffers),
-        cmocka_unit_test(poll_tells_the_truth),
-        cmocka_unit_test(poll_of_all_that_there_may_be),
         cmocka_unit_test(failures_say_why),
         cmocka_unit_test(why_it_cannot_be_wrapped),
         cmocka_unit_test(without_close_notify_it_is_truncated),

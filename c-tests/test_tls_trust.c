@@ -77,12 +77,6 @@ static int32_t verdict(void *arg, const uint8_t *der, size_t len, int32_t depth)
     return depth == seen->refuse_at ? seen->refusal : 0;
 }
 
-static void *server_handshake(void *s)
-{
-    usocket_tls_handshake(*(usocket_t *)s);
-    return NULL;
-}
-
 static void the_callback_decides_last(void **state)
 {
     (void)state;
@@ -102,7 +96,7 @@ static void the_callback_decides_last(void **state)
         connected_pair(AF_INET, SOCK_STREAM, pair);
         OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
         OK(usocket_tls_wrap(pair[1], server, NULL, 0));
-        start_thread(&thread, server_handshake, &pair[1]);
+        start_thread(&thread, do_handshake, &pair[1]);
         GIVES(refuse_at < 0 ? 0 : USOCKET_ETLS_CERT_REFUSED, usocket_tls_handshake(pair[0]));
         pthread_join(thread, NULL);
         assert_int_equal(seen.depths[0], 1);
@@ -112,11 +106,6 @@ static void the_callback_decides_last(void **state)
         OK(usocket_close(pair[0]));
         OK(usocket_close(pair[1]));
     }
-}
-
-static void *handshake_of_the_server(void *s)
-{
-    return (void *)(intptr_t)usocket_tls_handshake(*(usocket_t *)s);
 }
 
 // A server that knows its clients, and one that asks.
@@ -154,7 +143,7 @@ static void clients_are_verified(void **state)
         connected_pair(AF_INET, SOCK_STREAM, pair);
         OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
         OK(usocket_tls_wrap(pair[1], server, NULL, 0));
-        start_thread(&thread, handshake_of_the_server, &pair[1]);
+        start_thread(&thread, do_handshake, &pair[1]);
         OK(usocket_tls_handshake(pair[0]));
         pthread_join(thread, &result);
         assert_int_equal((intptr_t)result, cases[i].server_says);
@@ -203,7 +192,7 @@ static int a_program_that_trusts_the_environment(void)
     connected_pair(AF_INET, SOCK_STREAM, pair);
     OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
     OK(usocket_tls_wrap(pair[1], server, NULL, 0));
-    start_thread(&thread, server_handshake, &pair[1]);
+    start_thread(&thread, do_handshake, &pair[1]);
     GIVES(0, usocket_tls_handshake(pair[0]));
     pthread_join(thread, NULL);
     GIVES(1, usocket_tls_verified(pair[0]));

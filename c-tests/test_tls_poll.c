@@ -1,0 +1,140 @@
+// TLS on sockets that do not block, and polls of them.
+
+#include "tls_support.h"
+
+#include <sys/resource.h>
+
+// What only the two ends know is known when the handshake is over, not while it is going on.
+static void nothing_is_exported_before_the_handshake_ends(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    usocket_t client = client_context(), server = server_context("server");
+    unsigned char bytes[32];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    for (int i = 0; i < 2; i++)
+        OK(usocket_settimeout(pair[i], 0));
+    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+    int64_t done[2] = {-EAGAIN, -EAGAIN};
+    int64_t begun = now_us();
+    while (done[0] || done[1]) {
+        assert_true(now_us() - begun < GENEROUS);
+        for (int i = 0; i < 2; i++) {
+            if (done[i]) {
+                GIVES(-ENOTCONN, usocket_tls_channel_binding(pair[i], bytes, sizeof bytes));
+                GIVES(-ENOTCONN, usocket_tls_export(pair[i], "label", NULL, 0, bytes, sizeof bytes));
+                GIVES(0, usocket_tls_version(pair[i]));
+            }
+            done[i] = done[i] ? usocket_tls_handshake(pair[i]) : 0;
+            assert_true(done[i] == 0 || done[i] == -EAGAIN);
+        }
+    }
+    GIVES(32, usocket_tls_channel_binding(pair[0], bytes, sizeof bytes));
+    OK(usocket_close(client));
+    OK(usocket_close(server));
+    close_pair(pair);
+}
+
+// Buffers of the smallest, and a poll that is believed.
+static void a_state_machine_with_almost_no_buffers(void **state)
+{
+    (void)state;
+    enum { TOTAL = 60000 };
+    static unsigned char out[TOTAL], in[TOTAL];
+    usocket_t pair[2];
+    usocket_t client = client_context(), server = server_context("server");
+    for (int i = 0; i < TOTAL; i++)
+        out[i] = i * 7;
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    for (int i = 0; i < 2; i++) {
+        OK(usocket_setsockopt_int(pair[i], SOL_SOCKET, SO_SNDBUF, 1));
+        OK(usocket_setsockopt_int(pair[i], SOL_SOCKET, SO_RCVBUF, 1));
+        OK(usocket_settimeout(pair[i], 0));
+    }
+    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+    size_t sent = 0, got = 0;
+    int64_t begun = now_us();
+    while (got < TOTAL) {
+        assert_true(now_us() - begun < GENEROUS);
+        usocket_pollfd p[2] = {{pair[0], -1, POLLOUT, 0}, {pair[1], -1, POLLIN, 0}};
+        assert_true(OK(usocket_poll(p, 2, GENEROUS)) > 0);
+        if (p[0].revents) {
+            int64_t n = sent < TOTAL ? usocket_send(pair[0], out + sent, TOTAL - sent, 0) : 0;
+            assert_true(n >= 0 || n == -EAGAIN);
+            sent += n > 0 ? n : 0;
+        }
+        if (p[1].revents) {
+            int64_t n = usocket_recv(pair[1], in + got, TOTAL - got < 999 ? TOTAL - got : 999, 0);
+            assert_true(n > 0 || n == -EAGAIN);
+            got += n > 0 ? n : 0;
+        }
+    }
+    assert_memory_equal(in, out, TOTAL);
+    OK(usocket_close(client));
+    OK(usocket_close(server));
+    close_pair(pair);
+}
+
+static void poll_tells_the_truth(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    char buf[100];
+    tls_pair(AF_INET, pair);
+    usocket_pollfd p = {pair[0], -1, POLLIN, 0};
+    // The server's tickets have come: nothing a recv would give.
+    GIVES(0, usocket_poll(&p, 1, 20 * MS));
+    GIVES(100, usocket_send(pair[1], buf, 100, 0));
+    GIVES(1, usocket_poll(&p, 1, GENEROUS));
+    GIVES(60, usocket_recv(pair[0], buf, 60, 0));
+    GIVES(40, usocket_tls_pending(pair[0]));
+    GIVES(1, usocket_poll(&p, 1, GENEROUS));
+    assert_int_equal(p.revents, POLLIN);
+    GIVES(40, usocket_recv(pair[0], buf, 60, 0));
+    GIVES(0, usocket_poll(&p, 1, 0));
+    close_pair(pair);
+}
+
+// As many entries as there may be descriptors, and then none to be had for what the poll itself needs.
+static void poll_of_all_that_there_may_be(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    usocket_pollfd all[100];
+    int fill[100], n = 0;
+    char c;
+    tls_pair(AF_INET, pair);
+    struct rlimit was, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    few = (struct rlimit){100, was.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (size_t i = 0; i < 100; i++)
+        all[i] = (usocket_pollfd){0, -1, POLLIN, 0};
+    all[50].socket = pair[0];
+    for (int i = 0; i < 2; i++) {
+        // The server's tickets are nothing to tell of.
+        GIVES(0, usocket_poll(all, 100, 20 * MS));
+        GIVES(1, usocket_send(pair[1], "x", 1, 0));
+        GIVES(1, usocket_poll(all, 100, GENEROUS));
+        GIVES(1, usocket_recv(pair[0], &c, 1, 0));
+        while (n < 100 && (fill[n] = dup(0)) >= 0)
+            n++;
+    }
+    while (n > 0)
+        close(fill[--n]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    close_pair(pair);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_exported_before_the_handshake_ends),
+        cmocka_unit_test(a_state_machine_with_almost_no_buffers),
+        cmocka_unit_test(poll_tells_the_truth),
+        cmocka_unit_test(poll_of_all_that_there_may_be),
+    };
+    return RUN_TLS(tests);
+}
