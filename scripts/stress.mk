@@ -54,7 +54,7 @@ MACHINE       := $(shell rustc -vV | sed -n 's/^host: //p')
 SANITIZED_LIB := $(SANITIZED)/$(MACHINE)/release/libusocket.a
 SANITIZED_RT  := $(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(MACHINE)/lib/librustc*_rt.$(if $(filter thread,$(SANITIZER)),tsan,asan).a)
 # Not the faults: they stand in for malloc themselves. Not life: it loads the shared library.
-SANITIZED_TOOLS := random fork core tls wire model parsers load
+SANITIZED_TOOLS := random fork core tls wire model parsers load short
 
 $(SANITIZED_LIB): $(SOURCES)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=$(SANITIZER) -Cunsafe-allow-abi-mismatch=sanitizer" \

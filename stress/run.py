@@ -52,6 +52,7 @@ def tools(short, built):
     yield "life", [f"{built}/life"], None, "dlopen, exec, exit with threads inside, nothing left"
     yield "hosts", [python, "stress/life/hosts.py"], None, "a Python interpreter that ends while its threads are inside"
     yield "load", [f"{built}/load"], 5 if short else 60, "connections at once, plain and TLS, every byte checked"
+    yield "short", [f"{built}/short"], 4 if short else 60, "short connections one after the other, ended in every order"
     if not short:
         valgrind = ["valgrind", "-q", "--error-exitcode=9", "--trace-children=no",
                     "--child-silent-after-fork=no", f"{built}/random", "--here"]
