@@ -222,6 +222,50 @@ void start_thread(pthread_t *thread, void *(*run)(void *), void *arg)
     assert_int_equal(pthread_create(thread, NULL, run, arg), 0);
 }
 
+static void on_alarm(int number)
+{
+    (void)number;
+}
+
+void alarms(int64_t us, bool repeat)
+{
+    struct sigaction action = {.sa_handler = on_alarm};
+    sigaction(SIGALRM, &action, NULL);
+    struct itimerval t = {.it_value = {us / SECOND, us % SECOND}};
+    if (repeat)
+        t.it_interval = t.it_value;
+    setitimer(ITIMER_REAL, &t, NULL);
+}
+
+int32_t stop_hook(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+static void *rescues(void *arg)
+{
+    struct rescue *r = arg;
+    struct pollfd p = {.fd = r->off[0], .events = POLLIN};
+    if (poll(&p, 1, 5000) == 0)
+        usocket_close(r->s);
+    return NULL;
+}
+
+void rescue(struct rescue *r, usocket_t s)
+{
+    r->s = s;
+    assert_int_equal(pipe(r->off), 0);
+    start_thread(&r->thread, rescues, r);
+}
+
+void rescued(struct rescue *r)
+{
+    close(r->off[1]);
+    pthread_join(r->thread, NULL);
+    close(r->off[0]);
+}
+
 pid_t fork_child(void)
 {
     pid_t child = fork();

@@ -91,7 +91,20 @@ int64_t now_us(void);
 // The number of this thread, and: waits until that thread sleeps in the kernel.
 pid_t this_thread(void);
 void wait_until_asleep(pid_t thread);
+// Interrupts the process once, `us` from now, or, repeating, every `us`; 0 stops it.
+void alarms(int64_t us, bool repeat);
+// An event hook that ends the wait.
+int32_t stop_hook(void *arg);
 void start_thread(pthread_t *thread, void *(*run)(void *), void *arg);
+
+// Closes `s` if that is not called off in time: a call that hangs fails, and does not hang the tests.
+struct rescue {
+    usocket_t s;
+    int off[2];
+    pthread_t thread;
+};
+void rescue(struct rescue *r, usocket_t s);
+void rescued(struct rescue *r);
 
 // Fails in a child process, where cmocka's asserts must not be used.
 #define CHILD(condition) \

@@ -21,13 +21,16 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import header  # noqa: E402
 
 # C tests that take long, and make no error that the others do not.
-LONG = {"test_close", "test_connection", "test_fork", "test_fork_poller", "test_fork_storm", "test_message", "test_modes", "test_name", "test_threads"}
+LONG = {
+    "test_close", "test_connection", "test_connection_race", "test_fork", "test_fork_poller", "test_fork_storm",
+    "test_message", "test_modes", "test_modes_description", "test_modes_signals", "test_name", "test_threads",
+}
 # Documented, and not made to happen here.
 NOT_MADE = {
     "EROFS": "needs a file system that is read-only",
     "ENFILE": "needs the whole system to run out, or four million handles",
     "ENOMEM": "needs the kernel to run out of memory",
-    "ECONNABORTED": "accept: Linux hands the connection out instead; connect: test_modes.c",
+    "ECONNABORTED": "accept: Linux hands the connection out instead; connect: test_modes_description.c",
     ("usocket_connect", "ECONNRESET"): "needs a peer that answers a SYN and then resets",
     ("usocket_connect", "EADDRINUSE"): "needs a connection in TIME_WAIT with the same four numbers",
     ("usocket_connect", "EPERM"): "needs a firewall",

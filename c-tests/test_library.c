@@ -177,20 +177,6 @@ static int32_t hook(void *arg)
     return hook_says;
 }
 
-static void on_alarm(int signal)
-{
-    (void)signal;
-}
-
-// One SIGALRM on this thread after 20 ms, which interrupts what it is in.
-static void alarm_soon(void)
-{
-    struct sigaction action = {.sa_handler = on_alarm};
-    sigaction(SIGALRM, &action, NULL);
-    struct itimerval soon = {.it_value.tv_usec = 20 * MS};
-    setitimer(ITIMER_REAL, &soon, NULL);
-}
-
 static void the_hook_stops_an_operation(void **state)
 {
     (void)state;
@@ -203,7 +189,7 @@ static void the_hook_stops_an_operation(void **state)
         hook_calls = 0, hook_says = 1;
         OK(usocket_set_event_hook(hook, &arg));
         OK(usocket_settimeout(pair[0], timeouts[i]));
-        alarm_soon();
+        alarms(20 * MS, false);
         GIVES(-EINTR, usocket_recv(pair[0], &byte, 1, 0));
         assert_int_equal(hook_calls, 1);
         assert_ptr_equal(hook_arg, &arg);
@@ -225,13 +211,13 @@ static void the_hook_lets_an_operation_go_on_for_the_time_left(void **state)
     OK(usocket_set_event_hook(hook, NULL));
     OK(usocket_settimeout(s, 100 * MS));
     int64_t began = now_us();
-    alarm_soon();
+    alarms(20 * MS, false);
     GIVES(-ETIMEDOUT, usocket_recv(s, &byte, 1, 0));
     assert_in_range(now_us() - began, 100 * MS, GENEROUS);
     assert_int_equal(hook_calls, 1);
     // Removed, it is not called; the operation goes on all the same.
     OK(usocket_set_event_hook(NULL, NULL));
-    alarm_soon();
+    alarms(20 * MS, false);
     GIVES(-ETIMEDOUT, usocket_recv(s, &byte, 1, 0));
     assert_int_equal(hook_calls, 1);
     OK(usocket_close(s));
