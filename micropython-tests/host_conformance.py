@@ -1,6 +1,7 @@
 """docs/conformance.md, its column of the firmware: complete, and nothing in it that is not there."""
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -32,14 +33,18 @@ def test_every_row_of_a_document_has_tests():
         assert title not in DOCUMENTS or tests != NOT_THERE or row == "wifi, uart, lcd, image", f"{title}: {row}"
 
 
+@functools.cache
+def functions(file):
+    with open(os.path.join(HERE, file)) as f:
+        return {n.name for n in ast.parse(f.read()).body if isinstance(n, ast.FunctionDef)}
+
+
 def test_every_test_exists():
     named = 0
     for _, row, _, tests in ROWS:
         for test in tests if tests != NOT_THERE else ():
             file, name = re.fullmatch(r"`micropython-tests/(\w+\.py)::(test_\w+)`", test).groups()
-            with open(os.path.join(HERE, file)) as f:
-                functions = {n.name for n in ast.parse(f.read()).body if isinstance(n, ast.FunctionDef)}
-            assert name in functions, f"{row}: {file}: {name}"
+            assert name in functions(file), f"{row}: {file}: {name}"
             named += 1
     assert named > 300, named
 

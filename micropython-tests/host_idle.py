@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -13,15 +14,15 @@ from run import CERTS, HERE, OURS, STOCK, Skip
 SERVER = """
 import sys; sys.path.insert(0, %r)
 import asyncio, io
-from support import listener
+from support import free_port, main_thread
 async def handler(reader, writer):
     await reader.read(1)
 async def main():
     context = None
-    l, port = listener(); l.close()
+    port = free_port()
     %s
     server = await asyncio.start_server(handler, "127.0.0.1", port, ssl=context)
-    print(port)
+    print(port, main_thread())
     await asyncio.sleep(60)
 asyncio.run(main())
 """
@@ -35,26 +36,40 @@ def client(port, tls):
     return context.wrap_socket(s, server_hostname="localhost")
 
 
-def calls_per_second(interpreter, extra="", seconds=2, tls=False, n=2):
-    """How many system calls a server makes with `n` idle clients connected."""
+def until_quiet(path, seconds=60):
+    """Waits until a trace has not grown for half a second. What never is quiet is what a test looks for."""
+    size, since, end = -1, 0.0, time.monotonic() + seconds
+    while time.monotonic() < min(since + 0.5 if since else end, end):
+        if os.path.getsize(path) != size:
+            size, since = os.path.getsize(path), time.monotonic()
+        time.sleep(0.05)
+
+
+def calls_per_second(interpreter, extra="", seconds=1, tls=False, n=2, sleeps=False):
+    """How many system calls a server makes with `n` idle clients connected, who `sleeps` when it has seen to them or has
+    none."""
     if not shutil.which("strace"):
         raise Skip("strace is missing (Debian: apt-get install strace)")
     with tempfile.TemporaryDirectory() as tmp:
         p = subprocess.Popen(["strace", "-f", "-ttt", "-o", f"{tmp}/calls", interpreter, "-c", SERVER % (HERE, extra)],
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        clients = []
+        clients, server = [], None
         try:
             line = p.stdout.readline()
-            assert line.strip().isdigit(), line + p.stdout.read()
-            clients = [client(int(line), tls) for _ in range(n)]
+            assert line[:1].isdigit(), line + p.stdout.read()
+            port, server = map(int, line.split())
+            clients = [client(port, tls) for _ in range(n)]
             time.sleep(0.5)
+            if sleeps:
+                until_quiet(f"{tmp}/calls")
             begun = time.time()
             time.sleep(seconds)
             ended = time.time()
         finally:
             for c in clients:
                 c.close()
-            p.kill()
+            # (strace alone would leave the server behind.)
+            os.kill(server or p.pid, signal.SIGKILL)
             p.wait()
         with open(f"{tmp}/calls") as f:
             times = [float(line.split()[1]) for line in f if len(line.split()) > 1 and line.split()[1][0].isdigit()]
@@ -62,7 +77,7 @@ def calls_per_second(interpreter, extra="", seconds=2, tls=False, n=2):
 
 
 def test_an_idle_server_sleeps():
-    n = calls_per_second(OURS)
+    n = calls_per_second(OURS, sleeps=True)
     assert n < 5, f"{n:.0f} system calls a second"
     return f"{n:.1f} system calls a second"
 
@@ -81,16 +96,16 @@ TLS_CONTEXT = f"""import tls
 
 
 def test_an_idle_tls_server_sleeps():
-    n = calls_per_second(OURS, TLS_CONTEXT, tls=True)
+    n = calls_per_second(OURS, TLS_CONTEXT, tls=True, sleeps=True)
     assert n < 5, f"{n:.0f} system calls a second"
     if subprocess.run([STOCK, "-c", "import tls"], capture_output=True).returncode != 0:
         return f"{n:.1f} system calls a second, stock has no tls"
     stock = calls_per_second(STOCK, TLS_CONTEXT, tls=True)
-    assert stock > 100, f"stock makes only {stock:.0f} system calls a second"
+    assert stock > 20, f"stock makes only {stock:.0f} system calls a second"
     return f"{n:.1f} system calls a second, stock {stock:.0f}"
 
 
 def test_an_idle_tls_server_with_many_clients_sleeps():
-    n = calls_per_second(OURS, TLS_CONTEXT, tls=True, n=30)
+    n = calls_per_second(OURS, TLS_CONTEXT, tls=True, n=30, sleeps=True)
     assert n < 5, f"{n:.0f} system calls a second"
     return f"{n:.1f} system calls a second"

@@ -1,6 +1,7 @@
 """Signals while the firmware is inside a blocked call: Ctrl-C, and callbacks that a handler schedules."""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -89,6 +90,7 @@ libc = ffi.open("libc.so.6")
 ran = []
 def callback(arg):
     ran.append(arg)
+    print("ran")
 def handler(signum):
     micropython.schedule(callback, signum)
 handler_c = ffi.callback("v", handler, "i", lock=True)
@@ -109,7 +111,7 @@ print("done")
 def wait_until_asleep(pid):
     """The process is in a system call that waits, and has been for three looks."""
     seen = 0
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while seen < 3:
         assert time.monotonic() < end, "it never blocks"
         with open(f"/proc/{pid}/stat") as f:
@@ -128,7 +130,7 @@ def start(script, wrap=()):
 def finish(p):
     """The rest of what it prints. (Not communicate(), which forgets what readline() has buffered.)"""
     try:
-        p.wait(timeout=5)
+        p.wait(timeout=60)
     except subprocess.TimeoutExpired:
         p.kill()
         p.wait()
@@ -149,7 +151,8 @@ def schedule(body):
     for _ in range(3):
         wait_until_asleep(p.pid)
         p.send_signal(signal.SIGALRM)
-        time.sleep(0.05)
+        line = p.stdout.readline()
+        assert line == "ran\n", line + p.stdout.read()
     wait_until_asleep(p.pid)
     p.send_signal(signal.SIGINT)
     out = finish(p)
@@ -231,9 +234,9 @@ for _name, _body in BLOCKED.items():
 
 
 def test_ctrl_c_in_getaddrinfo():
-    """With a name server that never answers, in a network and with a resolv.conf of its own."""
+    """With a name server that never answers and is waited for longer than finish() waits, in a network and with a resolv.conf of its own."""
     wrap = ["unshare", "-n", "-m", "sh", "-c", """
-        ip link set lo up && f=$(mktemp) && echo nameserver 127.0.0.1 >$f &&
+        ip link set lo up && f=$(mktemp) && printf 'nameserver 127.0.0.1\\noptions timeout:30 attempts:5\\n' >$f &&
         mount --bind $f /etc/resolv.conf && rm $f && exec "$@" """, "sh"]
     if not shutil.which("unshare") or not shutil.which("ip") or os.geteuid() != 0:
         raise Skip("needs root, unshare and ip")
@@ -245,11 +248,9 @@ block(socket.getaddrinfo, "never.example", 80)
 assert socket.getaddrinfo("127.0.0.1", 80)
 """), wrap)
     wait_until_asleep(p.pid)
-    begun = time.monotonic()
     p.send_signal(signal.SIGINT)
     out = finish(p)
     assert out == "interrupted\ndone\n", out
-    assert time.monotonic() - begun < 3
 
 
 def test_ctrl_c_between_calls():
@@ -262,19 +263,19 @@ seen = 0
 room = bytearray(100)
 while seen < 20:
     try:
+        print(seen)  # and then the next one may come: in here it is caught
+        while p.poll(0) and b.recv(1000):
+            pass
         while True:
             a.send(b"x" * 50); b.readinto(room, 50); a.setblocking(True); a.getsockname()
     except KeyboardInterrupt:
         seen += 1
-        print(seen)
-        while p.poll(0) and b.recv(1000):
-            pass
 """))
-    for i in range(1, 21):
-        time.sleep(0.01)
-        p.send_signal(signal.SIGINT)
+    for i in range(20):
         line = p.stdout.readline()
         assert line == f"{i}\n", line + p.stdout.read()
+        time.sleep(random.random() / 50)
+        p.send_signal(signal.SIGINT)
     assert finish(p) == "done\n"
 
 

@@ -1,6 +1,7 @@
 # What the tests on the firmware share.
 import _thread
 import os
+import select
 import socket
 import time
 
@@ -33,6 +34,8 @@ def listener():
     s = socket.socket()
     s.bind(address())
     s.listen(5)
+    if hasattr(s, "getsockname"):
+        return s, s.getsockname()[1]
     wanted = inode(s)
     with open("/proc/net/tcp") as f:
         for line in f:  # There may be many: other programs' connections that have ended are in it, too.
@@ -40,6 +43,49 @@ def listener():
             if len(words) > 9 and words[9] == wanted:
                 return s, int(words[1].split(":")[1], 16)
     raise AssertionError("the listener is not in /proc/net/tcp")
+
+
+def taken_port():
+    """A socket that has a port and does not listen, and that port: who connects to it is refused. It is none of those that
+    the kernel gives by itself, so it stays free for a while when the socket is closed."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        first = int(f.read().split()[0])
+    while True:
+        s = socket.socket()
+        port = 1024 + int.from_bytes(os.urandom(4), "little") % (max(first, 2048) - 1024)
+        try:
+            s.bind(address("127.0.0.1", port))
+            return s, port
+        except OSError:
+            s.close()
+
+
+def free_port():
+    """For a server that does not tell which it was given."""
+    s, port = taken_port()
+    s.close()
+    return port
+
+
+def fill(s):
+    """Writes to a socket that does not block until it takes no more. What is under way between two of TCP may yet make
+    room: it is full when it stays so for a while."""
+    piece, full = bytes(1 << 16), 0
+    while full < 4:
+        if s.write(piece):
+            full = 0
+        elif len(piece) > 1:
+            piece = b"x"
+        else:
+            full += 1
+            time.sleep(0.01)
+
+
+def readable(s):
+    """Waits until there is something to read."""
+    p = select.poll()
+    p.register(s, select.POLLIN)
+    assert p.poll(60000)
 
 
 def inode(s):
@@ -80,13 +126,16 @@ def main_thread():
         return f.read().split()[0]
 
 
-def until_asleep(which, seconds=10):
-    """Waits until one of these threads is in a system call that waits, and has been for three looks."""
+def until_asleep(which, seconds=60):
+    """Waits until all of these threads are in a system call that waits, and have been for three looks."""
     seen, end = 0, time.time() + seconds
     while seen < 3:
         assert time.time() < end, "it never blocks"
-        threads = which()
-        seen = seen + 1 if threads and all(state_of(t) == "S" for t in threads) else 0
+        try:
+            threads = which()
+            seen = seen + 1 if threads and all(state_of(t) == "S" for t in threads) else 0
+        except OSError:
+            seen = 0  # one has ended meanwhile
         time.sleep(0.005)
 
 
@@ -114,7 +163,7 @@ class Thread:
             self.error = e
         self.running = False
 
-    def join(self, seconds=10):
+    def join(self, seconds=60):
         end = time.time() + seconds
         while self.running:
             assert time.time() < end, "the thread is still there"

@@ -1,7 +1,7 @@
 # Connections and servers by name, in one call.
 import errno
 import socket
-from support import raises, raises_type
+from support import raises, raises_type, taken_port
 
 
 def test_a_connection_to_a_server():
@@ -15,6 +15,7 @@ def test_a_connection_to_a_server():
                 assert a.recv(1) == b"x"
         with socket.create_connection(("127.0.0.1", port), None, ("127.0.0.2", 0)) as a:
             assert a.gettimeout() is None and server.accept()[1][0] == "127.0.0.2"
+    taken, port = taken_port()
     raises(errno.ECONNREFUSED, socket.create_connection, ("127.0.0.1", port))
 
 

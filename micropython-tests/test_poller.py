@@ -5,7 +5,11 @@ import io
 import select
 import socket
 import time
-from support import Thread, address, descriptors, listener, pair, raises, until_main_sleeps, until_others_sleep
+from support import (Thread, address, descriptors, free_port, pair, raises, readable, taken_port, until_main_sleeps,
+                     until_others_sleep)
+
+# The collector reads what a thread changes meanwhile (test_thread.py).
+NEEDS_A_GIL = ["test_sockets_come_and_go_while_threads_wait"]
 
 MANY = 40
 
@@ -35,7 +39,7 @@ def test_what_is_ready_is_reported():
     p.register(a, select.POLLIN)
     assert p.poll(0) == []
     b.send(b"x")
-    assert p.poll(1000) == [(a, select.POLLIN)]
+    assert p.poll(60000) == [(a, select.POLLIN)]
     assert p.poll(0) == [(a, select.POLLIN)]  # while it is
     p.modify(a, select.POLLIN | select.POLLOUT)
     assert p.poll(0) == [(a, select.POLLIN | select.POLLOUT)]
@@ -65,10 +69,9 @@ def test_what_linux_reports():
     assert sorted(e for s, e in p.poll(0)) == [hung, hung]
     p.unregister(fresh)
     refused.setblocking(False)
-    l, port = listener()
-    l.close()
+    taken, port = taken_port()
     raises(errno.EINPROGRESS, refused.connect, address("127.0.0.1", port))
-    assert p.poll(1000) == [(refused, hung | select.POLLERR)]
+    assert p.poll(60000) == [(refused, hung | select.POLLERR)]
 
 
 def test_what_is_taken_out_wakes_nobody():
@@ -77,7 +80,7 @@ def test_what_is_taken_out_wakes_nobody():
     for mask in (0, None):
         p.register(a, select.POLLIN)
         b.send(b"x")
-        assert p.poll(1000) == [(a, select.POLLIN)]
+        assert p.poll(60000) == [(a, select.POLLIN)]
         p.unregister(a) if mask is None else p.modify(a, mask)
         begun = time.ticks_ms()
         assert p.poll(0) == p.poll(0) == p.poll(50) == []
@@ -120,7 +123,7 @@ def test_closed_while_waited_for():
     a, b = pair()
     p.register(a, select.POLLIN)
     t = Thread(lambda: (until_main_sleeps(), a.close()))
-    assert p.poll(3000) == [(a, 32)]
+    assert p.poll(60000) == [(a, 32)]
     t.join()
     assert p.poll(0) == p.poll(0) == [(a, 32)]
     p.unregister(a)
@@ -187,13 +190,14 @@ def test_beside_a_file_and_a_stream():
     p.register(stream, select.POLLIN)
     assert p.poll(30) == []
     p.register(zero, select.POLLIN)
-    assert p.poll(1000) == [(zero, select.POLLIN)]
+    assert p.poll(60000) == [(zero, select.POLLIN)]
     b.send(b"x")
+    readable(a)
     stream.ready = select.POLLIN
-    assert {id(s) for s, e in p.poll(1000)} == {id(a), id(zero), id(stream)}
+    assert {id(s) for s, e in p.poll(60000)} == {id(a), id(zero), id(stream)}
     p.unregister(zero)
     p.unregister(stream)
-    assert p.poll(1000) == [(a, select.POLLIN)]
+    assert p.poll(60000) == [(a, select.POLLIN)]
 
 
 def test_a_file_beside_sleeps_until_a_socket_wakes():
@@ -204,7 +208,7 @@ def test_a_file_beside_sleeps_until_a_socket_wakes():
     p.register(a, select.POLLIN)
     for one, other in ((a, b), (c.fileno(), d)):
         t = Thread(lambda: (until_main_sleeps(), other.send(b"x")))
-        assert p.poll(3000) == [(one, select.POLLIN)]
+        assert p.poll(60000) == [(one, select.POLLIN)]
         t.join()
         a.recv(1) if one is a else c.recv(1)
     # What wakes nobody does not shorten the wait.
@@ -212,14 +216,14 @@ def test_a_file_beside_sleeps_until_a_socket_wakes():
     b.send(b"x")
     begun = time.ticks_ms()
     assert p.poll(50) == []
-    assert 50 <= time.ticks_diff(time.ticks_ms(), begun) < 1000
+    assert time.ticks_diff(time.ticks_ms(), begun) >= 50
 
 
 def test_registered_while_another_thread_waits():
     p, crowd = crowded()
     a, b = pair()
     b.send(b"x")
-    t = Thread(p.poll, 3000)
+    t = Thread(p.poll, 60000)
     until_others_sleep()
     p.register(a, select.POLLIN)
     assert t.join() == [(a, select.POLLIN)]
@@ -315,7 +319,7 @@ def test_tls_with_a_part_of_what_came_unread():
         assert p.poll(0) == []
         b.send(b"012")
         for c in b"012":
-            assert p.poll(1000) == [(a, select.POLLIN)]
+            assert p.poll(60000) == [(a, select.POLLIN)]
             p.unregister(a)
             p.register(a, select.POLLIN)
             assert a.recv(1)[0] == c
@@ -386,8 +390,7 @@ def test_entries_of_asyncios_closed_connections_go():
         await writer.wait_closed()
 
     async def main():
-        l, port = listener()
-        l.close()
+        port = free_port()
         server = await asyncio.start_server(echo, "127.0.0.1", port, backlog=300)
 
         async def many(n):

@@ -1,4 +1,5 @@
 # TLS over streams that are no sockets: slow ones, ones that do not block, ones that wait for all they were asked for.
+import _thread
 import io
 import select
 import time
@@ -211,36 +212,43 @@ def test_an_exception_of_the_stream():
 
 
 class Waits(io.IOBase):
-    """Waits until it has all that it was asked for, as a serial line may."""
+    """Waits until it has all that it was asked for, as a serial line may. Two threads share what is under way, so the two
+    ends have a lock."""
 
-    def __init__(self, inner):
+    def __init__(self, inner, lock):
         self.inner = inner
+        self.lock = lock
 
     def readinto(self, buf):
-        end = time.time() + 10
-        while self.inner.arrived() < len(buf) and not self.inner.ended:
+        end = time.time() + 60
+        while True:
+            with self.lock:
+                if self.inner.arrived() >= len(buf) or self.inner.ended:
+                    return self.inner.readinto(buf)
             assert time.time() < end, "asked for what nobody sends"
             time.sleep(0.001)
-        return self.inner.readinto(buf)
 
     def write(self, buf):
-        return self.inner.write(buf)
+        with self.lock:
+            return self.inner.write(buf)
 
     def ioctl(self, request, arg):
-        return self.inner.ioctl(request, arg)
+        with self.lock:
+            return self.inner.ioctl(request, arg)
 
 
 def test_a_stream_that_waits_for_all_it_was_asked_for():
     one, two = pipes()
+    lock = _thread.allocate_lock()
 
     def serve():
-        s = server_context().wrap_socket(Waits(two), server_side=True)
+        s = server_context().wrap_socket(Waits(two, lock), server_side=True)
         line = s.readline()
         s.write(line)
         return line
 
     t = Thread(serve)
-    c = client_context().wrap_socket(Waits(one), server_hostname="localhost")
+    c = client_context().wrap_socket(Waits(one, lock), server_hostname="localhost")
     c.write(b"a line\n")
     assert c.readline() == b"a line\n" and t.join() == b"a line\n"
 
