@@ -135,7 +135,7 @@ def compile_as(name, *variant):
     build = f"{HOME}/build-as-{name}"
     objects = [build + path[len(f"{TOP}/micropython"):-2] + ".o" for path in files]
     run("make", "-C", f"{source()}/ports/unix", "-j2", *variant, f"BUILD={build}", f"USER_C_MODULES={TOP}/micropython",
-        f"SRC_QSTR={' '.join(files)}", "SRC_CXX=", "MICROPY_PY_BTREE=0", f"MPY_LIB_DIR={HOME}/no-lib", f"FROZEN_MANIFEST={HOME}/no-lib/manifest.py",
+        f"SRC_QSTR={' '.join(files)}", "SRC_CXX=", "COPT=-O0 -DNDEBUG", "MICROPY_PY_BTREE=0", f"MPY_LIB_DIR={HOME}/no-lib", f"FROZEN_MANIFEST={HOME}/no-lib/manifest.py",
         *objects)
     assert all(os.path.exists(o) for o in objects)
 

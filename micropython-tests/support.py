@@ -67,20 +67,6 @@ def free_port():
     return port
 
 
-def fill(s):
-    """Writes to a socket that does not block until it takes no more. What is under way between two of TCP may yet make
-    room: it is full when it stays so for a while."""
-    piece, full = bytes(1 << 16), 0
-    while full < 4:
-        if s.write(piece):
-            full = 0
-        elif len(piece) > 1:
-            piece = b"x"
-        else:
-            full += 1
-            time.sleep(0.01)
-
-
 def readable(s):
     """Waits until there is something to read."""
     p = select.poll()
