@@ -37,6 +37,21 @@ def wrong_with(module, name):
     return said
 
 
+def resets_leave(times=100):
+    """What is wrong after so many soft resets of a program that leaves everything open; empty when it is well."""
+    env = dict(os.environ, AGAIN=str(times), ASAN_OPTIONS="detect_leaks=0:detect_stack_use_after_return=0")
+    try:
+        r = subprocess.run([PROGRAM, "-X", "heapsize=2m", "reset_program.py"], cwd=run.HERE, capture_output=True, text=True,
+                           timeout=SECONDS, stdin=subprocess.DEVNULL, errors="replace", env=env)
+    except subprocess.TimeoutExpired:
+        return f"no end after {SECONDS} s"
+    began = [int(line.split()[-1]) for line in r.stdout.splitlines() if line.startswith("began with")]
+    if r.returncode or len(began) != times:
+        return f"exit {r.returncode} in run {len(began)}: {r.stderr[-1500:]}"
+    # What the library keeps for itself is there from the first run on.
+    return "" if began[-1] <= began[1] else f"{began[1]} descriptors in the second run, {began[-1]} in the last"
+
+
 def main():
     built = subprocess.run([f"{run.TOP}/scripts/micropython-build", "sanitized"], capture_output=True, text=True)
     if built.returncode:
@@ -56,6 +71,12 @@ def main():
         failed += bool(said)
         if said:
             print(f"BROKEN {module}.{name}: {' | '.join(said)}", flush=True)
+    if not sys.argv[1:]:
+        said = resets_leave()
+        passed += not said
+        failed += bool(said)
+        if said:
+            print(f"BROKEN soft reset: {said}", flush=True)
     print(f"tried {passed + failed} tests of the firmware")
     print(f"{passed} passed, {failed} failed, {len(NOT_HERE)} skipped")
     return 1 if failed or not passed else 0
