@@ -19,21 +19,24 @@ pub(super) unsafe fn with_address<T>(
     ptr: *const Addr,
     body: impl FnOnce(&Addr) -> Result<T>,
 ) -> Result<T> {
-    let copy;
+    let mut copy = MaybeUninit::uninit();
+    // SAFETY: by this function's contract.
+    body(unsafe { address(ptr, &mut copy) }?)
+}
+
+/// The caller's address, if it may go to a system call; one that lies askew goes to `copy`.
+///
+/// # Safety
+/// The pointer is NULL or points to an address, until the export returns.
+#[inline]
+pub(super) unsafe fn address(ptr: *const Addr, copy: &mut MaybeUninit<Addr>) -> Result<&Addr> {
     let addr = if ptr.is_aligned() && !ptr.is_null() {
         // SAFETY: by this function's contract, and aligned.
         unsafe { &*ptr }
     } else {
         // SAFETY: by this function's contract.
-        copy = unsafe { input(ptr) }?;
-        &copy
+        copy.write(unsafe { input(ptr) }?)
     };
-    body(valid(addr)?)
-}
-
-/// An address that may go to a system call.
-#[inline]
-pub(super) fn valid(addr: &Addr) -> Result<&Addr> {
     if addr.is_valid() { Ok(addr) } else { Err(Error::os(libc::EINVAL)) }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
 use super::library::usocket_t;
-use super::socket::{valid, with_address, with_room};
+use super::socket::{address, with_room};
 use super::{Number, bytes, on_socket, on_stream, room, settle};
 use crate::addr::Addr;
 use crate::error::Result;
@@ -54,12 +54,9 @@ fn at_length<A, T: Number>(
     on_stream(handle, |s| on(s, first, args?))
 }
 
-/// An operation of which no system call was made yet.
-const FRESH: First = Err(Start::Fresh);
-
 /// Only a caller without a buffer is told how long a datagram is that does not fit: to one with an
 /// empty buffer the number would be of bytes that are not there.
-#[cold]
+#[inline]
 fn truncation(buf: *mut c_void, len: usize, flags: i32) -> i32 {
     if len == 0 && !buf.is_null() { flags & !libc::MSG_TRUNC } else { flags }
 }
@@ -137,38 +134,15 @@ pub unsafe extern "C" fn usocket_sendto(
     flags: i32,
     to: *const Addr,
 ) -> i64 {
-    if to.is_null() || !to.is_aligned() {
-        // SAFETY: the caller's buffer and address, as documented.
-        return unsafe { sendto_askew(s, buf, len, flags, to) };
-    }
-    // SAFETY: the caller's buffer and address, as documented, and aligned.
-    let args = unsafe { both(bytes(buf, len), valid(&*to)) };
+    let mut copy = MaybeUninit::uninit();
+    // SAFETY: the caller's buffer and address, as documented.
+    let args = unsafe { both(bytes(buf, len), address(to, &mut copy)) };
     at_once(
         s,
         args,
         |s, (buf, to)| s.try_sendto(buf, flags, to).map(|n| n as i64).map_err(Err),
         |s, first, (buf, to)| s.socket()?.sendto_on(first, buf, flags, to).map(|n| n as i64),
     )
-}
-
-/// usocket_sendto for an address that is none, or lies askew.
-///
-/// # Safety
-/// As [`usocket_sendto`].
-#[cold]
-unsafe fn sendto_askew(
-    s: usocket_t,
-    buf: *const c_void,
-    len: usize,
-    flags: i32,
-    to: *const Addr,
-) -> i64 {
-    on_socket(s, |s| {
-        // SAFETY: by this function's contract.
-        let buf = unsafe { bytes(buf, len) }?;
-        // SAFETY: by this function's contract.
-        unsafe { with_address(to, |to| s.sendto_on(FRESH, buf, flags, to)) }.map(|n| n as i64)
-    })
 }
 
 /// Receives at most `len` bytes into `buf` (recv(2)). `flags` are MSG_ flags; MSG_DONTWAIT makes
@@ -195,12 +169,7 @@ pub unsafe extern "C" fn usocket_recv(
     len: usize,
     flags: i32,
 ) -> i64 {
-    if flags & libc::MSG_TRUNC != 0 {
-        let flags = truncation(buf, len, flags);
-        // SAFETY: the caller's buffer, as documented.
-        let recv = |s: Stream<'_>| s.recv_on(FRESH, unsafe { room(buf, len) }?, flags);
-        return on_stream(s, |s| recv(s).map(|n| n as i64));
-    }
+    let flags = truncation(buf, len, flags);
     at_once(
         s,
         // SAFETY: the caller's buffer, as documented.
@@ -226,10 +195,10 @@ pub unsafe extern "C" fn usocket_recvfrom(
     flags: i32,
     from: *mut Addr,
 ) -> i64 {
-    if flags & libc::MSG_TRUNC != 0 || from.is_null() || !from.is_aligned() {
-        let flags = truncation(buf, len, flags);
+    let flags = truncation(buf, len, flags);
+    if from.is_null() || !from.is_aligned() {
         // SAFETY: the caller's buffer and address, as documented.
-        return unsafe { recvfrom_at_length(s, buf, len, flags, from) };
+        return unsafe { recvfrom_askew(s, buf, len, flags, from) };
     }
     // SAFETY: the caller's buffer and address, as documented.
     let args = unsafe { both(room(buf, len), Ok(&mut *from.cast::<MaybeUninit<Addr>>())) };
@@ -241,12 +210,12 @@ pub unsafe extern "C" fn usocket_recvfrom(
     )
 }
 
-/// usocket_recvfrom with MSG_TRUNC, and for an address that is not wanted or lies askew.
+/// usocket_recvfrom for an address that is not wanted, or lies askew.
 ///
 /// # Safety
 /// As [`usocket_recvfrom`].
 #[cold]
-unsafe fn recvfrom_at_length(
+unsafe fn recvfrom_askew(
     s: usocket_t,
     buf: *mut c_void,
     len: usize,
@@ -260,7 +229,8 @@ unsafe fn recvfrom_at_length(
             return s.recv(buf, flags).map(|n| n as i64);
         }
         // SAFETY: by this function's contract.
-        unsafe { with_room(from, |from| s.recvfrom_on(FRESH, buf, flags, from)) }.map(|n| n as i64)
+        unsafe { with_room(from, |from| s.recvfrom_on(Err(Start::Fresh), buf, flags, from)) }
+            .map(|n| n as i64)
     })
 }
 

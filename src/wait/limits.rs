@@ -37,17 +37,13 @@ pub struct Limits {
 
 struct Ways {
     left_us: fn(&Limits) -> i64,
-    wait: Way,
-    wait_or_signal: Way,
+    wait: fn(&Limits, BorrowedFd<'_>, i16, &mut Poll<'_>) -> Result<Option<i16>>,
 }
 
-type Way = fn(&Limits, BorrowedFd<'_>, i16, &mut Deadline) -> Result<Option<i16>>;
+/// A poll(2) until a deadline; gives how many have something.
+type Poll<'a> = dyn FnMut(&mut [libc::pollfd]) -> Result<usize> + 'a;
 
-static WAYS: Ways = Ways {
-    left_us: Limits::find_left_us,
-    wait: Limits::poll_both,
-    wait_or_signal: Limits::poll_both_once,
-};
+static WAYS: Ways = Ways { left_us: Limits::find_left_us, wait: Limits::poll_both };
 
 impl Default for Limits {
     fn default() -> Limits {
@@ -180,18 +176,7 @@ impl Limits {
         events: i16,
         deadline: &mut Deadline,
     ) -> Result<Option<i16>> {
-        self.ways.get().map_or(Ok(None), |ways| (ways.wait)(self, fd, events, deadline))
-    }
-
-    fn poll_both(
-        &self,
-        fd: BorrowedFd<'_>,
-        events: i16,
-        deadline: &mut Deadline,
-    ) -> Result<Option<i16>> {
-        let mut both = self.questions(fd, events)?;
-        let n = poll(&mut both, deadline)?;
-        self.answer(n, &both)
+        self.within(fd, events, &mut |both| poll(both, deadline))
     }
 
     /// The same up to a signal; `None` is that, and the deadline is ETIMEDOUT.
@@ -204,24 +189,33 @@ impl Limits {
         events: i16,
         deadline: &mut Deadline,
     ) -> Result<Option<i16>> {
-        self.ways.get().map_or(Ok(None), |ways| (ways.wait_or_signal)(self, fd, events, deadline))
+        let seen = self.within(fd, events, &mut |both| match sys::poll::ppoll(
+            both,
+            deadline.remaining(),
+        )? {
+            0 => Err(Error::os(libc::ETIMEDOUT)),
+            n => Ok(n),
+        });
+        match seen {
+            Err(e) if e.is(libc::EINTR) => Ok(None),
+            seen => seen,
+        }
     }
 
-    fn poll_both_once(
+    fn within(&self, fd: BorrowedFd<'_>, events: i16, poll: &mut Poll<'_>) -> Result<Option<i16>> {
+        self.ways.get().map_or(Ok(None), |ways| (ways.wait)(self, fd, events, poll))
+    }
+
+    /// Polls the socket and the bell, and gives what there is of the socket.
+    fn poll_both(
         &self,
         fd: BorrowedFd<'_>,
         events: i16,
-        deadline: &mut Deadline,
+        poll: &mut Poll<'_>,
     ) -> Result<Option<i16>> {
         let mut both = self.questions(fd, events)?;
-        match sys::poll::ppoll(&mut both, deadline.remaining()) {
-            Ok(n) => match self.answer(n, &both)? {
-                None => Err(Error::os(libc::ETIMEDOUT)),
-                seen => Ok(seen),
-            },
-            Err(e) if e.raw_os_error() == Some(libc::EINTR) => Ok(None),
-            Err(e) => Err(e.into()),
-        }
+        let n = poll(&mut both)?;
+        self.answer(n, &both)
     }
 
     /// What can be done is done, cancelled or not.
