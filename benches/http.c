@@ -1,6 +1,7 @@
 /* http.c - examples/c/http_server.c on epoll: what it is compared with. The same program, over bare
  * sockets, and with -DOPENSSL over OpenSSL as it is best used for many connections: buffers released
- * when they are empty, writes that may end in the middle.
+ * when they are empty, writes that may end in the middle. (Its HTTP is a copy: people copy an example
+ * as one file.)
  *
  *   http PORT [CERT KEY]       prints "listening on PORT"
  */

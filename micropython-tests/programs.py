@@ -256,15 +256,8 @@ while len(got) < 20:
 a.disconnect(); b.disconnect()
 print("done")
 """
-MQTT_ASYNC = """
-import asyncio, mqtt_async
-from mqtt_async import MQTTClient, config
-got = []
-config.server, config.port, config.interface = "127.0.0.1", PORT, __import__("network").WLAN()
-config.subs_cb = lambda *a: got.append(a[1])
-async def main():
-    c = MQTTClient(config)
-    await c.connect()
+# What a client `c` that collects in `got` does, in a coroutine.
+TEN_MESSAGES = """
     await c.subscribe("news", 1)
     for i in range(10):
         await c.publish("news", "message %d" % i, qos=1)
@@ -274,8 +267,17 @@ async def main():
         await asyncio.sleep(0.1)
     assert len(got) == 10, got
     print("done")
-asyncio.run(main())
 """
+MQTT_ASYNC = """
+import asyncio, mqtt_async
+from mqtt_async import MQTTClient, config
+got = []
+config.server, config.port, config.interface = "127.0.0.1", PORT, __import__("network").WLAN()
+config.subs_cb = lambda *a: got.append(a[1])
+async def main():
+    c = MQTTClient(config)
+    await c.connect()
+""" + TEN_MESSAGES + "asyncio.run(main())\n"
 MQTT_AS = """
 import asyncio, sys
 from mqtt_as import MQTTClient, config
@@ -291,18 +293,7 @@ async def main():
         async for topic, msg, retained, *_ in c.queue:
             got.append(bytes(msg))
     asyncio.create_task(listen())
-    await c.subscribe("news", 1)
-    for i in range(10):
-        await c.publish("news", "message %d" % i, qos=1)
-    for _ in range(100):
-        if len(got) == 10:
-            break
-        await asyncio.sleep(0.1)
-    assert len(got) == 10, got
-    print("done")
-    sys.exit()
-asyncio.run(main())
-"""
+""" + TEN_MESSAGES + "    sys.exit()\nasyncio.run(main())\n"
 PICOWEB = """
 import picoweb
 def index(req, resp):
