@@ -146,11 +146,13 @@ impl process::Serve for Background {
             if !whole {
                 time = Some(time.unwrap_or(BREATH).min(BREATH));
             }
+            // Where it fails, there is no event, and what is due is done.
             let seen = poll::ppoll(&mut fds, time).unwrap_or_default();
             let ending = process::ending();
             if tasks.is_empty() && (seen == 0 || ending) && self.ends() {
                 return;
             }
+            // It can only fail by being drained already.
             let _ = poll::drain(&wake);
             let now = Instant::now();
             let mut end = fds.len();

@@ -105,6 +105,7 @@ impl Bell {
 
     fn take_down(&self, held: &[Held]) {
         for s in held.iter().filter_map(Held::layered) {
+            // Its errors are those of what it is given.
             let _ = s.watchers().remove(self.number(), || Ok(true));
         }
     }
@@ -164,6 +165,7 @@ fn look(
     // Some answers need no asking, and must not be waited upon.
     let mut ready = answer(entries, held, |_| 0);
     if ready == 0 && !deadline.is_now() && held.iter().any(|h| h.layered().is_some()) {
+        // Without one it looks again, time after time.
         *bell = Bell::new(held).ok();
         unheard |= bell.is_none();
         // What was left over before the bell hung there.
@@ -190,6 +192,7 @@ fn look(
             seen => seen?,
         };
         if let Some(bell) = bell.as_ref().filter(|_| fds[held.len()].revents != 0) {
+            // It can only fail by being drained already.
             let _ = sys::poll::drain(&bell.0);
         }
         held.iter().zip(&*fds).try_for_each(|(h, fd)| h.await_receiver(fd.revents))?;

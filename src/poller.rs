@@ -135,8 +135,8 @@ impl<W: Watched> Poller<W> {
     /// # Errors
     /// EINVAL for a negative or too long time; ENOSPC for more than four million; ENOMEM; EMFILE, ENFILE.
     pub fn arm_timer(&self, after_us: i64, data: u64) -> Result<i64> {
-        let after = u64::try_from(after_us).ok().map(Duration::from_micros);
-        let due = after.and_then(|after| Instant::now().checked_add(after));
+        let after = u64::try_from(after_us).map_err(|_| Error::os(libc::EINVAL))?;
+        let due = Instant::now().checked_add(Duration::from_micros(after));
         let due = due.ok_or(Error::os(libc::EINVAL))?;
         self.changing(|register| {
             let number = register.timers.arm(due, data)?;

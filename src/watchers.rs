@@ -175,12 +175,14 @@ impl Watchers {
     fn tell_closed(&self) {
         let Some(Ok(mut all)) = self.0.get().map(|[kept]| kept.all.lock()) else { return };
         let all = std::mem::take(&mut *all);
+        // One that is no more need not be told.
         all.iter().for_each(|w| _ = w.tell(Change::Closed));
     }
 
     /// The object's readiness changed in a way the kernel does not see.
     pub fn poke(&self) {
         let Some(Ok(all)) = self.0.get().map(|[kept]| kept.all.lock()) else { return };
+        // As above.
         all.iter().for_each(|w| _ = w.tell(Change::Ready));
     }
 }

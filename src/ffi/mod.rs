@@ -105,6 +105,7 @@ fn on_pin<T: Number>(handle: Handle, body: impl FnOnce(&Pin<'_, Object>) -> Resu
 fn closing_on_panic<T: Number>(handle: Handle, body: impl FnOnce() -> Result<T>) -> T {
     let value = AssertUnwindSafe(|| body().unwrap_or_else(|e| failed(handle, e)));
     let value = catch_unwind(value).unwrap_or_else(|_| {
+        // It may be closed already.
         let _ = object::close(handle);
         T::from(-libc::ENOTRECOVERABLE)
     });

@@ -102,6 +102,7 @@ pub unsafe extern "C" fn usocket_socketpair(
         let (a, b) = Socket::pair(family, r#type, proto)?;
         let a = object::insert(a)?;
         let b = object::insert(b).inspect_err(|_| {
+            // Nobody knows it; why there are not two is what is told.
             let _ = object::close(a);
         })?;
         // SAFETY: the caller's array of two, as documented.

@@ -81,6 +81,7 @@ impl Kernel {
         if self.lent.get().is_none() {
             let lent = sys::epoll()?;
             add_to(&lent, &self.epoll, 0)?;
+            // Another thread may be faster, and then it is that one's.
             _ = self.lent.set(lent);
         }
         self.lent.get().map(AsRawFd::as_raw_fd).ok_or(Error::os(libc::ENOMEM))
@@ -105,7 +106,7 @@ impl Kernel {
     }
 
     pub(super) fn forget(&self, fd: i32) {
-        // It may be closed, which took it out.
+        // It may be closed, which took it out, or was never in; what stays is known by its token.
         let _ = sys::epoll_ctl(&self.epoll, libc::EPOLL_CTL_DEL, fd, 0, 0);
     }
 

@@ -20,7 +20,8 @@ use crate::watchers::Source;
 pub(super) struct Register {
     /// [`process::forks`] when the kernel's set was made.
     pub(super) forks: u32,
-    /// The kernel reports something that is not in the register and cannot be taken out.
+    /// The kernel has something that is not in the register and cannot be taken out, or lacks what
+    /// could not be put in: another epoll is needed.
     pub(super) haunted: bool,
     /// How many entries were taken out so far.
     pub(super) taken: u64,
@@ -188,12 +189,12 @@ impl Register {
                 entry.mask &= !EXCLUSIVE;
                 entry.asked &= !EXCLUSIVE;
                 kernel.forget(entry.fd);
-                let _ = kernel.ask(libc::EPOLL_CTL_ADD, entry, token);
+                self.haunted |= kernel.ask(libc::EPOLL_CTL_ADD, entry, token).is_err();
             }
             self.poke(at);
         } else if ours {
             // There is another object behind its descriptor.
-            let _ = kernel.ask(libc::EPOLL_CTL_ADD, entry, token);
+            self.haunted |= kernel.ask(libc::EPOLL_CTL_ADD, entry, token).is_err();
         }
     }
 

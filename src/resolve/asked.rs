@@ -155,6 +155,7 @@ impl<Q: Question> Job<Q> {
 
     /// Gives the answer.
     pub fn finish(&self, answer: Result<Q::Answer>) {
+        // The first answer counts.
         let _ = self.answer.set(answer);
         self.ring();
     }

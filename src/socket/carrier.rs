@@ -36,6 +36,7 @@ impl Transport for Socket {
     }
 
     fn widen(&self, more: usize) {
+        // A wish: without it there is a wait.
         let _ = net::widen_send_room(self.as_fd(), more);
     }
 

@@ -107,6 +107,7 @@ impl<F: Copy> Place<F> {
         while state.here().running[old] > 0 {
             let seen = self.left.load(Ordering::Relaxed);
             drop(state);
+            // Whatever ended it, the counts are looked at again.
             let _ = futex::wait(&self.left, seen, None);
             let Ok(again) = self.state.lock() else { return };
             state = again;

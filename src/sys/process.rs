@@ -29,6 +29,7 @@ pub fn spawn<T: Serve>(what: &'static T, stack: usize) -> io::Result<()> {
             libc::prctl(libc::PR_SET_NAME, T::NAME.as_ptr());
             &*what.cast_const().cast::<T>()
         };
+        // A panic ends the thread, and nothing else.
         let _ = catch_unwind(AssertUnwindSafe(|| what.serve()));
         leave();
         ptr::null_mut()

@@ -22,6 +22,7 @@ impl<const N: usize> Text<N> {
     /// What `text` displays.
     pub fn of(text: impl Display) -> Self {
         let mut this = Self::EMPTY;
+        // What does not fit is left out; so it is below.
         let _ = write!(this, "{text}");
         this
     }

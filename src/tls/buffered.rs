@@ -150,7 +150,7 @@ impl Buffered {
     pub fn drain(&self, to: &mut [MaybeUninit<u8>]) -> Result<usize> {
         let mut done = 0;
         loop {
-            // What had no room goes in as room is made.
+            // What had no room goes in as room is made; of an error the session's next call tells.
             let _ = self.session.flush(&self.wire, &mut self.deadline());
             let n = self.wire.outgoing.lock().map_err(cut)?.take(to.len() - done, |from| {
                 crate::sys::copy_into(from, &mut to[done..]);

@@ -117,6 +117,7 @@ impl dyn Transport + '_ {
 
     /// Tells the kernel that somebody wants to send: who has asked for edges gets one.
     pub fn want_room(&self) {
+        // What it would say is not asked: the question is what arms the edge.
         let _ = self.wait(libc::POLLOUT, &mut Deadline::after_us(0));
     }
 

@@ -38,6 +38,7 @@ pub fn answers(
     for ip in addresses {
         // The C library knows what service and kinds come to.
         one.family = if ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+        // Room for any.
         let mut text = [0; 64];
         let _ = write!(&mut text[..], "{ip}");
         let text = CStr::from_bytes_until_nul(&text).unwrap_or_default();
@@ -48,6 +49,7 @@ pub fn answers(
     }
     if let Some(first) = answers.first_mut().filter(|_| query.flags & libc::AI_CANONNAME != 0) {
         memory::push(&mut name, 0).map_err(no_memory)?;
+        // One with a NUL in it has no form in C.
         first.canonname = CString::from_vec_with_nul(name).ok();
     }
     Ok(answers)

@@ -26,6 +26,7 @@ pub fn sort(addresses: &mut [IpAddr]) {
 
 /// The address that the system would use to reach another.
 fn source(to: IpAddr) -> Option<IpAddr> {
+    // Room for any.
     let mut text = [0; 64];
     let _ = write!(&mut text[..], "{to}");
     let text = CStr::from_bytes_until_nul(&text).ok()?.to_str().ok()?;

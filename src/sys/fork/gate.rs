@@ -72,6 +72,7 @@ impl Gate {
             loop {
                 match self.forking.load(Ordering::SeqCst) {
                     0 => break,
+                    // Whatever ends it, the word is looked at again; so it is below.
                     seen => _ = futex::wait(&self.forking, seen, None),
                 }
             }

@@ -152,6 +152,7 @@ impl<T> Lock<T> {
             if left == Some(Duration::ZERO) {
                 return Ok(None);
             }
+            // Whatever ended it, the word is looked at again.
             let _ = futex::wait(&self.word, awaited, left);
             me.enter_for(Some(&self.word));
             waited = true;

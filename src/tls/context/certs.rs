@@ -129,6 +129,7 @@ impl Identities {
     /// Notes why there will be no handshake, where rustls would see something else first.
     fn note_what_is_missing(&self, hello: &ClientHello<'_>) {
         let suites = hello.cipher_suites();
+        // A client that names none has none in common.
         let groups = hello.named_groups().unwrap_or_default();
         if !suites.iter().any(|s| self.suites.contains(s)) {
             let real = suites.iter().filter(|s| **s != SIGNAL);
@@ -194,7 +195,7 @@ impl ResolvesServerCert for Identities {
     /// By name, among those whose key the client knows; else the first that it knows.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name();
-        // It may use other connections, on this thread, which take notes too.
+        // "" is no name. It may use other connections, on this thread, which take notes too.
         let chosen = self.by_name.as_ref().map_or(Chosen::Own, |f| f.0(name.unwrap_or_default()));
         keylog::note_server_name(name);
         let list = match &chosen {

@@ -52,6 +52,7 @@ impl Config {
             Side::Server(c) => (Usage::Client, c.time_provider.current_time()),
         };
         let name = name.filter(|_| matches!(self.side, Side::Client(..)));
+        // Accepted in the handshake; what is so no longer, or not by this clock, has no chain.
         keylog::unsaid(|| self.verifier.accepted(leaf, rest, name, now?, usage).ok())
     }
 }

@@ -97,6 +97,7 @@ impl Store {
     /// Runs `make`, which makes a connection, so that it resumes what was taken from `ticket`.
     pub fn resuming<T>(ticket: Option<Taken>, make: impl FnOnce() -> T) -> T {
         let set = |v| PREFERRED.try_with(|p| *p.borrow_mut() = v);
+        // In a thread that is ending nothing is resumed.
         let _ = set(ticket.map(|t| t.0));
         let made = make();
         let _ = set(None);

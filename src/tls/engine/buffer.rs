@@ -208,7 +208,7 @@ fn give_back(data: &mut Box<[u8]>) {
 
 fn keep(data: Box<[u8]>) {
     if data.len() == LARGE {
-        // The one used last first: it is in the cache.
+        // The one used last first: it is in the cache. (A thread that ends has none any more.)
         let _ = POOL.try_with(|[a, b]| b.set(a.replace(Some(data)).or_else(|| b.take())));
     }
 }

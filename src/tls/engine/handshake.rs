@@ -199,6 +199,7 @@ impl Engine {
         failure::mend_alert(&cause, self.output.filled());
         if !self.output.is_empty() && self.owner.keep() {
             self.refused = !self.complete;
+            // The alert is a courtesy; why there is one is what is told.
             let _ = io.send_now(self.output.filled());
         }
         self.output = Buffer::default();

@@ -309,6 +309,7 @@ impl Engine {
         if conn.protocol_version().is_none()
             && hello::offers_only_others(self.input.filled(), &server.alpn_protocols)
         {
+            // Otherwise the client is refused, as where protocols are required.
             if let Ok(anew) = UnbufferedServerConnection::new(without.clone()) {
                 **conn = anew;
             }

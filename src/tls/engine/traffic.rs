@@ -229,6 +229,7 @@ impl Engine {
             if self.has_news() || self.decrypt(config, io, &mut []).is_err() || self.has_news() {
                 return true;
             }
+            // A failure to send is told by what sends; here it is asked what there is to receive.
             let _ = self.output.is_empty() || self.flush(config, io).is_ok();
             match self.fill(io, receive) {
                 Ok(Some(_)) => {}

@@ -39,6 +39,7 @@ impl Refusal {
 }
 
 thread_local! {
+    // (In a thread that is ending there are none any more, and nobody to read them.)
     static NOTES: RefCell<Notes> = RefCell::default();
 }
 
