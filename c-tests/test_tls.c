@@ -205,6 +205,65 @@ static void closing_ends_a_handshake_and_a_recv(void **state)
     OK(usocket_close(client));
 }
 
+static int32_t stop(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+static void nothing(int signal)
+{
+    (void)signal;
+}
+
+static void *interrupt_when_it_waits(void *thread)
+{
+    wait_until_asleep(waits);
+    pthread_kill(*(pthread_t *)thread, SIGUSR1);
+    return NULL;
+}
+
+// Ctrl-C. What was counted is the kernel's, as with a plain socket: the peer gets it with no call more.
+static void a_signal_ends_a_send_that_has_done_a_part(void **state)
+{
+    (void)state;
+    static char data[8 << 20], in[sizeof data];
+    struct sigaction action = {.sa_handler = nothing};
+    sigaction(SIGUSR1, &action, NULL);
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    memset(data, 'd', sizeof data);
+    assert_int_equal(fwrite(data, 1, sizeof data, file), sizeof data);
+    fflush(file);
+    OK(usocket_set_event_hook(stop, NULL));
+    for (int how = 0; how < 4; how++) {
+        usocket_t pair[2];
+        pthread_t thread, self = pthread_self();
+        tls_pair(how % 2 ? AF_UNIX : AF_INET, pair);
+        OK(usocket_settimeout(pair[1], GENEROUS));
+        OK(usocket_setsockopt_int(pair[0], SOL_SOCKET, SO_SNDBUF, 8192));
+        waits = this_thread();
+        start_thread(&thread, interrupt_when_it_waits, &self);
+        int64_t n = how == 0 ? usocket_sendall(pair[0], data, sizeof data, 0)
+            : how == 1 ? usocket_write(pair[0], data, sizeof data)
+            : how == 2 ? usocket_sendfile(pair[0], fileno(file), 0, sizeof data)
+                       : usocket_send(pair[0], data, sizeof data, 0);
+        pthread_join(thread, NULL);
+        if (how == 0) {
+            assert_int_equal(n, -EINTR);
+        } else {
+            assert_in_range(n, 1, sizeof data - 1);
+            GIVES(n, usocket_read(pair[1], in, n));
+            assert_memory_equal(in, data, n);
+            if (how != 3)
+                GIVES(-EINTR, usocket_write(pair[0], data, 1));
+        }
+        close_pair(pair);
+    }
+    OK(usocket_set_event_hook(NULL, NULL));
+    fclose(file);
+}
+
 static void sessions_can_be_carried_over(void **state)
 {
     (void)state;
@@ -312,6 +371,13 @@ static void messages_over_tls(void **state)
     usocket_msg got = {.data = room, .count = 2, .addr = &from, .control = body, .control_len = 9, .flags = 9};
     GIVES(16, usocket_recvmsg(pair[1], &got, 0)); // all at once: a record is what comes
     assert_memory_equal(in, "head bbbbbbbbbbb", 16);
+    // One piece after another is filled with what is there.
+    GIVES(16, usocket_sendmsg(pair[0], &msg, 0));
+    usocket_iovec small[] = {{in + 9, 7}, {in, 0}, {in + 5, 4}, {in, 5}, {in + 16, 1}};
+    usocket_msg pieces = {.data = small, .count = 5};
+    memset(in, 0, 17);
+    GIVES(16, usocket_recvmsg(pair[1], &pieces, 0));
+    assert_memory_equal(in, "bbbbbbbbbhead bb\0", 17);
     assert_int_equal(got.control_len + got.flags + usocket_addr_family(&from), 0);
     out[2].len = sizeof body;
     GIVES(sizeof in, usocket_sendmsg(pair[0], &msg, 0)); // what does not fit in the record follows it
@@ -340,6 +406,7 @@ int main(void)
         cmocka_unit_test(without_close_notify_it_is_truncated),
         cmocka_unit_test(a_silent_peer_costs_one_timeout),
         cmocka_unit_test(closing_ends_a_handshake_and_a_recv),
+        cmocka_unit_test(a_signal_ends_a_send_that_has_done_a_part),
         cmocka_unit_test(sessions_can_be_carried_over),
         cmocka_unit_test(no_byte_in_clear_on_ipproto_sec),
         cmocka_unit_test(wrapped_before_it_is_connected),

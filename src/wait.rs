@@ -24,6 +24,8 @@ pub enum Deadline {
     After(u64),
     /// At this time.
     At(Instant),
+    /// Now, for this reason: a step of the operation has done a part, and was ended by it.
+    Stopped(Error),
 }
 
 impl Deadline {
@@ -31,6 +33,18 @@ impl Deadline {
     #[inline]
     pub fn after_us(us: i64) -> Self {
         if us < 0 { Deadline::Never } else { Deadline::After(us as u64) }
+    }
+
+    /// Ends what is left of the operation: its last step has done a part, which is its result, and this
+    /// is what its next step is to say.
+    pub fn stop(&mut self, why: Error) {
+        *self = Deadline::Stopped(why);
+    }
+
+    /// What has ended the operation.
+    #[inline]
+    pub fn stopped(&self) -> Result<()> {
+        if let Deadline::Stopped(why) = self { Err(*why) } else { Ok(()) }
     }
 
     /// Whether the operation may wait for ever, as in blocking mode.
@@ -56,7 +70,7 @@ impl Deadline {
 
     /// What is left; `None` is for ever. Starts the clock, unless there is no time to be measured.
     pub fn remaining(&mut self) -> Option<Duration> {
-        if let Deadline::After(0) = self {
+        if let Deadline::After(0) | Deadline::Stopped(_) = self {
             return Some(Duration::ZERO);
         }
         self.start();

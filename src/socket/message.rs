@@ -8,6 +8,8 @@ use super::transfer::Start;
 use crate::addr::Addr;
 use crate::error::{Error, Result};
 use crate::sys::message::{self, Piece, Received};
+use crate::tls::session::Session;
+use crate::wait::Deadline;
 
 impl Socket {
     /// sendmsg(2)
@@ -79,9 +81,8 @@ impl Socket {
     ) -> Result<Received> {
         let mut deadline = self.deadline();
         let failed = self.begin(start, true)?;
-        if self.session().is_some() {
-            let first = pieces.iter().find(|piece| !piece.is_empty());
-            let len = self.recv(first.map_or(&mut [], Piece::room), flags)?;
+        if let Some(tls) = self.session() {
+            let len = self.scatter(tls, pieces, flags, &mut deadline)?;
             from.map(|from| from.write(Addr::default()));
             return Ok(Received { len, ..Received::default() });
         }
@@ -96,5 +97,32 @@ impl Socket {
             _ => {}
         }
         Ok(got)
+    }
+
+    /// Fills pieces with what TLS gives: the first as a recv would, the others with what is at hand then.
+    /// (A peek begins at the beginning each time: it sees what the first has room for.)
+    fn scatter(
+        &self,
+        tls: &Session,
+        pieces: &[Piece],
+        flags: i32,
+        deadline: &mut Deadline,
+    ) -> Result<usize> {
+        let mut pieces = pieces.iter().filter(|piece| !piece.is_empty());
+        let Some(first) = pieces.next() else { return tls.recv(self, &mut [], flags, deadline) };
+        let mut len = tls.recv(self, first.room(), flags, deadline)?;
+        let mut full = len == first.len() && flags & libc::MSG_PEEK == 0;
+        for piece in pieces {
+            if !full || tls.pending(self) == 0 {
+                break;
+            }
+            // The end, or an error: for the next call to find.
+            let Ok(n) = tls.recv(self, piece.room(), flags | libc::MSG_DONTWAIT, deadline) else {
+                break;
+            };
+            len += n;
+            full = n == piece.len();
+        }
+        Ok(len)
     }
 }

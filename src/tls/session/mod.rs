@@ -166,6 +166,7 @@ impl Session {
         if flags & !KNOWN != 0 {
             return Err(Error::os(libc::EOPNOTSUPP));
         }
+        deadline.stopped()?;
         let blocks = blocks(deadline, flags);
         let mut done = 0;
         loop {
@@ -175,19 +176,42 @@ impl Session {
             match sent {
                 Ok(n) => done += n,
                 Err(e) if done == 0 => return Err(e),
-                // The bytes are taken: an error is for the next call to report.
-                Err(_) => return Ok(done),
+                // The bytes are taken: an error is for the next step to report, or the next call.
+                Err(e) => {
+                    deadline.stop(e);
+                    return Ok(done);
+                }
             }
-            let gone = !may_wait(s, flags) || self.flush(s, deadline).is_ok();
-            if !blocks || !gone || done == from[0].len() + from[1].len() {
+            if may_wait(s, flags) {
+                if let Err(e) = self.flush(s, deadline) {
+                    self.push(s);
+                    deadline.stop(e);
+                    return Ok(done);
+                }
+            }
+            if !blocks || done == from[0].len() + from[1].len() {
                 return Ok(done);
             }
         }
     }
 
+    /// Has the kernel take what was counted and cannot be waited for any more, as it has taken what a
+    /// plain socket has sent: it is made to have room for it.
+    #[cold]
+    fn push(&self, s: &dyn Transport) {
+        let Some(mut engine) = self.engine.look() else { return };
+        if engine.complete() && engine.unsent() > 0 {
+            s.widen(engine.unsent());
+            // What fails is said by the next call.
+            let _ = engine.flush(&self.config, s);
+        }
+        self.leave(s, engine);
+    }
+
     /// Waits until what was sent has left.
     #[inline]
     pub fn flush(&self, s: &dyn Transport, deadline: &mut Deadline) -> Result<()> {
+        deadline.stopped()?;
         if self.unsent.load(Ordering::Relaxed) { self.flush_now(s, deadline) } else { Ok(()) }
     }
 
