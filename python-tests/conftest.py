@@ -109,6 +109,20 @@ def full(make):
 
 
 @pytest.fixture
+def refusing(make):
+    """An address that refuses connections, as ("::1", the same port) does: it is taken by one who does not listen. (A
+    port that was given back may be somebody else's listener a moment later.)"""
+    s = make(usocket.AF_INET6)
+    try:
+        s.setsockopt(usocket.IPPROTO_IPV6, usocket.IPV6_V6ONLY, 0)
+        s.bind(("::", 0))
+    except OSError:
+        s = make()
+        s.bind(("127.0.0.1", 0))
+    return "127.0.0.1", s.getsockname()[1]
+
+
+@pytest.fixture
 def run():
     """`run(f, ...)` starts a thread; after the test it must have ended, without an exception."""
     threads, failures = [], []

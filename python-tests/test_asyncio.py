@@ -52,13 +52,11 @@ def test_sock_connect_accept_send_recv():
     run(main())
 
 
-def test_sock_connect_refused():
+def test_sock_connect_refused(refusing):
     async def main():
-        with listener() as s:
-            gone = s.getsockname()
         with client() as c:
             with pytest.raises(ConnectionRefusedError):
-                await asyncio.get_running_loop().sock_connect(c, gone)
+                await asyncio.get_running_loop().sock_connect(c, refusing)
 
     run(main())
 

@@ -85,9 +85,8 @@ def test_the_scope_of_an_ipv6_address_counts():
     assert done.returncode == 0, done.stderr
 
 
-def test_failures():
-    with usocket.create_server(("127.0.0.1", 0)) as s:
-        where = s.getsockname()
+def test_failures(refusing):
+    where = refusing
     with pytest.raises(ConnectionRefusedError):
         usocket.create_connection(where, GENEROUS)
     with pytest.raises(usocket.gaierror) as e:
@@ -105,9 +104,8 @@ def test_failures():
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="there are no groups of exceptions")
-def test_the_errors_of_all_attempts():
-    with usocket.create_server(("127.0.0.1", 0)) as s:
-        where = s.getsockname()
+def test_the_errors_of_all_attempts(refusing):
+    where = refusing
     with pytest.raises(ExceptionGroup) as e:  # noqa: F821
         usocket.create_connection(where, GENEROUS, all_errors=True)
     assert [type(f) for f in e.value.exceptions] == [ConnectionRefusedError]
@@ -142,7 +140,7 @@ def test_one_deadline(black_hole):
     begun = time.monotonic()
     with pytest.raises(TimeoutError):
         usocket.create_connection(black_hole, 0.3)
-    assert 0.3 <= time.monotonic() - begun < 10
+    assert 0.3 <= time.monotonic() - begun < 20
 
 
 def test_signals_neither_end_nor_stretch_it(black_hole):
@@ -157,7 +155,7 @@ def test_signals_neither_end_nor_stretch_it(black_hole):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
-    assert 0.5 <= took < 10 and len(ran) > 10
+    assert 0.5 <= took < 20 and len(ran) > 3
 
 
 def test_ctrl_c(black_hole):
@@ -187,7 +185,7 @@ def test_servers():
             usocket.create_server(s.getsockname())
     with pytest.raises(ValueError):
         usocket.create_server(("127.0.0.1", 0), dualstack_ipv6=True)
-    with usocket.create_server(b"\0usocket-create-server", family=usocket.AF_UNIX) as s:
+    with usocket.create_server(b"\0usocket-create-server-%d" % os.getpid(), family=usocket.AF_UNIX) as s:
         assert s.family == usocket.AF_UNIX
 
 

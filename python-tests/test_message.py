@@ -55,7 +55,7 @@ def test_ancillary_data_that_does_not_fit_is_cut_off_and_said_to_be(pair):
         before = len(os.listdir("/proc/self/fd"))
         data, items, flags, _ = pair[1].recvmsg(10, usocket.CMSG_LEN(0))
         assert data == b"x" and flags & usocket.MSG_CTRUNC
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(os.listdir("/proc/self/fd")) <= before
     with pytest.raises(TypeError):
         pair[0].sendmsg([b"x"], [(1, 2)])
     with pytest.raises(ValueError):

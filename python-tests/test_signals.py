@@ -13,6 +13,8 @@ from conftest import fill
 # How much longer than its timeout an operation may take on a busy machine. Signals that stretched it
 # would do so for as long as they come.
 SLACK = 20.0
+# How many signals of a storm there are at least in half a second: those that come while the process is not run are one.
+MANY = 3
 
 
 @pytest.fixture
@@ -30,8 +32,9 @@ def interrupt():
     thread = threading.Thread(target=soon)
 
     def raise_once(*_):
-        done.set()
-        raise KeyboardInterrupt
+        if not done.is_set():  # One more may be on its way when the first has come.
+            done.set()
+            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, raise_once)
     thread.start()
@@ -122,6 +125,7 @@ def test_any_exception_of_a_handler_comes_through(pair):
         pass
 
     def handler(*_):
+        signal.setitimer(signal.ITIMER_REAL, 0)  # The next would come where nobody expects it.
         raise Mine
 
     before = signal.signal(signal.SIGALRM, handler)
@@ -147,20 +151,20 @@ def test_500_ms_stay_500_ms_in_a_storm_of_signals(pair, storm, operation):
     fill(a)
     a.settimeout(0.5)
     assert 0.5 <= timed(lambda: BLOCKING[operation](a)) < 0.5 + SLACK
-    assert len(storm) > 20
+    assert len(storm) > MANY
 
 
 def test_500_ms_stay_500_ms_for_accept(listener, storm):
     listener.settimeout(0.5)
     assert 0.5 <= timed(listener.accept) < 0.5 + SLACK
-    assert len(storm) > 20
+    assert len(storm) > MANY
 
 
 def test_500_ms_stay_500_ms_for_connect(make, full, storm):
     s = make()
     s.settimeout(0.5)
     assert 0.5 <= timed(lambda: s.connect(full)) < 0.5 + SLACK
-    assert s.gettimeout() == 0.5 and len(storm) > 20
+    assert s.gettimeout() == 0.5 and len(storm) > MANY
 
 
 def test_500_ms_stay_500_ms_for_connect_to_a_unix_socket(make, storm):
@@ -221,7 +225,7 @@ def test_500_ms_stay_500_ms_for_poll(pair, storm):
     begun = time.monotonic()
     assert poller.poll(500) == []
     assert 0.5 <= time.monotonic() - begun < 0.5 + SLACK
-    assert len(storm) > 20
+    assert len(storm) > MANY
 
 
 def test_a_timeout_is_one_for_all_pieces_in_a_storm(pair, storm, run):

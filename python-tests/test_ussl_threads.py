@@ -15,7 +15,7 @@ SIZE = 4 << 20
 
 def until_asleep(thread):
     """Waits until a thread is in a system call that waits, and has been for three looks."""
-    seen, end = 0, time.monotonic() + 20
+    seen, end = 0, time.monotonic() + 60
     while seen < 3:
         assert time.monotonic() < end, "it never blocks"
         with open(f"/proc/self/task/{thread}/stat") as f:

@@ -191,12 +191,10 @@ def test_wrapping_before_connecting(make, echo, quiet):
         assert s.read(1) == b"x"
 
 
-def test_after_a_refused_connect_comes_a_good_one(make, echo, quiet):
-    with usocket.create_server(("127.0.0.1", 0)) as nobody:
-        address = nobody.getsockname()
+def test_after_a_refused_connect_comes_a_good_one(make, echo, quiet, refusing):
     with ussl.wrap_socket(make()) as s:
         with pytest.raises(ConnectionRefusedError):
-            s.connect(address)
+            s.connect(refusing)
         s.connect(echo)
         s.write(b"x")
         assert s.read(1) == b"x"
