@@ -95,6 +95,10 @@ static void not_from_within_a_hook(void **state)
 static void in_a_child_as_well(void **state)
 {
     (void)state;
+    if (getenv("USOCKET_TEST_MEMCHECK")) {
+        print_message("a child has what the parent's threads keep on their stacks, and no pointer to it\n");
+        skip();
+    }
     usocket_t pair[2];
     use_everything(pair);
     pid_t child = fork();

@@ -1,5 +1,6 @@
 """Under memcheck: the walk with hostile arguments, and everything that makes and copies data."""
 
+import os
 import subprocess
 
 import pytest
@@ -9,8 +10,11 @@ MEMCHECK = [
 ]
 
 
-@pytest.mark.parametrize("program", ["test_hostile", "test_hostile_tls", "test_address", "test_library", "test_option"])
+@pytest.mark.parametrize(
+    "program", ["test_hostile", "test_hostile_tls", "test_address", "test_library", "test_option", "test_finish"]
+)
 def test_memcheck_finds_nothing(program):
     command = MEMCHECK + ["target/c-tests/" + program]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    env = dict(os.environ, USOCKET_TEST_MEMCHECK="1")
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
     assert run.returncode == 0, run.stdout + run.stderr
