@@ -117,6 +117,8 @@ void rescued(struct rescue *r);
 // In a child: a seccomp filter, for all threads, with which the calls fail; with EPERM.
 void answer(const int *calls, unsigned n, int with);
 void refuse(const int *calls, unsigned n);
+// The same of one call when an argument, counted from 0, has a value.
+void answer_when(int call, unsigned argument, uint32_t value, int with);
 // Whether there are such filters.
 bool can_refuse(void);
 // Whether an emulator stands between us and the kernel (scripts/cross-test says so): it refuses in its

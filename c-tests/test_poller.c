@@ -3,6 +3,9 @@
 
 #include "poller_support.h"
 
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
 static void every_kind_of_socket(void **state)
 {
     (void)state;
@@ -239,6 +242,35 @@ static void fork_keeps_both_sides_working(void **state)
     OK(usocket_close(p));
 }
 
+// Wrapped, a socket that was registered as exclusive is registered anew. Where the system has no room for
+// that, a wait says so: it would never hear of the socket again.
+static void what_cannot_be_registered_anew_is_told(void **state)
+{
+    (void)state;
+    if (!can_refuse() || !has_tls()) {
+        print_message("needs seccomp, and TLS\n");
+        skip();
+    }
+    usocket_t p = new_poller(), pair[2], context = OK(usocket_tls_context_create(USOCKET_TLS_CLIENT));
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(usocket_poller_add(p, pair[0], POLLIN | USOCKET_POLLER_EXCLUSIVE, 1));
+    pid_t child = fork_child();
+    if (child == 0) {
+        usocket_event e;
+        CHILD(usocket_poller_wait(p, &e, 1, 0) == 0); // From now on it is the child's.
+        answer_when(SYS_epoll_ctl, 1, EPOLL_CTL_ADD, ENOSPC);
+        CHILD(usocket_tls_wrap(pair[0], context, "localhost", 0) == 0);
+        CHILD(usocket_poller_wait(p, &e, 1, MS) == -ENOSPC);
+        CHILD(usocket_close(p) == 0);
+        _exit(0);
+    }
+    child_ends_well(child);
+    OK(usocket_close(context));
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(pair[1]));
+    OK(usocket_close(p));
+}
+
 static void nothing_is_left_behind(void **state)
 {
     (void)state;
@@ -266,6 +298,7 @@ int main(void)
         cmocka_unit_test(one_shot_means_it),
         cmocka_unit_test(a_detached_handle_is_invalid_once),
         cmocka_unit_test(fork_keeps_both_sides_working),
+        cmocka_unit_test(what_cannot_be_registered_anew_is_told),
         cmocka_unit_test(nothing_is_left_behind),
     };
     return RUN(tests);

@@ -271,7 +271,7 @@ impl Session {
                 ..0 | i64::MAX => PATIENCE_US,
                 us => us,
             };
-            // Its end was told, as far as the mode lets it wait.
+            // It is for the goodbye: what a send has counted, the kernel had room for.
             let _ = self.flush_now(s, &mut Deadline::after_us(time));
         }
     }
