@@ -379,6 +379,10 @@ static void messages_over_tls(void **state)
     GIVES(16, usocket_recvmsg(pair[1], &pieces, 0));
     assert_memory_equal(in, "bbbbbbbbbhead bb\0", 17);
     assert_int_equal(got.control_len + got.flags + usocket_addr_family(&from), 0);
+    static usocket_iovec many[1025];
+    usocket_msg most = {.data = many, .count = 1025};
+    GIVES(-EMSGSIZE, usocket_sendmsg(pair[0], &most, 0));
+    GIVES(-EMSGSIZE, usocket_recvmsg(pair[1], &most, 0));
     out[2].len = sizeof body;
     GIVES(sizeof in, usocket_sendmsg(pair[0], &msg, 0)); // what does not fit in the record follows it
     GIVES(16384, usocket_recv(pair[1], in, 16384, 0));

@@ -2042,7 +2042,9 @@ int32_t usocket_tls_context_add_trust_mozilla(usocket_tls_context_t context);
 // Gives the context revocation lists, PEM or DER: all of them, or none. With at least one, the
 // peer's whole chain must be covered by lists that are up to date; see
 // usocket_tls_context_set_crl_flags. A list that could not be used in full (delta and indirect
-// lists, critical extensions that are not known) is refused here.
+// lists, critical extensions that are not known) is refused here. Of
+// several lists of one issuer the latest counts that has begun to: a list is renewed by giving the
+// new one.
 //
 // Returns: how many lists were added.
 // Errors: USOCKET_ETLS_CRL_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR,

@@ -42,6 +42,7 @@ impl Socket {
         let failed = self.begin(start, false)?;
         if let Some(tls) = self.session() {
             return match (control.is_empty(), to) {
+                _ if pieces.len() > libc::UIO_MAXIOV as usize => Err(Error::os(libc::EMSGSIZE)),
                 (false, _) => Err(Error::os(libc::EOPNOTSUPP)),
                 (true, Some(_)) => Err(Error::os(libc::EISCONN)),
                 (true, None) => tls.send_pieces(self, pieces, flags, &mut deadline),
@@ -108,6 +109,9 @@ impl Socket {
         flags: i32,
         deadline: &mut Deadline,
     ) -> Result<usize> {
+        if pieces.len() > libc::UIO_MAXIOV as usize {
+            return Err(Error::os(libc::EMSGSIZE));
+        }
         let mut pieces = pieces.iter().filter(|piece| !piece.is_empty());
         let Some(first) = pieces.next() else { return tls.recv(self, &mut [], flags, deadline) };
         let mut len = tls.recv(self, first.room(), flags, deadline)?;

@@ -4,6 +4,9 @@ use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+
 use super::{Callback, Change, Context, Draft, Role, as_path, flag, invalid};
 use crate::error::causes::USOCKET_ETLS_CERT_BAD_STAPLE;
 use crate::error::{Error, Result};
@@ -15,7 +18,7 @@ use crate::tls::material::ocsp::Response;
 use crate::tls::material::pem;
 use crate::tls::material::roots::{self, Trusted, read, read_dir};
 use crate::tls::verify::Mode;
-use crate::tls::verify::lists::{CrlPolicy, List};
+use crate::tls::verify::lists::{self, CrlPolicy, List};
 use crate::tls::verify::staple::Staples;
 
 impl Context {
@@ -63,7 +66,8 @@ impl Context {
             let lists: Vec<_> =
                 lists.into_iter().map(|l| List::new(l).map(Arc::new)).collect::<Change<_>>()?;
             let n = lists.len() as i32;
-            d.lists.extend(lists);
+            let now = d.clock.current_time().unwrap_or_else(UnixTime::now);
+            lists.into_iter().for_each(|list| lists::add(&mut d.lists, list, now));
             Ok(n)
         })
     }

@@ -9,8 +9,10 @@ use crate::tls::material::der::*;
 
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
+const AUTHORITY_KEY: &[u8] = &[0x55, 0x1d, 0x23];
 const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1d, 0x1c];
 
 /// Something signed: a certificate, or a revocation list.
@@ -104,14 +106,26 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// Whether its key may sign certificates: where it says at all what the key may do (key usage).
+    pub fn key_may_sign(&self) -> bool {
+        /// keyCertSign, of the first eight bits.
+        const CERTIFICATES: u8 = 0x04;
+        let bits = |value| match expect(value, BIT_STRING)?.0 {
+            [_, bits, ..] => Some(*bits),
+            _ => None,
+        };
+        extension(self.extensions, KEY_USAGE)
+            .is_none_or(|value| bits(value).is_some_and(|bits| bits & CERTIFICATES != 0))
+    }
+
     /// Whether it may issue others: it says that it is a CA's, or is of version 1, which cannot say.
     pub fn may_issue(&self) -> bool {
         let says_so = |value| {
             let (flag, _) = expect(expect(value, SEQUENCE)?.0, BOOLEAN)?;
             Some(flag.iter().any(|b| *b != 0))
         };
-        self.version == 1
-            || extension(self.extensions, BASIC_CONSTRAINTS).and_then(says_so).unwrap_or(false)
+        let basic = extension(self.extensions, BASIC_CONSTRAINTS);
+        self.version == 1 || basic.and_then(says_so).unwrap_or(false) && self.key_may_sign()
     }
 
     /// What it may be used for (extended key usage), as identifiers; `None` is anything.
@@ -202,7 +216,11 @@ fn extension<'a>(list: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
 /// What a revocation list says beside its entries.
 pub struct ListFacts {
     /// Seconds since 1970.
+    pub this_update: i64,
+    /// Seconds since 1970.
     pub next_update: i64,
+    /// Which of its issuer's lists it is: whose key signs it, and which certificates it is about.
+    pub kind: Box<[u8]>,
     /// It is about some certificates of its issuer only.
     pub partial: bool,
 }
@@ -218,9 +236,15 @@ impl ListFacts {
         let next_update = element(this_update.rest)?;
         let extensions = elements(next_update.rest).find(|e| e.tag == 0xa0);
         let extensions = extensions.and_then(|e| expect(e.content, SEQUENCE));
-        let partial =
-            extensions.is_some_and(|e| extension(e.0, ISSUING_DISTRIBUTION_POINT).is_some());
-        Some(ListFacts { next_update: time(&next_update)?, partial })
+        let value = |oid| extensions.and_then(|e| extension(e.0, oid));
+        let about = value(ISSUING_DISTRIBUTION_POINT);
+        let kind = [value(AUTHORITY_KEY), about].map(Option::unwrap_or_default).concat();
+        Some(ListFacts {
+            this_update: time(&this_update)?,
+            next_update: time(&next_update)?,
+            kind: kind.into(),
+            partial: about.is_some(),
+        })
     }
 }
 

@@ -199,3 +199,91 @@ fn names_and_modes() {
     none.set_verify(0).unwrap();
     expect(outcome(&none, &super::support::server(&stranger), None), [0, 0], "");
 }
+
+/// A list that is renewed, or not yet in force, in any order: of those that count now the latest does.
+#[test]
+fn the_latest_list_of_an_issuer_counts() {
+    let ca = Ca::new("CA");
+    let mut p = params(&[NAME], NAME);
+    p.serial_number = Some(rcgen::SerialNumber::from(77u64));
+    let made = ca.issue(p);
+    let list = |(serial, from, until): (u64, i32, i32)| {
+        let revoked = rcgen::RevokedCertParams {
+            serial_number: rcgen::SerialNumber::from(serial),
+            revocation_time: rcgen::date_time_ymd(2023, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = rcgen::CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(from, 1, 1),
+            next_update: rcgen::date_time_ymd(until, 1, 1),
+            crl_number: rcgen::SerialNumber::from(1u64),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        params.signed_by(&ca.issuer).unwrap().pem().unwrap()
+    };
+    let good: [i32; 2] = [0, 0];
+    let revoked = [USOCKET_ETLS_CERT_REVOKED, alert(44)];
+    let early = [USOCKET_ETLS_CRL_EXPIRED, alert(48)];
+    for (lists, flags, want, words) in [
+        ([(78, 2023, 2080), (77, 2024, 2080)], 0, revoked, "revoked"),
+        ([(78, 2023, 2024), (79, 2024, 2080)], 0, good, ""),
+        ([(78, 2079, 2080), (79, 2024, 2080)], 0, good, ""),
+        ([(78, 2079, 2080), (77, 2024, 2080)], 0, revoked, "revoked"),
+        ([(78, 2079, 2080), (79, 2078, 2080)], 0, early, "not valid before 2079-01-01"),
+        ([(78, 2079, 2080), (79, 2078, 2080)], 4, good, ""),
+    ] {
+        for trusted in [&ca.pem(), &made.cert] {
+            for order in [[0, 1], [1, 0]] {
+                let client = client();
+                client.trust(trusted.as_bytes()).unwrap();
+                client.set_crl_flags(flags).unwrap();
+                for n in order {
+                    assert_eq!(client.add_crl(list(lists[n]).as_bytes()).unwrap(), 1);
+                }
+                let server = Context::new(2).unwrap();
+                let chain = made.cert.clone() + &ca.pem();
+                server.use_cert(chain.as_bytes(), made.key.as_bytes()).unwrap();
+                expect(outcome(&client, &server, Some(NAME)), want, words);
+            }
+        }
+    }
+}
+
+/// One that says what its key may do, and not that it may sign certificates: webpki does not look.
+#[test]
+fn who_may_not_sign_certificates_issues_none() {
+    use rcgen::KeyUsagePurpose as Usage;
+    for (usages, may) in [
+        (vec![], true),
+        (vec![Usage::KeyCertSign], true),
+        (vec![Usage::CrlSign, Usage::KeyCertSign], true),
+        (vec![Usage::DigitalSignature], false),
+        (vec![Usage::CrlSign], false),
+        (vec![Usage::DecipherOnly], false),
+    ] {
+        let root = Ca::new("Root");
+        let key = || key_of(&rcgen::PKCS_ECDSA_P256_SHA256);
+        let mut between = params(&[], "Between");
+        between.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        between.key_usages = usages;
+        let alone = rcgen::CertifiedIssuer::self_signed(between.clone(), key()).unwrap();
+        let between = rcgen::CertifiedIssuer::signed_by(between, key(), &root.issuer).unwrap();
+        for (issuer, trusted, want, words) in [
+            (&between, root.pem(), USOCKET_ETLS_CERT_CONSTRAINT, "may not sign certificates"),
+            (&alone, alone.pem(), USOCKET_ETLS_CERT_UNKNOWN_ISSUER, "no CA that could issue"),
+        ] {
+            let leaf = key();
+            let cert = params(&[NAME], NAME).signed_by(&leaf, issuer).unwrap();
+            let server = Context::new(2).unwrap();
+            let chain = cert.pem() + &issuer.pem();
+            server.use_cert(chain.as_bytes(), leaf.serialize_pem().as_bytes()).unwrap();
+            let client = client();
+            client.trust(trusted.as_bytes()).unwrap();
+            let (want, words) = if may { ([0, 0], "") } else { ([want, alert(48)], words) };
+            expect(outcome(&client, &server, Some(NAME)), want, words);
+        }
+    }
+}

@@ -10,7 +10,11 @@ use rustls::{CertificateError, Error as Tls};
 use crate::error::causes::*;
 use crate::tls::Cause;
 use crate::tls::material::x509::{Facts, ListFacts, Signed};
-use crate::tls::verify::refusal::{list_words, refuse, unix};
+use crate::tls::verify::refusal::{day, list_words, refuse, refuse_as, unix};
+use crate::tls::verify::{Path, Verifier};
+
+/// How far the clocks may be apart.
+const SKEW: i64 = 300;
 
 /// How revocation lists are used.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -81,10 +85,77 @@ impl List {
         self.parsed.issuer() == facts.issuer_name
     }
 
+    /// Whether it says what another said, later or as late.
+    pub fn replaces(&self, other: &List) -> bool {
+        self.parsed.issuer() == other.parsed.issuer()
+            && self.facts.kind == other.facts.kind
+            && self.facts.this_update >= other.facts.this_update
+    }
+
+    /// From when on it counts, its issuer's clock being perhaps ahead of ours.
+    pub fn this_update(&self) -> UnixTime {
+        unix(self.facts.this_update.saturating_sub(SKEW))
+    }
+
     /// From when on it no longer counts.
     pub fn next_update(&self) -> UnixTime {
         unix(self.facts.next_update)
     }
+}
+
+/// Adds a list to others: of those that say the same only the latest that has begun is kept. webpki
+/// goes by the first that is about a certificate, so that the latest are first.
+pub fn add(lists: &mut Vec<Arc<List>>, list: Arc<List>, now: UnixTime) {
+    let begun = |list: &List| list.this_update() <= now;
+    if lists.iter().any(|known| begun(known) && known.replaces(&list) && !list.replaces(known)) {
+        return;
+    }
+    if begun(&list) {
+        lists.retain(|known| !list.replaces(known));
+    }
+    lists.push(list);
+    lists.sort_by_key(|list| std::cmp::Reverse(list.facts.this_update));
+}
+
+/// Those that count now first: webpki goes by the first that is about a certificate, and does not ask
+/// from when on it counts.
+pub fn in_order(lists: &[Arc<List>], now: UnixTime) -> Vec<&List> {
+    let lists = lists.iter().map(|list| &**list);
+    let (begun, early): (Vec<_>, Vec<_>) = lists.partition(|list| list.this_update() <= now);
+    begun.into_iter().chain(early).collect()
+}
+
+impl Verifier {
+    /// Whether there is more than lists of the future about a certificate of the path.
+    pub(super) fn judge_beginnings(&self, path: &Path, now: UnixTime) -> Result<(), Tls> {
+        let asked = match self.crl_policy {
+            CrlPolicy { allow_expired: true, .. } => 0,
+            CrlPolicy { leaf_only: true, .. } => 1,
+            _ => path.len(),
+        };
+        for facts in path.iter().take(asked).filter_map(|c| Facts::of(c)) {
+            let mut about = self.lists.iter().filter(|l| l.is_by_issuer_of(&facts)).peekable();
+            match about.peek().copied() {
+                Some(first) if about.all(|l| l.this_update() > now) => {
+                    return Err(not_begun(first, now));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a list of the future.
+fn not_begun(list: &List, now: UnixTime) -> Tls {
+    let words = format!(
+        "revocation list not valid before {}, clock says {}",
+        day(unix(list.facts.this_update)),
+        day(now)
+    );
+    let (time, next_update) = (now, list.next_update());
+    let alert = CertificateError::ExpiredRevocationListContext { time, next_update };
+    refuse_as(alert, USOCKET_ETLS_CRL_EXPIRED, words)
 }
 
 /// What asking a list needs beside the certificate.
@@ -112,40 +183,42 @@ impl Question<'_> {
         if self.lists.is_empty() {
             return Ok(());
         }
-        let mut covered = false;
-        for list in self.lists.iter().filter(|l| l.is_by_issuer_of(facts)) {
-            // Whoever signed it: the program gave the list, and it can only refuse.
-            if !matches!(list.parsed.find_serial(facts.serial), Ok(None)) {
-                return Err(CertificateError::Revoked.into());
-            }
-            if list.facts.partial {
-                continue;
-            }
-            let signs = |issuer: &CertificateDer<'_>| {
-                let by = |signed: &[u8]| signed_by(self.algorithms, signed, issuer);
-                by(&list.der) && by(cert)
-            };
-            let by_issuer = signs(cert)
+        let mut lists = in_order(self.lists, self.now);
+        lists.retain(|list| list.is_by_issuer_of(facts));
+        // Whoever signed it: the program gave the list, and it can only refuse.
+        if lists.iter().any(|list| !matches!(list.parsed.find_serial(facts.serial), Ok(None))) {
+            return Err(CertificateError::Revoked.into());
+        }
+        let signs = |list: &List, issuer: &CertificateDer<'_>| {
+            let by = |signed: &[u8]| signed_by(self.algorithms, signed, issuer);
+            by(&list.der) && by(cert)
+        };
+        let by_issuer = |list: &List| {
+            signs(list, cert)
                 || known
                     .clone()
                     .filter(|c| Facts::of(c).is_some_and(|f| f.subject_name == facts.issuer_name))
-                    .any(|c| signs(&CertificateDer::from(c)));
-            if !by_issuer {
-                let words = "a revocation list is not usable: its signature is not by the issuer of the certificate";
-                return Err(refuse(USOCKET_ETLS_CRL_INVALID, words));
-            }
-            let (time, next_update) = (self.now, list.next_update());
-            if time >= next_update && !self.policy.allow_expired {
-                return Err(
-                    CertificateError::ExpiredRevocationListContext { time, next_update }.into()
-                );
-            }
-            covered = true;
+                    .any(|c| signs(list, &CertificateDer::from(c)))
+        };
+        let mut whole = lists.iter().filter(|list| !list.facts.partial).peekable();
+        if whole.peek().is_none() {
+            return match self.policy.allow_unknown {
+                true => Ok(()),
+                false => Err(CertificateError::UnknownRevocationStatus.into()),
+            };
         }
-        if covered || self.policy.allow_unknown {
-            Ok(())
-        } else {
-            Err(CertificateError::UnknownRevocationStatus.into())
+        let Some(list) = whole.find(|list| by_issuer(list)) else {
+            let words = "a revocation list is not usable: its signature is not by the issuer of the certificate";
+            return Err(refuse(USOCKET_ETLS_CRL_INVALID, words));
+        };
+        let (time, next_update) = (self.now, list.next_update());
+        match self.policy.allow_expired {
+            true => Ok(()),
+            false if time < list.this_update() => Err(not_begun(list, time)),
+            false if time >= next_update => {
+                Err(CertificateError::ExpiredRevocationListContext { time, next_update }.into())
+            }
+            false => Ok(()),
         }
     }
 }

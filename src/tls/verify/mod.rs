@@ -195,7 +195,8 @@ impl Verifier {
         let refused = Refused { verifier: self, leaf, facts: &facts, chain, usage };
         let parsed = webpki::EndEntityCert::try_from(leaf).map_err(|e| refused.translate(e))?;
         let algorithms = self.provider.signature_verification_algorithms.all;
-        let lists: Vec<_> = self.lists.iter().map(|l| l.parsed()).collect();
+        let lists = lists::in_order(&self.lists, now);
+        let lists: Vec<_> = lists.into_iter().map(List::parsed).collect();
         let mut worst = Pki::UnknownIssuer;
         for trusted in &self.trusted {
             // Its one error is that there is no list.
@@ -205,6 +206,11 @@ impl Verifier {
             let finish = |path: &webpki::VerifiedPath<'_>| {
                 let root = trusted.root_of(path.anchor());
                 root.map_or(Ok(()), |root| check_dates(root, now))?;
+                // What webpki does not look at. (Roots that may not are no anchors.)
+                let signs = |c: &[u8]| Facts::of(c).is_some_and(|f| f.key_may_sign());
+                if !path.intermediate_certificates().all(|c| signs(&c.der())) {
+                    return Err(Pki::EndEntityUsedAsCa);
+                }
                 let mut all = vec![leaf.clone().into_owned()];
                 all.extend(path.intermediate_certificates().map(|c| c.der().into_owned()));
                 all.extend(root.cloned());
@@ -227,7 +233,9 @@ impl Verifier {
                             e => refused.translate(e),
                         })?;
                     }
-                    return Ok(accepted.into_inner());
+                    let path = accepted.into_inner();
+                    self.judge_beginnings(&path, now)?;
+                    return Ok(path);
                 }
                 Err(e) if matches!(worst, Pki::UnknownIssuer) => worst = e,
                 Err(_) => {}

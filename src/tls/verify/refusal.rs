@@ -115,6 +115,7 @@ impl Refused<'_> {
                 "the peer's own certificate is a CA certificate, and not itself among the trusted ones",
             ),
             Pki::InvalidSignatureForPublicKey => self.bad_signature(),
+            Pki::EndEntityUsedAsCa => self.may_not_issue(),
             Pki::RequiredEkuNotFoundContext(_) | Pki::EmptyEkuExtension => self.purpose(),
             Pki::UnsupportedCriticalExtension => self.critical_extension(),
             Pki::UnsupportedSignatureAlgorithmContext(c) => {
@@ -183,7 +184,7 @@ impl Refused<'_> {
             Facts::of(c).is_some_and(|f| f.subject_name == self.facts.issuer_name && !f.may_issue())
         });
         let sent = if meant {
-            ", which is trusted itself, and is no CA that could issue others (basicConstraints)"
+            ", which is trusted itself, and is no CA that could issue others (basicConstraints, key usage)"
         } else {
             sent
         };
@@ -216,6 +217,18 @@ impl Refused<'_> {
                 bad_key(&format!("the trusted certificate {name:?}"), facts.key, algorithms)
             })
         })
+    }
+
+    /// An issuer that is none.
+    fn may_not_issue(&self) -> Tls {
+        let lacks = |f: &Facts<'_>| !f.key_may_sign();
+        let words = match self.all().skip(1).find(|(_, f, _)| lacks(f)) {
+            Some((.., words)) => {
+                format!("{words} has a key that may not sign certificates (key usage)")
+            }
+            None => "an issuer's certificate in the chain is no CA's (basicConstraints does not say CA:TRUE)".into(),
+        };
+        refuse_as(CertificateError::UnknownIssuer, USOCKET_ETLS_CERT_CONSTRAINT, words)
     }
 
     fn purpose(&self) -> Tls {
@@ -284,9 +297,6 @@ fn limits(e: &Pki) -> Tls {
     let constraint = |words: &str| refuse(USOCKET_ETLS_CERT_CONSTRAINT, words);
     let no_chain = |words: &str| refuse_as(C::UnknownIssuer, USOCKET_ETLS_CERT_CONSTRAINT, words);
     match e {
-        Pki::EndEntityUsedAsCa => no_chain(
-            "an issuer's certificate in the chain is no CA's (basicConstraints does not say CA:TRUE)",
-        ),
         Pki::PathLenConstraintViolated => no_chain(
             "the chain is longer than one of its issuers allows (basicConstraints, path length)",
         ),
