@@ -312,6 +312,47 @@ static void a_hook_that_was_removed_runs_no_more(void **state)
     OK(usocket_close(pair[1]));
 }
 
+// --- names ---
+
+static atomic_bool stop_asking;
+
+static void *asks_for_the_local_host(void *arg)
+{
+    (void)arg;
+    while (!stop_asking) {
+        usocket_addrinfo *list;
+        if (usocket_getaddrinfo("localhost", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list))
+            return "getaddrinfo failed";
+        usocket_freeaddrinfo(list);
+    }
+    return NULL;
+}
+
+// The C library's resolver has locks of its own, and a child has them as they were at the fork.
+static void a_child_asks_for_names_that_the_parents_threads_were_asking_for(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        start_thread(&threads[i], asks_for_the_local_host, NULL);
+    for (int n = 0; n < 100; n++) {
+        pid_t child = fork_child();
+        if (child == 0) {
+            usocket_addrinfo *list;
+            CHILD(usocket_getaddrinfo("localhost", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list) == 0);
+            _exit(0);
+        }
+        child_ends_well(child);
+    }
+    stop_asking = true;
+    for (int i = 0; i < 4; i++) {
+        void *failure;
+        pthread_join(threads[i], &failure);
+        if (failure)
+            fail_msg("%s", (const char *)failure);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +363,7 @@ int main(void)
         cmocka_unit_test(nor_for_one_that_lingers_unbeknown),
         cmocka_unit_test(a_thread_that_forks_within_its_hook_keeps_its_call),
         cmocka_unit_test(a_hook_that_was_removed_runs_no_more),
+        cmocka_unit_test(a_child_asks_for_names_that_the_parents_threads_were_asking_for),
     };
     return RUN(tests);
 }

@@ -164,7 +164,7 @@ impl<W: Watched> Poller<W> {
     pub fn wake(&self) -> Result<()> {
         self.changing(|register| {
             // Those that no wait is left for are one.
-            register.wakes = (register.wakes + 1).min(register.waiting.max(1));
+            register.wakes = (register.wakes + 1).min(register.waits.max(1));
             Ok(())
         })
     }

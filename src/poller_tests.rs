@@ -193,6 +193,43 @@ fn each_wake_ends_a_wait_and_those_that_nobody_waits_for_are_one() {
 }
 
 #[test]
+fn a_wait_on_its_way_back_to_sleep_counts_for_a_wake() {
+    let p = poller();
+    let mut put = |_, _: Event| panic!("an event");
+    let mut counted = [false; 3];
+    let mut begin = |counted: &mut bool| {
+        let before = p.before(1, counted, &mut put);
+        before.unwrap_or_else(|e| panic!("{e:?}"))
+    };
+    let slept: Vec<register::Before> = counted.iter_mut().map(&mut begin).collect();
+    assert!(slept.iter().all(|before| before.idle));
+    assert_eq!(p.wake(), Ok(()));
+    // The bell has called all three out, and the wake is for one.
+    let bell = [libc::epoll_event { events: IN, u64: kernel::BELL }];
+    let ends = |before, counted: &mut bool| {
+        let mut put = |_, _: Event| panic!("an event");
+        p.after(1, before, &bell, (counted, false), &mut put).map(|(_, woken)| woken)
+    };
+    let (mut ended, mut left) = (0, 0);
+    for (before, counted) in slept.into_iter().zip(&mut counted) {
+        match ends(before, counted) {
+            Ok(true) => ended += 1,
+            end => left += u32::from(end == Ok(false) && *counted),
+        }
+    }
+    assert_eq!((ended, left), (1, 2));
+    // Nobody sleeps, and two are to be woken.
+    assert_eq!((p.wake(), p.wake(), p.wake()), (Ok(()), Ok(()), Ok(())));
+    for counted in counted.iter_mut().filter(|counted| **counted) {
+        let before = begin(counted);
+        assert_eq!((before.idle, ends(before, counted)), (false, Ok(true)));
+    }
+    assert_eq!(wait(&p, 1000), [], "there is no wake left");
+    assert_eq!(counted, [false; 3]);
+    assert_eq!(p.register.lock().map(|r| (r.waits, r.wakes, r.waiting)), Ok((0, 0, 0)));
+}
+
+#[test]
 fn a_poller_in_a_poller() {
     let (outer, inner, (a, b)) = (poller(), poller(), pair());
     let s = Source::Handle(inner.0);

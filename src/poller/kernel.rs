@@ -136,7 +136,7 @@ impl Kernel {
         if !ours {
             sys::replace(&sys::eventfd()?, &self.bell)?;
             // None of those who slept is in this process.
-            (register.rung, register.waiting) = (false, 0);
+            (register.rung, register.waiting, register.waits) = (false, 0, 0);
             register.timers.set = None;
             if let Some(timer) = self.timer.get() {
                 sys::replace(&sys::timer()?, timer)?;

@@ -27,6 +27,8 @@ pub(super) struct Register {
     pub(super) taken: u64,
     /// How many threads sleep in the kernel, or are on their way back.
     pub(super) waiting: u32,
+    /// How many waits have slept and have not ended: also those that go round to sleep once more.
+    pub(super) waits: u32,
     /// How many waits are to be ended for nothing.
     pub(super) wakes: u32,
     /// For ever: the poller is closed.
@@ -78,6 +80,7 @@ impl Register {
             haunted: false,
             taken: 0,
             waiting: 0,
+            waits: 0,
             wakes: 0,
             closed: false,
             exposed: false,
@@ -101,6 +104,14 @@ impl Register {
     pub(super) fn has_news(&self) -> bool {
         let ready = self.wakes > 0 || self.gone.len() + self.poked.len() > 0;
         self.closed || (self.haunted && self.waiting > 0) || (ready && self.is_watched())
+    }
+
+    /// A wait comes to its end. Wakes that find none left are one.
+    pub(super) fn ends_wait(&mut self, counted: &mut bool) {
+        if std::mem::take(counted) {
+            self.waits = self.waits.saturating_sub(1);
+            self.wakes = self.wakes.min(self.waits.max(1));
+        }
     }
 
     fn is_watched(&self) -> bool {

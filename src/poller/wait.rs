@@ -42,45 +42,67 @@ impl<W: Watched> Poller<W> {
             Ok(many) if max > FEW => many,
             _ => &mut few[..max.min(FEW)],
         };
+        let mut counted = false;
         loop {
-            let before = self.before(max, &mut put)?;
+            let before = self.before(max, &mut counted, &mut put)?;
             // What is known already must not be waited upon.
             let time = if before.idle { deadline.remaining() } else { Some(Duration::ZERO) };
             let room = raw.len().min(before.room);
             // With what is known there may be room for nothing more.
             let seen = if room > 0 { self.kernel.wait(&mut raw[..room], time) } else { Ok(0) };
-            let slept = before.idle;
-            let (n, woken) =
-                self.after(max, before, &raw[..*seen.as_ref().unwrap_or(&0)], &mut put)?;
+            let over = match &seen {
+                Ok(0) => time.is_some() && (before.idle || is_over(&mut deadline)),
+                Ok(_) => false,
+                Err(e) => e.raw_os_error() != Some(libc::EINTR),
+            };
+            let known = &raw[..*seen.as_ref().unwrap_or(&0)];
+            let (n, woken) = self.after(max, before, known, (&mut counted, over), &mut put)?;
             match seen {
                 _ if n > 0 || woken => return Ok(n),
-                Ok(0) if time.is_some() && (slept || is_over(&mut deadline)) => return Ok(0),
-                Err(e) if e.raw_os_error() == Some(libc::EINTR) => wait::interrupted()?,
-                Err(e) => return Err(e.into()),
+                Err(e) if over => return Err(e.into()),
+                _ if over => return Ok(0),
+                Err(_) => wait::interrupted().inspect_err(|_| self.gives_up(&mut counted))?,
                 Ok(_) => {}
             }
         }
     }
 
+    /// A wait ends without another look at what there is.
+    #[cold]
+    fn gives_up(&self, counted: &mut bool) {
+        if let Ok(mut register) = self.register.lock() {
+            register.ends_wait(counted);
+            self.kernel.ring(&mut register);
+        }
+    }
+
     /// Reports what is known before the kernel is asked; what comes back idle counts as asleep.
-    fn before(&self, max: usize, put: &mut impl FnMut(usize, Event)) -> Result<Before> {
+    pub(super) fn before(
+        &self,
+        max: usize,
+        counted: &mut bool,
+        put: &mut impl FnMut(usize, Event),
+    ) -> Result<Before> {
         let mut register = self.current()?;
         if register.closed {
             return Err(Error::os(libc::EBADF));
         }
         let before = register.before(max, put);
         register.waiting += u32::from(before.idle);
+        register.waits += u32::from(before.idle && !*counted);
+        *counted |= before.idle;
         self.kernel.ring(&mut register);
         Ok(before)
     }
 
     /// Reports what the kernel has seen, and then what was to be looked at. How many events there
-    /// are, and whether a wake ends the wait.
-    fn after(
+    /// are, and whether a wake ends the wait. It ends in any case when it is `over`.
+    pub(super) fn after(
         &self,
         max: usize,
         before: Before,
         mut seen: &[libc::epoll_event],
+        (counted, over): (&mut bool, bool),
         put: &mut impl FnMut(usize, Event),
     ) -> Result<(usize, bool)> {
         let mut register = self.register.lock()?;
@@ -97,6 +119,9 @@ impl<W: Watched> Poller<W> {
         }
         woken &= register.wakes > 0;
         register.wakes -= u32::from(woken);
+        if n > 0 || woken || over || register.closed {
+            register.ends_wait(counted);
+        }
         self.kernel.ring(&mut register);
         if register.closed { Err(Error::os(libc::EBADF)) } else { Ok((n, woken)) }
     }

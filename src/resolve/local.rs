@@ -7,10 +7,15 @@ use crate::error::Result;
 use crate::numbers::{
     USOCKET_EAI_ADDRFAMILY, USOCKET_EAI_FAMILY, USOCKET_EAI_NODATA, USOCKET_EAI_NONAME,
 };
+use crate::sys::fork;
 use crate::sys::names::{Answer, Query, small_file};
 
 /// The answer to a query that nobody need be asked for, or none.
+///
+/// It comes at once, so that a fork waits for it: glibc's resolver has locks that it leaves in a child
+/// as they were, and the child's first question would wait for a thread that is not there.
 pub fn answer_at_once(query: &Query) -> Option<Result<Vec<Answer>>> {
+    let _stay = fork::stay();
     match asked_with(query, query.flags | libc::AI_NUMERICHOST) {
         // It is a name, or so it seems to a resolver that was told to look at numbers only.
         Err(e) if query.host.is_some() && query.flags & libc::AI_NUMERICHOST == 0 => {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result, explain};
 use crate::numbers::USOCKET_IPPROTO_SEC;
 use crate::sys::counted::Counted;
+use crate::sys::fork;
 use crate::sys::memory;
 use crate::sys::names::{self, Answer, Names, Query, Reverse};
 use crate::sys::text::Text;
@@ -83,6 +84,7 @@ pub fn getnameinfo(reverse: Reverse, timeout_us: i64) -> Result<Names> {
     }
     // Services are in a file, and a number is in the address.
     if !reverse.want.0 || reverse.flags & libc::NI_NUMERICHOST != 0 {
+        let _stay = fork::stay();
         return reverse.ask();
     }
     Asked::new(reverse)?.wait(&mut Deadline::after_us(timeout_us))
