@@ -349,6 +349,9 @@
 // usocket_tls_wrap: the handshake is done at once, within the socket's mode.
 #define USOCKET_TLS_HANDSHAKE 1
 
+// usocket_tls_wrap: no more than one record at a time is taken out of the kernel.
+#define USOCKET_TLS_NO_READ_AHEAD 2
+
 // No error, or a number that the library never gives.
 #define USOCKET_CATEGORY_NONE 0
 
@@ -2195,6 +2198,10 @@ int32_t usocket_tls_cert_time(const void *der, size_t der_len, int32_t what, int
 // session's. No byte passes before the handshake is complete: it is done at once with
 // USOCKET_TLS_HANDSHAKE in `flags`, by usocket_tls_handshake, or by the first use.
 //
+// With USOCKET_TLS_NO_READ_AHEAD in `flags` no more than one record at a time is taken out of the kernel:
+// for a host whose programs wait with select(2) and know usocket_tls_pending, and for a connection that
+// goes on in clear, of which nothing behind the peer's close_notify is taken.
+//
 // `server_name` is what a client asks for (SNI) and checks the certificate against: a host name
 // or an IP address. NULL only where the name is not checked, and on a server.
 //
@@ -2450,9 +2457,14 @@ usocket_t usocket_tls_create(usocket_tls_context_t context,
 
 // Puts in bytes that the peer has sent. They are looked at by the calls that receive.
 //
+// On a wrapped socket it takes what was received before that was wrapped (by a server that looks at the
+// first bytes, or at the ClientHello, to decide how to answer), until the handshake begins.
+//
 // Returns: how many of them were taken; fewer than `len` when too much is waiting already.
 // Errors: -EAGAIN when nothing can be taken before something is received, -EPIPE after
-// usocket_tls_feed_end, -ENOMEM, -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP in a build without TLS.
+// usocket_tls_feed_end; of a socket -EISCONN once the handshake has begun, -EMSGSIZE for more than a
+// ClientHello can be, USOCKET_ETLS_NOT_WRAPPED; -ENOMEM, -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP
+// in a build without TLS.
 // Blocks: no.
 // Threads: any.
 // Ownership: the bytes are copied.

@@ -119,6 +119,8 @@ pub const USOCKET_TLS_CERT_NOT_AFTER: i32 = 2;
 
 /// usocket_tls_wrap: the handshake is done at once, within the socket's mode.
 pub const USOCKET_TLS_HANDSHAKE: i32 = 1;
+/// usocket_tls_wrap: no more than one record at a time is taken out of the kernel.
+pub const USOCKET_TLS_NO_READ_AHEAD: i32 = 2;
 
 // --- Categories of errors, from usocket_error_category.
 

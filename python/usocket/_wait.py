@@ -82,6 +82,43 @@ def wait(handle: int, events: int, deadline: Optional[float]) -> int:
     return -ETIMEDOUT if ready == 0 else min(ready, 0)
 
 
+def through(
+    call: Callable[[int], int],
+    handle: int,
+    timeout: Optional[float],
+    deadline: Optional[float] = None,
+) -> int:
+    """The code of a call without flags that waits as its socket's timeout has it, made again after signals
+    with the time that is left.
+
+    deadline: when it has to be over, where some of its time is gone already.
+    """
+    late, end = deadline is not None, deadline
+    if timeout and not late:
+        end = monotonic() + timeout
+    code = _until(end, call, handle, timeout) if late else call(handle)
+    while code == -EINTR:
+        check_signals()
+        code = _until(end, call, handle, timeout)
+    return code
+
+
+def _until(
+    deadline: Optional[float], call: Callable[[int], int], handle: int, timeout: Optional[float]
+) -> int:
+    """The call with the time that is left, and not with the whole timeout."""
+    if deadline is None:
+        return call(handle)
+    left = microseconds(deadline - monotonic())
+    if left == 0:
+        return -ETIMEDOUT
+    lib.usocket_settimeout(handle, left)
+    try:
+        return call(handle)
+    finally:
+        lib.usocket_settimeout(handle, timeout_us(timeout))
+
+
 def resume(
     deadline: Optional[float],
     events: int,

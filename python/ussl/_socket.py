@@ -21,7 +21,7 @@ from usocket._tls_errors import (
     want_error,
 )
 from usocket._transfer import POLLIN, POLLOUT
-from usocket._wait import check_signals, microseconds, timeout_us
+from usocket._wait import through
 
 from ._constants import PROTOCOL_TLS_SERVER
 from ._context import SSLContext
@@ -297,27 +297,8 @@ class SSLSocket(Info):
             raise error(code, self._handle)
 
     def _through(self, call: Callable[[int], int]) -> int:
-        """The code of a call that waits, made again after signals with the time that is left."""
-        deadline = monotonic() + self._timeout if self._timeout else None
-        code = call(self._handle)
-        while code == -EINTR:
-            check_signals()
-            code = self._again_until(deadline, call)
-        return code
-
-    def _again_until(self, deadline: Optional[float], call: Callable[[int], int]) -> int:
-        """The call after a signal: it has the time left and not the whole timeout again."""
-        handle = self._handle
-        if deadline is None:
-            return call(handle)
-        left = microseconds(deadline - monotonic())
-        if left == 0:
-            return -ETIMEDOUT
-        lib.usocket_settimeout(handle, left)
-        try:
-            return call(handle)
-        finally:
-            lib.usocket_settimeout(handle, timeout_us(self._timeout))
+        """The code of a call that waits."""
+        return through(call, self._handle, self._timeout)
 
     def unwrap(self) -> socket:
         """Ends TLS on both sides and gives the connection as a plain socket, on which both sides go

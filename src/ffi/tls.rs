@@ -7,7 +7,7 @@ use super::{bytes, on_socket, on_stream, required_text, room, tls_only};
 #[cfg(feature = "tls")]
 use crate::error::{self, Error, Result};
 #[cfg(feature = "tls")]
-use crate::numbers::USOCKET_TLS_HANDSHAKE;
+use crate::numbers::{USOCKET_TLS_HANDSHAKE, USOCKET_TLS_NO_READ_AHEAD};
 #[cfg(feature = "tls")]
 use crate::object::{self, Stream};
 #[cfg(feature = "tls")]
@@ -19,6 +19,10 @@ use std::ffi::CStr;
 /// receiving (send, sendall, recv, read, readline, write, poll, shutdown, close ...) are the
 /// session's. No byte passes before the handshake is complete: it is done at once with
 /// USOCKET_TLS_HANDSHAKE in `flags`, by usocket_tls_handshake, or by the first use.
+///
+/// With USOCKET_TLS_NO_READ_AHEAD in `flags` no more than one record at a time is taken out of the kernel:
+/// for a host whose programs wait with select(2) and know usocket_tls_pending, and for a connection that
+/// goes on in clear, of which nothing behind the peer's close_notify is taken.
 ///
 /// `server_name` is what a client asks for (SNI) and checks the certificate against: a host name
 /// or an IP address. NULL only where the name is not checked, and on a server.
@@ -390,7 +394,7 @@ fn wrap(
     name: Option<&CStr>,
     flags: i32,
 ) -> Result<()> {
-    if flags & !USOCKET_TLS_HANDSHAKE != 0 {
+    if flags & !(USOCKET_TLS_HANDSHAKE | USOCKET_TLS_NO_READ_AHEAD) != 0 {
         return Err(Error::os(libc::EINVAL));
     }
     if s.kind() != libc::SOCK_STREAM {
@@ -403,8 +407,9 @@ fn wrap(
     let context = pin.tls_context()?;
     let session = Session::new(context, s, utf8(name)?);
     // Wherever wrapping fails, or the handshake after it, the sentence is at the socket.
-    let session =
-        s.wrap(session.inspect_err(|_| error::explain_about(handle, context.detail()))?)?;
+    let session = session.inspect_err(|_| error::explain_about(handle, context.detail()))?;
+    let ahead = flags & USOCKET_TLS_NO_READ_AHEAD == 0;
+    let session = s.wrap(if ahead { session } else { session.one_by_one() })?;
     if flags & USOCKET_TLS_HANDSHAKE != 0 { session.handshake(s) } else { Ok(()) }
 }
 

@@ -7,7 +7,9 @@ use super::{bytes, on_object, room, tls_only, without_handle};
 #[cfg(feature = "tls")]
 use crate::error::{Error, Result};
 #[cfg(feature = "tls")]
-use crate::{object, tls::buffered::Buffered};
+use crate::object::{self, Object};
+#[cfg(feature = "tls")]
+use crate::tls::buffered::Buffered;
 #[cfg(feature = "tls")]
 use std::ffi::CStr;
 
@@ -41,9 +43,14 @@ pub unsafe extern "C" fn usocket_tls_create(
 
 /// Puts in bytes that the peer has sent. They are looked at by the calls that receive.
 ///
+/// On a wrapped socket it takes what was received before that was wrapped (by a server that looks at the
+/// first bytes, or at the ClientHello, to decide how to answer), until the handshake begins.
+///
 /// Returns: how many of them were taken; fewer than `len` when too much is waiting already.
 /// Errors: -EAGAIN when nothing can be taken before something is received, -EPIPE after
-/// usocket_tls_feed_end, -ENOMEM, -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP in a build without TLS.
+/// usocket_tls_feed_end; of a socket -EISCONN once the handshake has begun, -EMSGSIZE for more than a
+/// ClientHello can be, USOCKET_ETLS_NOT_WRAPPED; -ENOMEM, -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP
+/// in a build without TLS.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the bytes are copied.
@@ -52,7 +59,7 @@ pub unsafe extern "C" fn usocket_tls_feed(s: usocket_t, buf: *const c_void, len:
     on_object(s, |object| {
         // SAFETY: the caller's bytes, as documented.
         let from = unsafe { bytes(buf, len) }?;
-        tls_only!((object, from) => object.tls_buffered()?.feed(from).map(|n| n as i64))
+        tls_only!((object, from) => feed(object, from).map(|n| n as i64))
     })
 }
 
@@ -92,6 +99,14 @@ pub unsafe extern "C" fn usocket_tls_drain(s: usocket_t, buf: *mut c_void, len: 
             if buf.is_null() { wire.drainable() } else { wire.drain(to) }.map(|n| n as i64)
         })
     })
+}
+
+#[cfg(feature = "tls")]
+fn feed(object: &Object, from: &[u8]) -> Result<usize> {
+    match object.socket() {
+        Ok(socket) => socket.tls()?.put_in(socket, from).map(|()| from.len()),
+        Err(_) => object.tls_buffered()?.feed(from),
+    }
 }
 
 #[cfg(feature = "tls")]

@@ -1,16 +1,11 @@
-"""A TLS connection as CPython's `_ssl._SSLSocket` is one: over a socket or over two memory BIOs.
-
-It is the library's TLS over buffers. From a socket no more than one record is taken at a time, as OpenSSL
-does it: what the kernel still has, select reports; and what follows the peer's goodbye stays in there.
-"""
+"""A TLS connection as CPython's `_ssl._SSLSocket` is one: what it tells of itself. What moves its bytes is
+in `_over_socket.py` and `_over_bios.py`."""
 
 from __future__ import annotations
 
-from ctypes import c_char, c_void_p, cast, create_string_buffer
-from errno import EAGAIN, ECONNRESET, EPIPE
-from time import monotonic
+from ctypes import create_string_buffer
+from threading import RLock
 from typing import Any, List, Optional
-from weakref import finalize, ref
 
 import ussl
 from ussl._cert import as_dict
@@ -18,53 +13,46 @@ from ussl._presented import presented, presented_chain
 from ussl._settings import read_text
 
 from .. import _causes as causes
-from .._buffer import give_back, take_room
-from .._buffer import incoming as room_in
-from .._buffer import outgoing as bytes_of
-from .._errors import check, error
+from .._errors import check
 from .._lib import lib
 from .._transfer import POLLIN, POLLOUT
-from .._wait import resume
 from . import _hello, _ssl_errors as errors
 
-SHUT_WR = 1
 _VERSIONS = {0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
-PIECE = 16384
 
 
 class Connection:
-    """What moves bytes between the library's TLS and a transport, and tells of it."""
+    """A connection of the library's TLS, which is made when it is known how."""
 
-    def __init__(self, sock: Any, bios: Any, server_side: bool, name: Optional[str]) -> None:
-        self._sock = None if sock is None else ref(sock)
-        self._bios = bios
+    def __init__(self, beneath: Any, server_side: bool, name: Optional[str]) -> None:
         self.server_side, self.server_hostname = server_side, name
         self._handle = 0
         self._owner: Any = None
         self._session: Any = None
         self._given: Any = None
         self._made: Any = None
-        # Of a server, until the ClientHello is all there.
-        self._first: Optional[bytearray] = bytearray() if server_side else None
-        self._in = b""  # Encrypted, received, more than the library takes at once.
-        self._out = b""  # Encrypted, on its way.
-        self._accepted = 0  # Bytes of a write that are in there.
-        self._header, self._missing = b"", 0  # Of the record that is being received.
-        self._done = self._ended = self._said_goodbye = False
+        # Of a server whose context has a callback: the ClientHello, as far as it is here.
+        self._first = bytearray()
+        self._done = self._said_goodbye = False
+        # Held for what is done once. (The callback may come back to the connection.)
+        self._lock = RLock()
+        self._over(beneath)
+
+    def _over(self, beneath: Any) -> None:
+        """Takes what carries it."""
+        raise NotImplementedError
 
     def _begin(self, made: ussl.SSLContext) -> None:
         """Makes the library's end, and gives it what came already."""
         if made.verify_flags and not made._crls:
             raise errors.of(causes.CRL_MISSING)
         name = None if self.server_side else self._wanted_name(made)
-        code = lib.usocket_tls_create(made._handle, name, 0)
-        if code < 0:
-            raise errors.of(code, made._handle)
-        self._handle, self._made = code, made
-        finalize(self, lib.usocket_close, code)
-        if self._first is not None:
-            first, self._first = bytes(self._first), None
-            self._feed(first)
+        self._made = made
+        self._handle = self._create(made._handle, name)
+
+    def _create(self, context: int, name: Optional[bytes]) -> int:
+        """The library's handle for it."""
+        raise NotImplementedError
 
     def _wanted_name(self, made: Any) -> Optional[bytes]:
         if self.server_hostname:
@@ -74,262 +62,45 @@ class Connection:
             raise ValueError("check_hostname requires server_hostname")
         return None
 
-    def _answer(self, hello: _hello.Hello) -> None:
+    def _asks(self) -> bool:
+        """Whether the ClientHello decides how to answer."""
+        raise NotImplementedError
+
+    def _answer(self, hello: Optional[_hello.Hello]) -> None:
+        """Begins, as a server, once it is known how."""
         raise NotImplementedError
 
     def _complete(self) -> None:
         """The handshake is complete."""
 
-    def _refuse(self, alert: int) -> None:
-        """Ends the handshake with an alert of one's own."""
-        self._out += bytes((21, 3, 3, 0, 2, 2, alert & 0xFF))
-        self._flush(None)
-        raise errors.ssl_error("CALLBACK_FAILED", "callback failed")
-
-    # --- bytes
-
-    def _transport(self) -> Any:
-        sock = self._sock() if self._sock is not None else None
-        if sock is None:
-            raise errors.ssl_error("UNINITIALIZED", "Underlying socket connection gone")
-        return sock
-
-    def _deadline(self) -> Optional[float]:
-        """When an operation that begins now has to be over."""
-        if self._bios is not None:
-            return None
-        timeout = self._transport()._timeout
-        return monotonic() + timeout if timeout else None
-
-    def _feed(self, data: bytes) -> None:
-        if self._first is not None:
-            self._first += data
-            hello = _hello.read(bytes(self._first))
-            if hello is not None:
-                self._answer(hello)
-            return
-        self._in += data
-        while self._in:
-            data = self._in
-            n = lib.usocket_tls_feed(self._handle, data, len(data))
-            if n == -EAGAIN:
-                return  # What has come is to be received first; the rest waits here.
-            if n < 0:
-                raise errors.of(n, self._handle, self.server_hostname)
-            self._in = data[n:]
-
-    def _fill(self, deadline: Optional[float]) -> None:
-        """Takes more from the transport; raises when there is none now."""
-        if self._in:
-            before = len(self._in)
-            self._feed(b"")
-            if len(self._in) < before:
-                return
-        if self._bios is not None:
-            data = self._bios[0].read()
-            if not data:
-                if not self._bios[0].eof:
-                    raise errors.want_read()
-                self._end()
-            else:
-                self._feed(data)
-            return
-        sock = self._transport()
-        size = self._missing or 5 - len(self._header)
-        room = (c_char * size)()
-        n = resume(deadline, POLLIN, lib.usocket_recv, sock._handle, room, size, 0)
-        if n == -EAGAIN:
-            raise errors.want_read()
-        if n < 0:
-            if n == -ECONNRESET and self._done and not self._missing:
-                raise sock._error(n)
-            raise _timed_out(sock, n)
-        if n == 0:
-            self._end()
-            return
-        data = room.raw[:n]
-        if self._missing:
-            self._missing -= n
-        else:
-            self._header += data
-            if len(self._header) == 5:
-                self._missing = int.from_bytes(self._header[3:], "big")
-                self._header = b""
-        self._feed(data)
-
-    def _end(self) -> None:
-        """The transport has ended."""
-        if self._first is not None or self._ended:
-            raise errors.end_of_file()
-        self._ended = True
-        lib.usocket_tls_feed_end(self._handle)
-
-    def _drain(self) -> None:
-        while self._handle:
-            size = lib.usocket_tls_drain(self._handle, None, 0)
-            if size <= 0:
-                return
-            room = (c_char * size)()
-            n = lib.usocket_tls_drain(self._handle, room, size)
-            if n <= 0:
-                return
-            self._out += room.raw[:n]
-
-    def _flush(self, deadline: Optional[float]) -> None:
-        """Sends what is encrypted; raises when the transport does not take it now."""
-        self._drain()
-        if self._bios is not None:
-            if self._out:
-                self._bios[1].write(self._out)
-                self._out = b""
-            return
-        while self._out:
-            sock = self._transport()
-            out = self._out
-            n = resume(deadline, POLLOUT, lib.usocket_send, sock._handle, out, len(out), 0)
-            if n == -EAGAIN:
-                raise errors.want_write()
-            if n < 0:
-                raise _timed_out(sock, n)
-            self._out = out[n:]
-
-    def _drive(self, call: Any, deadline: Optional[float]) -> int:
-        """Calls until the call need not wait, moving bytes both ways: what it gives in the end."""
-        while True:
-            if self._first is not None:
-                code = -EAGAIN
-            else:
-                code = call()
-            try:
-                self._flush(deadline)
-            except OSError as e:
-                # A peer that has gone has perhaps said why.
-                if code != -EAGAIN or getattr(e, "errno", 0) not in (EPIPE, ECONNRESET):
-                    if code == -EAGAIN or code >= 0:
-                        raise
-                self._out = b""
-            if code != -EAGAIN:
-                return code
-            self._fill(deadline)
-
-    # --- operations
-
-    def do_handshake(self) -> None:
+    def _greeted(self) -> None:
         if self._done:
             return
-        code = self._drive(lambda: lib.usocket_tls_handshake(self._handle), self._deadline())
-        if code < 0:
-            raise errors.of(code, self._handle, self.server_hostname)
-        self._greeted()
+        with self._lock:
+            if not self._done:
+                self._done = True
+                self._complete()
 
-    def _greeted(self) -> None:
-        if not self._done:
-            self._done = True
-            self._complete()
+    def _refuse(self, alert: int) -> None:
+        """Ends the handshake with an alert of one's own."""
+        self._send_raw(bytes((21, 3, 3, 0, 2, 2, alert & 0xFF)))
+        raise errors.ssl_error("CALLBACK_FAILED", "callback failed")
 
-    def read(self, size: int = 1024, buffer: Any = None) -> Any:
-        if size < 0 and buffer is None:
-            raise ValueError("size should not be negative")
-        if buffer is None:
-            if not size:
-                return b""
-            room = take_room(size)
-            try:
-                return room[: self._receive(room, size)]
-            finally:
-                give_back(room)
-        start, length, held = room_in(buffer)
-        try:
-            want = length if size <= 0 or size > length else size
-            return self._receive(start, want) if want else 0
-        finally:
-            del held
+    def _send_raw(self, data: bytes) -> None:
+        """Sends what is in clear."""
+        raise NotImplementedError
 
-    def _receive(self, start: Any, size: int) -> int:
-        code = self._drive(lambda: lib.usocket_recv(self._handle, start, size, 0), self._deadline())
-        if code < 0:
-            raise errors.of(code, self._handle, self.server_hostname)
-        self._greeted()
-        if code == 0 and self._said_goodbye:
-            # Over on both sides, and no longer the end of what the peer had to say.
-            raise errors.zero_return()
-        return code
+    def _wants(self, events: int) -> BaseException:
+        """What to wait for, of one that wanted `events`."""
+        wants = lib.usocket_tls_wants(self._handle) if self._handle else POLLIN
+        if wants <= 0 or wants & events:
+            wants = events
+        return errors.want_write() if wants & POLLOUT else errors.want_read()
 
-    def write(self, data: Any) -> int:
-        start, size, held = bytes_of(data)
-        try:
-            place: Any = start
-            at = cast(place, c_void_p).value or 0
-            deadline = self._deadline()
-            self._flush(deadline)
-            # All of it, as OpenSSL has it. After SSLWantWriteError the same is written once more: it goes
-            # on where it was.
-            while self._accepted < size:
-                left = size - self._accepted
-                code = self._sent(at + self._accepted, left)
-                if code == -EAGAIN:
-                    self._flush(deadline)
-                    code = self._sent(at + self._accepted, left)
-                if code == -EAGAIN:
-                    self._fill(deadline)
-                    continue
-                if code < 0:
-                    raise self._failed_write(code)
-                self._greeted()
-                self._accepted += code
-                self._flush(deadline)
-            self._accepted = 0
-            return size
-        finally:
-            del held
-
-    def _failed_write(self, code: int) -> BaseException:
-        self._accepted = 0
-        try:  # The alert that says why.
-            self._flush(0.0)
-        except OSError:
-            pass
-        if code == -EPIPE:
-            return errors.ssl_error("PROTOCOL_IS_SHUTDOWN", "protocol is shutdown")
-        return errors.of(code, self._handle, self.server_hostname)
-
-    def _sent(self, start: Any, size: int) -> int:
-        if self._first is not None:
-            return -EAGAIN
-        return lib.usocket_send(self._handle, start, size, 0)
+    # --- what there is to know
 
     def pending(self) -> int:
         return max(0, lib.usocket_tls_pending(self._handle)) if self._handle else 0
-
-    def shutdown(self) -> Any:
-        """Says goodbye and waits for the peer's: the socket, on which plain data may follow."""
-        if not self._handle or not self._done:
-            raise errors.ssl_error("SHUTDOWN_WHILE_IN_INIT", "shutdown while in init")
-        deadline = self._deadline()
-        lib.usocket_shutdown(self._handle, SHUT_WR)
-        self._said_goodbye = True
-        room = (c_char * PIECE)()
-        while True:
-            code = lib.usocket_recv(self._handle, room, PIECE, 0)
-            try:
-                self._flush(deadline)
-            except (BrokenPipeError, ConnectionResetError):
-                if code == -EAGAIN:
-                    raise
-            if code == 0:
-                break
-            if code > 0:
-                raise errors.ssl_error(
-                    "APPLICATION_DATA_AFTER_CLOSE_NOTIFY", "application data after close notify"
-                )
-            if code != -EAGAIN:
-                if code == causes.TRUNCATED:
-                    break
-                raise errors.of(code, self._handle, self.server_hostname)
-            self._fill(deadline)
-        return self._sock() if self._sock is not None else None
-
-    # --- what there is to know
 
     def version(self) -> Optional[str]:
         return _VERSIONS.get(lib.usocket_tls_version(self._handle)) if self._handle else None
@@ -392,10 +163,3 @@ def openssl_name(name: str) -> str:
     cipher = cipher.replace("AES_", "AES").replace("_", "-")
     cipher = cipher.replace("CHACHA20-POLY1305-SHA256", "CHACHA20-POLY1305")
     return key.replace("_", "-") + "-" + cipher
-
-
-def _timed_out(sock: Any, code: int) -> BaseException:
-    e: BaseException = sock._error(code)
-    if type(e).__name__ in ("timeout", "TimeoutError") and sock._timeout:
-        return type(e)("The read operation timed out")
-    return e

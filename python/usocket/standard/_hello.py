@@ -60,6 +60,16 @@ def read(data: bytes) -> Optional[Hello]:
         return nothing
 
 
+def missing(data: bytearray) -> int:
+    """How many bytes more the record that is there in part has, or the header of the next one."""
+    at = 0
+    while len(data) >= at + 5:
+        at += 5 + int.from_bytes(data[at + 3 : at + 5], "big")
+        if len(data) < at:
+            return at - len(data)
+    return at + 5 - len(data)
+
+
 def _parse(hello: _Reader) -> Hello:
     hello.take(2 + 32)  # Version, random.
     for size in (1, 2, 1):  # Session, cipher suites, compression.

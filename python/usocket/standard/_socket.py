@@ -29,14 +29,16 @@ class socket(BSDSocket):
     the methods of CPython's `_socket.socket`, which `socket.socket` builds on."""
 
     __module__ = "_socket"
-    __slots__ = ()
+    __slots__ = ("_tls",)
     _outgoing = staticmethod(outgoing)
+    # What `_ssl` has made of it.
+    _tls: Any
 
     # A socket that was only allocated is closed.
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         new = super().__new__(cls)
         new._handle = new._late_in = new._late_out = 0
-        new._filed, new._timeout = False, None
+        new._filed, new._timeout, new._tls = False, None, None
         new._family = new._type = new._proto = 0
         return new
 
@@ -79,6 +81,7 @@ class socket(BSDSocket):
         old, self._handle = self._handle, handle
         if old:
             lib.usocket_close(old)
+        self._tls = None
         self._late_in = self._late_out = 0
         # What was given, which the protocol that 0 stands for is not.
         self._family, self._type, self._proto = family, type, proto
@@ -95,6 +98,11 @@ class socket(BSDSocket):
         if code == -ETIMEDOUT and self._timeout:
             return timeout("timed out")
         return super()._error(code)
+
+    def _failed(self, code: int, events: int) -> int:
+        if self._tls is not None:
+            return int(self._tls._failed(code, events))
+        return super()._failed(code, events)
 
     def _accept(self) -> Any:
         """_accept() -> (integer, address info): the descriptor of a connection, and who it is."""

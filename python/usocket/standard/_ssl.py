@@ -23,6 +23,8 @@ from .._errors import check
 from .._lib import lib
 from . import _ssl_errors as errors
 from ._connection import Connection
+from ._over_bios import OverBios
+from ._over_socket import OverSocket
 
 PROTOCOL_TLS_SERVER = _system.PROTOCOL_TLS_SERVER
 PROTOCOL_TLS_CLIENT = _system.PROTOCOL_TLS_CLIENT
@@ -125,7 +127,7 @@ class _SSLContext(_system._SSLContext):  # type: ignore[misc, unused-ignore]
         owner: Any = None,
         session: Any = None,
     ) -> Any:
-        return _SSLSocket(self, sock, None, server_side, server_hostname, owner, session)
+        return _OverSocket(self, sock, server_side, server_hostname, owner, session)
 
     def _wrap_bio(
         self,
@@ -138,7 +140,7 @@ class _SSLContext(_system._SSLContext):  # type: ignore[misc, unused-ignore]
         session: Any = None,
     ) -> Any:
         bios = (incoming, outgoing)
-        return _SSLSocket(self, None, bios, server_side, server_hostname, owner, session)
+        return _OverBios(self, bios, server_side, server_hostname, owner, session)
 
     def _library(self, server_side: bool, protocols: List[bytes]) -> ussl.SSLContext:
         """The library's context for the settings as they are now."""
@@ -248,8 +250,7 @@ class _SSLSocket(Connection):
     def __init__(
         self,
         context: Any,
-        sock: Any,
-        bios: Any,
+        beneath: Any,
         server_side: Any,
         server_hostname: Any,
         owner: Any,
@@ -263,7 +264,7 @@ class _SSLSocket(Connection):
             raise errors.ssl_error(
                 "WRONG_SSL_CTX", "Cannot create a client socket with a PROTOCOL_TLS_SERVER context"
             )
-        super().__init__(sock, bios, bool(server_side), _name(server_hostname))
+        super().__init__(beneath, bool(server_side), _name(server_hostname))
         self._context, self.owner = context, owner
         context._counts["accept" if server_side else "connect"] += 1
         if not server_side:
@@ -289,17 +290,19 @@ class _SSLSocket(Connection):
             raise TypeError("The value must be a SSLContext")
         self._context = value
 
+    def _asks(self) -> bool:
+        return self._context._sni is not None
+
     def _answer(self, hello: Any) -> None:
-        """The ClientHello is there: asks the callback, and begins with the context there is then."""
-        callback = self._context._sni
-        if callback is not None:
-            self._ask(callback, hello.name)
-        mine = self._context._protocols
-        # None in common is none, and no error.
-        agreed = mine if any(p in hello.protocols for p in mine) else []
-        self._begin(self._context._library(True, agreed))
+        """Asks the callback, where there is a ClientHello for it, and begins with the context that there
+        is then."""
+        if hello is not None:
+            self._ask(self._context._sni, hello.name)
+        self._begin(self._context._library(True, self._context._protocols))
 
     def _ask(self, callback: Any, name: Optional[str]) -> None:
+        if callback is None:
+            return
         try:
             said = callback(self.owner or self, name, self._context)
         except Exception:
@@ -348,6 +351,14 @@ class _SSLSocket(Connection):
             raise ValueError("Cannot set session after handshake.")
         value._session._give_to(self._handle)
         self._given = value
+
+
+class _OverSocket(_SSLSocket, OverSocket):
+    __module__ = "_ssl"
+
+
+class _OverBios(_SSLSocket, OverBios):
+    __module__ = "_ssl"
 
 
 def _report(callback: Any) -> None:

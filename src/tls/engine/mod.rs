@@ -9,6 +9,7 @@ pub mod buffer;
 mod drive;
 pub mod owner;
 pub mod receiver;
+mod records;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,6 +28,7 @@ use crate::tls::context::resume::Taken;
 use crate::tls::engine::buffer::Buffer;
 use crate::tls::engine::receiver::Receiver;
 use owner::{Leave, Owner};
+use records::Records;
 
 pub mod failure;
 mod handshake;
@@ -67,6 +69,8 @@ pub struct Engine {
     /// [`closed_here`] once the handle was closed in a callback: a child that did so claims nothing.
     closed: Arc<AtomicU32>,
     input: Buffer,
+    /// Where it ends, if no more than one record at a time is to be received.
+    records: Option<Records>,
     output: Buffer,
     /// Decrypted and not yet taken, from `taken` on.
     plain: Vec<u8>,
@@ -123,6 +127,7 @@ impl Engine {
             owner: Owner::new()?,
             closed: Arc::default(),
             input: Buffer::default(),
+            records: None,
             output: Buffer::default(),
             plain: Vec::new(),
             taken: 0,

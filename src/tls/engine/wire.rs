@@ -7,6 +7,7 @@ use crate::tls::Cause;
 use crate::tls::context::config::Config;
 use crate::tls::engine::buffer::Buffer;
 use crate::tls::engine::drive::{Out, Turn};
+use crate::tls::engine::records::Records;
 use crate::tls::transport::Transport;
 
 /// What fills all the room there is: records have a limit of their own, but a handshake message may be
@@ -75,6 +76,7 @@ impl Engine {
             return Ok(None);
         }
         self.own()?;
+        let most = self.most();
         let room = match self.complete {
             true => self.input.large_room(4096),
             false => self.input.room(4096),
@@ -82,9 +84,14 @@ impl Engine {
         if room.is_empty() {
             return Err(self.no_room());
         }
+        let most = most.min(room.len());
+        let room = &mut room[..most];
         loop {
             match io.recv(room, libc::MSG_DONTWAIT) {
                 Ok(n) => {
+                    if let Some(records) = &mut self.records {
+                        records.took(&room[..n]);
+                    }
                     self.input.fill(n);
                     self.spoken = true;
                     self.eof = n == 0;
@@ -115,6 +122,39 @@ impl Engine {
         Some(if plain { Error::os(libc::ENOTCONN) } else { e })
     }
 
+    /// From here on no more than one record at a time is received.
+    pub fn one_by_one(&mut self) {
+        self.records = Some(Records::default());
+    }
+
+    /// How much may be received at once.
+    pub fn most(&self) -> usize {
+        self.records.as_ref().map_or(usize::MAX, Records::most)
+    }
+
+    /// Puts in what was received already, before the handshake begins.
+    ///
+    /// # Errors
+    /// EISCONN once it has begun, EMSGSIZE, ENOMEM.
+    pub fn put_in(&mut self, bytes: &[u8]) -> Result<()> {
+        self.check()?;
+        if self.begun() {
+            return Err(Error::os(libc::EISCONN));
+        }
+        if self.input.limits(bytes.len()) {
+            return Err(Error::os(libc::EMSGSIZE));
+        }
+        let room = self.input.room(bytes.len());
+        let room = room.get_mut(..bytes.len()).ok_or(Error::os(libc::ENOMEM))?;
+        room.copy_from_slice(bytes);
+        self.input.fill(bytes.len());
+        if let Some(records) = &mut self.records {
+            records.took(bytes);
+        }
+        self.spoken |= !bytes.is_empty();
+        Ok(())
+    }
+
     /// Room for a thread to receive into while the engine is free for others.
     pub fn apart(&mut self) -> Result<Buffer> {
         match self.input.limits(1) {
@@ -129,12 +169,15 @@ impl Engine {
     }
 
     /// What came into that room: nothing is the end.
-    pub fn received(&mut self, apart: Buffer) {
+    pub fn received(&mut self, mut apart: Buffer) {
         if self.own().is_err() {
             return;
         }
         self.spoken = true;
         self.eof = apart.is_empty();
+        if let Some(records) = &mut self.records {
+            records.took(apart.filled());
+        }
         if self.fatal.is_none() {
             self.input.append(apart);
         }

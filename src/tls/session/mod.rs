@@ -95,6 +95,27 @@ impl Session {
         })
     }
 
+    /// The same, that takes no more than one record at a time out of the kernel, and nothing that is behind
+    /// the peer's goodbye.
+    pub fn one_by_one(self) -> Session {
+        if let Some(mut engine) = self.engine.look() {
+            engine.one_by_one();
+        }
+        self
+    }
+
+    /// Puts in what was received before the connection was wrapped.
+    ///
+    /// # Errors
+    /// EISCONN once the handshake has begun, EMSGSIZE, ENOMEM.
+    pub fn put_in(&self, s: &dyn Transport, bytes: &[u8]) -> Result<()> {
+        let mut engine = self.engine.enter(&mut s.deadline(), may_wait(s, 0))?;
+        engine.own()?;
+        let put = engine.put_in(bytes);
+        self.leave(s, engine);
+        put
+    }
+
     /// Does the handshake.
     pub fn handshake(&self, s: &dyn Transport) -> Result<()> {
         self.run(s, 0, &mut s.deadline(), |engine, io, _| engine.flushing(&self.config, io))

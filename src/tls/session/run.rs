@@ -171,8 +171,9 @@ impl Session {
             Ok(apart) => apart,
             Err(e) => return Ok((engine, Err(e))),
         };
+        let most = engine.most();
         self.leave(s, engine);
-        let got = receive(s, &mut apart, deadline);
+        let got = receive(s, &mut apart, most, deadline);
         let mut engine = self.engine.enter_always()?;
         let waited = match got {
             Ok(signal) => {
@@ -214,10 +215,13 @@ enum Stopped {
 fn receive(
     io: &dyn Transport,
     apart: &mut Buffer,
+    most: usize,
     deadline: &mut Deadline,
 ) -> std::result::Result<bool, Stopped> {
     loop {
-        let e = match io.recv(apart.room(0), 0) {
+        let room = apart.room(0);
+        let most = most.min(room.len());
+        let e = match io.recv(&mut room[..most], 0) {
             Ok(n) => {
                 apart.fill(n);
                 return Ok(false);

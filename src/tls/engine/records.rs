@@ -1,0 +1,82 @@
+//! Where a record ends: for who takes no more than one at a time out of the kernel.
+
+/// A header: type, version, length.
+const HEADER: usize = 5;
+/// Longer ones carry data, and no goodbye: the header behind it may come along, as its record will.
+const SURELY_DATA: usize = 1024;
+
+/// What is known of the record that is being received.
+#[derive(Default)]
+pub struct Records {
+    header: [u8; HEADER],
+    /// How much of that is here.
+    known: usize,
+    /// How much of what is behind it is not.
+    missing: usize,
+}
+
+impl Records {
+    /// How much may be taken: it ends with a record, or within one.
+    pub fn most(&self) -> usize {
+        match self.missing {
+            0 => HEADER - self.known,
+            n if n < SURELY_DATA => n,
+            n => n + HEADER,
+        }
+    }
+
+    /// This has been taken.
+    pub fn took(&mut self, mut bytes: &[u8]) {
+        while let Some((&first, rest)) = bytes.split_first() {
+            if self.missing > 0 {
+                let n = self.missing.min(bytes.len());
+                self.missing -= n;
+                bytes = &bytes[n..];
+                continue;
+            }
+            self.header[self.known] = first;
+            self.known += 1;
+            bytes = rest;
+            if self.known == HEADER {
+                self.missing = usize::from(u16::from_be_bytes([self.header[3], self.header[4]]));
+                self.known = 0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(len: usize) -> Vec<u8> {
+        let [high, low] = (len as u16).to_be_bytes();
+        [&[23, 3, 3, high, low], &vec![9; len][..]].concat()
+    }
+
+    /// However the kernel cuts it, what is taken ends with a record or goes on within one; behind what
+    /// may be a goodbye nothing is taken.
+    #[test]
+    fn it_never_takes_what_is_behind_a_record() {
+        for piece in [1, 2, 4, 5, 6, 100, 20_000] {
+            let sizes = [1, 19, 0, 16_400, 1024, 1023, 40, 5000, 24];
+            let stream: Vec<u8> = sizes.iter().flat_map(|n| record(*n)).collect();
+            let (mut records, mut at) = (Records::default(), 0);
+            let mut ends = std::collections::BTreeSet::new();
+            while at < stream.len() {
+                let n = records.most().min(piece).min(stream.len() - at);
+                assert!(n > 0);
+                records.took(&stream[at..at + n]);
+                at += n;
+                ends.insert(at);
+            }
+            let mut end = 0;
+            for size in sizes {
+                end += size + HEADER;
+                // Not past a small one.
+                assert!(size >= SURELY_DATA || ends.contains(&end), "{size} in pieces of {piece}");
+            }
+            assert_eq!(records.most(), HEADER);
+        }
+    }
+}
