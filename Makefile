@@ -3,8 +3,11 @@
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 DESTDIR ?=
-CC      ?= cc
-STRIP   ?= strip
+# For another machine CROSS_COMPILE=aarch64-linux-gnu- names all its tools, unless they are named one by one,
+# as CC and STRIP; `build-small` wants TARGET=aarch64-unknown-linux-gnu besides, which is cargo's name of it.
+tool     = $(if $(filter default undefined,$(origin $1)),$(CROSS_COMPILE)$2,$($1))
+CC      := $(call tool,CC,$(if $(CROSS_COMPILE),gcc,cc))
+STRIP   := $(call tool,STRIP,strip)
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 RELEASE := target/release
@@ -15,7 +18,7 @@ NATIVE  := -lpthread -lm -ldl -lrt -lutil
 CFLAGS_HERE  := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -pthread -Iinclude
 LIBS_HERE    := -L$(RELEASE) -lusocket -Wl,-rpath,$(abspath $(RELEASE))
 
-.PHONY: help build cross cross-test build-small header demo test bench loom tsan fmt lint install install-small uninstall clean c-tests certs abi
+.PHONY: help build cross cross-test cross-table build-small header demo test bench loom tsan fmt lint install install-small uninstall clean c-tests certs abi
 
 help: ## this list
 	@echo "libusocket $(VERSION)"
@@ -37,24 +40,31 @@ $(RELEASE)/libusocket.so $(RELEASE)/libusocket.a &: $(SOURCES)
 $(RELEASE)/libusocket.so.0: $(RELEASE)/libusocket.so
 	ln -sfn libusocket.so $@
 
-cross: ## the library for another machine: TARGET=aarch64-unknown-linux-musl, FEATURES="ring tls12"
-	@scripts/cross $(or $(TARGET),$(error TARGET=a triple, such as aarch64-unknown-linux-musl)) \
+cross: ## the library for another machine: TARGET=arm64 or aarch64-unknown-linux-musl, FEATURES="ring tls12"
+	@scripts/cross $(or $(TARGET),$(error TARGET=a triple or a name of Debian's, such as aarch64-unknown-linux-musl or arm64)) \
 		--no-default-features --features "$(if $(filter undefined,$(origin FEATURES)),ring tls12,$(FEATURES))"
 
 cross-test: ## the tests on other machines, natively or emulated: TARGET="i386 s390x", or all of them
 	@scripts/cross-test $(TARGET)
 
+cross-table: ## what cross-test found here, into docs/portability.md
+	@scripts/cross-table
+
+# With TARGET it is in target/$(TARGET)/small, and the tools are that machine's.
+build-small: SMALL := target/$(if $(TARGET),$(TARGET)/)small
+build-small: UNDER := $(subst -,_,$(TARGET))
+build-small: FOR := $(if $(TARGET),CC_$(UNDER)="$(CC)" CARGO_TARGET_$(shell echo $(subst -,_,$(TARGET)) | tr a-z A-Z)_LINKER="$(CC)")
 build-small: ## the library for small devices in target/small: ring, TLS 1.3 alone, optimised for size
-	cargo build --profile small --no-default-features --features ring
-	scripts/no-backtraces target/small/libusocket.a
-	scripts/one-object target/small/libusocket.a
+	$(FOR) cargo build --profile small --no-default-features --features ring $(if $(TARGET),--target $(TARGET) --target-dir target)
+	CC="$(CC)" scripts/no-backtraces $(SMALL)/libusocket.a
+	LD="$(call tool,LD,ld)" OBJCOPY="$(call tool,OBJCOPY,objcopy)" AR="$(call tool,AR,ar)" scripts/one-object $(SMALL)/libusocket.a
 	@# Linked once more, from the archive that has become smaller.
-	echo '{ global: usocket_*; local: *; };' > target/small/exports
-	$(CC) -shared -s -o target/small/libusocket.so -Wl,-soname,libusocket.so.0 -Wl,-z,nodelete,-z,relro,-z,now \
-		-Wl,--version-script=target/small/exports,--gc-sections \
-		-Wl,--whole-archive target/small/libusocket.a -Wl,--no-whole-archive $(NATIVE)
-	ln -sfn libusocket.so target/small/libusocket.so.0
-	@size=$$(stat -c %s target/small/libusocket.so); echo "target/small/libusocket.so: $$size bytes"
+	echo '{ global: usocket_*; local: *; };' > $(SMALL)/exports
+	$(CC) -shared -s -o $(SMALL)/libusocket.so -Wl,-soname,libusocket.so.0 -Wl,-z,nodelete,-z,relro,-z,now \
+		-Wl,--version-script=$(SMALL)/exports,--gc-sections \
+		-Wl,--whole-archive $(SMALL)/libusocket.a -Wl,--no-whole-archive $(NATIVE)
+	ln -sfn libusocket.so $(SMALL)/libusocket.so.0
+	@size=$$(stat -c %s $(SMALL)/libusocket.so); echo "$(SMALL)/libusocket.so: $$size bytes"
 
 # --- see it work ---------------------------------------------------------------------------------
 
@@ -137,7 +147,7 @@ INC := $(DESTDIR)$(PREFIX)/include
 BUILT := $(RELEASE)
 
 install-small: build-small ## the same of build-small's libraries
-	$(MAKE) install BUILT=target/small
+	$(MAKE) install BUILT=target/$(if $(TARGET),$(TARGET)/)small
 
 install: $(if $(filter $(RELEASE),$(BUILT)),$(RELEASE)/libusocket.so.0) ## header, libraries and usocket.pc under PREFIX (and DESTDIR)
 	install -d $(INC) $(LIB)/pkgconfig

@@ -54,11 +54,5 @@ int main(void)
     MEMBER(usocket_pollfd, fd);
     MEMBER(usocket_pollfd, events);
     MEMBER(usocket_pollfd, revents);
-    STRUCT(usocket_interface);
-    MEMBER(usocket_interface, index);
-    MEMBER(usocket_interface, flags);
-    MEMBER(usocket_interface, name);
-    MEMBER(usocket_interface, addr);
-    MEMBER(usocket_interface, netmask);
     return 0;
 }

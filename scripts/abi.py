@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Prints what programs rely on in the built library: symbols, signatures, constants, layouts.
+"""Prints what programs rely on in the built library: symbols, signatures, constants, layouts. With
+`asserts 64`, 32 or i386 a C program that compiles where structures lie as they do on such machines.
 
 The signatures are the header's, which is all that a program is compiled against, and the layouts what a
 C compiler makes of it. abidiff (libabigail) has nothing to add: it takes types from debug information,
@@ -9,6 +10,7 @@ of which the library has lines alone, and compares the symbols that are here alr
 import os
 import re
 import subprocess
+import sys
 
 import header
 
@@ -44,5 +46,31 @@ def describe(root=ROOT):
     yield from subprocess.run([layout], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
+# Where structures lie: as abi.txt says on 64 bits; on 32 as abi-32.txt, but for x86, which aligns
+# 64-bit numbers to four bytes.
+LAYOUTS = {"64": "c-tests/abi.txt", "32": "c-tests/abi-32.txt", "i386": "c-tests/abi-i386.txt"}
+
+
+def asserts(path):
+    """A C program that compiles where structures lie as a file says."""
+    yield "#include <stddef.h>"
+    yield "#include <usocket.h>"
+    with open(os.path.join(ROOT, path)) as f:
+        for line in f:
+            words = line.split()
+            if words[0] == "struct":
+                within = words[1]
+                yield f"_Static_assert(sizeof({within}) == {words[3]} && _Alignof({within}) == {words[5]}, {line.strip()!r});"
+            elif line.startswith("  "):
+                member, at, size = words[0], words[2], words[4]
+                yield (f"_Static_assert(offsetof({within}, {member}) == {at} && sizeof((({within} *)0)->{member}) == {size}, "
+                       f"{within + line.rstrip()!r});")
+            elif words[1:2] == ["size"]:
+                yield f"_Static_assert(sizeof({words[0]}) == {words[2]}, {line.strip()!r});"
+
+
 if __name__ == "__main__":
-    print("\n".join(describe()))
+    if sys.argv[1:2] == ["asserts"]:
+        print("\n".join(asserts(LAYOUTS[sys.argv[2]])).replace("'", '"'))
+    else:
+        print("\n".join(describe()))
