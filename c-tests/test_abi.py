@@ -1,7 +1,11 @@
 """The ABI: what programs rely on is what c-tests/abi.txt says, and nothing else is exported."""
 
+import platform
 import re
+import subprocess
 import sys
+
+import pytest
 
 sys.path.insert(0, "scripts")
 import abi  # noqa: E402
@@ -35,3 +39,17 @@ def test_every_structure_of_the_header_is_described():
         part = re.search(rf"struct {name} size.*\n((?:  .*\n?)*)", described)
         assert part, name
         assert re.findall(r"^  (\w+) at", part[1], re.M) == members, name
+
+
+# (On x86 gcc can align as the other processors of 32 bits do.)
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the compiler's switches are those for x86")
+@pytest.mark.parametrize("machine, switches", [
+    ("64", []), ("i386", ["-m32"]), ("32", ["-m32", "-malign-double"]),
+])
+def test_layouts_on_machines_of(machine, switches, tmp_path):
+    source = tmp_path / "asserts.c"
+    source.write_text("\n".join(abi.asserts(abi.LAYOUTS[machine])) + "\n")
+    assert "_Static_assert(sizeof(usocket_event)" in source.read_text()
+    cc = ["cc", *switches, "-std=c11", "-ffreestanding", "-Iinclude", "-fsyntax-only", source]
+    ended = subprocess.run(cc, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

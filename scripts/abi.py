@@ -60,17 +60,17 @@ def asserts(path):
             words = line.split()
             if words[0] == "struct":
                 within = words[1]
-                yield f"_Static_assert(sizeof({within}) == {words[3]} && _Alignof({within}) == {words[5]}, {line.strip()!r});"
+                yield f"_Static_assert(sizeof({within}) == {words[3]} && _Alignof({within}) == {words[5]}, \"{line.strip()}\");"
             elif line.startswith("  "):
                 member, at, size = words[0], words[2], words[4]
                 yield (f"_Static_assert(offsetof({within}, {member}) == {at} && sizeof((({within} *)0)->{member}) == {size}, "
-                       f"{within + line.rstrip()!r});")
+                       f"\"{within}{line.rstrip()}\");")
             elif words[1:2] == ["size"]:
-                yield f"_Static_assert(sizeof({words[0]}) == {words[2]}, {line.strip()!r});"
+                yield f"_Static_assert(sizeof({words[0]}) == {words[2]}, \"{line.strip()}\");"
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["asserts"]:
-        print("\n".join(asserts(LAYOUTS[sys.argv[2]])).replace("'", '"'))
+        print("\n".join(asserts(LAYOUTS[sys.argv[2]])))
     else:
         print("\n".join(describe()))
