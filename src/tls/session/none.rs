@@ -33,6 +33,9 @@ impl Session {
     ) -> Result<usize> {
         match *self {}
     }
+    pub fn pending(&self, _: &dyn Transport) -> usize {
+        match *self {}
+    }
     pub fn put_back(&self, _: &[MaybeUninit<u8>]) -> bool {
         match *self {}
     }
