@@ -4,8 +4,9 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
+use std::time::Duration;
 
-use super::{cvt_len, net};
+use super::{cvt_len, net, time};
 
 /// What one call takes at most.
 const MOST: usize = 0x7fff_f000;
@@ -54,7 +55,7 @@ fn without_sigpipe(
         let result = call(count);
         // It may also come of what followed the bytes that were counted.
         if !waits && !matches!(result, Ok(n) if n == count) {
-            let now = libc::timespec { tv_sec: 0, ..std::mem::zeroed() };
+            let now = time::timespec(Duration::ZERO);
             libc::sigtimedwait(pipe, ptr::null_mut(), &now);
         }
         libc::pthread_sigmask(libc::SIG_SETMASK, old, ptr::null_mut());

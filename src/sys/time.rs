@@ -49,5 +49,9 @@ impl From<Duration> for Long {
 
 /// The C library's, for its own functions.
 pub fn timespec(span: Duration) -> libc::timespec {
-    libc::timespec { tv_sec: seconds(span).into(), tv_nsec: span.subsec_nanos() as _ }
+    // SAFETY: all zeros is a time; there is padding in some with no name to set it by.
+    let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+    time.tv_sec = seconds(span).into();
+    time.tv_nsec = span.subsec_nanos() as _;
+    time
 }
