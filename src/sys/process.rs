@@ -61,12 +61,18 @@ pub fn spawn<T: Serve>(what: &'static T, stack: usize) -> io::Result<()> {
     Err(io::Error::from_raw_os_error(failed))
 }
 
+/// A thread's number, which is a pointer in some C libraries.
+struct Thread(libc::pthread_t);
+
+// SAFETY: nobody looks behind it, and it is good in every thread of the process.
+unsafe impl Send for Thread {}
+
 /// The library's own threads of this process.
 struct Threads {
     forks: u32,
     running: u32,
     /// The last that has come to its end: the next one joins it.
-    last: Option<libc::pthread_t>,
+    last: Option<Thread>,
 }
 
 static THREADS: Lock<Threads> = Lock::new(Threads { forks: 0, running: 0, last: None });
@@ -113,15 +119,15 @@ fn leave() {
     let Ok(mut threads) = threads() else { return };
     threads.running -= 1;
     // SAFETY: always gives a thread.
-    let before = threads.last.replace(unsafe { libc::pthread_self() });
+    let before = threads.last.replace(Thread(unsafe { libc::pthread_self() }));
     drop(threads);
     LEFT.fetch_add(1, Ordering::SeqCst);
     futex::wake_all(&LEFT);
     join(before);
 }
 
-fn join(thread: Option<libc::pthread_t>) {
-    if let Some(thread) = thread {
+fn join(thread: Option<Thread>) {
+    if let Some(Thread(thread)) = thread {
         // SAFETY: it is about to end, and who took its number joins it, once.
         unsafe { libc::pthread_join(thread, ptr::null_mut()) };
     }
