@@ -69,6 +69,26 @@ usocket_t bound_socket(int family, int type)
     return s;
 }
 
+void refusing(usocket_t held[2], char port[8])
+{
+    for (;;) {
+        held[0] = bound_socket(AF_INET, SOCK_STREAM);
+        usocket_addr a = name_of(held[0]);
+        snprintf(port, 8, "%d", (int)OK(usocket_addr_port(&a)));
+        held[1] = OK(usocket_socket(AF_INET6, SOCK_STREAM, 0));
+        a = local_address(AF_INET6, atoi(port));
+        if (usocket_bind(held[1], &a) != -EADDRINUSE)
+            return;
+        no_more_refusing(held);
+    }
+}
+
+void no_more_refusing(usocket_t held[2])
+{
+    OK(usocket_close(held[0]));
+    OK(usocket_close(held[1]));
+}
+
 usocket_t listening_socket(int family, int backlog)
 {
     usocket_t s = bound_socket(family, SOCK_STREAM);
@@ -116,13 +136,22 @@ const char *text_of(const usocket_addr *addr)
     return text;
 }
 
-// Datagrams are all or nothing, so the smallest piece decides when it is full. What is under way
-// between two TCP sockets may yet make room: it is full when it stays so for a while.
+// What is under way between two TCP sockets may yet make room: whether something is.
+static bool under_way(usocket_t s)
+{
+    struct tcp_info info;
+    memset(&info, 0, sizeof info);
+    return usocket_family(s) != AF_UNIX && usocket_type(s) == SOCK_STREAM &&
+           usocket_getsockopt(s, IPPROTO_TCP, TCP_INFO, &info, sizeof info) > 0 && info.tcpi_unacked > 0;
+}
+
+// Datagrams are all or nothing, so the smallest piece decides when it is full: when it stays so for a
+// while, and nothing is under way. (What the receiver drops for want of room stays under way; it has a second.)
 size_t fill(usocket_t s)
 {
     static const char block[64 * 1024];
     size_t total = 0, piece = usocket_type(s) == SOCK_STREAM ? sizeof block : 1024;
-    for (int full = 0; full < 4;) {
+    for (int full = 0; full < 4 || (full < 100 && under_way(s));) {
         int64_t n = usocket_send(s, block, piece, MSG_DONTWAIT);
         if (n > 0) {
             total += n;
@@ -202,6 +231,7 @@ pid_t this_thread(void)
 void wait_until_asleep(pid_t thread)
 {
     char path[64];
+    int seen = 0; // More than once: a lock on the way may make it sleep, too.
     snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
     for (int64_t end = now_us() + GENEROUS; now_us() < end; sched_yield()) {
         char stat[256] = "";
@@ -211,7 +241,8 @@ void wait_until_asleep(pid_t thread)
         size_t n = fread(stat, 1, sizeof stat - 1, f);
         fclose(f);
         const char *state = n ? strrchr(stat, ')') : NULL;
-        if (state && state[2] == 'S')
+        seen = state && state[2] == 'S' ? seen + 1 : 0;
+        if (seen == 3)
             return;
     }
     fail_msg("thread %d never slept", thread);
@@ -270,7 +301,7 @@ pid_t fork_child(void)
 {
     pid_t child = fork();
     if (child == 0)
-        alarm(30);
+        alarm(120);
     return child;
 }
 

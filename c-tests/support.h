@@ -59,6 +59,10 @@ extern const size_t N_KINDS;
 usocket_addr local_address(int family, int port);
 // Bound to it, with a port or name of its own.
 usocket_t bound_socket(int family, int type);
+// What refuses connections: bound to a port of both families' loopback (IPv6 where there is any), it does
+// not listen. A port that was given back may be somebody else's listener a moment later.
+void refusing(usocket_t held[2], char port[8]);
+void no_more_refusing(usocket_t held[2]);
 // Listening on it. Any type of AF_INET, AF_INET6, AF_UNIX.
 usocket_t listening_socket(int family, int backlog);
 // A client connected to `listener`, which is not accepted.
@@ -83,6 +87,11 @@ size_t full_listener(int family, usocket_t *listener, usocket_t *clients, size_t
 // Blocking, and with a timeout that is far away.
 extern const int64_t WAITING_MODES[2];
 #define FOR_EACH_WAITING_MODE(m) for (const int64_t *m = WAITING_MODES; m < WAITING_MODES + 2; m++)
+
+// What is tried again and again, to meet a moment: `most` rounds, or on a machine that is slow or busy
+// those of three seconds, and twenty at least.
+#define FOR_ROUNDS(i, most) \
+    for (int64_t i = 0, i##_end = now_us() + 3 * SECOND; i < (most) && (i < 20 || now_us() < i##_end); i++)
 
 // How many descriptors the process has open.
 int open_descriptors(void);

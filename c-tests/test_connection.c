@@ -41,7 +41,7 @@ static void one_deadline_for_it_all(void **state)
     int64_t begun = now_us();
     GIVES(-ETIMEDOUT, usocket_create_connection("127.0.0.1", port_of(hole), 300 * MS, NULL));
     int64_t took = now_us() - begun;
-    assert_true(took >= 300 * MS && took < 10 * SECOND);
+    assert_true(took >= 300 * MS && took < GENEROUS);
     assert_int_equal(open_descriptors(), before);
     while (n > 0)
         OK(usocket_close(clients[--n]));
@@ -51,10 +51,9 @@ static void one_deadline_for_it_all(void **state)
 static void what_cannot_be_reached(void **state)
 {
     (void)state;
-    usocket_t gone = server_on("127.0.0.1", 0, 0);
+    usocket_t held[2];
     char port[8];
-    strcpy(port, port_of(gone));
-    OK(usocket_close(gone));
+    refusing(held, port);
     // Refused on both families: that, and not that there is no way to one of them.
     GIVES(-ECONNREFUSED, usocket_create_connection(has_hosts ? "both" : "127.0.0.1", port, GENEROUS,
                                                    NULL));
@@ -68,6 +67,7 @@ static void what_cannot_be_reached(void **state)
     usocket_addr elsewhere;
     OK(usocket_addr_ip(0, "192.0.2.1", 0, 0, 0, &elsewhere));
     GIVES(-EADDRNOTAVAIL, usocket_create_connection("127.0.0.1", port, GENEROUS, &elsewhere));
+    no_more_refusing(held);
 }
 
 static void from_an_address_of_choice(void **state)
@@ -112,7 +112,9 @@ static void servers(void **state)
     OK(usocket_close(s));
     OK(usocket_close(OK(usocket_create_server(&a, 1, 0))));
     // Unix.
-    OK(usocket_addr_unix("\0create-server-test", 19, &a));
+    char name[64] = "";
+    int len = 1 + snprintf(name + 1, sizeof name - 1, "create-server-test-%d", getpid());
+    OK(usocket_addr_unix(name, len, &a));
     s = OK(usocket_create_server(&a, 1, 0));
     assert_int_equal(usocket_family(s), AF_UNIX);
     OK(usocket_close(s));
@@ -179,7 +181,7 @@ static void a_connection_under_way_is_given_up(void **state)
     GIVES(-ETIMEDOUT, usocket_connection_take(under_way, 10 * MS));
     pid_t child = fork();
     if (child == 0) {
-        alarm(20);
+        alarm(120);
         CHILD(usocket_connection_take(under_way, GENEROUS) == -ECANCELED);
         CHILD(usocket_connection_failure(under_way, 0, NULL, NULL, NULL) == -ENOENT);
         CHILD(usocket_close(under_way) == 0);

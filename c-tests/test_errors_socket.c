@@ -235,8 +235,8 @@ static void of_connecting(void **state)
     GIVES(-EACCES, usocket_connect(datagram, &everybody));
     usocket_t gone = bound_socket(AF_INET, SOCK_STREAM);
     usocket_addr refused = name_of(gone);
-    OK(usocket_close(gone));
     GIVES(-ECONNREFUSED, usocket_connect(fresh, &refused));
+    OK(usocket_close(gone));
     while (n--)
         OK(usocket_close(clients[n]));
     OK(usocket_close(full));

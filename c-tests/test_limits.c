@@ -233,7 +233,7 @@ static void none_comes_too_early(void **state)
 {
     (void)state;
     enum { THREADS = 4 };
-    for (int round = 0; round < 200; round++) {
+    FOR_ROUNDS (round, 200) {
         usocket_t pair[2];
         struct waiter w[THREADS];
         pthread_t threads[THREADS];

@@ -251,16 +251,17 @@ static void *receives(void *arg)
 static void a_message_that_comes_with_the_close_leaks_nothing(void **state)
 {
     (void)state;
-    int null = open("/dev/null", O_RDONLY), before = open_descriptors(), late = 0;
+    int null = open("/dev/null", O_RDONLY), before = open_descriptors(), late = 0, rounds = 0;
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof null)];
     size_t len = rights(control, &null, 1);
-    for (int i = 0; i < 2000; i++) {
+    FOR_ROUNDS (i, 2000) {
         usocket_t pair[2];
         OK(usocket_socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
         struct receiver r = {.s = pair[0]};
         pthread_t thread;
         start_thread(&thread, receives, &r);
         usocket_msg msg = message(NULL, 0, control, len);
+        rounds++;
         for (int spin = i % 100 * 20; spin--;)
             sched_yield();
         OK(usocket_sendmsg(pair[1], &msg, 0));
@@ -269,7 +270,7 @@ static void a_message_that_comes_with_the_close_leaks_nothing(void **state)
         late += r.result == -EBADF;
         OK(usocket_close(pair[1]));
     }
-    print_message("    closed first: %d of 2000\n", late);
+    print_message("    closed first: %d of %d\n", late, rounds);
     assert_int_equal(open_descriptors(), before);
     close(null);
 }

@@ -326,10 +326,10 @@ static void a_child_of_a_busy_process_asks(void **state)
     atomic_store(&stop, false);
     for (int i = 0; i < 2; i++)
         start_thread(&threads[i], lists_come_and_go, NULL);
-    for (int i = 0; i < 200; i++) {
+    FOR_ROUNDS (i, 200) {
         pid_t child = fork();
         if (child == 0) {
-            alarm(20);
+            alarm(120);
             usocket_addrinfo *list;
             CHILD(usocket_getaddrinfo("127.0.0.1", "81", 0, 0, 0, 0, -1, &list) == 0);
             CHILD(usocket_freeaddrinfo(list) == 0);
@@ -368,7 +368,7 @@ static void *close_it(void *query)
 static void a_result_beside_a_close_is_whole(void **state)
 {
     (void)state;
-    for (int i = 0; i < 5000; i++) {
+    FOR_ROUNDS (i, 5000) {
         usocket_t query = OK(usocket_query_create("127.0.0.1", "80", 0, 0, 0, 0));
         pthread_t thread;
         start_thread(&thread, close_it, &query);

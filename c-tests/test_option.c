@@ -110,9 +110,8 @@ static void the_traffic_class_of_both_families(void **state)
 static void an_error_that_waits_is_taken_once(void **state)
 {
     (void)state;
-    usocket_t gone = listening_socket(AF_INET, 1), s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
-    usocket_addr addr = name_of(gone);
-    OK(usocket_close(gone));
+    usocket_t gone = bound_socket(AF_INET, SOCK_STREAM), s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
+    usocket_addr addr = name_of(gone); // It has the port, and does not listen.
     GIVES(0, usocket_take_error(s));
     OK(usocket_settimeout(s, 0));
     int32_t code = usocket_connect(s, &addr);
@@ -124,6 +123,7 @@ static void an_error_that_waits_is_taken_once(void **state)
     assert_int_equal(code, -ECONNREFUSED);
     GIVES(0, usocket_take_error(s));
     OK(usocket_close(s));
+    OK(usocket_close(gone));
 }
 
 static void integers_in_and_out(void **state)
@@ -207,9 +207,8 @@ static void the_systems_timeouts_do_not_end_an_operation(void **state)
 static void so_error_is_told_once(void **state)
 {
     (void)state;
-    usocket_t listener = listening_socket(AF_INET, 1);
-    usocket_addr gone = name_of(listener);
-    OK(usocket_close(listener));
+    usocket_t nobody = bound_socket(AF_INET, SOCK_STREAM);
+    usocket_addr gone = name_of(nobody); // It has the port, and does not listen.
     usocket_t s = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
     OK(usocket_setblocking(s, 0));
     int64_t r = usocket_connect(s, &gone);
@@ -223,6 +222,7 @@ static void so_error_is_told_once(void **state)
         OK(usocket_getsockopt_int(s, SOL_SOCKET, SO_ERROR, &error));
         assert_int_equal(error, 0);
     }
+    OK(usocket_close(nobody));
     OK(usocket_close(s));
 }
 

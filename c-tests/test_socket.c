@@ -189,8 +189,9 @@ static void addresses_that_do_not_work(void **state)
     GIVES(-EADDRINUSE, usocket_bind(s, &addr));
     OK(usocket_bind(s, &local));
     GIVES(-EINVAL, usocket_bind(s, &local)); // bound already
-    OK(usocket_close(taken));
+    OK(usocket_shutdown(taken, SHUT_RD)); // It has the port, and listens no more.
     GIVES(-ECONNREFUSED, usocket_connect(s, &addr));
+    OK(usocket_close(taken));
     GIVES(-EAFNOSUPPORT, usocket_connect(s, &six));
     OK(usocket_addr_ip(AF_INET, "192.0.2.1", 0, 0, 0, &unused));
     usocket_t t = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));

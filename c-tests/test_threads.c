@@ -180,7 +180,7 @@ static struct place {
 static void *hammer(void *seed)
 {
     unsigned r = *(unsigned *)seed;
-    for (int round = 0; round < ROUNDS; round++) {
+    FOR_ROUNDS (round, ROUNDS) {
         r = r * 1664525 + 1013904223;
         unsigned at = (r >> 8) % PLACES;
         struct place *p = &places[at];
