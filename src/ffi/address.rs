@@ -15,13 +15,13 @@ fn utf8(t: Option<&CStr>) -> Result<&str> {
 /// Makes an IP address from the parts of Python's tuples: numeric text, port, and for IPv6
 /// flowinfo and scope id (0 for IPv4).
 ///
-/// `family` is AF_INET, AF_INET6, or 0 for whichever `host` is. An empty `host` is the wildcard
-/// address. IPv6 text may name its zone ("fe80::1%eth0"). `port` is 0 to 65535, `flowinfo` 0 to
-/// 1048575, `scope_id` an interface index; the last two are 0 for IPv4.
+/// `family` is AF_INET, AF_INET6, or 0 for that of `host`. An empty `host` is the wildcard address.
+/// IPv6 text may name its zone ("fe80::1%eth0"). `port` is 0 to 65535, `flowinfo` 0 to 1048575,
+/// `scope_id` an interface index; the last two are 0 for IPv4.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for a host name (resolve it with usocket_getaddrinfo), a number out of its
-/// range, or text that is no address of the family: usocket_error_detail(0, ...) says which;
+/// range, or text that is not an address of the family: usocket_error_detail(0, ...) says which;
 /// -EAFNOSUPPORT for another family; -EFAULT for NULL.
 /// Blocks: no.
 /// Threads: any.
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn usocket_addr_from_bytes(
     })
 }
 
-/// Copies the bytes of an address, a `struct sockaddr`, out.
+/// Copies the bytes of an address, a `struct sockaddr`, to `buf`.
 ///
 /// Returns: how many there are; with (NULL, 0) only that.
 /// Errors: -ENOSPC when they do not fit (nothing is written), -EFAULT, -EINVAL.
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn usocket_addr_bytes(
     without_handle(|| unsafe { copy_out(input(addr)?.bytes(), buf, len) })
 }
 
-/// The family of an address.
+/// Returns the family of an address.
 ///
 /// Returns: AF_INET, AF_INET6, AF_UNIX, ...; AF_UNSPEC (0) for an empty address, as a Unix
 /// peer without a name can have.
@@ -115,8 +115,7 @@ pub unsafe extern "C" fn usocket_addr_family(addr: *const Addr) -> i32 {
     without_handle(|| Ok(unsafe { input(addr) }?.family()))
 }
 
-/// The port of an IP address.
-///
+/// Returns the port of an IP address. ///
 /// Returns: 0 to 65535.
 /// Errors: -EAFNOSUPPORT for another family, -EFAULT.
 /// Blocks: no.
@@ -128,9 +127,9 @@ pub unsafe extern "C" fn usocket_addr_port(addr: *const Addr) -> i32 {
     without_handle(|| unsafe { input(addr) }?.port().map(i32::from))
 }
 
-/// The flow information of an IPv6 address (RFC 3493); 0 for IPv4.
+/// Returns the flow information of an IPv6 address (RFC 3493); 0 for IPv4.
 ///
-/// Returns: 0 to 4294967295, as it stands in the address.
+/// Returns: 0 to 4294967295, in host byte order.
 /// Errors: -EAFNOSUPPORT for another family, -EFAULT.
 /// Blocks: no.
 /// Threads: any.
@@ -141,7 +140,7 @@ pub unsafe extern "C" fn usocket_addr_flowinfo(addr: *const Addr) -> i64 {
     without_handle(|| unsafe { input(addr) }?.flowinfo().map(i64::from))
 }
 
-/// The scope id of an IPv6 address: an interface index, 0 for none; 0 for IPv4.
+/// Returns the scope id of an IPv6 address: an interface index, 0 for none; 0 for IPv4.
 ///
 /// Returns: 0 to 4294967295.
 /// Errors: -EAFNOSUPPORT for another family, -EFAULT.
@@ -155,7 +154,7 @@ pub unsafe extern "C" fn usocket_addr_scope_id(addr: *const Addr) -> i64 {
 }
 
 /// Copies the numeric text of an IP address, without port and zone: "127.0.0.1", "fe80::1".
-/// 46 bytes of room (INET6_ADDRSTRLEN) are always enough.
+/// A buffer of 46 bytes (INET6_ADDRSTRLEN) is always large enough.
 ///
 /// Returns: the length of the text without its NUL; with (NULL, 0) only that.
 /// Errors: -EAFNOSUPPORT for another family, -ENOSPC when it does not fit, -EFAULT, -EINVAL.
@@ -169,7 +168,7 @@ pub unsafe extern "C" fn usocket_addr_host(addr: *const Addr, buf: *mut c_char, 
 }
 
 /// Copies the path or abstract name of a Unix address: bytes, without a NUL behind a path.
-/// 108 bytes of room are always enough.
+/// A buffer of 108 bytes is always large enough.
 ///
 /// Returns: how many bytes, 0 for the unnamed address; with (NULL, 0) only that.
 /// Errors: -EAFNOSUPPORT for another family, -ENOSPC when they do not fit, -EFAULT, -EINVAL.
@@ -182,8 +181,8 @@ pub unsafe extern "C" fn usocket_addr_path(addr: *const Addr, buf: *mut c_void, 
     without_handle(|| unsafe { copy_out(input(addr)?.path()?, buf, len) })
 }
 
-/// Copies an address as a person reads it: "127.0.0.1:80", "[::1]:80", "/run/x", "@abstract".
-/// Bytes of a Unix name that are no UTF-8 become U+FFFD. 325 bytes of room are always enough.
+/// Copies an address as readable text: "127.0.0.1:80", "[::1]:80", "/run/x", "@abstract". Bytes of
+/// a Unix name that are not UTF-8 become U+FFFD. A buffer of 325 bytes is always large enough.
 ///
 /// Returns: the length of the text without its NUL; with (NULL, 0) only that.
 /// Errors: -ENOSPC when it does not fit, -EFAULT, -EINVAL.
@@ -196,10 +195,10 @@ pub unsafe extern "C" fn usocket_addr_text(addr: *const Addr, buf: *mut c_char, 
     without_handle(|| unsafe { copy_text(&input(addr)?.to_text(), buf, len) })
 }
 
-/// Numeric text to the bytes of an address (inet_pton(3)): 4 for AF_INET, 16 for AF_INET6.
+/// Converts numeric text to the bytes of an address (inet_pton(3)): 4 for AF_INET, 16 for AF_INET6.
 ///
 /// Returns: how many bytes were written.
-/// Errors: -EINVAL for text that is no address of the family, -EAFNOSUPPORT for another family,
+/// Errors: -EINVAL for text that is not an address of the family, -EAFNOSUPPORT for another family,
 /// -ENOSPC when `len` is less than the family needs, -EFAULT.
 /// Blocks: no.
 /// Threads: any.
@@ -221,8 +220,8 @@ pub unsafe extern "C" fn usocket_inet_pton(
     })
 }
 
-/// The bytes of an address to numeric text (inet_ntop(3)). `n` is exactly 4 for AF_INET and 16
-/// for AF_INET6. 46 bytes of room (INET6_ADDRSTRLEN) are always enough.
+/// Converts the bytes of an address to numeric text (inet_ntop(3)). `n` is exactly 4 for AF_INET
+/// and 16 for AF_INET6. A buffer of 46 bytes (INET6_ADDRSTRLEN) is always large enough.
 ///
 /// Returns: the length of the text without its NUL; with (NULL, 0) only that.
 /// Errors: -EINVAL when `n` is not the family's, -EAFNOSUPPORT for another family, -ENOSPC when

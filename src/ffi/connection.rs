@@ -14,24 +14,24 @@ use crate::sys::memory;
 use crate::sys::names::Query;
 use crate::wait::Deadline;
 
-/// Connects to `service` (a name or decimal port) on `host` (a name or numeric text): all its
-/// addresses, IPv6 and IPv4 taking turns, a new attempt as soon as one fails or else after 250 ms
-/// (not less than 100 ms, when the timeout leaves no more for each); the first to connect wins (RFC
-/// 8305, "Happy Eyeballs"). IPv6 and IPv4 addresses are asked for separately, and connecting begins
-/// with the first answer: the other question may remain unanswered.
+/// Connects to `service` (a name or decimal port) on `host` (a name or numeric text). It tries all
+/// addresses, IPv6 and IPv4 in turn, with a new attempt as soon as one fails or after 250 ms (down
+/// to 100 ms if the timeout is short); the first to connect wins (RFC 8305, "Happy Eyeballs"). IPv6
+/// and IPv4 addresses are queried separately, and connecting begins with the first response: the
+/// other query may remain unanswered.
 ///
-/// `timeout_us` microseconds cover the names and the connecting, and become the socket's timeout;
-/// negative is none. `source`, unless NULL, is the local address to connect from; addresses of
-/// another family are left out. An attempt for which there is no local port, descriptor or memory
-/// is made again when another one has ended.
+/// `timeout_us` limits resolving and connecting together, in microseconds, and becomes the socket's
+/// timeout; negative is none. `source`, unless NULL, is the local address to connect from;
+/// addresses of another family are skipped. An attempt that fails for lack of a local port, a
+/// descriptor or memory is repeated when another one has ended.
 ///
 /// Returns: a handle.
-/// Errors: those of usocket_getaddrinfo, -ETIMEDOUT, -EINTR (event hook); otherwise, also at the
-/// end of the timeout, the error of the most telling attempt, as usocket_connect has it: that the
-/// host refused before that the way there failed, before that there is none; of two alike the first.
-/// usocket_error_detail(0) has all of them, with their times. -EAFNOSUPPORT when no address is of the
-/// family of `source`, -EADDRNOTAVAIL when `source` is not of this machine, -EINVAL for a timeout of
-/// 0 or a bad `source`, -EFAULT for a NULL `service`.
+/// Errors: those of usocket_getaddrinfo, -ETIMEDOUT, -EINTR (event hook). If attempts failed, also
+/// when the timeout expires, the error of usocket_connect from the most specific failure: first a
+/// refusal by the host, then a failure on the way, then the lack of a route; among equals the
+/// first. usocket_error_detail(0) lists all of them with their times. -EAFNOSUPPORT when no address
+/// is of the family of `source`, -EADDRNOTAVAIL when `source` is not an address of this machine,
+/// -EINVAL for a timeout of 0 or a bad `source`, -EFAULT for a NULL `service`.
 /// Blocks: up to the timeout.
 /// Threads: any.
 /// Ownership: the handle is the caller's; the texts and `source` are only read.
@@ -50,18 +50,19 @@ pub unsafe extern "C" fn usocket_create_connection(
 }
 
 /// Starts to connect, as usocket_create_connection does, and returns at once. `timeout_us`
-/// microseconds (negative: no limit) are for names and connecting, and become the socket's timeout.
+/// microseconds (negative: no limit) cover resolving and connecting, and become the socket's
+/// timeout.
 ///
-/// The handle can be polled like a socket: POLLIN means that it has come to its end, for
-/// usocket_connection_take. usocket_close ends the connecting; a handle whose socket was taken is to
-/// be closed as well. Connections under way are run by one thread of the library's, in the caller's
-/// network namespace, which comes with the first and ends when there has been none for a while. In
-/// a forked child the handle can only be closed.
+/// The handle can be polled like a socket: POLLIN means that connecting has succeeded or failed,
+/// and usocket_connection_take has the result. usocket_close stops the attempt; close the handle
+/// also after its socket was taken. One thread of the library runs all connections under way, in
+/// the caller's network namespace; it is started with the first and ends after a while without any.
+/// In a forked child the handle can only be closed.
 ///
 /// Returns: a handle.
-/// Errors: USOCKET_EAI_ for a host or service that needs no asking, USOCKET_EAI_MEMORY; -EINVAL for
-/// a timeout of 0 or a bad `source`, -EAFNOSUPPORT when no address is of the family of `source`,
-/// -EFAULT for a NULL `service`, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (no thread).
+/// Errors: USOCKET_EAI_ for a host or service that is resolved without a query, USOCKET_EAI_MEMORY;
+/// -EINVAL for a timeout of 0 or a bad `source`, -EAFNOSUPPORT when no address is of the family of
+/// `source`, -EFAULT for a NULL `service`, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (no thread).
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the handle is the caller's, to be given to usocket_close; the texts and `source` are
@@ -83,17 +84,19 @@ pub unsafe extern "C" fn usocket_connection_create(
     })
 }
 
-/// Takes the socket out of a connection of usocket_connection_create, after waiting up to `wait_us`
-/// microseconds for it (negative: as long as it takes; 0: not at all).
+/// Waits up to `wait_us` microseconds (negative: no limit; 0: not at all) for a connection of
+/// usocket_connection_create, and takes its socket.
 ///
-/// Returns: a handle of the socket, whose timeout is the one that the connection was created with.
-/// Errors: how connecting failed, as usocket_create_connection has it; usocket_error_detail of
-/// `connection` then has all attempts. -EAGAIN with a wait of 0, -ETIMEDOUT with another, while it
-/// is under way; -EALREADY when the socket was taken before; -ECANCELED in a forked child; -EINTR
-/// (event hook); -EBADF (also: closed meanwhile); -EBADR for a handle of another kind.
+/// Returns: a handle of the socket, with the timeout given at creation.
+/// Errors: those of usocket_create_connection when connecting failed; usocket_error_detail of
+/// `connection` then lists all attempts. While connecting is under way, -EAGAIN with a wait of 0,
+/// -ETIMEDOUT with another; -EALREADY when the socket was taken before; -ECANCELED in a forked
+/// child; -EINTR (event hook); -EBADF (also: closed meanwhile); -EBADR for a handle of another
+/// kind.
 /// Blocks: up to `wait_us`.
 /// Threads: any; one of them gets the socket.
-/// Ownership: the socket is the caller's, to be given to usocket_close, and so is `connection` still.
+/// Ownership: the socket is the caller's, to be given to usocket_close; `connection` stays the
+/// caller's.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_connection_take(
     connection: usocket_connection_t,
@@ -107,14 +110,14 @@ pub extern "C" fn usocket_connection_take(
     })
 }
 
-/// How the attempt number `n` of a connection that is under way or has failed ended: the attempts
-/// that have failed are numbered from 0 in the order in which they did. Outputs may be NULL.
+/// Gets the failed attempt number `n` of a connection that is under way or has failed. Failed
+/// attempts are numbered from 0 in the order of their failures. Outputs may be NULL.
 ///
 /// `addr` is the address, `error` the code, `after_us` the microseconds from the beginning to the
 /// failure.
 ///
 /// Returns: 0.
-/// Errors: -ENOENT when no more have failed; -EBADF; -EBADR for a handle of another kind.
+/// Errors: -ENOENT when `n` or fewer have failed; -EBADF; -EBADR for a handle of another kind.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the outputs are copies.
@@ -161,8 +164,8 @@ unsafe fn optional(addr: *const Addr) -> Result<Option<Addr>> {
 }
 
 /// Makes a socket that listens on an IP or Unix address, as CPython's socket.create_server does:
-/// SO_REUSEADDR on IP, IPv6 only unless asked otherwise. `backlog` is usocket_listen's; `flags`
-/// are USOCKET_SERVER_REUSE_PORT and USOCKET_SERVER_DUAL_STACK, or 0.
+/// SO_REUSEADDR on IP, and IPv6 only unless `flags` say otherwise. `backlog` is usocket_listen's;
+/// `flags` are USOCKET_SERVER_REUSE_PORT and USOCKET_SERVER_DUAL_STACK, or 0.
 ///
 /// Returns: a handle.
 /// Errors: -EINVAL for an unknown flag, a bad address, or USOCKET_SERVER_DUAL_STACK on an address that

@@ -4,19 +4,19 @@ use super::library::usocket_t;
 use super::on_socket;
 use crate::error::{Error, Result};
 
-/// Sends `count` bytes of the file `fd` from `offset` on, or what there is up to its end: within the
-/// kernel (sendfile(2)) where that can, piece by piece on a wrapped socket. The file's own position is
-/// neither used nor moved.
+/// Sends `count` bytes of the file `fd` from `offset` on, or fewer at the end of the file: in the
+/// kernel where possible (sendfile(2)), piece by piece on a wrapped socket. The file's own position
+/// is neither used nor changed.
 ///
-/// Less than `count` comes back at the end of the file, and as usocket_write has it: from a non-blocking
-/// socket, or when an error or a timeout ended it with part of the bytes sent.
+/// It returns less than `count` at the end of the file, and where usocket_write returns less than
+/// asked.
 ///
 /// Returns: how many bytes were sent; 0 at the end of the file.
 /// Errors: as usocket_write; -EBADF also for `fd`, -EINVAL for a negative offset or a count above
-/// SSIZE_MAX, -ESPIPE, -EISDIR for what is no file; -EIO; -EOPNOTSUPP on a socket that is not a stream;
-/// -ENOMEM.
-/// Blocks: as the socket's mode has it, with one deadline for the whole; on the file.
-/// Threads: any; of two sending at once the bytes may interleave.
+/// SSIZE_MAX, -ESPIPE, -EISDIR for a descriptor that is not a file; -EIO; -EOPNOTSUPP on a socket
+/// that is not a stream; -ENOMEM.
+/// Blocks: according to the socket's mode, with one deadline for the whole; on the file.
+/// Threads: any; bytes of concurrent calls may interleave.
 /// Ownership: `fd` stays the caller's.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_sendfile(s: usocket_t, fd: i32, offset: i64, count: usize) -> i64 {

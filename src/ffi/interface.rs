@@ -12,15 +12,15 @@ use crate::sys::interfaces::{self, Interface, NAME};
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct usocket_interface {
-    /// Its index, 1 or more: what a scope id and usocket_join_group take.
+    /// Its index, 1 or more, as in a scope id or for usocket_join_group.
     pub index: u32,
     /// IFF_UP, IFF_LOOPBACK, IFF_MULTICAST, ... of <net/if.h>.
     pub flags: u32,
     /// Its name.
     pub name: [c_char; 16],
-    /// An IP address of it; of length 0 in the entry of the interface itself.
+    /// One of its IP addresses; of length 0 in the entry for the interface itself.
     pub addr: Addr,
-    /// The mask of that address.
+    /// The netmask of that address.
     pub netmask: Addr,
 }
 
@@ -34,8 +34,8 @@ impl From<Interface> for usocket_interface {
     }
 }
 
-/// Lists the network interfaces of the caller's network namespace: each once without an address, and
-/// once for each of its IP addresses (getifaddrs(3)). (NULL, 0) only counts.
+/// Lists the network interfaces of the caller's network namespace (getifaddrs(3)): one entry for
+/// each interface itself, and one for each of its IP addresses. (NULL, 0) only counts.
 ///
 /// Returns: how many entries there are, all of them in `list`.
 /// Errors: -ENOSPC when there are more than `n` (nothing is written), -EFAULT, -EINVAL; -EMFILE, -ENFILE,

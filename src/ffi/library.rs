@@ -25,11 +25,11 @@ pub type usocket_connection_t = i64;
 /// A handle of a TLS context: usocket_tls_context_create.
 #[allow(non_camel_case_types)]
 pub type usocket_tls_context_t = i64;
-/// A handle of a TLS session that was taken out to be resumed: usocket_tls_take_session.
+/// A handle of a TLS session to be resumed: usocket_tls_take_session.
 #[allow(non_camel_case_types)]
 pub type usocket_tls_session_t = i64;
 
-/// The version of the library, such as "0.1.0".
+/// Returns the version of the library, such as "0.1.0".
 ///
 /// Returns: static text, never NULL.
 /// Errors: none.
@@ -46,7 +46,7 @@ pub extern "C" fn usocket_version() -> *const c_char {
     unguarded(VERSION)
 }
 
-/// What this build can do, as words separated by spaces: "poller=epoll tls=aws-lc-rs
+/// Returns the features of this build, as words separated by spaces: "poller=epoll tls=aws-lc-rs
 /// aws-lc-rs=1.19.0 rustls=0.23.46 tls-versions=1.2,1.3"; "tls=none" without TLS.
 ///
 /// Returns: static text, never NULL.
@@ -64,7 +64,7 @@ pub extern "C" fn usocket_features() -> *const c_char {
     unguarded(FEATURES)
 }
 
-/// The clock of usocket_set_deadline: CLOCK_MONOTONIC.
+/// Reads the clock of usocket_set_deadline, CLOCK_MONOTONIC.
 ///
 /// Returns: microseconds since some point in the past.
 /// Errors: none.
@@ -76,7 +76,7 @@ pub extern "C" fn usocket_now() -> i64 {
     guard(|| Ok(sys::time::now_us()))
 }
 
-/// The text for any code a function of the library returned.
+/// Returns the text for any code returned by the library.
 ///
 /// Returns: text, never NULL; "no error" for a code that is not negative.
 /// Errors: none.
@@ -107,10 +107,10 @@ fn keep_text(text: &str) -> i64 {
     })
 }
 
-/// What kind of error a code is, whichever function gave it: a program that only wants to know what
-/// to do about it need not know the numbers.
+/// Returns the category of an error code from any function, for programs that decide by the kind of
+/// failure and not by its number.
 ///
-/// Returns: USOCKET_CATEGORY_...; USOCKET_CATEGORY_NONE for what is no error of the library.
+/// Returns: USOCKET_CATEGORY_...; USOCKET_CATEGORY_NONE if the code is no error of the library.
 /// Errors: none.
 /// Blocks: no.
 /// Threads: any.
@@ -120,7 +120,8 @@ pub extern "C" fn usocket_error_category(code: i64) -> i32 {
     guard(|| Ok(error::category(i32::try_from(code).unwrap_or(0))))
 }
 
-/// The platform's own number for a code of the resolver's range, as Python's `e.args[0]` has it.
+/// Returns the platform's own number for a code of the resolver's range, as in Python's
+/// `e.args[0]`.
 ///
 /// Returns: the negative EAI_ number of <netdb.h>; 0 when the code is not of that range.
 /// Errors: none.
@@ -135,11 +136,11 @@ pub extern "C" fn usocket_gai_code(code: i64) -> i32 {
     })
 }
 
-/// Copies the sentence that explains the last error, where there is more to say than
-/// usocket_strerror: with a handle, the last cause on that handle; with 0, the cause of the last
-/// failure on this thread, if that was of a call without a handle (addresses, names).
+/// Copies the sentence that explains the last error in more detail than usocket_strerror: with a
+/// handle, the last error on that handle; with 0, the last failure on this thread of a call without
+/// a handle (addresses, names).
 ///
-/// `len` is the room in `buf` in bytes, the closing NUL included.
+/// `len` is the size of `buf` in bytes, including the NUL.
 ///
 /// Returns: the length of the sentence without its NUL, 0 when there is none. With (NULL, 0) only
 /// the length.
@@ -156,23 +157,23 @@ pub unsafe extern "C" fn usocket_error_detail(s: usocket_t, buf: *mut c_char, le
     })
 }
 
-/// Sets what runs when a signal interrupts a waiting operation, one for the process; NULL removes
-/// it. It is called on the interrupted thread with `arg`, and says with 0 to go on (for the time
-/// that is left) or with anything else to stop: the operation then fails with -EINTR. Without a
+/// Sets the hook that runs when a signal interrupts a waiting operation, one per process; NULL
+/// removes it. It is called on the interrupted thread with `arg`. If it returns 0, the operation
+/// goes on waiting for the remaining time; otherwise the operation fails with -EINTR. Without a
 /// hook every operation goes on.
 ///
-/// The old hook runs nowhere any more when this returns, so that its `arg` can go; a thread must
-/// not hold what the old hook waits for (an interpreter's lock). Called from within a hook, it does
-/// not wait.
+/// When this returns, the old hook is not running on any thread, and its `arg` can be freed. The
+/// caller must therefore not hold a lock that the old hook waits for (an interpreter's lock).
+/// Called from within a hook, this does not wait.
 ///
-/// The hook must return: no longjmp, no exception through it. It may call the library, and fork. Install
-/// signal handlers without SA_RESTART where they are to interrupt operations in blocking mode
-/// (signal(7)).
+/// The hook must return: no longjmp, no exception through it. It may call the library, and fork.
+/// Signal handlers interrupt operations in blocking mode only if they are installed without
+/// SA_RESTART (signal(7)).
 ///
 /// Returns: 0.
 /// Errors: none.
 /// Blocks: while another thread runs the old hook.
-/// Threads: any; the hook runs on whichever thread is interrupted.
+/// Threads: any; the hook runs on the interrupted thread.
 /// Ownership: `arg` stays the caller's, until the hook is replaced or removed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_set_event_hook(
@@ -185,18 +186,18 @@ pub unsafe extern "C" fn usocket_set_event_hook(
     })
 }
 
-/// Sets what is told of every call that fails, one for the process; NULL removes it. It is called on the
-/// thread of the call, before that returns, with `arg`, the handle (0: a call without one), the code and
-/// the sentence that usocket_error_detail would give, or "". -EAGAIN, -EINPROGRESS and -EALREADY, which
-/// are no failures, are not told, nor are failures of calls that a hook or a callback makes.
+/// Sets the hook that is called for every call that fails, one per process; NULL removes it. It is
+/// called on the thread of the call, before that returns, with `arg`, the handle (0 for a call
+/// without one), the code and the sentence of usocket_error_detail, or "". It is not called for
+/// -EAGAIN, -EINPROGRESS and -EALREADY, nor for failures of calls made by a hook or a callback.
 ///
-/// The old hook runs nowhere any more when this returns, unless it is called from within a hook. The hook
-/// must return: no longjmp, no exception through it.
+/// When this returns, the old hook is not running on any thread, unless this is called from within
+/// a hook. The hook must return: no longjmp, no exception through it.
 ///
 /// Returns: 0.
 /// Errors: none.
 /// Blocks: while another thread runs the old hook.
-/// Threads: any; the hook runs on whichever thread a call fails, on several at once.
+/// Threads: any; the hook may run on several threads at once.
 /// Ownership: `arg` stays the caller's, until the hook is replaced or removed; the sentence is the
 /// library's, until the hook returns.
 #[unsafe(no_mangle)]
@@ -212,18 +213,20 @@ pub unsafe extern "C" fn usocket_set_log_hook(
     })
 }
 
-/// Ends the library's work in this process: closes every handle, removes the hooks, ends the
-/// library's threads and waits for them up to `timeout_us` microseconds (negative: as long as it takes),
-/// lets go of what it keeps (the system's certificates). For a plugin before it is unloaded, and for
-/// tools that count memory; a program that ends needs it not. The library can be used again afterwards.
+/// Shuts the library down in this process: closes every handle, removes the hooks, ends the
+/// library's threads, waits for them up to `timeout_us` microseconds (negative: no limit), and
+/// frees its caches (the system's certificates). It is for plugins before they are unloaded and for
+/// tools that count memory; a program need not call it before it exits. The library can be used
+/// again afterwards.
 ///
-/// Calls of other threads end as usocket_close ends them. Lists of usocket_getaddrinfo stay the caller's.
-/// The handle table stays (it is reachable), so that every handle of before is -EBADF for ever.
+/// Calls in other threads end as with usocket_close. Lists of usocket_getaddrinfo stay the
+/// caller's. The handle table is kept (reachable), so that every earlier handle gives -EBADF for
+/// ever.
 ///
-/// Returns: 0: no thread of the library's runs or will, unless it is used again.
-/// Errors: -ETIMEDOUT when a thread has not come to its end (the C library's resolver keeps one for as
-/// long as it asks; call again), -EDEADLK from within a hook or callback.
-/// Blocks: up to the timeout; and as closing the handles does.
+/// Returns: 0: no thread of the library is running, and none will start until it is used again.
+/// Errors: -ETIMEDOUT when a thread is still running (the C library's resolver holds one until it
+/// returns; call again), -EDEADLK from within a hook or callback.
+/// Blocks: up to the timeout, and as usocket_close does.
 /// Threads: any.
 /// Ownership: all handles are closed.
 #[unsafe(no_mangle)]

@@ -17,9 +17,9 @@ use crate::sys::message::{Piece, Received, close_rights, total};
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct usocket_iovec {
-    /// Its bytes, or the room for them.
+    /// The data, or the buffer to receive into.
     pub base: *mut c_void,
-    /// How many.
+    /// Its length in bytes.
     pub len: usize,
 }
 
@@ -30,15 +30,15 @@ const _: () = assert!(size_of::<usocket_iovec>() == size_of::<Piece>());
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct usocket_msg {
-    /// Whom it is for, or, received, whom it is from; NULL: nobody in particular.
+    /// The destination; on receive the source is written here. NULL for none.
     pub addr: *mut Addr,
     /// The pieces of its data, sent or filled in this order.
     pub data: *const usocket_iovec,
-    /// How many pieces.
+    /// The number of pieces.
     pub count: usize,
     /// Ancillary data, in the form that the macros of cmsg(3) write and read.
     pub control: *mut c_void,
-    /// How many bytes of it; to receive, how much room, and then how many bytes came.
+    /// Its length in bytes; on receive the size of the buffer, then the number of bytes received.
     pub control_len: usize,
     /// Of a received message: MSG_TRUNC (the data did not fit), MSG_CTRUNC (the ancillary data did
     /// not fit), MSG_EOR, MSG_OOB, MSG_ERRQUEUE. To send: 0.
@@ -67,21 +67,20 @@ unsafe fn pieces<'a>(msg: &usocket_msg) -> Result<&'a [Piece]> {
     total(pieces).map(|_| pieces).ok_or(Error::os(libc::EINVAL))
 }
 
-/// Sends a message: `data` in one go, to `addr` unless that is NULL, with ancillary data beside it
-/// unless `control_len` is 0 (sendmsg(2)). `flags` are those of usocket_send.
+/// Sends a message (sendmsg(2)): the pieces of `data`, to `addr` unless that is NULL, with
+/// ancillary data unless `control_len` is 0. `flags` are those of usocket_send.
 ///
-/// On a wrapped socket (TLS) the pieces become one record, as far as they fit in one; what is left of
-/// the last of these follows in the same call.
+/// On a wrapped socket the pieces share one record as far as they fit; the rest of the last piece
+/// in it follows in the same call.
 ///
 /// Returns: how many bytes were sent.
 /// Errors: as usocket_send; -EMSGSIZE for more than 1024 pieces; -EINVAL, -EPERM, -EBADF,
-/// -ETOOMANYREFS, -ENOBUFS for ancillary data that is not well formed, not allowed, names a
-/// descriptor that is not open, or is too much; -EISCONN for an address on a connected Unix stream
-/// or a wrapped socket; -EOPNOTSUPP for ancillary data on a wrapped socket; -EFAULT, -EINVAL, also of
-/// a piece.
-/// Blocks: as the socket's mode has it.
+/// -ETOOMANYREFS, -ENOBUFS for ancillary data that is malformed, not permitted, refers to a closed
+/// descriptor, or is too large; -EISCONN for an address on a connected Unix stream or a wrapped
+/// socket; -EOPNOTSUPP for ancillary data on a wrapped socket; -EFAULT, -EINVAL, also for a piece.
+/// Blocks: according to the socket's mode.
 /// Threads: any.
-/// Ownership: everything is only read; descriptors that are sent stay open here.
+/// Ownership: everything is only read; descriptors sent stay open in this process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_sendmsg(s: usocket_t, msg: *const usocket_msg, flags: i32) -> i64 {
     on_socket(s, |s| {
@@ -99,22 +98,23 @@ pub unsafe extern "C" fn usocket_sendmsg(s: usocket_t, msg: *const usocket_msg, 
     })
 }
 
-/// Receives a message: its data into `data`, whom it is from into `addr` unless that is NULL, and
-/// ancillary data into `control` (recvmsg(2)). `flags` are those of usocket_recv.
+/// Receives a message (recvmsg(2)): its data into `data`, its source into `addr` unless that is
+/// NULL, and ancillary data into `control`. `flags` are those of usocket_recv.
 ///
-/// Descriptors that come with it (SCM_RIGHTS) are close-on-exec, and the caller's: all that the
-/// process got are in `control`, also when MSG_CTRUNC says that not everything fitted. Without room
-/// for any, none comes.
+/// Descriptors received with it (SCM_RIGHTS) are close-on-exec and belong to the caller. All that
+/// the process received are in `control`, even when MSG_CTRUNC says that some did not fit. If none
+/// fits, the process receives none.
 ///
-/// The number is never more than the pieces hold; MSG_TRUNC in `flags` of the message says that there
-/// was more.
+/// The result is never more than the size of the pieces; MSG_TRUNC in the message's `flags` says
+/// that there was more.
 ///
-/// Returns: how many bytes were received; 0 at the end of a stream. `control_len` and `flags` of the
-/// message say what came.
-/// Errors: as usocket_recv; -EMSGSIZE for more than 1024 pieces; -EFAULT, -EINVAL, also of a piece.
-/// Blocks: as the socket's mode has it.
+/// Returns: how many bytes were received; 0 at the end of a stream. The message's `control_len` and
+/// `flags` are updated.
+/// Errors: as usocket_recv; -EMSGSIZE for more than 1024 pieces; -EFAULT, -EINVAL, also for a
+/// piece.
+/// Blocks: according to the socket's mode.
 /// Threads: any; a message belongs to one call.
-/// Ownership: everything is the caller's, also the descriptors that came.
+/// Ownership: everything is the caller's, including received descriptors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_recvmsg(s: usocket_t, msg: *mut usocket_msg, flags: i32) -> i64 {
     on_pin(s, |pin| {

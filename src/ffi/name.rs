@@ -17,7 +17,7 @@ use crate::sys::memory;
 use crate::sys::names::{Answer, Reverse};
 use crate::wait::Deadline;
 
-/// One answer of usocket_getaddrinfo: what a socket needs to reach the service.
+/// One result of usocket_getaddrinfo: the arguments for a socket that reaches the service.
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct usocket_addrinfo {
@@ -31,9 +31,9 @@ pub struct usocket_addrinfo {
     pub reserved: i32,
     /// For usocket_connect or usocket_bind.
     pub addr: Addr,
-    /// With AI_CANONNAME, in the first answer; NULL otherwise.
+    /// With AI_CANONNAME, in the first result; NULL otherwise.
     pub canonname: *const c_char,
-    /// The next answer; NULL in the last.
+    /// The next result; NULL in the last.
     pub next: *mut usocket_addrinfo,
 }
 
@@ -142,16 +142,15 @@ fn publish(answers: Vec<Answer>) -> Result<*mut usocket_addrinfo> {
     Ok(first)
 }
 
-/// Asks the resolver for the addresses of a host and service (getaddrinfo(3)).
+/// Resolves a host and service to addresses (getaddrinfo(3)).
 ///
 /// `host` is a name or numeric text, NULL or "" the local host (with AI_PASSIVE: any address). A
-/// name is ASCII: one in another script is given in its xn-- form (IDNA), or with AI_IDN, where the C
-/// library has that.
-/// `service` is a service name or a decimal port, NULL or "" none (port 0). `family`, `type` and
-/// `proto` filter the answers, 0 is any. `flags` are AI_ flags. `timeout_us` is how long it may
-/// take in microseconds; negative is as long as the resolver does.
+/// name is ASCII. An internationalized name is given in its xn-- form (IDNA), or with AI_IDN if the
+/// C library supports that. `service` is a service name or a decimal port, NULL or "" none (port
+/// 0). `family`, `type` and `proto` filter the results, 0 is any. `flags` are AI_ flags.
+/// `timeout_us` is the time limit in microseconds; negative is that of the resolver.
 ///
-/// Returns: 0, and a list of at least one answer in `out`.
+/// Returns: 0, and a list of at least one result in `out`.
 /// Errors: the resolver's own range, USOCKET_EAI_ (usocket_gai_code has the platform's number);
 /// an errno where the resolver reports one; -ETIMEDOUT; -EINTR (event hook); -EMFILE, -ENFILE,
 /// -ENOMEM, -EAGAIN (no thread); -EFAULT.
@@ -180,17 +179,17 @@ pub unsafe extern "C" fn usocket_getaddrinfo(
     })
 }
 
-/// Asks for the names of an address: of its host, and of its port (getnameinfo(3)).
+/// Resolves an address to the names of its host and port (getnameinfo(3)).
 ///
-/// `host` has room for `host_len` bytes, `service` for `service_len`, the closing NULs included;
-/// (NULL, 0) is one that is not wanted. `flags` are NI_ flags; `timeout_us` is how long it may take
-/// in microseconds, negative is as long as the C library's resolver does.
+/// `host_len` and `service_len` are the sizes of `host` and `service` in bytes, including the NULs;
+/// (NULL, 0) leaves one out. `flags` are NI_ flags; `timeout_us` is the time limit in microseconds,
+/// negative is that of the C library's resolver.
 ///
 /// Returns: 0.
-/// Errors: USOCKET_EAI_NONAME when there is no name and NI_NAMEREQD wants one, or nothing is wanted;
-/// -ENOSPC when one does not fit (nothing is written); USOCKET_EAI_FAMILY for an address that is
-/// neither IP nor Unix; USOCKET_EAI_BADFLAGS; the rest of USOCKET_EAI_; -ETIMEDOUT; -EINTR (event
-/// hook); -EMFILE, -ENFILE, -EAGAIN (no thread); -EINVAL (bad address), -EFAULT.
+/// Errors: USOCKET_EAI_NONAME when there is no name and NI_NAMEREQD is set, or when both are left
+/// out; -ENOSPC when either does not fit (nothing is written); USOCKET_EAI_FAMILY for an address
+/// that is neither IP nor Unix; USOCKET_EAI_BADFLAGS; the rest of USOCKET_EAI_; -ETIMEDOUT; -EINTR
+/// (event hook); -EMFILE, -ENFILE, -EAGAIN (no thread); -EINVAL (bad address), -EFAULT.
 /// Blocks: up to the timeout; with NI_NUMERICHOST not at all.
 /// Threads: any.
 /// Ownership: the texts are copies.
@@ -235,10 +234,10 @@ fn put_both(host: (Room<'_>, &str), service: (Room<'_>, &str)) -> Result<i32> {
 /// The caller's memory, to be written.
 type Room<'a> = &'a mut [MaybeUninit<u8>];
 
-/// Frees a list of usocket_getaddrinfo, by its first answer. NULL is allowed.
+/// Frees a list of usocket_getaddrinfo, given its first result. NULL is allowed.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for a pointer that is no such list, or one freed before: nothing happens.
+/// Errors: -EINVAL for a pointer that is not such a list, or is freed already: nothing happens.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the list and all it points to are gone.
@@ -257,13 +256,13 @@ pub extern "C" fn usocket_freeaddrinfo(list: *mut usocket_addrinfo) -> i32 {
 
 /// Starts a query of the resolver and returns at once; the arguments are usocket_getaddrinfo's.
 ///
-/// The handle can be polled like a socket: POLLIN means the answer is there, for
-/// usocket_query_result. usocket_close cancels it and frees its descriptor, however far it is.
-/// Names of /etc/hosts and numbers are answered on the spot, in the caller's network namespace all
-/// others. Where resolv.conf and nsswitch.conf say no more than "files dns" and the usual options, one
-/// thread of the library's asks the name servers for all queries under way; else the C library's
-/// resolver is asked, on threads (usocket_set_resolver_threads). They come with the queries and end when they have had
-/// nothing to do for a while. In a forked child a query that had no answer at the fork is asked anew.
+/// The handle can be polled like a socket: POLLIN means that usocket_query_result has the result.
+/// usocket_close cancels the query at any stage and frees its descriptor. Numeric addresses and
+/// names in /etc/hosts are resolved at once, all others in the caller's network namespace. If
+/// resolv.conf and nsswitch.conf contain only "files dns" and the usual options, one thread of the
+/// library asks the name servers for all queries under way. Otherwise threads of the library call
+/// the C library's resolver (usocket_set_resolver_threads). The threads are started on demand and
+/// end after a while without work. A forked child repeats a query that had no result at the fork.
 ///
 /// Returns: a handle.
 /// Errors: USOCKET_EAI_SERVICE for a port out of range, USOCKET_EAI_MEMORY, -EMFILE, -ENFILE,
@@ -288,12 +287,12 @@ pub unsafe extern "C" fn usocket_query_create(
     })
 }
 
-/// Sets how many threads of the library's may wait for the C library's resolver at a time, in each
-/// network namespace: 1 to 1024, 64 unless it is set. They are for what the library does not ask the
-/// name servers itself (usocket_query_create says when), and each takes a descriptor while it waits;
-/// what they cannot take waits for its turn. A quarter of them is kept for names that are asked for
-/// while all others are stuck with names that nobody answers for. It holds for what is asked from
-/// then on; threads too many end when they are free.
+/// Sets the maximum number of threads that wait for the C library's resolver, in each network
+/// namespace: 1 to 1024, 64 by default. They serve the queries that the library does not send to
+/// the name servers itself (see usocket_query_create). Each takes a descriptor while it waits;
+/// further queries wait for a free thread. A quarter of the threads is reserved for new names while
+/// all others wait for name servers that do not answer. The number applies to later queries;
+/// surplus threads end when they are free.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for another number.
@@ -311,11 +310,11 @@ pub extern "C" fn usocket_set_resolver_threads(count: i32) -> i32 {
     })
 }
 
-/// The answer to a query of usocket_query_create, waited for up to `timeout_us` microseconds
-/// (negative: as long as it takes; 0: not at all). It can be taken more than once.
+/// Waits up to `timeout_us` microseconds (negative: no limit; 0: not at all) for the result of a
+/// query of usocket_query_create. The result can be read more than once.
 ///
-/// Returns: 0, and a list of at least one answer in `out`.
-/// Errors: those of usocket_getaddrinfo; -EAGAIN with a timeout of 0 while the answer is not there;
+/// Returns: 0, and a list of at least one result in `out`.
+/// Errors: those of usocket_getaddrinfo; -EAGAIN with a timeout of 0 while there is no result;
 /// -EBADF (also: closed meanwhile); -EBADR for a handle of another kind.
 /// Blocks: up to the timeout.
 /// Threads: any.

@@ -8,8 +8,8 @@ use super::{bytes, on_socket, output, required, room, text};
 use crate::addr::Addr;
 use crate::error::Error;
 
-/// Sets the mode by a timeout in microseconds: negative is blocking, 0 non-blocking, more is how
-/// long each later operation may take as a whole before it fails with -ETIMEDOUT.
+/// Sets the mode by a timeout in microseconds: negative is blocking, 0 is non-blocking. A positive
+/// timeout limits each later operation as a whole: after that time it fails with -ETIMEDOUT.
 ///
 /// Returns: 0.
 /// Errors: -EBADF, -ENOTSOCK.
@@ -21,7 +21,7 @@ pub extern "C" fn usocket_settimeout(s: usocket_t, timeout_us: i64) -> i32 {
     on_socket(s, |s| s.settimeout(timeout_us).map(|()| 0))
 }
 
-/// The timeout last set, in microseconds: -1 in blocking mode, 0 in non-blocking mode.
+/// Gets the timeout in microseconds: -1 in blocking mode, 0 in non-blocking mode.
 ///
 /// Returns: 0, and the timeout in `timeout_us`.
 /// Errors: -EBADF, -ENOTSOCK, -EFAULT.
@@ -38,39 +38,40 @@ pub unsafe extern "C" fn usocket_gettimeout(s: usocket_t, timeout_us: *mut i64) 
     })
 }
 
-/// Sets a deadline for every operation that begins from now on: beside the timeout, so that a whole
-/// request has one end, whatever it consists of. `when_us` is a time of CLOCK_MONOTONIC in microseconds,
-/// such as usocket_now() + 5000000; a negative one is none, as at first. An operation that would wait
-/// beyond it, or begins to wait after it, fails with -ETIMEDOUT. What need not wait is done.
+/// Sets one deadline for all operations that begin from now on, in addition to the timeout: a
+/// request of several operations then ends in time as a whole. `when_us` is a time of
+/// CLOCK_MONOTONIC in microseconds, such as usocket_now() + 5000000; a negative one removes the
+/// deadline. There is none at first. An operation that would have to wait beyond the deadline fails
+/// with -ETIMEDOUT. One that need not wait is done.
 ///
-/// With a deadline in force a socket in blocking mode has an O_NONBLOCK descriptor and behaves as one
-/// with a timeout. In non-blocking mode the deadline changes nothing.
+/// While a deadline is set, a socket in blocking mode has an O_NONBLOCK descriptor and behaves as
+/// one with a timeout. In non-blocking mode the deadline has no effect.
 ///
 /// Returns: 0.
 /// Errors: -ENOMEM, -EBADF, -ENOTSOCK.
 /// Blocks: no.
-/// Threads: any; an operation under way keeps the end it began with.
+/// Threads: any; an operation under way keeps the deadline it began with.
 /// Ownership: nothing changes hands; a socket of usocket_accept or usocket_dup has none.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_set_deadline(s: usocket_t, when_us: i64) -> i32 {
     on_socket(s, |s| s.set_deadline(when_us).map(|()| 0))
 }
 
-/// Ends what other threads wait for on the socket, and leaves the socket as it is. A socket is made ready
-/// for it by usocket_cancel(s, 0), before the operations begin that are to be ended: from then on they
-/// wait as those of a socket with a timeout do. With `on` 1 they fail with -ECANCELED, and so does all that
-/// would have to wait after it, until usocket_cancel(s, 0): no cancel comes too early. What need not wait
-/// is done.
+/// Cancels the waiting operations of other threads on the socket and leaves the socket as it is.
+/// First call usocket_cancel(s, 0), before the operations begin: it prepares the socket, and they
+/// then wait as on a socket with a timeout. With `on` 1 they fail with -ECANCELED, and so does
+/// every later operation that would have to wait, until usocket_cancel(s, 0) resets it. So a cancel
+/// that comes before the operation is not lost. An operation that need not wait is done.
 ///
-/// A send that was ended has sent a part, or nothing, as with a timeout; a handshake goes on when it is
-/// called again. In non-blocking mode nothing waits, and a cancel changes nothing.
+/// A cancelled send has sent a part of its bytes or none, as after a timeout; a handshake continues
+/// when it is called again. In non-blocking mode nothing waits, and a cancel has no effect.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for a socket that was not made ready, or another `on`; -EMFILE, -ENFILE, -ENOMEM;
+/// Errors: -EINVAL for a socket that was not prepared, or another `on`; -EMFILE, -ENFILE, -ENOMEM;
 /// -EBADF, -ENOTSOCK.
 /// Blocks: no.
-/// Threads: any: that is what it is for.
-/// Ownership: nothing changes hands. After a fork each process cancels its own.
+/// Threads: any.
+/// Ownership: nothing changes hands. After a fork each process cancels its own operations.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_cancel(s: usocket_t, on: i32) -> i32 {
     on_socket(s, |s| match on {
@@ -79,7 +80,7 @@ pub extern "C" fn usocket_cancel(s: usocket_t, on: i32) -> i32 {
     })
 }
 
-/// Blocking mode when `flag` is not 0 (a timeout is forgotten), non-blocking mode when it is.
+/// Sets blocking mode if `flag` is not 0 (and removes a timeout), non-blocking mode if it is.
 ///
 /// Returns: 0.
 /// Errors: -EBADF, -ENOTSOCK.
@@ -91,7 +92,7 @@ pub extern "C" fn usocket_setblocking(s: usocket_t, flag: i32) -> i32 {
     on_socket(s, |s| s.settimeout(if flag != 0 { -1 } else { 0 }).map(|()| 0))
 }
 
-/// The address family the socket was made with.
+/// Returns the address family of the socket.
 ///
 /// Returns: AF_INET, AF_INET6, AF_UNIX, ...
 /// Errors: -EBADF, -ENOTSOCK.
@@ -103,7 +104,7 @@ pub extern "C" fn usocket_family(s: usocket_t) -> i32 {
     on_socket(s, |s| Ok(s.family()))
 }
 
-/// The type the socket was made with.
+/// Returns the type of the socket.
 ///
 /// Returns: SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, ...
 /// Errors: -EBADF, -ENOTSOCK.
@@ -115,7 +116,7 @@ pub extern "C" fn usocket_type(s: usocket_t) -> i32 {
     on_socket(s, |s| Ok(s.kind()))
 }
 
-/// The protocol of the socket: the one it was made with, or the one that 0 stood for.
+/// Returns the protocol of the socket: the one it was made with, or the default selected by 0.
 ///
 /// Returns: IPPROTO_TCP, IPPROTO_UDP, USOCKET_IPPROTO_SEC, ...; 0 for Unix sockets.
 /// Errors: -EBADF, -ENOTSOCK.
@@ -129,13 +130,13 @@ pub extern "C" fn usocket_proto(s: usocket_t) -> i32 {
 
 /// Sets an option to `len` bytes (setsockopt(2)).
 ///
-/// SO_RCVTIMEO and SO_SNDTIMEO do not end an operation of the library: usocket_settimeout does.
+/// SO_RCVTIMEO and SO_SNDTIMEO do not limit operations of the library: use usocket_settimeout.
 ///
 /// Returns: 0.
-/// Errors: -ENOPROTOOPT (no such option here), -EOPNOTSUPP (no such level here), -EINVAL (a value that
-/// is too short or means nothing; also after the connection's end), -EDOM, -EPERM, -EACCES, -ENODEV,
-/// -EADDRNOTAVAIL, -EADDRINUSE, -EISCONN, -ENOTCONN, -EBUSY, -ENOBUFS, -ENOMEM, as the option has it;
-/// -EBADF, -ENOTSOCK, -EFAULT.
+/// Errors: -ENOPROTOOPT (no such option here), -EOPNOTSUPP (no such level here), -EINVAL (a value
+/// that is too short or invalid; also after the connection has ended), -EDOM, -EPERM, -EACCES,
+/// -ENODEV, -EADDRNOTAVAIL, -EADDRINUSE, -EISCONN, -ENOTCONN, -EBUSY, -ENOBUFS, -ENOMEM, depending
+/// on the option; -EBADF, -ENOTSOCK, -EFAULT.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: `value` is only read.
@@ -167,7 +168,8 @@ pub extern "C" fn usocket_setsockopt_int(s: usocket_t, level: i32, name: i32, va
 ///
 /// Returns: how many bytes were written.
 /// Errors: -ENOPROTOOPT (no such option here), -EOPNOTSUPP (no such level here), -EINVAL (a size
-/// that is not the option's), -ENOTCONN, -EPERM, as the option has it; -EBADF, -ENOTSOCK, -EFAULT.
+/// that is not the option's), -ENOTCONN, -EPERM, depending on the option; -EBADF, -ENOTSOCK,
+/// -EFAULT.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: `value` is the caller's.
@@ -205,29 +207,29 @@ pub unsafe extern "C" fn usocket_getsockopt_int(
     })
 }
 
-/// Takes the error that waits on the socket (SO_ERROR): how a connection that was not waited for has
-/// ended, or what an ICMP message has told. It is there once.
+/// Reads and clears the socket's pending error (SO_ERROR): the result of a non-blocking connect, or
+/// the error of an ICMP message.
 ///
 /// Returns: 0 when there is none.
 /// Errors: the error itself, -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, ...; -EBADF, -ENOTSOCK.
 /// Blocks: no.
-/// Threads: any; one of them gets it.
+/// Threads: any; one of them gets the error.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_take_error(s: usocket_t) -> i32 {
     on_socket(s, |s| s.take_error().map(|()| 0))
 }
 
-/// Has TCP ask a peer that is silent whether it is still there: after `idle_us` microseconds without
-/// data, then every `interval_us`, and the connection ends with ETIMEDOUT when `count` questions in a row
-/// have no answer (SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT). Times are rounded up to whole
-/// seconds. 0 keeps what the system has for that one; a negative `idle_us` turns it off.
+/// Sets TCP keepalive: probes a silent peer after `idle_us` microseconds without data, then every
+/// `interval_us`. After `count` unanswered probes in a row the connection fails with ETIMEDOUT
+/// (SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT). Times are rounded up to whole seconds.
+/// 0 leaves a parameter at its present value; a negative `idle_us` turns keepalive off.
 ///
-/// While data is on its way, TCP asks nothing: TCP_USER_TIMEOUT is for that.
+/// TCP sends no probes while data is unacknowledged: use TCP_USER_TIMEOUT for that.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for times above 32767 seconds, a count above 127, or a socket that is no stream;
-/// -EOPNOTSUPP for a stream that is not TCP; -EBADF, -ENOTSOCK.
+/// Errors: -EINVAL for times above 32767 seconds, a count above 127, or a socket that is not a
+/// stream; -EOPNOTSUPP for a stream that is not TCP; -EBADF, -ENOTSOCK.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -241,9 +243,10 @@ pub extern "C" fn usocket_set_keepalive(
     on_socket(s, |s| s.set_keepalive(idle_us, interval_us, count).map(|()| 0))
 }
 
-/// Sets what usocket_close does with data that has not been sent (SO_LINGER): with a negative time, as at
-/// first, it goes on in the background; with 0 the connection is reset and the data dropped; else the
-/// close waits for it up to `time_us` microseconds, rounded up to whole seconds.
+/// Sets how usocket_close treats unsent data (SO_LINGER). With a negative time, the default, the
+/// kernel sends it in the background. With 0 the connection is reset and the data dropped.
+/// Otherwise the close waits up to `time_us` microseconds, rounded up to whole seconds, until it is
+/// sent.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for a time above 68 years, -EBADF, -ENOTSOCK.
@@ -255,14 +258,14 @@ pub extern "C" fn usocket_set_linger(s: usocket_t, time_us: i64) -> i32 {
     on_socket(s, |s| s.set_linger(time_us).map(|()| 0))
 }
 
-/// Lets the socket receive what is sent to a multicast group, IPv4 or IPv6, on the interface of that
-/// index (usocket_interfaces); 0 lets the system choose one (MCAST_JOIN_GROUP). The port of `group` counts
-/// for nothing: the socket is bound to one.
+/// Joins a multicast group, IPv4 or IPv6, on the interface of that index (usocket_interfaces); 0
+/// lets the system choose one (MCAST_JOIN_GROUP). The port of `group` is ignored: bind the socket
+/// to one.
 ///
 /// Returns: 0.
-/// Errors: -EADDRINUSE when it is in the group already, -ENODEV when there is no such interface, or none
-/// that leads to the group, -EINVAL for an address that is no group, -EAFNOSUPPORT for one that is not of
-/// the socket's family, -ENOBUFS for too many; -EBADF, -ENOTSOCK, -EFAULT.
+/// Errors: -EADDRINUSE when it is in the group already, -ENODEV when there is no such interface, or
+/// no route to the group, -EINVAL for an address that is not a group, -EAFNOSUPPORT for one that is
+/// not of the socket's family, -ENOBUFS for too many; -EBADF, -ENOTSOCK, -EFAULT.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: `group` is only read.
@@ -278,10 +281,10 @@ pub unsafe extern "C" fn usocket_join_group(
     })
 }
 
-/// Takes the socket out of a group that usocket_join_group has put it in, with the same arguments.
+/// Leaves a multicast group; the arguments are those of usocket_join_group.
 ///
 /// Returns: 0.
-/// Errors: -EADDRNOTAVAIL when it is not in it, and those of usocket_join_group.
+/// Errors: -EADDRNOTAVAIL when the socket is not in the group, and those of usocket_join_group.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: `group` is only read.
@@ -297,12 +300,12 @@ pub unsafe extern "C" fn usocket_leave_group(
     })
 }
 
-/// Sets the traffic class of what is sent: the byte of IPv4's TOS and IPv6's traffic class, of which DSCP
-/// is the upper six bits (dscp << 2). On an IPv6 socket that may carry IPv4 it is for both.
+/// Sets the traffic class of outgoing packets, the byte of IPv4's TOS and IPv6's traffic class;
+/// DSCP is its upper six bits (dscp << 2). On a dual-stack IPv6 socket it applies to both.
 ///
 /// Returns: 0.
-/// Errors: -EINVAL for a number that is no byte, -EAFNOSUPPORT for a socket that is not IP, -EPERM;
-/// -EBADF, -ENOTSOCK.
+/// Errors: -EINVAL for a number above 255 or below 0, -EAFNOSUPPORT for a socket that is not IP,
+/// -EPERM; -EBADF, -ENOTSOCK.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -311,12 +314,12 @@ pub extern "C" fn usocket_set_tos(s: usocket_t, tos: i32) -> i32 {
     on_socket(s, |s| s.set_tos(tos).map(|()| 0))
 }
 
-/// Binds the socket to the interface of that name: it sends and receives there alone (SO_BINDTODEVICE).
-/// NULL or "" undoes it.
+/// Binds the socket to the interface of that name: it sends and receives only there
+/// (SO_BINDTODEVICE). NULL or "" removes the binding.
 ///
 /// Returns: 0.
-/// Errors: -ENODEV when there is no such interface; -EPERM without CAP_NET_RAW, to change it once it is
-/// set; -EBADF, -ENOTSOCK.
+/// Errors: -ENODEV when there is no such interface; -EPERM when it is set already and the process
+/// has no CAP_NET_RAW; -EBADF, -ENOTSOCK.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: `name` is only read.

@@ -14,11 +14,12 @@ use crate::watchers::Source;
 pub struct usocket_pollfd {
     /// The handle to poll; 0 polls the descriptor `fd` instead.
     pub socket: usocket_t,
-    /// With `socket` 0, a descriptor that is none of the library's; negative is ignored.
+    /// With `socket` 0, a descriptor that the library does not own; a negative one is ignored.
     pub fd: i32,
-    /// POLLIN, POLLOUT, POLLPRI, ...: what to wait for. POLLERR, POLLHUP, POLLNVAL come unasked.
+    /// The events to wait for: POLLIN, POLLOUT, POLLPRI, ... POLLERR, POLLHUP and POLLNVAL are
+    /// always reported.
     pub events: i16,
-    /// The answer: what is there.
+    /// The events that occurred.
     pub revents: i16,
 }
 
@@ -38,13 +39,13 @@ unsafe fn entries<'a>(fds: *mut usocket_pollfd, n: usize) -> Result<&'a mut [uso
     Ok(unsafe { std::slice::from_raw_parts_mut(fds, n) })
 }
 
-/// Waits until at least one of `n` entries has one of its events, or for `timeout_us`
-/// microseconds (negative: for ever, 0: not at all). This is for small sets: every call goes
-/// through all entries.
+/// Waits until at least one of `n` entries has one of its events, or for `timeout_us` microseconds
+/// (negative: for ever, 0: not at all). The cost grows with the number of entries: use a poller for
+/// large sets.
 ///
-/// A handle that is stale, or is closed while it is waited for, reports POLLNVAL.
+/// A handle that is stale, or is closed during the wait, reports POLLNVAL.
 ///
-/// Returns: how many entries have events in `revents`; 0 when the time is over.
+/// Returns: how many entries have events in `revents`; 0 after the timeout.
 /// Errors: -EINTR (event hook), -EINVAL (more entries than the process may open descriptors),
 /// -ENOMEM, -EFAULT.
 /// Blocks: up to the timeout.

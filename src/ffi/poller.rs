@@ -7,14 +7,14 @@ use crate::object;
 use crate::poller::Event;
 use crate::watchers::Source;
 
-/// What usocket_poller_wait reports about one registration.
+/// One event of usocket_poller_wait.
 #[repr(C)]
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct usocket_event {
     /// The handle that was registered; 0 for a descriptor, and for a timer.
     pub socket: usocket_t,
-    /// What was given with the registration.
+    /// The `data` of the registration.
     pub data: u64,
     /// The descriptor that was registered; -1 for a handle, and for a timer.
     pub fd: i32,
@@ -40,7 +40,7 @@ fn plain(fd: i32) -> Result<Source> {
 
 /// Makes a poller.
 ///
-/// A poller is a handle: it can be polled and put into other pollers, and usocket_close closes it.
+/// A poller is a handle: it can be polled and added to other pollers, and usocket_close closes it.
 ///
 /// Returns: a handle.
 /// Errors: -EMFILE, -ENFILE, -ENOMEM.
@@ -53,24 +53,25 @@ pub extern "C" fn usocket_poller_create() -> usocket_poller_t {
 }
 
 /// Registers a handle with a poller. `events` is POLLIN, POLLOUT, POLLPRI, POLLRDHUP; POLLERR and
-/// POLLHUP come unasked (a mask of POLLERR asks for nothing else). `data` comes back with every event.
+/// POLLHUP are always reported (a mask of POLLERR requests only those). `data` is returned with
+/// every event.
 ///
-/// It is level-triggered unless USOCKET_POLLER_ONESHOT or USOCKET_POLLER_EDGE is added. With
-/// USOCKET_POLLER_EXCLUSIVE and POLLIN or POLLOUT an event ends a wait of one or more of the pollers that
-/// the socket is in, not of all of them: for listeners of several threads.
+/// The registration is level-triggered unless USOCKET_POLLER_ONESHOT or USOCKET_POLLER_EDGE is
+/// added. With USOCKET_POLLER_EXCLUSIVE and POLLIN or POLLOUT an event wakes one or more of the
+/// pollers with the socket, not all of them: for a listener shared by several threads.
 ///
-/// Closing a handle takes it out, and nothing more is reported about it: once usocket_close has returned,
-/// no usocket_poller_wait that begins gives its `data`. With POLLNVAL in `events` it is reported once
-/// more, with POLLNVAL, unless USOCKET_POLLER_ONESHOT has silenced it.
+/// Closing a handle removes its registrations: no usocket_poller_wait that begins after
+/// usocket_close has returned reports it. With POLLNVAL in `events` the closing itself is reported
+/// once, as POLLNVAL, unless USOCKET_POLLER_ONESHOT has disabled the registration.
 ///
 /// Returns: 0.
 /// Errors: -EEXIST when it is registered already; -EBADF for a stale handle; -EINVAL for a mask
-/// without an event or with an unknown bit, for the poller itself, or for USOCKET_POLLER_EXCLUSIVE with
-/// other events, with USOCKET_POLLER_ONESHOT, for a wrapped socket or a poller; -EBADR for a `poller`
-/// that is none; -EPERM for a handle that cannot be polled; -ELOOP for pollers in a ring or nested deeper
-/// than 5; -ENOSPC, -ENOMEM.
+/// without an event or with an unknown bit, for the poller itself, or for USOCKET_POLLER_EXCLUSIVE
+/// with other events, with USOCKET_POLLER_ONESHOT, or on a wrapped socket or a poller; -EBADR if
+/// `poller` is a handle of another kind; -EPERM for a handle that cannot be polled; -ELOOP for
+/// pollers in a ring or nested deeper than 5; -ENOSPC, -ENOMEM.
 /// Blocks: no.
-/// Threads: any; also while others wait.
+/// Threads: any, also during a wait.
 /// Ownership: the poller does not keep `s` open.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_add(
@@ -82,14 +83,14 @@ pub extern "C" fn usocket_poller_add(
     on_object(poller, |p| p.poller()?.add(Source::Handle(s), events, data).map(|()| 0))
 }
 
-/// Registers a descriptor that is none of the library's with a poller, as usocket_poller_add does with
-/// a handle. It must be taken out before it is closed.
+/// Registers a descriptor that the library does not own with a poller, as usocket_poller_add
+/// registers a handle. Remove it before it is closed.
 ///
 /// Returns: 0.
-/// Errors: -EEXIST when it is registered already; -EBADF when it is not open; -EINVAL for a mask as of
-/// usocket_poller_add; -EBADR for a `poller` that is none; -ELOOP, -ENOSPC, -ENOMEM.
+/// Errors: -EEXIST when it is registered already; -EBADF when it is not open; -EINVAL for a mask as
+/// in usocket_poller_add; -EBADR if `poller` is a handle of another kind; -ELOOP, -ENOSPC, -ENOMEM.
 /// Blocks: no.
-/// Threads: any; also while others wait.
+/// Threads: any, also during a wait.
 /// Ownership: the descriptor stays the caller's.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_add_fd(
@@ -101,15 +102,15 @@ pub extern "C" fn usocket_poller_add_fd(
     on_object(poller, |p| p.poller()?.add(plain(fd)?, events, data).map(|()| 0))
 }
 
-/// Changes what the registration of a handle asks for and its `data`; one that USOCKET_POLLER_ONESHOT
-/// has silenced reports again. One with USOCKET_POLLER_EXCLUSIVE cannot be changed: it is taken out and
-/// added.
+/// Changes the events and `data` of a handle's registration, and enables it again after
+/// USOCKET_POLLER_ONESHOT. A registration with USOCKET_POLLER_EXCLUSIVE cannot be changed: remove
+/// and add it.
 ///
 /// Returns: 0.
-/// Errors: -ENOENT when it is not registered, -EINVAL with USOCKET_POLLER_EXCLUSIVE before or now, and
-/// those of usocket_poller_add.
+/// Errors: -ENOENT when it is not registered, -EINVAL with USOCKET_POLLER_EXCLUSIVE in the old or
+/// the new mask, and those of usocket_poller_add.
 /// Blocks: no.
-/// Threads: any; also while others wait.
+/// Threads: any, also during a wait.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_modify(
@@ -124,10 +125,10 @@ pub extern "C" fn usocket_poller_modify(
 /// As usocket_poller_modify, for a descriptor.
 ///
 /// Returns: 0.
-/// Errors: -ENOENT when it is not registered, -EINVAL as of usocket_poller_modify, and those of
+/// Errors: -ENOENT when it is not registered, -EINVAL as in usocket_poller_modify, and those of
 /// usocket_poller_add_fd.
 /// Blocks: no.
-/// Threads: any; also while others wait.
+/// Threads: any, also during a wait.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_modify_fd(
@@ -139,13 +140,13 @@ pub extern "C" fn usocket_poller_modify_fd(
     on_object(poller, |p| p.poller()?.modify(plain(fd)?, events, data).map(|()| 0))
 }
 
-/// Takes the registration of a handle out: no usocket_poller_wait that begins from then on reports it.
+/// Removes the registration of a handle: no usocket_poller_wait that begins afterwards reports it.
 ///
 /// Returns: 0.
-/// Errors: -ENOENT when it is not registered, -EBADF for a stale handle (which takes itself out),
-/// -EBADR for a `poller` that is none.
+/// Errors: -ENOENT when it is not registered, -EBADF for a stale handle (closing removed it),
+/// -EBADR if `poller` is a handle of another kind.
 /// Blocks: no.
-/// Threads: any; also while others wait.
+/// Threads: any, also during a wait.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_remove(poller: usocket_poller_t, s: usocket_t) -> i32 {
@@ -155,25 +156,24 @@ pub extern "C" fn usocket_poller_remove(poller: usocket_poller_t, s: usocket_t) 
 /// As usocket_poller_remove, for a descriptor.
 ///
 /// Returns: 0.
-/// Errors: -ENOENT when it is not registered, -EBADF for a negative one, -EBADR for a `poller` that is
-/// none.
+/// Errors: -ENOENT when it is not registered, -EBADF for a negative one, -EBADR if `poller` is a
+/// handle of another kind.
 /// Blocks: no.
-/// Threads: any; also while others wait.
+/// Threads: any, also during a wait.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_remove_fd(poller: usocket_poller_t, fd: i32) -> i32 {
     on_object(poller, |p| p.poller()?.remove(plain(fd)?).map(|()| 0))
 }
 
-/// Waits until a registration has one of its events or a timer is due, or for `timeout_us` microseconds (negative:
-/// for ever, 0: not at all). At most `n` events are written; what does not fit comes with the next
-/// wait. The cost grows with what is ready, not with what is registered.
+/// Waits until a registration has one of its events or a timer is due, or for `timeout_us`
+/// microseconds (negative: for ever, 0: not at all). At most `n` events are written; the next wait
+/// reports the rest. The cost grows with the number of ready registrations, not with that of all.
 ///
-/// Returns: how many events were written; 0 when the time is over or usocket_poller_wake was
-/// called.
+/// Returns: how many events were written; 0 after the timeout or a usocket_poller_wake.
 /// Errors: -EBADF (also: closed meanwhile), -EINTR (event hook), -EMFILE, -ENFILE, -ENOMEM and
-/// -ENOSPC in a forked child that has not used the poller, -EBADR for a `poller` that is
-/// none, -EINVAL for an `n` of 0, -EFAULT.
+/// -ENOSPC in a forked child that has not used the poller, -EBADR if `poller` is a handle of
+/// another kind, -EINVAL for an `n` of 0, -EFAULT.
 /// Blocks: up to the timeout.
 /// Threads: any; several may wait at once.
 /// Ownership: `events` is the caller's.
@@ -194,21 +194,21 @@ pub unsafe extern "C" fn usocket_poller_wait(
     })
 }
 
-/// Sets a timer: `after_us` microseconds from now (0: at once) a usocket_poller_wait reports, once, an
-/// event with the `data` given here, USOCKET_POLLER_TIMER in `events`, `socket` 0 and `fd` -1. A wait that
-/// is under way ends for it. Timers that are due are reported in the order of their times.
+/// Sets a timer: `after_us` microseconds from now (0: at once) usocket_poller_wait reports one
+/// event with this `data`, USOCKET_POLLER_TIMER in `events`, `socket` 0 and `fd` -1. A wait under
+/// way returns for it. Expired timers are reported in the order of their times.
 ///
-/// The clock is CLOCK_MONOTONIC. To put a timer off, cancel it and set another: that costs no system call
-/// as a rule.
+/// The clock is CLOCK_MONOTONIC. To postpone a timer, cancel it and set another: that usually costs
+/// no system call.
 ///
-/// Returns: the number of the timer for usocket_poller_cancel_timer, above 0 and below 2^53. It is no
-/// handle, and belongs to this poller.
+/// Returns: the number of the timer for usocket_poller_cancel_timer, above 0 and below 2^53. It is
+/// not a handle, and is valid for this poller only.
 /// Errors: -EINVAL for a negative time, or one too far away; -ENOSPC for more than four million;
-/// -ENOMEM, -EMFILE, -ENFILE; -EBADF; -EBADR for a `poller` that is none.
+/// -ENOMEM, -EMFILE, -ENFILE; -EBADF; -EBADR if `poller` is a handle of another kind.
 /// Blocks: no.
-/// Threads: any; also while others wait.
-/// Ownership: nothing changes hands; closing the poller forgets its timers. After a fork each process has
-/// its own of them.
+/// Threads: any, also during a wait.
+/// Ownership: nothing changes hands; closing the poller discards its timers. After a fork each
+/// process has its own copy of them.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_arm_timer(
     poller: usocket_poller_t,
@@ -218,27 +218,28 @@ pub extern "C" fn usocket_poller_arm_timer(
     on_object(poller, |p| p.poller()?.arm_timer(after_us, data))
 }
 
-/// Takes a timer back: from now on no usocket_poller_wait reports it.
+/// Cancels a timer: no usocket_poller_wait reports it from now on.
 ///
 /// Returns: 0.
-/// Errors: -ENOENT when it was reported or taken back already (of this and a wait on another thread one
-/// has it, never both), or is none; -EBADF; -EBADR for a `poller` that is none.
+/// Errors: -ENOENT when it was reported or cancelled already, or never existed (a timer is either
+/// reported by a wait on another thread or cancelled here, never both); -EBADF; -EBADR if `poller`
+/// is a handle of another kind.
 /// Blocks: no.
-/// Threads: any; also while others wait.
+/// Threads: any, also during a wait.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_cancel_timer(poller: usocket_poller_t, timer: i64) -> i32 {
     on_object(poller, |p| p.poller()?.cancel_timer(timer).map(|()| 0))
 }
 
-/// Makes one usocket_poller_wait, the one that is waiting or else the next, return 0 at once. Where
-/// several wait, each call ends another; calls that find no wait left to end count as one.
+/// Makes one usocket_poller_wait return 0 at once: one under way, or else the next. If several
+/// threads wait, each call wakes another; calls that find nobody waiting count as one.
 ///
 /// Returns: 0.
 /// Errors: -EBADF, -EMFILE, -ENFILE and -ENOMEM in a forked child that has not used the poller,
-/// -EBADR for a `poller` that is none.
+/// -EBADR if `poller` is a handle of another kind.
 /// Blocks: no.
-/// Threads: any: that is what it is for.
+/// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_poller_wake(poller: usocket_poller_t) -> i32 {

@@ -68,9 +68,9 @@ pub(super) unsafe fn with_room<T>(
 
 /// Makes a socket (socket(2)): in blocking mode, close-on-exec.
 ///
-/// `family` is AF_INET, AF_INET6 or AF_UNIX (any the system has), `type` SOCK_STREAM, SOCK_DGRAM
-/// or SOCK_RAW (any the system has, without flags). `proto` 0 takes the one that belongs to the
-/// type: TCP or UDP. USOCKET_IPPROTO_SEC makes a TCP socket for TLS.
+/// `family` is AF_INET, AF_INET6, AF_UNIX or any other of the system's; `type` is SOCK_STREAM,
+/// SOCK_DGRAM, SOCK_RAW or any other, without flags. `proto` 0 selects the default for the type,
+/// TCP or UDP. USOCKET_IPPROTO_SEC makes a TCP socket for TLS.
 ///
 /// Returns: a handle.
 /// Errors: -EAFNOSUPPORT, -EPROTONOSUPPORT, -ESOCKTNOSUPPORT, -EINVAL (no such type, or flags in
@@ -111,8 +111,9 @@ pub unsafe extern "C" fn usocket_socketpair(
     })
 }
 
-/// Makes a socket of an open descriptor, which becomes the library's and close-on-exec. Family,
-/// type and protocol are asked of the system; O_NONBLOCK means non-blocking mode.
+/// Makes a socket from an open descriptor. The library takes the descriptor over and makes it
+/// close-on-exec. The system supplies family, type and protocol; O_NONBLOCK means non-blocking
+/// mode.
 ///
 /// Returns: a handle.
 /// Errors: -EBADF, -ENOTSOCK, -ENFILE (no handle left): the descriptor then stays the caller's, open.
@@ -124,9 +125,9 @@ pub extern "C" fn usocket_from_fd(fd: i32) -> usocket_t {
     without_handle(|| object::insert_with(|| Socket::from_fd(fd)))
 }
 
-/// Gives up the descriptor without closing it; the handle is stale afterwards. Of a wrapped socket
-/// the descriptor carries TLS records, and the session that could read them is gone: bytes that were
-/// received and not yet taken are lost.
+/// Gives up the descriptor without closing it; the handle is stale afterwards. The descriptor of a
+/// wrapped socket carries TLS records, and the session that could read them is gone: bytes received
+/// but not yet read are lost.
 ///
 /// Returns: the descriptor.
 /// Errors: -EBADF; -EBUSY while another thread is inside an operation on it; -ENOTSOCK.
@@ -158,19 +159,21 @@ pub extern "C" fn usocket_dup(s: usocket_t) -> usocket_t {
     on_socket(s, |s| object::insert_with(|| s.dup()))
 }
 
-/// The descriptor behind a handle, for select, poll and the loops of others. That of a socket is
-/// O_NONBLOCK unless the socket is in blocking mode; usocket_tls_wants says what to wait for on a wrapped one.
+/// Returns the descriptor behind a handle, for select, poll and other event loops. A socket's
+/// descriptor is O_NONBLOCK unless the socket is in blocking mode; on a wrapped socket
+/// usocket_tls_wants gives the events to wait for.
 ///
-/// That of a query or a connection under way is readable once it has come to its end. That of a poller is
-/// readable when usocket_poller_wait with a timeout of 0 would report something, and until then: a
-/// registration, a timer, a wake, also what only the library knows, such as data that TLS has decrypted.
-/// (It may be readable once with nothing to report.) So a poller goes into libuv, GLib or an epoll, to be
-/// waited for with POLLIN, level-triggered. Take the descriptor out there before the handle is closed, and
-/// ask for it again in a forked child.
+/// The descriptor of a query or of a connection under way becomes readable when it has finished. A
+/// poller's descriptor is readable while usocket_poller_wait with a timeout of 0 would report
+/// something: an event, a timer, a wake, or data that only the library knows of, such as decrypted
+/// TLS data. (It may also be readable once with nothing to report.) So a poller can be watched by
+/// libuv, GLib or an epoll, for POLLIN, level-triggered. Remove the descriptor there before closing
+/// the handle, and ask for it again in a forked child.
 ///
 /// Returns: the descriptor, 0 or more.
-/// Errors: -EBADF, -ENOTSOCK for a handle of TLS alone; -EPERM for a connection in a forked child; -EMFILE,
-/// -ENFILE, -ENOMEM and -ENOSPC for a poller, and for a query in a forked child.
+/// Errors: -EBADF, -ENOTSOCK for a handle of usocket_tls_create or another without a descriptor;
+/// -EPERM for a connection in a forked child; -EMFILE, -ENFILE, -ENOMEM and -ENOSPC for a poller,
+/// and for a query in a forked child.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: stays the library's: do not close it, nor read from it.
@@ -179,25 +182,25 @@ pub extern "C" fn usocket_fileno(s: usocket_t) -> i32 {
     on_object(s, Object::lend)
 }
 
-/// Closes a handle, of any kind, for ever.
+/// Closes a handle of any kind.
 ///
-/// Operations that other threads are blocked in end with -EBADF, and the descriptor is closed when
-/// the last of them has left: at once on AF_INET, AF_INET6 and AF_UNIX, within 0.1 s on families
-/// without a shutdown of their own (AF_NETLINK, AF_PACKET). To end them the connection is shut down, which a dup'd or forked
-/// sibling of the descriptor notices; with nobody inside, a sibling notices nothing. A TLS session
-/// says goodbye (close_notify), unless this process has not used it since a fork and
-/// others may. What a send on a
-/// wrapped socket has counted is the kernel's by then, and leaves as what a plain socket has sent
-/// does, also when the process ends.
+/// Operations of other threads on the handle fail with -EBADF: at once on AF_INET, AF_INET6 and
+/// AF_UNIX, within 0.1 s on families without a shutdown of their own (AF_NETLINK, AF_PACKET). The
+/// last of them to return closes the descriptor. To end them the connection is shut down, and a
+/// dup'd or forked copy of the descriptor sees that; if no operation is under way, a copy sees
+/// nothing. A TLS session sends close_notify, unless this process has not used it since a fork and
+/// another process may. Bytes counted by a send on a wrapped socket are then in the kernel, and are
+/// delivered like those of a plain socket, even if the process ends.
 ///
 /// Returns: 0.
-/// Errors: -EBADF when it is closed already or never was. When close(2) fails, its code: -EBADF for a
-/// descriptor that was closed behind the library's back, -EIO; the handle is given up all the same.
-/// Blocks: no (SO_LINGER aside); a wrapped socket that is not non-blocking, for its timeout or a second
-/// at most, while the kernel has no room for the goodbye, and for 0.25 s after a handshake that was
-/// refused here, so that the peer can read why.
+/// Errors: -EBADF for a handle that is closed already or never existed. When close(2) fails, its
+/// code: -EBADF for a descriptor that was closed behind the library's back, -EIO; the handle is
+/// closed all the same.
+/// Blocks: no (SO_LINGER aside). A wrapped socket not in non-blocking mode blocks for its timeout
+/// or a second at most while the send buffer has no room for close_notify, and for 0.25 s after a
+/// handshake refused on this side, so that the peer can read the alert.
 /// Threads: any.
-/// Ownership: the handle is given up.
+/// Ownership: the handle is gone.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_close(s: usocket_t) -> i32 {
     guard_on(s, || object::close(s).map(|()| 0))
@@ -219,7 +222,7 @@ pub unsafe extern "C" fn usocket_bind(s: usocket_t, addr: *const Addr) -> i32 {
 }
 
 /// Lets a socket accept connections (listen(2)). A negative `backlog` counts as 0;
-/// USOCKET_BACKLOG_DEFAULT is for callers without a wish.
+/// USOCKET_BACKLOG_DEFAULT suits most callers.
 ///
 /// Returns: 0.
 /// Errors: -EADDRINUSE, -EINVAL (connected, or a Unix socket that is not bound), -EOPNOTSUPP (not a
@@ -233,13 +236,13 @@ pub extern "C" fn usocket_listen(s: usocket_t, backlog: i32) -> i32 {
 }
 
 /// Accepts a connection (accept(2)). The new socket is in blocking mode, close-on-exec, and of
-/// the listener's family, type and protocol. `peer`, unless NULL, receives the other end's address.
+/// the listener's family, type and protocol. `peer`, unless NULL, receives the peer's address.
 ///
 /// Returns: a handle.
 /// Errors: -EAGAIN (non-blocking), -ETIMEDOUT (timeout), -EINTR (event hook), -ECANCELED
 /// (usocket_cancel), -EINVAL (not listening), -EOPNOTSUPP (not a stream), -ECONNABORTED, -EMFILE,
 /// -ENFILE, -ENOBUFS, -ENOMEM, -EPERM (firewall), -EBADF (also: closed meanwhile), -ENOTSOCK.
-/// Blocks: as the listener's mode has it.
+/// Blocks: according to the listener's mode.
 /// Threads: any; many may accept on one listener.
 /// Ownership: the new handle is the caller's.
 #[unsafe(no_mangle)]
@@ -249,11 +252,12 @@ pub unsafe extern "C" fn usocket_accept(s: usocket_t, peer: *mut Addr) -> usocke
 }
 
 /// Accepts a connection (accept4(2)): SOCK_NONBLOCK in `flags` makes the new socket non-blocking, in
-/// the same system call. SOCK_CLOEXEC may be there too; it is always so. Otherwise usocket_accept.
+/// the same system call. SOCK_CLOEXEC is allowed and always in effect. Otherwise the same as
+/// usocket_accept.
 ///
 /// Returns: a handle.
 /// Errors: those of usocket_accept; -EINVAL for another flag.
-/// Blocks: as the listener's mode has it.
+/// Blocks: according to the listener's mode.
 /// Threads: any; many may accept on one listener.
 /// Ownership: the new handle is the caller's.
 #[unsafe(no_mangle)]
@@ -282,20 +286,20 @@ unsafe fn accepted(listener: &Socket, nonblocking: bool, peer: *mut Addr) -> Res
 
 /// Connects a socket (connect(2)); a datagram socket gets its default peer.
 ///
-/// A timeout leaves the attempt going on in the kernel: a second call waits for it again. After a
-/// connect that was not done at once the kernel says 0 to one more call, and -EISCONN to the next.
+/// After a timeout the attempt goes on in the kernel, and a second call waits for it again. After a
+/// connect that did not complete at once, one more call returns 0 and the next -EISCONN.
 ///
 /// Returns: 0.
-/// Errors: -EINPROGRESS (non-blocking: poll for POLLOUT, then SO_ERROR tells), -EALREADY (non-blocking
-/// and in progress), -EISCONN, -ETIMEDOUT, -ECONNREFUSED, -ECONNABORTED (it failed, and another thread
-/// has taken the reason from SO_ERROR), -ECONNRESET, -EHOSTUNREACH, -ENETUNREACH, -EADDRNOTAVAIL (no
-/// local port left), -EADDRINUSE (bound to a port that has this very connection), -EACCES (broadcast,
-/// or a Unix path without permission), -EPERM (firewall), -EAFNOSUPPORT (an address of another family),
-/// -EAGAIN (Unix, non-blocking, backlog full; a datagram socket without a local port left), -ENOENT,
-/// -ENOTDIR, -ELOOP, -EPROTOTYPE (Unix), -EOPNOTSUPP (the socket listens), -EINTR (event hook),
-/// -ECANCELED (usocket_cancel), -EINVAL (bad address), -EBADF (also: closed meanwhile), -ENOTSOCK,
-/// -EFAULT.
-/// Blocks: as the socket's mode has it.
+/// Errors: -EINPROGRESS (non-blocking: poll for POLLOUT, then read SO_ERROR), -EALREADY
+/// (non-blocking and in progress), -EISCONN, -ETIMEDOUT, -ECONNREFUSED, -ECONNABORTED (it failed,
+/// and another thread has read the reason from SO_ERROR), -ECONNRESET, -EHOSTUNREACH, -ENETUNREACH,
+/// -EADDRNOTAVAIL (no local port left), -EADDRINUSE (bound to a port that has this connection
+/// already), -EACCES (broadcast, or a Unix path without permission), -EPERM (firewall),
+/// -EAFNOSUPPORT (an address of another family), -EAGAIN (Unix, non-blocking, backlog full; a
+/// datagram socket without a local port left), -ENOENT, -ENOTDIR, -ELOOP, -EPROTOTYPE (Unix),
+/// -EOPNOTSUPP (the socket listens), -EINTR (event hook), -ECANCELED (usocket_cancel), -EINVAL (bad
+/// address), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT.
+/// Blocks: according to the socket's mode.
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
@@ -305,12 +309,13 @@ pub unsafe extern "C" fn usocket_connect(s: usocket_t, addr: *const Addr) -> i32
 }
 
 /// Shuts down one or both halves of a connection (shutdown(2)). `how` is SHUT_RD, SHUT_WR or
-/// SHUT_RDWR. A wrapped socket's sending half says goodbye (close_notify) before.
+/// SHUT_RDWR. A wrapped socket sends close_notify before its sending half is shut down.
 ///
 /// Returns: 0.
 /// Errors: -ENOTCONN, -EINVAL for another `how`, -EBADF, -ENOTSOCK; on a wrapped socket also those of
 /// usocket_send.
-/// Blocks: no; on a wrapped socket as its mode has it, while there is no room for the goodbye.
+/// Blocks: no; on a wrapped socket according to its mode, while the send buffer has no room for
+/// close_notify.
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
@@ -318,7 +323,7 @@ pub extern "C" fn usocket_shutdown(s: usocket_t, how: i32) -> i32 {
     on_stream(s, |s| s.shutdown(how).map(|()| 0))
 }
 
-/// The address a socket is bound to (getsockname(2)).
+/// Gets the address a socket is bound to (getsockname(2)).
 ///
 /// Returns: 0.
 /// Errors: -EBADF, -ENOTSOCK, -EFAULT.
@@ -335,7 +340,7 @@ pub unsafe extern "C" fn usocket_getsockname(s: usocket_t, out: *mut Addr) -> i3
     })
 }
 
-/// The address of the other end (getpeername(2)).
+/// Gets the address of the peer (getpeername(2)).
 ///
 /// Returns: 0.
 /// Errors: -ENOTCONN, -EBADF, -ENOTSOCK, -EFAULT.

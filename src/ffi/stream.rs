@@ -5,21 +5,23 @@ use std::ffi::c_void;
 use super::library::usocket_t;
 use super::{bytes, on_stream, room};
 
-/// Reads `len` bytes into `buf`: MicroPython's read(n) and readinto. It goes on until it has them
-/// all ("no short reads"); readall is this function with more room each time until it gives less.
+/// Reads `len` bytes into `buf`, as MicroPython's read(n) and readinto do: it returns when it has
+/// them all ("no short reads"). For readall, call it with further buffers until it returns less
+/// than asked.
 ///
-/// Less than `len` comes back at the end of the stream, from a non-blocking socket (what is there),
-/// or when an error or a timeout ended it with part of the bytes here: those are returned, and the
-/// next call on the receiving side reports the error. No received byte is ever lost.
+/// It returns less than `len` at the end of the stream, on a non-blocking socket (the bytes
+/// available), or when an error or a timeout comes after some bytes: those are returned, and the
+/// next receiving call reports the error. No received byte is ever lost.
 ///
-/// One error is said at once, before the last bytes: on TLS, an end without the peer's close_notify,
-/// which less than `len` would hide. It is USOCKET_ETLS_TRUNCATED; those bytes are what the next call
-/// gives, and the one after it says USOCKET_ETLS_TRUNCATED again. So it is with usocket_readline.
+/// One error is reported before the last bytes: with TLS, the end of the connection without the
+/// peer's close_notify, since a short read would hide it. The call fails with
+/// USOCKET_ETLS_TRUNCATED, the next call returns the bytes, and the one after that fails with
+/// USOCKET_ETLS_TRUNCATED again. usocket_readline does the same.
 ///
 /// Returns: how many bytes were read; 0 at the end of the stream.
-/// Errors: as usocket_recv, when not one byte had come.
-/// Blocks: as the socket's mode has it, with one deadline for the whole.
-/// Threads: any; of two reading at once each gets some of the bytes.
+/// Errors: as usocket_recv, when no byte was received.
+/// Blocks: according to the socket's mode, with one deadline for the whole.
+/// Threads: any; concurrent calls share the bytes between them.
 /// Ownership: `buf` is the caller's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_read(s: usocket_t, buf: *mut c_void, len: usize) -> i64 {
@@ -29,14 +31,14 @@ pub unsafe extern "C" fn usocket_read(s: usocket_t, buf: *mut c_void, len: usize
 
 /// Reads a line with its newline into `buf`, at most `len` bytes.
 ///
-/// No byte behind the newline is taken out of the kernel, so polling the descriptor stays
-/// truthful. A line without newline comes back when `buf` is full, and in the cases where
-/// usocket_read gives less than asked.
+/// Bytes after the newline stay in the kernel, so that polling the descriptor remains correct. A
+/// line without newline is returned when `buf` is full, and where usocket_read returns less than
+/// asked.
 ///
 /// Returns: how many bytes were read; 0 at the end of the stream.
 /// Errors: as usocket_read; -EOPNOTSUPP on a socket that is not a stream.
-/// Blocks: as the socket's mode has it, with one deadline for the whole.
-/// Threads: one at a time: two reading lines at once split them.
+/// Blocks: according to the socket's mode, with one deadline for the whole.
+/// Threads: one at a time: concurrent calls split lines.
 /// Ownership: `buf` is the caller's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_readline(s: usocket_t, buf: *mut c_void, len: usize) -> i64 {
@@ -46,14 +48,13 @@ pub unsafe extern "C" fn usocket_readline(s: usocket_t, buf: *mut c_void, len: u
 
 /// Writes all of `buf` ("no short writes").
 ///
-/// Less than `len` comes back from a non-blocking socket (what fitted), or when an error or a
-/// timeout ended it with part of the bytes sent: the next call on the sending side reports the
-/// error.
+/// It returns less than `len` on a non-blocking socket (the bytes that fitted), or when an error or
+/// a timeout comes after some bytes: the next sending call reports the error.
 ///
 /// Returns: how many bytes were written.
-/// Errors: as usocket_send, when not one byte was written.
-/// Blocks: as the socket's mode has it, with one deadline for the whole.
-/// Threads: any; of two writing at once the bytes may interleave.
+/// Errors: as usocket_send, when no byte was written.
+/// Blocks: according to the socket's mode, with one deadline for the whole.
+/// Threads: any; bytes of concurrent calls may interleave.
 /// Ownership: `buf` is only read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_write(s: usocket_t, buf: *const c_void, len: usize) -> i64 {

@@ -15,43 +15,44 @@ use crate::{socket::Socket, tls::session::Session};
 #[cfg(feature = "tls")]
 use std::ffi::CStr;
 
-/// Wraps a connected stream socket in TLS; the same handle goes on. From here sending and
-/// receiving (send, sendall, recv, read, readline, write, poll, shutdown, close ...) are the
-/// session's. No byte passes before the handshake is complete: it is done at once with
-/// USOCKET_TLS_HANDSHAKE in `flags`, by usocket_tls_handshake, or by the first use.
+/// Wraps a connected stream socket in TLS; the handle stays the same. From then on send, sendall,
+/// recv, read, readline, write, poll, shutdown, close and the others act on the TLS session. No
+/// data passes before the handshake is complete. It is done at once with USOCKET_TLS_HANDSHAKE in
+/// `flags`, by usocket_tls_handshake, or by the first use.
 ///
-/// With USOCKET_TLS_NO_READ_AHEAD in `flags` no more than one record at a time is taken out of the kernel:
-/// for a host whose programs wait with select(2) and know usocket_tls_pending, and for a connection that
-/// goes on in clear, of which nothing behind the peer's close_notify is taken.
+/// With USOCKET_TLS_NO_READ_AHEAD in `flags` the session reads at most one record at a time from
+/// the kernel. It is for hosts whose programs wait with select(2) and know usocket_tls_pending, and
+/// for connections that continue in clear text: nothing after the peer's close_notify is read.
 ///
-/// `server_name` is what a client asks for (SNI) and checks the certificate against: a host name
-/// or an IP address. NULL only where the name is not checked, and on a server.
+/// `server_name` is the host name or IP address that a client asks for (SNI) and checks the
+/// certificate against. It may be NULL only if the name is not checked, or on a server.
 ///
-/// On a wrapped socket: MSG_PEEK and MSG_DONTWAIT are the flags of recv and recvfrom,
-/// MSG_DONTWAIT and MSG_MORE (ignored) those of send; sendto gives -EISCONN; usocket_dup is
-/// -EOPNOTSUPP. shutdown(SHUT_WR) sends close_notify, and so does usocket_close. The end of the
-/// connection without the peer's close_notify is USOCKET_ETLS_TRUNCATED, from every recv that
-/// finds nothing more. A USOCKET_ETLS_ error ends the session: every later call gives it again,
-/// once what was decrypted before it has been received.
+/// On a wrapped socket recv and recvfrom take MSG_PEEK and MSG_DONTWAIT, and send takes
+/// MSG_DONTWAIT and MSG_MORE (ignored); sendto fails with -EISCONN, usocket_dup with -EOPNOTSUPP.
+/// shutdown(SHUT_WR) and usocket_close send close_notify. When the connection ends without the
+/// peer's close_notify, every recv fails with USOCKET_ETLS_TRUNCATED after the data received
+/// before. A USOCKET_ETLS_ error ends the session: every later call fails with it, once the data
+/// decrypted before it has been received.
 ///
-/// A peer that sends 128 KiB without a byte of data in them (tickets, key updates, empty records) gets
-/// USOCKET_ETLS_FLOOD. After a fork the first process that uses the session keeps it; in the other every
-/// call is USOCKET_ETLS_FORKED. While a verify callback runs, other threads wait for the session within
-/// their own time; the callback itself gets -EDEADLK from what would wait for its own handshake.
+/// A peer that sends 128 KiB without any data (tickets, key updates, empty records) causes
+/// USOCKET_ETLS_FLOOD. After a fork the first process that uses the session keeps it; in the other
+/// every call fails with USOCKET_ETLS_FORKED. While a verify callback runs, other threads wait for
+/// the session within their own timeouts; a call of the callback itself that would wait for its own
+/// handshake fails with -EDEADLK.
 ///
 /// Returns: 0.
 /// Errors: USOCKET_ETLS_NAME_REQUIRED, USOCKET_ETLS_BAD_NAME, USOCKET_ETLS_NO_CERT,
 /// USOCKET_ETLS_NO_TRUST, USOCKET_ETLS_NO_SUCH_SUITE, USOCKET_ETLS_NO_SUCH_VERSION; -EISCONN when
-/// it is wrapped already, -EPROTOTYPE for a socket that is no stream, -EINVAL (flags), -EBADR (a
-/// handle that is no context), -EBADF, -ENOTSOCK, -EOPNOTSUPP in a build without TLS. With
-/// USOCKET_TLS_HANDSHAKE also those of usocket_tls_handshake; the socket is then wrapped. The
-/// sentence is at usocket_error_detail(s, ...) in every case; what is wrong with the name or the
-/// context is said there to the thread that called, until its next failure.
-/// Blocks: with USOCKET_TLS_HANDSHAKE as the socket's mode has it; the first use of a client
+/// it is wrapped already, -EPROTOTYPE for a socket that is not a stream, -EINVAL (flags), -EBADR
+/// (`context` is a handle of another kind), -EBADF, -ENOTSOCK, -EOPNOTSUPP in a build without TLS.
+/// With USOCKET_TLS_HANDSHAKE also those of usocket_tls_handshake; the socket is then wrapped.
+/// usocket_error_detail(s, ...) has the sentence in every case; for an error in the name or the
+/// context only on the calling thread, until its next failure.
+/// Blocks: with USOCKET_TLS_HANDSHAKE according to the socket's mode; the first use of a client
 /// context may read the system's store.
-/// Threads: any. One thread at a time waits to receive; others wait for their turn, and what must
-/// not wait is -EAGAIN meanwhile.
-/// Ownership: the context stays the caller's, who may close its handle at once.
+/// Threads: any. One thread at a time waits to receive; others wait for their turn, and
+/// non-blocking calls fail with -EAGAIN meanwhile.
+/// Ownership: the context stays the caller's; its handle may be closed at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_wrap(
     s: usocket_t,
@@ -66,14 +67,14 @@ pub unsafe extern "C" fn usocket_tls_wrap(
     })
 }
 
-/// Does the handshake, or goes on with it: one deadline for the whole.
+/// Does or continues the handshake, with one deadline for the whole.
 ///
 /// Returns: 0 when it is complete.
-/// Errors: -EAGAIN (non-blocking: usocket_tls_wants says what to poll for, and usocket_poll knows by
-/// itself), -ETIMEDOUT, USOCKET_ETLS_... with the sentence at usocket_error_detail, -ECONNRESET,
-/// -ENOTCONN, -EINTR (event hook), -ECANCELED (usocket_cancel), -EDEADLK (from its own verify
-/// callback), -EBADF (also: closed meanwhile), USOCKET_ETLS_NOT_WRAPPED.
-/// Blocks: as the socket's mode has it.
+/// Errors: -EAGAIN (non-blocking: wait with usocket_poll, or for the events of usocket_tls_wants),
+/// -ETIMEDOUT, USOCKET_ETLS_... (usocket_error_detail has the sentence), -ECONNRESET, -ENOTCONN,
+/// -EINTR (event hook), -ECANCELED (usocket_cancel), -EDEADLK (from its own verify callback),
+/// -EBADF (also: closed meanwhile), USOCKET_ETLS_NOT_WRAPPED.
+/// Blocks: according to the socket's mode.
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
@@ -81,27 +82,29 @@ pub extern "C" fn usocket_tls_handshake(s: usocket_t) -> i32 {
     on_stream(s, |s| tls_only!(s => s.tls().and_then(|(tls, io)| tls.handshake(io)).map(|()| 0)))
 }
 
-/// Ends TLS on both sides and keeps the connection, as FTP's CCC and the end of STARTTLS do: sends
-/// close_notify, waits for the peer's, and lets the handle go on as a plain stream. What the peer
-/// sent behind its close_notify is the first that is received then. TCP's halves stay open, and the
-/// handle cannot be wrapped again; on a handle of usocket_tls_create, feed and drain go on, plain.
+/// Ends TLS in both directions and keeps the connection, as for FTP's CCC: sends close_notify,
+/// waits for the peer's, and continues the handle as a plain stream. Bytes the peer sent after its
+/// close_notify are received first. Both directions of the TCP connection stay open, and the handle
+/// cannot be wrapped again. On a handle of usocket_tls_create, feed and drain then carry plain
+/// data.
 ///
-/// Returns: 0; also when it was done before.
+/// Returns: 0; also when TLS has ended already.
 /// Errors: -EBUSY while data of the session has not been received (receive it, then try again),
 /// -EAGAIN (non-blocking), -ETIMEDOUT, USOCKET_ETLS_TRUNCATED when the connection ends instead, those of
 /// usocket_tls_handshake.
-/// Blocks: as the socket's mode has it.
-/// Threads: any, but nobody else is to use the handle meanwhile: what they send may be either.
+/// Blocks: according to the socket's mode.
+/// Threads: any, but no other thread may use the handle meanwhile: its data could go out encrypted
+/// or plain.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_unwrap(s: usocket_t) -> i32 {
     on_stream(s, |s| tls_only!(s => s.tls().and_then(|(tls, io)| tls.unwrap(io)).map(|()| 0)))
 }
 
-/// How many received bytes can be had without a system call. Where 0 is returned, waiting for the
-/// descriptor (usocket_fileno) loses nothing.
+/// Returns the number of decrypted bytes that can be received without a system call. If it is 0, it
+/// is safe to wait for the descriptor (usocket_fileno).
 ///
-/// Returns: the number, or less of it: 0 only when there are none.
+/// Returns: the number, possibly fewer than there are, but 0 only when there are none.
 /// Errors: USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
 /// Blocks: no.
 /// Threads: any.
@@ -111,10 +114,9 @@ pub extern "C" fn usocket_tls_pending(s: usocket_t) -> i64 {
     on_stream(s, |s| tls_only!(s => s.tls().map(|(tls, io)| tls.pending(io) as i64)))
 }
 
-/// What the session waits for: POLLIN or POLLOUT or both, to be polled on the descriptor
-/// (usocket_fileno) by a caller that has a poll of its own; 0 while there is something to be received
-/// without waiting: data, the end, or an error.
-/// In the handshake it may be POLLOUT for a receiver, and the other way round.
+/// Returns the events the session waits for, POLLIN or POLLOUT or both, for a caller that polls the
+/// descriptor (usocket_fileno) itself; 0 while data, the end or an error can be received without
+/// waiting. During the handshake a receiver may wait for POLLOUT, and a sender for POLLIN.
 ///
 /// Returns: the events.
 /// Errors: USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
@@ -126,7 +128,7 @@ pub extern "C" fn usocket_tls_wants(s: usocket_t) -> i32 {
     on_stream(s, |s| tls_only!(s => s.tls().map(|(tls, io)| i32::from(tls.wants(io)))))
 }
 
-/// The agreed version: USOCKET_TLS_1_2 or USOCKET_TLS_1_3.
+/// Returns the negotiated version: USOCKET_TLS_1_2 or USOCKET_TLS_1_3.
 ///
 /// Returns: the version; 0 before the handshake is complete.
 /// Errors: USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
@@ -138,7 +140,7 @@ pub extern "C" fn usocket_tls_version(s: usocket_t) -> i32 {
     on_stream(s, |s| tls_only!(s => Ok(s.tls()?.0.info(|i| i.version()))))
 }
 
-/// Copies the name of the agreed cipher suite, IANA's, such as "TLS_AES_256_GCM_SHA384".
+/// Copies the IANA name of the negotiated cipher suite, such as "TLS_AES_256_GCM_SHA384".
 ///
 /// Returns: the length without the NUL, 0 before the handshake is complete; with (NULL, 0) only
 /// that.
@@ -157,7 +159,7 @@ pub unsafe extern "C" fn usocket_tls_cipher(s: usocket_t, buf: *mut c_char, len:
     })
 }
 
-/// Copies the name of the agreed key exchange group, such as "X25519MLKEM768".
+/// Copies the name of the negotiated key exchange group, such as "X25519MLKEM768".
 ///
 /// Returns: as usocket_tls_cipher; 0 also on a resumed TLS 1.2 session, which has none.
 /// Errors: as usocket_tls_cipher.
@@ -174,7 +176,7 @@ pub unsafe extern "C" fn usocket_tls_group(s: usocket_t, buf: *mut c_char, len: 
     })
 }
 
-/// Copies the agreed application protocol (ALPN).
+/// Copies the negotiated application protocol (ALPN).
 ///
 /// Returns: as usocket_tls_cipher; 0 when there is none.
 /// Errors: as usocket_tls_cipher.
@@ -191,8 +193,8 @@ pub unsafe extern "C" fn usocket_tls_alpn(s: usocket_t, buf: *mut c_char, len: u
     })
 }
 
-/// Copies the server name: on a client the one it was wrapped with, on a server the one its client
-/// asked for (SNI).
+/// Copies the server name: on a client the `server_name` of usocket_tls_wrap, on a server the name
+/// its client asked for (SNI).
 ///
 /// Returns: as usocket_tls_cipher; 0 when there is none.
 /// Errors: as usocket_tls_cipher.
@@ -213,7 +215,7 @@ pub unsafe extern "C" fn usocket_tls_server_name(
     })
 }
 
-/// Whether the handshake resumed an earlier session.
+/// Tells whether the handshake resumed an earlier session.
 ///
 /// Returns: 1 or 0.
 /// Errors: USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
@@ -225,7 +227,7 @@ pub extern "C" fn usocket_tls_resumed(s: usocket_t) -> i32 {
     on_stream(s, |s| tls_only!(s => Ok(s.tls()?.0.info(|i| i.resumed()))))
 }
 
-/// What became of the peer's certificate.
+/// Returns the result of verifying the peer's certificate.
 ///
 /// Returns: 1 when it was verified, 0 when it was not asked for, not verified (by the context's
 /// mode), or the handshake is not complete.
@@ -239,7 +241,7 @@ pub extern "C" fn usocket_tls_verified(s: usocket_t) -> i32 {
     on_stream(s, |s| tls_only!(s => s.tls()?.0.verified()))
 }
 
-/// The alert the peer ended the connection with.
+/// Returns the alert with which the peer ended the connection.
 ///
 /// Returns: its number, 0 to 255.
 /// Errors: -ENODATA when there was none, USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK.
@@ -252,7 +254,7 @@ pub extern "C" fn usocket_tls_alert(s: usocket_t) -> i32 {
 }
 
 /// Copies a certificate the peer presented, DER: `index` 0 is its own, then its issuers, as sent.
-/// After a failed verification the ones that failed are not to be had.
+/// Certificates that failed verification are not available.
 ///
 /// Returns: the length in bytes; with (NULL, 0) only that.
 /// Errors: -ENODATA when there is no such certificate, -ENOSPC when it does not fit (nothing is
@@ -276,8 +278,9 @@ pub unsafe extern "C" fn usocket_tls_peer_cert(
 }
 
 /// Copies a certificate of the verified chain, DER: `index` 0 is the peer's own, the last is the
-/// trusted one (where that is known whole: of Mozilla's roots it is not). What the peer sent may be
-/// more, less, or in another order (usocket_tls_peer_cert). The chain is built when it is asked for.
+/// trusted one (except for Mozilla's roots: the library does not have them in full). The peer may
+/// have sent more certificates, fewer, or in another order (usocket_tls_peer_cert). The chain is
+/// built on request.
 ///
 /// Returns: the length in bytes; with (NULL, 0) only that.
 /// Errors: -ENODATA when there is no such certificate, the peer was not verified, or its chain has
@@ -301,8 +304,8 @@ pub unsafe extern "C" fn usocket_tls_verified_cert(
     })
 }
 
-/// Derives bytes that only the two ends know (RFC 5705, RFC 8446 section 7.5), under a label and
-/// an optional context (NULL for none), TLS 1.3 only.
+/// Exports keying material (RFC 5705, RFC 8446 section 7.5) for a label and an optional context
+/// (NULL for none), TLS 1.3 only.
 ///
 /// Returns: 0, and `len` bytes in `buf`.
 /// Errors: -ENOTCONN before the handshake is complete, -EOPNOTSUPP on TLS 1.2, -EINVAL for no
@@ -349,9 +352,9 @@ pub unsafe extern "C" fn usocket_tls_channel_binding(
     })
 }
 
-/// Takes the session of a client connection out of its context, for another connection of the
-/// same context to resume. A TLS 1.3 server sends it after the handshake: it is there once some
-/// data has been received. It is good for one connection (RFC 8446, appendix C.4).
+/// Takes the session of a client connection out of its context, for another connection of the same
+/// context to resume. A TLS 1.3 server sends it after the handshake: it is available once some data
+/// has been received. It can be used for one connection (RFC 8446, appendix C.4).
 ///
 /// Returns: a handle.
 /// Errors: -ENODATA when there is none (yet), -EOPNOTSUPP on a server, USOCKET_ETLS_NOT_WRAPPED,
@@ -369,18 +372,18 @@ pub extern "C" fn usocket_tls_take_session(s: usocket_t) -> usocket_tls_session_
     })
 }
 
-/// Lets a wrapped client connection resume a session taken from another of the same context to the
-/// same server name. (A context does this by itself.) It is not resumed once a certificate that was
-/// verified for it has expired.
+/// Makes a wrapped client connection resume a session taken from another connection of the same
+/// context to the same server name. (A context does this by itself.) A session is not resumed after
+/// a certificate verified for it has expired.
 ///
 /// Returns: 0.
 /// Errors: -EISCONN once the handshake has begun, -EINVAL for a session of another context (or of
-/// the same before its settings were changed), of another name, -EBADR for a handle that is none,
-/// -ENODATA when it has been used already, -EOPNOTSUPP on a server, USOCKET_ETLS_NOT_WRAPPED,
+/// the same before its settings were changed), of another name, -EBADR for a handle of another
+/// kind, -ENODATA when it has been used already, -EOPNOTSUPP on a server, USOCKET_ETLS_NOT_WRAPPED,
 /// -EBADF, -ENOTSOCK.
 /// Blocks: no.
 /// Threads: any.
-/// Ownership: the session's handle stays the caller's; what it stands for is used up.
+/// Ownership: the session's handle stays the caller's; the session itself is used up.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_tls_set_session(s: usocket_t, session: usocket_tls_session_t) -> i32 {
     on_stream(s, |s| tls_only!((s, session) => set_session(s, session)))

@@ -13,21 +13,22 @@ use crate::tls::buffered::Buffered;
 #[cfg(feature = "tls")]
 use std::ffi::CStr;
 
-/// Makes a TLS connection that is on no socket: the caller carries its bytes, over whatever there is
-/// (an event loop's transport, a serial line, another TLS connection). What the peer sends goes in by
-/// usocket_tls_feed, what is to go to the peer comes out by usocket_tls_drain, and in between the
-/// handle is used as a wrapped socket in non-blocking mode is: usocket_send, sendall, recv, read,
-/// readline, write, shutdown (close_notify), usocket_tls_handshake and the other usocket_tls_ calls.
-/// -EAGAIN means: drain, feed, and try again. No other call takes such a handle.
+/// Makes a TLS connection without a socket: the caller carries its bytes, over an event loop's
+/// transport, a serial line, another TLS connection or anything else. usocket_tls_feed takes the
+/// bytes from the peer, usocket_tls_drain returns the bytes for the peer. Otherwise the handle is
+/// used like a wrapped socket in non-blocking mode: usocket_send, sendall, recv, read, readline,
+/// write, shutdown (close_notify), usocket_tls_handshake and the other usocket_tls_ calls. After
+/// -EAGAIN, drain, feed, and try again. No other call takes such a handle.
 ///
-/// `server_name` is as of usocket_tls_wrap; `flags` are 0.
+/// `server_name` is that of usocket_tls_wrap; `flags` are 0.
 ///
 /// Returns: a handle.
-/// Errors: as usocket_tls_wrap without USOCKET_TLS_HANDSHAKE; -EBADF or -EBADR for what is no context.
+/// Errors: as usocket_tls_wrap without USOCKET_TLS_HANDSHAKE; -EBADF or -EBADR if `context` is not
+/// a context.
 /// Blocks: no; the first use of a client context may read the system's store.
 /// Threads: any.
-/// Ownership: the handle is the caller's, to be given to usocket_close, which throws away what has
-/// not been drained. The context stays the caller's, who may close its handle at once.
+/// Ownership: the handle is the caller's, to be given to usocket_close, which discards bytes not
+/// drained. The context stays the caller's; its handle may be closed at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_create(
     context: usocket_tls_context_t,
@@ -41,16 +42,16 @@ pub unsafe extern "C" fn usocket_tls_create(
     })
 }
 
-/// Puts in bytes that the peer has sent. They are looked at by the calls that receive.
+/// Feeds in bytes from the peer. The receiving calls process them.
 ///
-/// On a wrapped socket it takes what was received before that was wrapped (by a server that looks at the
-/// first bytes, or at the ClientHello, to decide how to answer), until the handshake begins.
+/// On a wrapped socket it takes, until the handshake begins, the bytes that were received before
+/// the wrapping: a server may read the first bytes, or the ClientHello, to decide how to respond.
 ///
-/// Returns: how many of them were taken; fewer than `len` when too much is waiting already.
-/// Errors: -EAGAIN when nothing can be taken before something is received, -EPIPE after
-/// usocket_tls_feed_end; of a socket -EISCONN once the handshake has begun, -EMSGSIZE for more than a
-/// ClientHello can be, USOCKET_ETLS_NOT_WRAPPED; -ENOMEM, -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP
-/// in a build without TLS.
+/// Returns: how many of them were taken; fewer than `len` when the input buffer is full.
+/// Errors: -EAGAIN when none can be taken until data is received, -EPIPE after
+/// usocket_tls_feed_end; for a socket -EISCONN once the handshake has begun, -EMSGSIZE for more
+/// than the maximum size of a ClientHello, USOCKET_ETLS_NOT_WRAPPED; -ENOMEM, -EBADF, -EBADR,
+/// -EFAULT, -EINVAL, -EOPNOTSUPP in a build without TLS.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the bytes are copied.
@@ -63,8 +64,8 @@ pub unsafe extern "C" fn usocket_tls_feed(s: usocket_t, buf: *const c_void, len:
     })
 }
 
-/// Says that nothing more will be fed: the connection beneath has ended. Without the peer's
-/// close_notify before it, that is USOCKET_ETLS_TRUNCATED to who receives.
+/// Marks the end of the input: the underlying connection has ended. If the peer has not sent
+/// close_notify, receiving then fails with USOCKET_ETLS_TRUNCATED.
 ///
 /// Returns: 0.
 /// Errors: -EBADF, -EBADR, -EOPNOTSUPP in a build without TLS.
@@ -81,10 +82,11 @@ pub extern "C" fn usocket_tls_feed_end(s: usocket_t) -> i32 {
     })
 }
 
-/// Takes out bytes that are to go to the peer, in order: after every call that may have made some,
-/// which are the handshake, sending, receiving (answers, alerts) and shutdown.
+/// Takes out bytes for the peer, in order. Call it after every call that may produce some: the
+/// handshake, sending, receiving (responses, alerts) and shutdown.
 ///
-/// Returns: how many bytes are in `buf`; 0 when there are none now. With (NULL, 0) how many there are.
+/// Returns: the number of bytes written to `buf`; 0 when there are none now. With (NULL, 0) the
+/// number available.
 /// Errors: -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP in a build without TLS.
 /// Blocks: no.
 /// Threads: any; the order is that of the calls.

@@ -6,15 +6,15 @@ use super::{bytes, guard, tls_only};
 #[cfg(feature = "tls")]
 use crate::tls::material::facts;
 
-/// Copies what a certificate says about itself, with a NUL: `what` is one of USOCKET_TLS_CERT_SUBJECT,
-/// _ISSUER, _ALT_NAMES, _SERIAL, _FINGERPRINT, _PIN and _KEY. The certificate is DER: one that
-/// usocket_tls_peer_cert, usocket_tls_verified_cert or a verify callback gave, or any other. Nothing
-/// of it is verified here. In names, what could be taken for a separator is escaped by a backslash,
-/// and what does not print by two hexadecimal digits after it.
+/// Copies a property of a certificate as text, with a NUL: `what` is one of
+/// USOCKET_TLS_CERT_SUBJECT, _ISSUER, _ALT_NAMES, _SERIAL, _FINGERPRINT, _PIN and _KEY. The
+/// certificate is DER, from usocket_tls_peer_cert, usocket_tls_verified_cert, a verify callback or
+/// elsewhere. Nothing is verified here. In names a backslash escapes separators, and a backslash
+/// with two hexadecimal digits stands for a byte that does not print.
 ///
 /// Returns: the length without the NUL; with (NULL, 0) only that.
-/// Errors: USOCKET_ETLS_CERT_INVALID for what is no certificate, -EINVAL for another `what`, -ENOSPC
-/// when it does not fit (nothing is written), -EFAULT, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_CERT_INVALID if `der` is not a certificate, -EINVAL for another `what`,
+/// -ENOSPC when it does not fit (nothing is written), -EFAULT, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the text is copied.
@@ -34,11 +34,11 @@ pub unsafe extern "C" fn usocket_tls_cert_text(
     })
 }
 
-/// A date of a certificate (DER), in seconds since 1970: `what` is USOCKET_TLS_CERT_NOT_BEFORE or
-/// USOCKET_TLS_CERT_NOT_AFTER.
+/// Gets a date of a certificate (DER), in seconds since 1970: `what` is USOCKET_TLS_CERT_NOT_BEFORE
+/// or USOCKET_TLS_CERT_NOT_AFTER.
 ///
 /// Returns: 0, and the time in `unix_seconds`.
-/// Errors: USOCKET_ETLS_CERT_INVALID for what is no certificate, -EINVAL for another `what`,
+/// Errors: USOCKET_ETLS_CERT_INVALID if `der` is not a certificate, -EINVAL for another `what`,
 /// -EFAULT, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.

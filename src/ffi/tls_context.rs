@@ -19,14 +19,14 @@ use crate::tls::context::certs::{ByName, Chosen};
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 
-/// Makes a TLS context: USOCKET_TLS_CLIENT or USOCKET_TLS_SERVER. It is set up with the functions
-/// that follow, and used by any number of connections (usocket_tls_wrap). A connection takes the
-/// settings as they are when it is wrapped; what is changed later is for those wrapped from then
-/// on. A change ends the sessions a client has kept to resume; the sessions of a server's clients
-/// stay, and each is judged by the new settings before it is resumed.
+/// Makes a TLS context: USOCKET_TLS_CLIENT or USOCKET_TLS_SERVER. Set it up with the functions
+/// below, and use it for any number of connections (usocket_tls_wrap). A connection takes the
+/// settings in force when it is wrapped; later changes apply to connections wrapped from then on. A
+/// change drops the sessions a client has kept for resumption. The sessions of a server's clients
+/// stay, and each is checked against the new settings before it is resumed.
 ///
-/// A client verifies its server by default: a chain to a trusted certificate (the system's store
-/// when none was given), dates, and the name. A server asks for no client certificate by default.
+/// A client verifies its server by default: a chain to a trusted certificate (the system's store if
+/// none was added), dates, and the name. A server asks for no client certificate by default.
 ///
 /// Returns: a handle.
 /// Errors: -EINVAL for another role, -ENFILE, -EOPNOTSUPP in a build without TLS, -EPERM where a
@@ -41,9 +41,10 @@ pub extern "C" fn usocket_tls_context_create(role: i32) -> usocket_tls_context_t
 }
 
 /// Gives the context a certificate and its private key. A server may have several and chooses by
-/// the name its client asks for, and by the algorithms it knows; the first is for all others. A
-/// client presents the first that suits the server. One for the same names and with the same kind of
-/// key as an earlier one takes its place: so a certificate is renewed while the server runs.
+/// the name its client asks for and by the client's algorithms; the first is the default. A client
+/// presents the first that suits the server. A certificate for the same names and with the same
+/// kind of key as an earlier one replaces it: so a certificate can be renewed while the server
+/// runs.
 ///
 /// `cert` is PEM (the certificate first, its issuers after it) or DER (one certificate after
 /// another); `key` is PEM or DER: PKCS#8 (encrypted: usocket_tls_context_set_key_password), PKCS#1 or
@@ -53,8 +54,8 @@ pub extern "C" fn usocket_tls_context_create(role: i32) -> usocket_tls_context_t
 /// Returns: 0.
 /// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_KEY_INVALID, USOCKET_ETLS_KEY_ENCRYPTED,
 /// USOCKET_ETLS_KEY_PASSWORD, USOCKET_ETLS_KEY_MISMATCH, USOCKET_ETLS_PEM_EMPTY,
-/// USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR, -EINVAL, -EFAULT, -EOPNOTSUPP. The sentence is at
-/// usocket_error_detail(context, ...).
+/// USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR, -EINVAL, -EFAULT, -EOPNOTSUPP.
+/// usocket_error_detail(context, ...) has the sentence.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: both are copied.
@@ -73,7 +74,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_cert(
     })
 }
 
-/// As usocket_tls_context_add_cert, from files. NULL as `key_path` takes the key from the first.
+/// As usocket_tls_context_add_cert, from files. NULL as `key_path` takes the key from `cert_path`.
 ///
 /// Returns: 0.
 /// Errors: as usocket_tls_context_add_cert, and those of open(2) and read(2).
@@ -93,15 +94,15 @@ pub unsafe extern "C" fn usocket_tls_context_add_cert_file(
     })
 }
 
-/// Sets the password of the encrypted private keys that are given from now on (PKCS#8 with PBES2, as
-/// `openssl pkcs8 -topk8` and `openssl genpkey` write them: AES-CBC with PBKDF2 or scrypt). NULL
-/// forgets it. The cost of trying is in the key's file: it may take seconds.
+/// Sets the password for encrypted private keys added from now on (PKCS#8 with PBES2, as `openssl
+/// pkcs8 -topk8` and `openssl genpkey` write them: AES-CBC with PBKDF2 or scrypt). NULL removes it.
+/// The key's file sets the cost of decryption: it may take seconds.
 ///
-/// Returns: 0. Whether it opens a key is known when that is given: USOCKET_ETLS_KEY_PASSWORD.
+/// Returns: 0. A wrong password is reported when the key is added: USOCKET_ETLS_KEY_PASSWORD.
 /// Errors: -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
-/// Ownership: the password is copied, and the copy is wiped when it goes.
+/// Ownership: the password is copied, and the copy is wiped when it is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_context_set_key_password(
     context: usocket_tls_context_t,
@@ -116,9 +117,8 @@ pub unsafe extern "C" fn usocket_tls_context_set_key_password(
     })
 }
 
-/// Takes all certificates with their keys out of the context, so that others can take their place:
-/// connections wrapped from then on use those. A server without any cannot be used
-/// (USOCKET_ETLS_NO_CERT).
+/// Removes all certificates with their keys from the context, so that others can replace them for
+/// connections wrapped from then on. A server without any cannot be used (USOCKET_ETLS_NO_CERT).
 ///
 /// Returns: 0.
 /// Errors: -EBADF, -EBADR, -EOPNOTSUPP.
@@ -130,9 +130,9 @@ pub extern "C" fn usocket_tls_context_clear_certs(context: usocket_tls_context_t
     guard_on(context, || tls_only!(context => on_context(context, |c| c.clear_certs())))
 }
 
-/// Sets whether the certificates that follow must come with their own private key: 1, as at first,
-/// or 0, where it is the peer that finds out, in the handshake: it refuses what another key signs.
-/// (Mbed TLS does no other check. It weakens nothing here; the error only comes late.)
+/// Sets whether adding a certificate checks that the private key belongs to it: 1, the default, or
+/// 0. Without the check the peer refuses a wrong key in the handshake. (Mbed TLS behaves like that.
+/// Nothing becomes less secure; the error only comes later.)
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for another number, -EBADF, -EBADR, -EOPNOTSUPP.
@@ -150,28 +150,28 @@ pub extern "C" fn usocket_tls_context_set_key_check(
     )
 }
 
-/// What chooses a server's certificates by name; see usocket_tls_context_set_name_callback.
+/// Chooses a server's certificates by name; see usocket_tls_context_set_name_callback.
 #[allow(non_camel_case_types)]
 pub type usocket_tls_name_cb =
     Option<unsafe extern "C" fn(arg: *mut c_void, name: *const c_char) -> usocket_tls_context_t>;
 
-/// Sets what chooses a server's certificate by the name that a client asks for (SNI): it is called
-/// for each handshake, resumed ones too, with the name, or "" where the client says none. It answers
-/// with a server's context, whose certificates are then chosen from as from the context's own; with 0
-/// for the context's own; or with a negative number to refuse the client: USOCKET_ETLS_NAME_REFUSED,
-/// and the alert unrecognized_name, which an answer without a certificate comes to as well. Of the
-/// other context nothing but its certificates with their stapled status is used. A server with a
-/// callback needs no certificate of its own. NULL removes it.
+/// Sets a callback that chooses a server's certificate by the name a client asks for (SNI). It is
+/// called for each handshake, also of resumed sessions, with the name, or "" if the client sent
+/// none. It returns another server context, to use its certificates; 0, to use those of this
+/// context; or a negative number to refuse the client: with USOCKET_ETLS_NAME_REFUSED and the alert
+/// unrecognized_name, as also happens when the chosen context has no certificate. Only the
+/// certificates and their stapled status are taken from the other context. A server with a callback
+/// needs no certificate of its own. NULL removes the callback.
 ///
-/// The callback runs within the handshake, on the thread that drives it. It must return (no
-/// longjmp), and must not use the connection it is about.
+/// The callback runs within the handshake, on the thread that does it. It must return (no longjmp),
+/// and must not use the connection of that handshake.
 ///
 /// Returns: 0.
 /// Errors: -EOPNOTSUPP on a client or in a build without TLS, -EBADF.
 /// Blocks: no.
 /// Threads: any; connections on several threads call it at once.
-/// Ownership: `arg` stays the caller's and must outlive the context and its connections. The context
-/// that is answered stays the caller's; its certificates are taken when the callback returns.
+/// Ownership: `arg` stays the caller's and must outlive the context and its connections. The
+/// returned context stays the caller's; its certificates are taken when the callback returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_context_set_name_callback(
     context: usocket_tls_context_t,

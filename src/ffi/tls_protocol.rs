@@ -10,8 +10,8 @@ use super::{bytes, guard_on, tls_only};
 use crate::error::Result;
 
 /// Sets the application protocols (ALPN) in the order of preference, separated by commas, such as
-/// "h2,http/1.1"; empty or NULL for none. A server that has protocols refuses a client that offers
-/// none of them; one that offers no ALPN at all is welcome.
+/// "h2,http/1.1"; empty or NULL for none. A server with protocols refuses a client that offers only
+/// others; it accepts a client without ALPN.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for a name that is empty or over 255 bytes, -EBADF, -EBADR, -EOPNOTSUPP.
@@ -30,8 +30,8 @@ pub unsafe extern "C" fn usocket_tls_context_set_alpn(
     })
 }
 
-/// Sets whether a server that has protocols (ALPN) refuses a client that offers only others, as at
-/// first and as RFC 7301 asks: 1; or goes on without one: 0, as OpenSSL's servers do.
+/// Sets whether a server with protocols (ALPN) refuses a client that offers only others: 1, the
+/// default and as RFC 7301 requires; or goes on without a protocol: 0, as OpenSSL's servers do.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for another number, -EBADF, -EBADR, -EOPNOTSUPP.
@@ -53,8 +53,8 @@ pub extern "C" fn usocket_tls_context_set_alpn_required(
 /// library's own (1.2 and 1.3).
 ///
 /// Returns: 0.
-/// Errors: USOCKET_ETLS_NO_SUCH_VERSION for others, for none left, or 1.2 in a build without it;
-/// -EBADF, -EBADR, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_NO_SUCH_VERSION for other numbers, an empty range, or 1.2 in a build
+/// without it; -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -70,14 +70,13 @@ pub extern "C" fn usocket_tls_context_set_versions(
     )
 }
 
-/// Sets the cipher suites, the best first: names separated by colons or commas, IANA's
+/// Sets the cipher suites in the order of preference: names separated by colons or commas, IANA's
 /// ("TLS_AES_128_GCM_SHA256") or OpenSSL's ("ECDHE-RSA-AES128-GCM-SHA256"). NULL for the library's
-/// own. The suites of a version not named here are left out, and with them the version. A server
-/// that names suites takes its best that the client has, too; one that does not leaves the order to
-/// its clients.
+/// own. A TLS version with no suite in the list is disabled. A server with a list follows its own
+/// order; one without follows the order of its clients.
 ///
 /// Returns: 0.
-/// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EBADR, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_NO_SUCH_SUITE for an unknown name, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the text is copied.
@@ -93,8 +92,8 @@ pub unsafe extern "C" fn usocket_tls_context_set_ciphers(
     })
 }
 
-/// Copies the names of the cipher suites the context would use, IANA's, separated by colons, with
-/// a NUL. `len` is the room in `buf` in bytes.
+/// Copies the IANA names of the cipher suites the context would use, separated by colons, with a
+/// NUL. `len` is the size of `buf` in bytes.
 ///
 /// Returns: the length without the NUL; with (NULL, 0) only that.
 /// Errors: -ENOSPC when it does not fit (nothing is written), -EBADF, -EBADR, -EFAULT, -EINVAL,
@@ -120,7 +119,7 @@ pub unsafe extern "C" fn usocket_tls_context_ciphers(
 /// such as "X25519MLKEM768:X25519:secp256r1". NULL for the library's own.
 ///
 /// Returns: 0.
-/// Errors: USOCKET_ETLS_NO_SUCH_SUITE for a name that is not known, -EBADF, -EBADR, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_NO_SUCH_SUITE for an unknown name, -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the text is copied.
@@ -136,9 +135,9 @@ pub unsafe extern "C" fn usocket_tls_context_set_groups(
     })
 }
 
-/// Sets how many sessions are kept for resumption (256 at first), and how many TLS 1.3 tickets a
-/// server gives each client (2 at first). 0 sessions turn resumption off; 0 tickets turn tickets
-/// off, of both versions, on a server.
+/// Sets the number of sessions kept for resumption (256 by default), and of TLS 1.3 tickets a
+/// server sends to each client (2 by default). 0 sessions turn resumption off; 0 tickets turn off a
+/// server's tickets in both versions.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for a negative number or more than 1,000,000 sessions or 16 tickets, -EBADF,
@@ -158,20 +157,20 @@ pub extern "C" fn usocket_tls_context_set_resumption(
     )
 }
 
-/// Gives a server a key that seals the tickets of its sessions, 32 random bytes, in place of keys of
-/// its own: processes and machines with the same key resume each other's sessions. The last one
-/// given seals; the 3 before it still open what they sealed, so that keys can be changed while
-/// clients keep tickets. A ticket is good for 12 hours, whatever becomes of the key. What a client
-/// had shown is judged again before it is resumed, wherever the ticket is from. Whoever has the key
-/// can read the TLS 1.2 connections whose tickets it seals, and pass for the server to whoever
-/// resumes: keep it as a private key, and change it daily.
+/// Gives a server a key to encrypt its session tickets, 32 random bytes, in place of keys of its
+/// own: processes and machines with the same key resume each other's sessions. The latest key
+/// encrypts; the 3 before it still decrypt, so that keys can be rotated while clients hold tickets.
+/// A ticket expires after 12 hours, whatever becomes of the key. The client's certificate is
+/// checked again before a session is resumed, wherever the ticket comes from. Anybody with the key
+/// can read the TLS 1.2 connections whose tickets it encrypts, and impersonate the server to
+/// clients that resume: protect it like a private key, and change it daily.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for another length, -EOPNOTSUPP on a client or in a build without TLS, -EBADF,
 /// -EBADR, -EFAULT.
 /// Blocks: no.
 /// Threads: any.
-/// Ownership: the key is copied, and the copy is wiped when it goes.
+/// Ownership: the key is copied, and the copy is wiped when it is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_context_add_ticket_key(
     context: usocket_tls_context_t,
@@ -185,10 +184,10 @@ pub unsafe extern "C" fn usocket_tls_context_add_ticket_key(
     })
 }
 
-/// Sets the most data that goes into one record, for peers with small buffers: 64 to 16384 bytes
-/// (16384 is TLS's own limit), or 0 for that. A record is up to 29 bytes longer on the wire. Also
-/// what the handshake sends is cut into such records; a peer that cannot put a long message
-/// together needs a short certificate chain. What the peer sends is up to the peer.
+/// Sets the maximum size of the data in one record, for peers with small buffers: 64 to 16384
+/// bytes, or 0 for 16384, TLS's own limit. A record is up to 29 bytes longer on the wire. Handshake
+/// messages are split into such records as well; a peer that cannot reassemble a long message needs
+/// a short certificate chain. The peer's own records are not limited.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for another number, -EBADF, -EBADR, -EOPNOTSUPP.
@@ -206,11 +205,11 @@ pub extern "C" fn usocket_tls_context_set_max_record(
     )
 }
 
-/// Lets every connection of the context append its secrets to a file, in the format Wireshark
-/// reads: whoever has the file can read the traffic. NULL takes the file's name from the
-/// environment's SSLKEYLOGFILE; without that nothing is logged, nor in a program that runs with
-/// more rights than who started it (setuid, capabilities). A line that cannot be written is lost,
-/// and the connection goes on.
+/// Makes every connection of the context append its secrets to a file, in Wireshark's format:
+/// anybody with the file can read the traffic. NULL takes the file's name from the environment
+/// variable SSLKEYLOGFILE. Nothing is logged if that is not set, or in a program that runs with
+/// elevated rights (setuid, capabilities). A line that cannot be written is lost, and the
+/// connection goes on.
 ///
 /// Returns: 0, or 1 when nothing will be logged.
 /// Errors: those of open(2), -EBADF, -EBADR, -EOPNOTSUPP.

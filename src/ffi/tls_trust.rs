@@ -13,20 +13,20 @@ use crate::tls::context::Callback;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 
-/// What decides about each certificate after everything else accepted it; see
+/// Decides about each certificate after every other check; see
 /// usocket_tls_context_set_verify_callback.
 #[allow(non_camel_case_types)]
 pub type usocket_tls_verify_cb =
     Option<unsafe extern "C" fn(arg: *mut c_void, der: *const u8, len: usize, depth: i32) -> i32>;
 
-/// Trusts certificates, PEM or DER, any number of them. One that may issue others (it says CA:TRUE
-/// in its basic constraints, or is of version 1) is what chains may lead to, while it has not
-/// expired. Each is also good as the peer's own, whole: without a chain, also if it is self-signed,
-/// says it is a CA, or has nothing but a common name in it; its dates, its name, its purpose
-/// (extended key usage), pins and the callback count as ever, and with revocation lists one of its
-/// issuer must let it pass. It means the same given by usocket_tls_context_add_trust_file,
-/// usocket_tls_context_add_trust_dir and the system's store. Of several, those that cannot be read
-/// are left out.
+/// Trusts certificates, PEM or DER, any number of them. A certificate that may issue others
+/// (CA:TRUE in its basic constraints, or version 1) is a trust anchor: chains may end in it until
+/// it expires. Each certificate is also accepted as the peer's own, without a chain, even if it is
+/// self-signed, is marked as a CA, or has only a common name. Its dates, name, purpose (extended
+/// key usage), pins and the callback are then checked as usual, and with revocation lists a list of
+/// its issuer must pass it. All this also holds for usocket_tls_context_add_trust_file,
+/// usocket_tls_context_add_trust_dir and the system's store. Of several certificates, unreadable
+/// ones are skipped.
 ///
 /// Returns: how many certificates were added.
 /// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_PEM_EMPTY, USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR,
@@ -66,9 +66,10 @@ pub unsafe extern "C" fn usocket_tls_context_add_trust_file(
     })
 }
 
-/// As usocket_tls_context_add_trust, from all files of a directory, or none of them. Files that hold
-/// no certificate are passed over; one that is damaged or cannot be read is an error that names it.
-/// A directory without certificates leaves nobody trusted, not the system's store.
+/// As usocket_tls_context_add_trust, from all files of a directory, or from none of them on error.
+/// Files without a certificate are skipped; a damaged or unreadable file is an error, and the
+/// sentence names it. After a directory without certificates nobody is trusted: the system's store
+/// is not used instead.
 ///
 /// Returns: how many certificates were added.
 /// Errors: those of opendir(3), open(2) and read(2), USOCKET_ETLS_PEM_BAD; -EBADF, -EBADR, -EFAULT,
@@ -88,14 +89,14 @@ pub unsafe extern "C" fn usocket_tls_context_add_trust_dir(
     })
 }
 
-/// Trusts what the system trusts: the environment's SSL_CERT_FILE and SSL_CERT_DIR, or the
-/// distribution's store (always that in a program that runs with more rights than who started it).
-/// It is read once per process and shared. A client that was given no trust
-/// at all does this by itself when it is first used.
+/// Trusts the system's certificates: those of the environment variables SSL_CERT_FILE and
+/// SSL_CERT_DIR, or else the distribution's store (always the store in a program that runs with
+/// elevated rights). They are read once per process and shared. A client without any trusted
+/// certificates does this by itself on first use.
 ///
-/// Returns: how many certificates the store has.
-/// Errors: USOCKET_ETLS_NO_TRUST when it has none, -EBADF, -EBADR, -EOPNOTSUPP.
-/// Blocks: the first time on the file system, for some milliseconds.
+/// Returns: the number of certificates in the store.
+/// Errors: USOCKET_ETLS_NO_TRUST when the store is empty, -EBADF, -EBADR, -EOPNOTSUPP.
+/// Blocks: the first time, on the file system, for some milliseconds.
 /// Threads: any.
 /// Ownership: nothing changes hands.
 #[unsafe(no_mangle)]
@@ -103,7 +104,7 @@ pub extern "C" fn usocket_tls_context_add_trust_system(context: usocket_tls_cont
     guard_on(context, || tls_only!(context => on_context(context, |c| c.trust_system())))
 }
 
-/// Trusts Mozilla's roots, as they were when the library was built: for systems without a store.
+/// Trusts Mozilla's roots as of the library's build: for systems without a store.
 ///
 /// Returns: how many certificates there are.
 /// Errors: -EOPNOTSUPP when the build has no feature "webpki-roots" (or no TLS), -EBADF, -EBADR.
@@ -115,11 +116,10 @@ pub extern "C" fn usocket_tls_context_add_trust_mozilla(context: usocket_tls_con
     guard_on(context, || tls_only!(context => on_context(context, |c| c.trust_mozilla())))
 }
 
-/// Gives the context revocation lists, PEM or DER: all of them, or none. With at least one, the
-/// peer's whole chain must be covered by lists that are up to date; see
-/// usocket_tls_context_set_crl_flags. A list that could not be used in full (delta and indirect
-/// lists, critical extensions that are not known) is refused here. Of
-/// several lists of one issuer the latest counts that has begun to: a list is renewed by giving the
+/// Adds revocation lists, PEM or DER: all of them, or none on error. With at least one, up-to-date
+/// lists must cover the peer's whole chain; see usocket_tls_context_set_crl_flags. Lists that the
+/// library cannot use in full are refused (delta and indirect lists, unknown critical extensions).
+/// Of several lists of one issuer the latest one already valid is used: to renew a list, add the
 /// new one.
 ///
 /// Returns: how many lists were added.
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_crl(
     })
 }
 
-/// Sets how revocation lists are used: USOCKET_TLS_CRL_ flags, 0 at first.
+/// Sets how revocation lists are used: USOCKET_TLS_CRL_ flags, 0 by default.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for unknown flags, -EBADF, -EBADR, -EOPNOTSUPP.
@@ -159,15 +159,16 @@ pub extern "C" fn usocket_tls_context_set_crl_flags(
     )
 }
 
-/// Sets what a client asks of the certificate status that a server staples to the handshake (OCSP):
-/// USOCKET_TLS_OCSP_IF_STAPLED, as at first (one that is there must verify; an answer that says only
-/// that the responder failed is none), USOCKET_TLS_OCSP_REQUIRED or USOCKET_TLS_OCSP_INSECURE_IGNORE.
-/// It verifies when the issuer of the certificate, or one to whom the issuer has given a certificate
-/// for OCSP, has signed that the certificate is good, from a time before now up to one after now.
-/// Nobody is asked for a status here.
+/// Sets how a client treats the certificate status that a server staples to the handshake (OCSP):
+/// USOCKET_TLS_OCSP_IF_STAPLED, the default (a stapled status must verify; a response that only
+/// reports a failure of the responder counts as none), USOCKET_TLS_OCSP_REQUIRED or
+/// USOCKET_TLS_OCSP_INSECURE_IGNORE. A status verifies if it is signed by the issuer of the
+/// certificate, or by a responder with an OCSP certificate from that issuer, says that the
+/// certificate is good, and is current. The library itself queries no responder.
 ///
-/// Returns: 0. A connection fails with USOCKET_ETLS_CERT_BAD_STAPLE, or USOCKET_ETLS_CERT_REVOKED; its
-/// first use with USOCKET_ETLS_NO_TRUST where one is required and the server is not verified at all.
+/// Returns: 0. A connection fails with USOCKET_ETLS_CERT_BAD_STAPLE, or USOCKET_ETLS_CERT_REVOKED;
+/// the first use fails with USOCKET_ETLS_NO_TRUST if a status is required and the server is not
+/// verified.
 /// Errors: -EINVAL for another mode, -EOPNOTSUPP on a server or in a build without TLS, -EBADF.
 /// Blocks: no.
 /// Threads: any.
@@ -183,16 +184,16 @@ pub extern "C" fn usocket_tls_context_set_ocsp_mode(
     )
 }
 
-/// Gives a server the status of one of its certificates to staple to the handshakes of the clients
-/// that ask for it: an OCSP response, DER, as its issuer's responder or `openssl ocsp -respout` gives
-/// it. It takes an earlier one's place, for the connections wrapped from then on; NULL takes all out.
-/// A certificate that is replaced loses it. Whether the response is good and how long is for the
-/// program to know: clients refuse one that is not.
+/// Gives a server the status of one of its certificates, to staple to the handshakes of clients
+/// that request it: an OCSP response, DER, from the issuer's responder or `openssl ocsp -respout`.
+/// It replaces an earlier one for connections wrapped from then on; NULL removes all. A certificate
+/// that is replaced loses its status. The library does not check that the response is valid or
+/// current: clients refuse it if it is not.
 ///
-/// Returns: how many of the context's certificates it is about, by their serial numbers; 0 for NULL.
-/// Errors: USOCKET_ETLS_CERT_BAD_STAPLE for what is about none of them, is malformed, or says only
-/// that the responder failed; -EOPNOTSUPP on a client or in a build without TLS, -EBADF, -EINVAL,
-/// -EFAULT.
+/// Returns: the number of the context's certificates it applies to, by serial number; 0 for NULL.
+/// Errors: USOCKET_ETLS_CERT_BAD_STAPLE if it applies to none of them, is malformed, or only
+/// reports a failure of the responder; -EOPNOTSUPP on a client or in a build without TLS, -EBADF,
+/// -EINVAL, -EFAULT.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the response is copied.
@@ -210,10 +211,9 @@ pub unsafe extern "C" fn usocket_tls_context_add_ocsp(
 }
 
 /// Sets whether the peer is verified: USOCKET_TLS_VERIFY_REQUIRED (a client's default),
-/// USOCKET_TLS_VERIFY_OPTIONAL or USOCKET_TLS_VERIFY_NONE_INSECURE (a server's default: it asks
-/// for no certificate, so nothing is insecure about that unless you need to know your clients). The
-/// default of a server with pins, a verify callback or revocation lists is
-/// USOCKET_TLS_VERIFY_REQUIRED.
+/// USOCKET_TLS_VERIFY_OPTIONAL or USOCKET_TLS_VERIFY_NONE_INSECURE (a server's default: it asks for
+/// no certificate, and this is insecure only if the server must identify its clients). The default
+/// of a server with pins, a verify callback or revocation lists is USOCKET_TLS_VERIFY_REQUIRED.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for another mode, -EBADF, -EBADR, -EOPNOTSUPP.
@@ -244,9 +244,9 @@ pub extern "C" fn usocket_tls_context_set_hostname_check(
     )
 }
 
-/// Pins a key: the peer's certificate, or one of its issuers in the verified chain, must have one
-/// of the pinned keys, in addition to everything else. `sha256` is the SHA-256 of the key's
-/// SubjectPublicKeyInfo, 32 bytes. Without verification, only the peer's own key counts.
+/// Pins a key: in addition to all other checks, the peer's certificate or one of its issuers in the
+/// verified chain must have one of the pinned keys. `sha256` is the SHA-256 of the key's
+/// SubjectPublicKeyInfo, 32 bytes. Without verification only the peer's own key counts.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for another length, -EBADF, -EBADR, -EFAULT, -EOPNOTSUPP.
@@ -266,15 +266,15 @@ pub unsafe extern "C" fn usocket_tls_context_add_pin(
     })
 }
 
-/// Sets what decides last about the peer: it is called for each certificate of the chain, from the
-/// trusted one down to the peer's own (depth 0), once everything else has accepted them, and
-/// accepts with 0. It can only refuse (USOCKET_ETLS_CERT_REFUSED). Without verification only the
-/// peer's own is shown. A client with a callback resumes no sessions, for a resumed connection
-/// shows no certificates; a server's callback is asked again about the certificate its client had
-/// shown. NULL removes it.
+/// Sets a callback that decides last about the peer. After all other checks have passed, it is
+/// called for each certificate of the chain, from the trusted one down to the peer's own (depth 0),
+/// and returns 0 to accept. Any other result refuses the peer (USOCKET_ETLS_CERT_REFUSED). Without
+/// verification it is called for the peer's own certificate only. A client with a callback resumes
+/// no sessions, because a resumed connection has no certificates. On a server the callback is
+/// called again with the client's original certificate. NULL removes the callback.
 ///
-/// The callback runs within the handshake, on the thread that drives it. It must return (no
-/// longjmp), and must not use the connection it is about.
+/// The callback runs within the handshake, on the thread that does it. It must return (no longjmp),
+/// and must not use the connection of that handshake.
 ///
 /// Returns: 0.
 /// Errors: -EBADF, -EBADR, -EOPNOTSUPP.
@@ -293,8 +293,8 @@ pub unsafe extern "C" fn usocket_tls_context_set_verify_callback(
     )
 }
 
-/// Sets the clock that certificates are checked with, for devices without one: `unix_seconds` is
-/// the time now, and it goes on from there. 0 is the system's clock.
+/// Sets the clock for checking certificates, for devices without a real-time clock: `unix_seconds`
+/// is the time now, and the clock runs on from there. 0 is the system's clock.
 ///
 /// Returns: 0.
 /// Errors: -EINVAL for a negative time, -EBADF, -EBADR, -EOPNOTSUPP.

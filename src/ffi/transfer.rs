@@ -61,17 +61,17 @@ fn truncation(buf: *mut c_void, len: usize, flags: i32) -> i32 {
     if len == 0 && !buf.is_null() { flags & !libc::MSG_TRUNC } else { flags }
 }
 
-/// Sends from `buf`, perhaps less than `len` bytes (send(2)). `flags` are MSG_ flags;
-/// MSG_NOSIGNAL is always added, MSG_DONTWAIT makes this call non-blocking.
+/// Sends up to `len` bytes from `buf` (send(2)). `flags` are MSG_ flags; MSG_NOSIGNAL is always
+/// added, MSG_DONTWAIT makes this call non-blocking.
 ///
 /// Returns: how many bytes were sent.
 /// Errors: -EAGAIN (non-blocking; also a datagram socket without a local port left), -ETIMEDOUT
-/// (timeout), -EPIPE, -ECONNRESET, -ECONNREFUSED (a datagram before found nobody), -EHOSTUNREACH,
-/// -ENETUNREACH, -ENOTCONN, -EDESTADDRREQ, -EMSGSIZE, -ENOBUFS, -ENOMEM, -EOPNOTSUPP (a flag that means
-/// nothing here), -EACCES, -EPERM (firewall), -EINTR (event hook), -ECANCELED (usocket_cancel), -EBADF
-/// (also: closed meanwhile), -ENOTSOCK, -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED; on a wrapped socket
-/// USOCKET_ETLS_....
-/// Blocks: as the socket's mode has it.
+/// (timeout), -EPIPE, -ECONNRESET, -ECONNREFUSED (an earlier datagram was refused), -EHOSTUNREACH,
+/// -ENETUNREACH, -ENOTCONN, -EDESTADDRREQ, -EMSGSIZE, -ENOBUFS, -ENOMEM, -EOPNOTSUPP (a flag not
+/// supported here), -EACCES, -EPERM (firewall), -EINTR (event hook), -ECANCELED (usocket_cancel),
+/// -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT, -EINVAL, USOCKET_ETLS_NOT_WRAPPED; on a
+/// wrapped socket USOCKET_ETLS_....
+/// Blocks: according to the socket's mode.
 /// Threads: any; one may send while another receives.
 /// Ownership: `buf` is only read.
 #[unsafe(no_mangle)]
@@ -90,12 +90,12 @@ pub unsafe extern "C" fn usocket_send(
     )
 }
 
-/// Sends all of `buf`: one deadline for the whole, however many pieces it takes.
+/// Sends all of `buf`, with one deadline for the whole.
 ///
 /// Returns: 0.
-/// Errors: as usocket_send; how much was sent is then not known (usocket_write knows).
-/// Blocks: as the socket's mode has it.
-/// Threads: any; of two at once the bytes may interleave.
+/// Errors: as usocket_send; the number of bytes sent is then unknown (usocket_write returns it).
+/// Blocks: according to the socket's mode.
+/// Threads: any; bytes of concurrent calls may interleave.
 /// Ownership: `buf` is only read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_sendall(
@@ -116,14 +116,14 @@ pub unsafe extern "C" fn usocket_sendall(
     )
 }
 
-/// Sends to an address (sendto(2)), usually one datagram. A connected TCP socket has its peer, and
-/// the address means nothing.
+/// Sends to an address (sendto(2)), usually one datagram. A connected TCP socket ignores the
+/// address.
 ///
 /// Returns: how many bytes were sent.
 /// Errors: as usocket_send; -EISCONN on a connected Unix stream and on a wrapped socket, -EOPNOTSUPP
 /// on a Unix stream that is not connected; -EAFNOSUPPORT, -ENOENT, -ENOTDIR, -ELOOP,
 /// -EPROTOTYPE about the address; -EINVAL for a bad one.
-/// Blocks: as the socket's mode has it.
+/// Blocks: according to the socket's mode.
 /// Threads: any.
 /// Ownership: `buf` and `to` are only read.
 #[unsafe(no_mangle)]
@@ -148,18 +148,18 @@ pub unsafe extern "C" fn usocket_sendto(
 /// Receives at most `len` bytes into `buf` (recv(2)). `flags` are MSG_ flags; MSG_DONTWAIT makes
 /// this call non-blocking.
 ///
-/// The number is never more than `len`, also with MSG_TRUNC. The length of the datagram that waits is
-/// asked for with (NULL, 0) and MSG_PEEK | MSG_TRUNC. On a stream MSG_TRUNC throws away what it
-/// counts, and `buf` has zeroes.
+/// The result is never more than `len`, even with MSG_TRUNC. (NULL, 0) with MSG_PEEK | MSG_TRUNC
+/// returns the length of the next datagram. On a stream MSG_TRUNC discards the bytes it counts and
+/// fills `buf` with zeroes.
 ///
 /// Returns: how many bytes were received; 0 at the end of a stream.
 /// Errors: -EAGAIN (non-blocking; also with MSG_ERRQUEUE or MSG_OOB in every mode), -ETIMEDOUT
-/// (timeout, or the connection's), -ECONNRESET, -ECONNREFUSED (a datagram found nobody), -EHOSTUNREACH,
-/// -ENETUNREACH, -ENOTCONN, -ENOBUFS, -ENOMEM, -EOPNOTSUPP (a flag that means nothing here), -EINTR
-/// (event hook), -ECANCELED (usocket_cancel), -EBADF (also: closed meanwhile), -ENOTSOCK, -EFAULT,
-/// -EINVAL (also: no urgent data to come), USOCKET_ETLS_NOT_WRAPPED; on a wrapped socket
-/// USOCKET_ETLS_....
-/// Blocks: as the socket's mode has it.
+/// (timeout, or the connection's), -ECONNRESET, -ECONNREFUSED (an earlier datagram was refused),
+/// -EHOSTUNREACH, -ENETUNREACH, -ENOTCONN, -ENOBUFS, -ENOMEM, -EOPNOTSUPP (a flag not supported
+/// here), -EINTR (event hook), -ECANCELED (usocket_cancel), -EBADF (also: closed meanwhile),
+/// -ENOTSOCK, -EFAULT, -EINVAL (also: no urgent data to come), USOCKET_ETLS_NOT_WRAPPED; on a
+/// wrapped socket USOCKET_ETLS_....
+/// Blocks: according to the socket's mode.
 /// Threads: any; one may receive while another sends.
 /// Ownership: `buf` is the caller's.
 #[unsafe(no_mangle)]
@@ -179,12 +179,12 @@ pub unsafe extern "C" fn usocket_recv(
     )
 }
 
-/// Receives like usocket_recv and says from whom (recvfrom(2)): `from`, unless NULL, receives the
-/// sender's address (an empty one where there is none, as on a stream).
+/// Receives as usocket_recv does, with the sender's address in `from` unless that is NULL
+/// (recvfrom(2)). The address is empty where there is none, as on a stream.
 ///
 /// Returns: how many bytes were received.
 /// Errors: as usocket_recv.
-/// Blocks: as the socket's mode has it.
+/// Blocks: according to the socket's mode.
 /// Threads: any.
 /// Ownership: `buf` and `from` are the caller's.
 #[unsafe(no_mangle)]
