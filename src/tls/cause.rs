@@ -34,22 +34,13 @@ impl std::error::Error for Cause {}
 
 impl From<std::io::Error> for Cause {
     fn from(e: std::io::Error) -> Self {
-        Cause::new(crate::error::Error::from(std::io::Error::from(e.kind())).code(), e.to_string())
-            .with_errno(&e)
+        let words = e.to_string();
+        Cause::new(crate::error::Error::from(e).code(), words)
     }
 }
 
 impl From<crate::error::Error> for Cause {
     fn from(e: crate::error::Error) -> Self {
         Cause::plain(e.code())
-    }
-}
-
-impl Cause {
-    fn with_errno(mut self, e: &std::io::Error) -> Self {
-        if let Some(errno) = e.raw_os_error() {
-            self.code = -errno;
-        }
-        self
     }
 }

@@ -1,18 +1,17 @@
 //! A context turned into what rustls uses.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
-use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, DistinguishedName, ServerConfig, SupportedProtocolVersion};
 
 use crate::error::causes::*;
 use crate::tls::Cause;
 use crate::tls::context::certs::Identities;
+use crate::tls::context::clock::Clock;
 use crate::tls::context::resume::Store;
 use crate::tls::context::ticket_keys::TicketKeys;
 use crate::tls::context::tickets::Kept;
@@ -65,97 +64,32 @@ pub enum Side {
     Server(Arc<ServerConfig>),
 }
 
-/// The time, for devices without a clock of their own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Clock(pub Option<(u64, Instant)>);
-
-impl TimeProvider for Clock {
-    fn current_time(&self) -> Option<UnixTime> {
-        Some(match self.0 {
-            None => UnixTime::now(),
-            Some((then, at)) => {
-                UnixTime::since_unix_epoch(Duration::from_secs(then).saturating_add(at.elapsed()))
-            }
-        })
-    }
-}
-
 /// Makes it. What is kept of a server's clients stays from one time to the next.
 pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Config, Cause> {
     let provider = Arc::new(narrowed(draft));
     let versions = versions(draft, &provider)?;
     let verifier = Arc::new(verifier(draft, role, provider.clone())?);
     let (mode, check_name) = (verifier.mode, verifier.check_name);
-    let log = Arc::new(Log(draft.keylog.clone()));
-    let clock = draft.clock;
-    let suites = provider.cipher_suites.iter().map(|s| s.suite()).collect();
-    let groups = provider.kx_groups.iter().map(|g| g.name()).collect();
-    let (list, by_name) = (draft.identities.clone(), draft.by_name.clone());
-    let identities = Arc::new(Identities { list, by_name, suites, groups });
-    let unusable = |e: rustls::Error| Cause::new(USOCKET_ETLS_NO_SUCH_SUITE, e.to_string());
-    let sessions = draft.sessions;
-    // rustls counts a record's header, too.
-    let max_fragment_size = draft.max_record.map(|n| n + 5);
+    let parts = Parts {
+        versions,
+        identities: Arc::new(Identities {
+            list: draft.identities.clone(),
+            by_name: draft.by_name.clone(),
+            suites: provider.cipher_suites.iter().map(|s| s.suite()).collect(),
+            groups: provider.kx_groups.iter().map(|g| g.name()).collect(),
+        }),
+        provider,
+        verifier: verifier.clone(),
+        clock: Arc::new(draft.clock),
+        log: Arc::new(Log(draft.keylog.clone())),
+        // rustls counts a record's header, too.
+        max_fragment_size: draft.max_record.map(|n| n + 5),
+    };
     let mut without_alpn = None;
     let side = match role {
-        Role::Client => {
-            let builder = ClientConfig::builder_with_details(provider, Arc::new(clock))
-                .with_protocol_versions(&versions)
-                .map_err(unusable)?
-                .dangerous()
-                .with_custom_certificate_verifier(verifier.clone());
-            let mut config = match identities.list.is_empty() {
-                true => builder.with_no_client_auth(),
-                false => builder.with_client_cert_resolver(identities),
-            };
-            config.alpn_protocols.clone_from(&draft.alpn);
-            config.key_log = log;
-            config.max_fragment_size = max_fragment_size;
-            // A resumed connection shows no certificates, and a callback is to see them each time.
-            let resumes = sessions > 0 && verifier.callback.is_none();
-            let store = resumes.then(|| Arc::new(Store::new(sessions, verifier.clone(), clock)));
-            config.resumption = match &store {
-                Some(store) => Resumption::store(store.clone()),
-                None => Resumption::disabled(),
-            };
-            Side::Client(Arc::new(config), store)
-        }
+        Role::Client => client(draft, parts)?,
         Role::Server => {
-            if identities.list.is_empty() && identities.by_name.is_none() {
-                return Err(Cause::plain(USOCKET_ETLS_NO_CERT));
-            }
-            let mut config = ServerConfig::builder_with_details(provider, Arc::new(clock))
-                .with_protocol_versions(&versions)
-                .map_err(unusable)?
-                .with_client_cert_verifier(verifier.clone())
-                .with_cert_resolver(identities);
-            config.alpn_protocols.clone_from(&draft.alpn);
-            config.key_log = log;
-            config.max_fragment_size = max_fragment_size;
-            // Who names suites says which is best; the library's own order leaves that to clients,
-            // which know what their processors are good at.
-            config.ignore_client_order = draft.suites.is_some();
-            config.send_tls13_tickets = if sessions > 0 { draft.tickets } else { 0 };
-            config.session_storage = Arc::new(NoServerSessionStorage {});
-            if kept.as_ref().is_none_or(|k| k.sessions != sessions) {
-                *kept = if sessions > 0 { Some(Kept::new(sessions)?) } else { None };
-            }
-            if let Some(kept) = kept {
-                let shared = match &draft.ticket_keys[..] {
-                    [] => None,
-                    keys => {
-                        // The whole provider's: which suites are in use is another matter.
-                        let keys = TicketKeys::new(keys, &draft.provider, clock);
-                        Some(keys.ok_or_else(|| Cause::plain(USOCKET_ETLS_NO_SUCH_SUITE))?)
-                    }
-                };
-                let shared = shared.map(|keys| keys as Arc<dyn ProducesTickets>);
-                let (tickets, memory) = kept.guarded(shared, &verifier, clock);
-                config.session_storage = memory;
-                if draft.tickets > 0 {
-                    config.ticketer = tickets;
-                }
-            }
+            let config = server(draft, parts, kept)?;
             if !draft.alpn_required && !config.alpn_protocols.is_empty() {
                 let mut without = config.clone();
                 without.alpn_protocols.clear();
@@ -164,7 +98,95 @@ pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Confi
             Side::Server(Arc::new(config))
         }
     };
-    Ok(Config { without_alpn, side, verifier, mode, check_name, own_clock: clock.0.is_some() })
+    Ok(Config {
+        without_alpn,
+        side,
+        verifier,
+        mode,
+        check_name,
+        own_clock: draft.clock.0.is_some(),
+    })
+}
+
+/// What either role's is made of.
+struct Parts {
+    versions: Vec<&'static SupportedProtocolVersion>,
+    identities: Arc<Identities>,
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<Verifier>,
+    clock: Arc<Clock>,
+    log: Arc<Log>,
+    max_fragment_size: Option<usize>,
+}
+
+fn unusable(e: rustls::Error) -> Cause {
+    Cause::new(USOCKET_ETLS_NO_SUCH_SUITE, e.to_string())
+}
+
+fn client(draft: &Draft, parts: Parts) -> Result<Side, Cause> {
+    let builder = ClientConfig::builder_with_details(parts.provider, parts.clock)
+        .with_protocol_versions(&parts.versions)
+        .map_err(unusable)?
+        .dangerous()
+        .with_custom_certificate_verifier(parts.verifier.clone());
+    let mut config = match parts.identities.list.is_empty() {
+        true => builder.with_no_client_auth(),
+        false => builder.with_client_cert_resolver(parts.identities),
+    };
+    config.alpn_protocols.clone_from(&draft.alpn);
+    config.key_log = parts.log;
+    config.max_fragment_size = parts.max_fragment_size;
+    // A resumed connection shows no certificates, and a callback is to see them each time.
+    let resumes = draft.sessions > 0 && parts.verifier.callback.is_none();
+    let make = || Arc::new(Store::new(draft.sessions, parts.verifier.clone(), draft.clock));
+    let store = resumes.then(make);
+    config.resumption = match &store {
+        Some(store) => Resumption::store(store.clone()),
+        None => Resumption::disabled(),
+    };
+    Ok(Side::Client(Arc::new(config), store))
+}
+
+fn server(draft: &Draft, parts: Parts, kept: &mut Option<Kept>) -> Result<ServerConfig, Cause> {
+    if parts.identities.list.is_empty() && parts.identities.by_name.is_none() {
+        return Err(Cause::plain(USOCKET_ETLS_NO_CERT));
+    }
+    let sessions = draft.sessions;
+    let mut config = ServerConfig::builder_with_details(parts.provider, parts.clock)
+        .with_protocol_versions(&parts.versions)
+        .map_err(unusable)?
+        .with_client_cert_verifier(parts.verifier.clone())
+        .with_cert_resolver(parts.identities);
+    config.alpn_protocols.clone_from(&draft.alpn);
+    config.key_log = parts.log;
+    config.max_fragment_size = parts.max_fragment_size;
+    // Who names suites says which is best; the library's own order leaves that to clients,
+    // which know what their processors are good at.
+    config.ignore_client_order = draft.suites.is_some();
+    config.send_tls13_tickets = if sessions > 0 { draft.tickets } else { 0 };
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    if kept.as_ref().is_none_or(|k| k.sessions != sessions) {
+        *kept = if sessions > 0 { Some(Kept::new(sessions)?) } else { None };
+    }
+    if let Some(kept) = kept {
+        let (tickets, memory) = kept.guarded(shared_keys(draft)?, &parts.verifier, draft.clock);
+        config.session_storage = memory;
+        if draft.tickets > 0 {
+            config.ticketer = tickets;
+        }
+    }
+    Ok(config)
+}
+
+/// What seals tickets with the program's keys, if it has given any.
+fn shared_keys(draft: &Draft) -> Result<Option<Arc<dyn ProducesTickets>>, Cause> {
+    if draft.ticket_keys.is_empty() {
+        return Ok(None);
+    }
+    // The whole provider's: which suites are in use is another matter.
+    let keys = TicketKeys::new(&draft.ticket_keys, &draft.provider, draft.clock);
+    let keys = keys.ok_or_else(|| Cause::plain(USOCKET_ETLS_NO_SUCH_SUITE))?;
+    Ok(Some(keys))
 }
 
 /// The provider with the suites and groups that were asked for.

@@ -5,6 +5,7 @@
 //! runs. A change ends the sessions of a client; those of a server's clients are judged anew.
 
 pub mod certs;
+pub mod clock;
 pub mod config;
 pub mod resume;
 mod settings;
@@ -36,7 +37,8 @@ pub use crate::tls::verify::Callback;
 use crate::tls::verify::Mode;
 use crate::tls::verify::lists::{CrlPolicy, List};
 use crate::tls::verify::staple::Staples;
-use config::{Clock, Config};
+use clock::Clock;
+use config::Config;
 
 /// Which end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

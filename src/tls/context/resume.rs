@@ -10,7 +10,7 @@ use rustls::pki_types::{ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 
 use crate::sys::fork::Lock;
-use crate::tls::context::config::Clock;
+use crate::tls::context::clock::Clock;
 use crate::tls::verify::Verifier;
 
 /// What a server gave to resume its session with.

@@ -17,7 +17,7 @@ use rustls::time_provider::TimeProvider;
 use rustls::{ContentType, ProtocolVersion, SupportedCipherSuite, Tls13CipherSuite};
 use zeroize::Zeroizing;
 
-use crate::tls::context::config::Clock;
+use crate::tls::context::clock::Clock;
 
 /// A secret of the program's.
 pub type Secret = Zeroizing<[u8; SECRET]>;

@@ -12,7 +12,7 @@ use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSess
 use rustls::time_provider::TimeProvider;
 
 use crate::tls::Cause;
-use crate::tls::context::config::Clock;
+use crate::tls::context::clock::Clock;
 use crate::tls::material::{keylog, provider};
 use crate::tls::verify::{Usage, Verifier};
 

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::numbers::*;
 use crate::tls::Cause;
 use crate::tls::context::certs::Identity;
-use crate::tls::context::config::Clock;
+use crate::tls::context::clock::Clock;
 use crate::tls::material::ocsp::Response;
 use crate::tls::material::pem;
 use crate::tls::material::roots::{self, Trusted, read, read_dir};
