@@ -5,14 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::pool::{self, Work};
 use crate::error::{Error, Result};
 use crate::sys::counted::Counted;
 use crate::sys::fork::Lock;
 use crate::sys::{net, poll};
 use crate::wait::{self, Deadline};
 
-/// What can be asked on a thread of the pool.
+/// What can be asked.
 pub trait Question: Sized + Send + Sync + 'static {
     /// What comes of it.
     type Answer: Copied + Send + Sync;
@@ -21,8 +20,6 @@ pub trait Question: Sized + Send + Sync + 'static {
     /// # Errors
     /// The question's own.
     fn ask(&self) -> Result<Self::Answer>;
-    /// Its job for the pool.
-    fn work(job: Counted<Job<Self>>) -> Work;
 }
 
 /// What can be copied, unless there is no memory.
@@ -55,16 +52,6 @@ pub struct Job<Q: Question> {
 }
 
 impl<Q: Question> Asked<Q> {
-    /// Has a question asked.
-    ///
-    /// # Errors
-    /// EMFILE, ENFILE; EAGAIN when no thread can be started; `EAI_MEMORY`.
-    pub fn new(question: Q) -> Result<Self> {
-        let asked = Asked::unasked(question)?;
-        Job::submit(asked.job.clone())?;
-        Ok(asked)
-    }
-
     /// One that is answered.
     ///
     /// # Errors
@@ -165,14 +152,6 @@ impl<Q: Question> Job<Q> {
             // It can only fail by being readable already.
             let _ = poll::signal(bell);
         }
-    }
-
-    /// Has it answered by a thread of the pool.
-    ///
-    /// # Errors
-    /// EAGAIN when no thread can be started; `EAI_MEMORY`.
-    pub fn submit(job: Counted<Self>) -> Result<()> {
-        pool::submit(Q::work(job))
     }
 
     /// Asks and answers.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::asked::{Asked, copy};
 use super::dns::{self, End, Exchange, Ports};
+use super::pool;
 use crate::error::Result;
 use crate::sys::memory;
 use crate::sys::names::{Answer, Query};
@@ -29,7 +30,7 @@ impl Lookup {
                 let exchange = Exchange::new(&query, config)?;
                 Way::Dns(memory::boxed((query, exchange, Ports::new(1)))?)
             }
-            None => Way::Library(Asked::new(query)?),
+            None => Way::Library(pool::ask(query)?),
         }))
     }
 
@@ -58,7 +59,7 @@ impl Lookup {
         match end {
             End::Found(addresses, name) => Some(dns::answers(query, addresses, name)),
             End::Failed(e) => Some(Err(e)),
-            End::TooLong => match Asked::new(std::mem::take(query)) {
+            End::TooLong => match pool::ask(std::mem::take(query)) {
                 Ok(asked) => {
                     self.0 = Way::Library(asked);
                     None

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, explain};
 use crate::numbers::USOCKET_IPPROTO_SEC;
-use crate::sys::counted::Counted;
 use crate::sys::fork;
 use crate::sys::memory;
 use crate::sys::names::{self, Answer, Names, Query, Reverse};
@@ -25,11 +24,10 @@ mod lookup;
 mod pool;
 mod query;
 
+use asked::Copied;
 pub use asked::Question;
-use asked::{Asked, Copied, Job};
 pub use local::answer_at_once;
 pub use lookup::Lookup;
-use pool::Work;
 pub use pool::{set_threads, wake};
 pub use query::Resolve;
 
@@ -87,7 +85,7 @@ pub fn getnameinfo(reverse: Reverse, timeout_us: i64) -> Result<Names> {
         let _stay = fork::stay();
         return reverse.ask();
     }
-    Asked::new(reverse)?.wait(&mut Deadline::after_us(timeout_us))
+    pool::ask(reverse)?.wait(&mut Deadline::after_us(timeout_us))
 }
 
 impl Copied for Names {
@@ -111,10 +109,6 @@ impl Copied for Vec<Answer> {
 impl Question for Reverse {
     type Answer = Names;
 
-    fn work(job: Counted<Job<Self>>) -> Work {
-        Work::Reverse(job)
-    }
-
     fn ask(&self) -> Result<Names> {
         names::getnameinfo(self)?.map_err(Error::eai)
     }
@@ -122,10 +116,6 @@ impl Question for Reverse {
 
 impl Question for Query {
     type Answer = Vec<Answer>;
-
-    fn work(job: Counted<Job<Self>>) -> Work {
-        Work::Query(job)
-    }
 
     fn ask(&self) -> Result<Vec<Answer>> {
         asked_with(self, self.flags)

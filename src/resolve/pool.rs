@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::asked::Job;
+use super::asked::{Asked, Job, Question};
 use crate::error::Result;
 use crate::sys::counted::Counted;
 use crate::sys::names::{self, Query, Reverse};
@@ -58,6 +58,18 @@ pub enum Work {
     Reverse(Counted<Job<Reverse>>),
 }
 
+impl From<Counted<Job<Query>>> for Work {
+    fn from(job: Counted<Job<Query>>) -> Self {
+        Work::Query(job)
+    }
+}
+
+impl From<Counted<Job<Reverse>>> for Work {
+    fn from(job: Counted<Job<Reverse>>) -> Self {
+        Work::Reverse(job)
+    }
+}
+
 impl Work {
     fn run(&self) {
         match self {
@@ -89,9 +101,22 @@ pub fn wake() {
 /// Has a question asked, on a thread that is where the caller is.
 ///
 /// # Errors
+/// EMFILE, ENFILE; EAGAIN when no thread can be started; `EAI_MEMORY`.
+pub fn ask<Q: Question>(question: Q) -> Result<Asked<Q>>
+where
+    Counted<Job<Q>>: Into<Work>,
+{
+    let asked = Asked::unasked(question)?;
+    submit(asked.job().clone())?;
+    Ok(asked)
+}
+
+/// Has a job's question asked: see [`ask`].
+///
+/// # Errors
 /// EAGAIN when no thread can be started; `EAI_MEMORY`.
-pub fn submit(work: Work) -> Result<()> {
-    POOLS.get(Pool::default).map_err(super::no_memory)?.submit(work)
+pub fn submit(job: impl Into<Work>) -> Result<()> {
+    POOLS.get(Pool::default).map_err(super::no_memory)?.submit(job.into())
 }
 
 /// See the module documentation.

@@ -3,7 +3,7 @@
 use once_cell::race::OnceBox;
 
 use super::asked::{Asked, copy};
-use super::{answer_at_once, dns};
+use super::{answer_at_once, dns, pool};
 use crate::error::Result;
 use crate::sys::names::{Answer, Query};
 use crate::sys::{memory, process};
@@ -93,7 +93,7 @@ impl Begun {
         let asked = match (answer, dns::config::for_query(&query)) {
             (Some(answer), _) => Asked::answered(query, answer)?,
             (None, Some(config)) => dns::hub::ask(query, config)?,
-            (None, None) => Asked::new(query)?,
+            (None, None) => pool::ask(query)?,
         };
         Ok(Begun { forks: process::forks(), asked, in_child: OnceBox::new() })
     }

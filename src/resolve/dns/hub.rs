@@ -7,6 +7,7 @@ use super::{End, Exchange, Ports, answers};
 use crate::background::{self, Background, Task};
 use crate::error::Result;
 use crate::resolve::asked::{Asked, Job};
+use crate::resolve::pool;
 use crate::sys::counted::Counted;
 use crate::sys::fork::Lock;
 use crate::sys::memory;
@@ -65,7 +66,7 @@ fn finish(end: End, job: &Counted<Job<Query>>) {
         End::Found(addresses, name) => job.finish(answers(query, addresses, name)),
         End::Failed(e) => job.finish(Err(e)),
         End::TooLong => {
-            if let Err(e) = Job::submit(job.clone()) {
+            if let Err(e) = pool::submit(job.clone()) {
                 job.finish(Err(e));
             }
         }
