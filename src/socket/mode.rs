@@ -71,18 +71,19 @@ impl Socket {
     /// Sets the mode: see the module documentation. One system call if blocking-ness changes.
     pub fn settimeout(&self, us: i64) -> Result<()> {
         let us = us.max(-1);
-        if self.limits().is_some() {
-            return self.limit(|limits| {
+        let beside_limits = || {
+            self.limit(|limits| {
                 limits.tell(us);
                 Ok(())
-            });
+            })
+        };
+        if self.limits().is_some() {
+            return beside_limits();
         }
         let old = self.timeout.swap(us, Ordering::AcqRel);
+        // Another thread may just have set the first.
         if self.limits().is_some() {
-            return self.limit(|limits| {
-                limits.tell(us);
-                Ok(())
-            });
+            return beside_limits();
         }
         if (us < 0) == (old < 0) {
             return Ok(());

@@ -42,6 +42,12 @@ fn cvt_len(r: libc::ssize_t) -> io::Result<usize> {
     if r < 0 { Err(io::Error::last_os_error()) } else { Ok(r as usize) }
 }
 
+/// Whether the kernel has no such call, or a filter of system calls that is older than it refuses it:
+/// for calls that do not fail so of themselves.
+fn is_unknown(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EPERM))
+}
+
 /// strerror_r(3): the text for an errno.
 pub fn strerror(errno: i32) -> Text<128> {
     let mut buf = [0u8; 128];

@@ -6,8 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use super::address::{Addr, STORAGE};
-use super::poll::is_unknown;
-use super::{cvt, cvt_len};
+use super::{cvt, cvt_len, is_unknown};
 
 /// bind(2)
 pub fn bind(fd: BorrowedFd<'_>, addr: &Addr) -> io::Result<()> {

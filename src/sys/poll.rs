@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::time::{self, timespec};
-use super::{cvt, cvt_len};
+use super::{cvt, cvt_len, is_unknown};
 
 /// ppoll(2); `None` waits for ever.
 ///
@@ -26,12 +26,6 @@ pub fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<
         result => result,
     }
     .map(|n| n as usize)
-}
-
-/// Whether the kernel has no such call, or a filter of system calls that is older than it refuses it:
-/// for calls that do not fail so of themselves.
-pub(super) fn is_unknown(e: &io::Error) -> bool {
-    matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EPERM))
 }
 
 /// Rounded up: a wait must not end before its time. -1 is for ever.

@@ -15,7 +15,7 @@ pub fn bytes<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     match getrandom(&mut bytes) {
         Ok(_) => {}
-        Err(e) if super::poll::is_unknown(&e) => {
+        Err(e) if super::is_unknown(&e) => {
             File::open("/dev/urandom")?.read_exact(&mut bytes)?;
         }
         Err(e) => return Err(e),
