@@ -128,6 +128,7 @@ fmt: ## format the Rust code
 lint: ## what must be clean: format, clippy, header drift, header documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --no-default-features -- -D warnings
 	cargo run -q -p header -- --check
 	python3 scripts/header.py lint
 	python3 scripts/prototypes.py --check
