@@ -28,13 +28,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void *do_handshake(void *s)
-{
-    return (void *)(intptr_t)usocket_tls_handshake(*(usocket_t *)s);
-}
-
 // Wraps both ends of a new pair, the client's with `flags`.
-static void tls_pair(usocket_t pair[2], int32_t flags)
+static void pair_with(usocket_t pair[2], int32_t flags)
 {
     pthread_t thread;
     void *theirs;
@@ -74,7 +69,7 @@ static void one_record_at_a_time(void **state)
     static char data[60000], buf[60000];
     usocket_t pair[2];
     for (int timed = 0; timed < 2; timed++) {
-        tls_pair(pair, USOCKET_TLS_NO_READ_AHEAD);
+        pair_with(pair, USOCKET_TLS_NO_READ_AHEAD);
         if (timed)
             OK(usocket_settimeout(pair[0], GENEROUS));
         GIVES(1, usocket_send(pair[1], "1", 1, 0));
@@ -120,7 +115,7 @@ static void what_follows_the_goodbye_stays(void **state)
     pthread_t thread;
     void *theirs;
     char buf[10];
-    tls_pair(pair, USOCKET_TLS_NO_READ_AHEAD);
+    pair_with(pair, USOCKET_TLS_NO_READ_AHEAD);
     GIVES(1, usocket_send(pair[0], "x", 1, 0));
     GIVES(1, usocket_recv(pair[1], buf, 1, 0));
     start_thread(&thread, unwrap, &pair[1]);
@@ -134,7 +129,7 @@ static void what_follows_the_goodbye_stays(void **state)
     close(fd);
     OK(usocket_close(pair[1]));
     // With the goodbye before anybody looks.
-    tls_pair(pair, USOCKET_TLS_NO_READ_AHEAD);
+    pair_with(pair, USOCKET_TLS_NO_READ_AHEAD);
     GIVES(2, usocket_send(pair[1], "ab", 2, 0));
     OK(usocket_shutdown(pair[1], SHUT_WR));
     GIVES(2, usocket_recv(pair[0], buf, sizeof buf, 0));
