@@ -102,11 +102,16 @@ target/c-tests/tool_%: c-tests/tool_%.c include/usocket.h $(RELEASE)/libusocket.
 certs: ## certificates for the tests, made anew, in target/certs
 	cargo run -q --example mkcert -- target/certs
 
+# What only needs that there are some: others may be reading them.
+target/certs/ca.pem:
+	@$(MAKE) -s certs
+
 test: ## everything, ending with one line that counts; installs what the tests need
 	@scripts/tools
 	@python3 scripts/test.py
 
 loom: ## model-check the handle table, locks, forks, watchers and turns
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=false \
 	RUSTFLAGS="--cfg loom" cargo test --release -p model --target-dir target/loom
 
 # What the standard library's own threads do is not instrumented; tools/threads/tsan.supp says what that

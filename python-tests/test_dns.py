@@ -1,5 +1,6 @@
 """Name servers that answer late, never, with garbage: the resolver keeps its deadline."""
 
+import concurrent.futures
 import subprocess
 import sys
 from pathlib import Path
@@ -13,18 +14,30 @@ WORLD = Path(__file__).with_name("dns_world.py")
 LIBRARY_ALONE = {"bound"}
 
 
+def live(case, way):
+    command = [sys.executable, WORLD, case, way]
+    return subprocess.run(command, timeout=120, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def worlds(request):
+    """What becomes of each, four at a time: they wait for their name servers."""
+    cases = [i.callspec.params for i in request.session.items if i.path == request.path]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        yield {(c["case"], c["way"]): pool.submit(live, c["case"], c["way"]) for c in cases
+               if c["way"] == "library" or c["case"] not in LIBRARY_ALONE}
+
+
 @pytest.mark.parametrize("way", ["servers", "library"])
 @pytest.mark.parametrize(
     "case",
     """good late never garbage truncated interrupted pollable abandoned idle many namespace fork
     across_fork forks half_an_answer reverse dead bound search servers alike""".split(),
 )
-def test_dns(case, way):
+def test_dns(worlds, case, way):
     if way == "servers" and case in LIBRARY_ALONE:
         pytest.skip("no thread waits for the servers")
-    ran = subprocess.run(
-        [sys.executable, WORLD, case, way], timeout=120, capture_output=True, text=True, check=False
-    )
+    ran = worlds[case, way].result()
     if ran.returncode == 77:
         pytest.skip("needs network and mount namespaces, which this user may not make")
     assert ran.returncode == 0, ran.stderr

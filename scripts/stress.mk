@@ -34,7 +34,7 @@ target/stress/faults.so: stress/faults/faults.c
 	@mkdir -p $(@D)
 	$(CC) $(STRESS_CFLAGS) -shared -fPIC -o $@ $< -ldl
 
-stress-programs: $(STRESS_PROGRAMS) certs
+stress-programs: $(STRESS_PROGRAMS) target/certs/ca.pem
 
 stress: stress-programs ## everything that breaks libraries, done to this one; STRESS_MINUTES, STRESS_SEED, TOOL
 	python3 stress/run.py --minutes $(or $(STRESS_MINUTES),15) $(if $(TOOL),--tool $(TOOL))
@@ -69,7 +69,7 @@ $(addprefix $(SANITIZED)/,$(SANITIZED_TOOLS)): $(SANITIZED)/%: %.c stress/stress
 
 stress-sanitized: ## the C programs of it under a sanitizer: SANITIZER=address (or thread), STRESS_MINUTES, TOOL
 ifneq ($(SANITIZED_RT),)
-	$(MAKE) certs $(addprefix $(SANITIZED)/,$(SANITIZED_TOOLS)) SANITIZER=$(SANITIZER)
+	$(MAKE) target/certs/ca.pem $(addprefix $(SANITIZED)/,$(SANITIZED_TOOLS)) SANITIZER=$(SANITIZER)
 	python3 stress/run.py --built $(SANITIZED) --minutes $(or $(STRESS_MINUTES),15) --tool $(or $(TOOL),$(shell echo $(SANITIZED_TOOLS) | tr ' ' ,))
 else
 	@echo "this toolchain has no sanitizer for $(SANITIZER)"

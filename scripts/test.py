@@ -47,8 +47,8 @@ HOT = """socket socket_connect socket_transfer stream buffer threads signals sta
     ussl_end ussl_socket ussl_threads""".split()
 
 
-def suites():
-    """(name, command, how its runner closes, seconds it may take)"""
+def first():
+    """What the others need: (name, command, how its runner closes, seconds it may take)"""
     clippy = ["cargo", "clippy", "-q", "--workspace", "--all-targets", "--", "-D", "warnings"]
     yield "format", ["cargo", "fmt", "--all", "--check"], CHECK, 60
     yield "clippy", clippy, CHECK, 900
@@ -56,29 +56,45 @@ def suites():
     yield "without TLS", [*clippy[:3], "--lib", "--no-default-features", *clippy[5:]], CHECK, 600
     yield "header drift", ["cargo", "run", "-q", "-p", "header", "--", "--check"], CHECK, 600
     yield "build", ["make", "-s", "build", "c-tests", "certs", "accelerator"], CHECK, 900
+    # Here, so that cargo keeps nobody waiting later who only runs an example.
+    yield "build of the Rust tests", ["cargo", "test", "-q", "--workspace", "--no-run"], CHECK, 900
+
+
+# Lanes, run beside each other: most suites wait more than they work. What one suite makes for another is in the same lane.
+
+
+def rust_and_c():
     yield "Rust", ["cargo", "test", "--workspace"], CARGO, 1200
     yield "loom", ["make", "-s", "loom"], CARGO, 1200
     yield "threads", ["make", "-s", "tsan"], CARGO, 1200
     for source in sorted(glob.glob("c-tests/test_*.c")):
         program = "target/c-tests/" + os.path.basename(source)[:-2]
         yield "C " + os.path.basename(program), [program], CMOCKA, 300
-    for folder in ["c-tests", "python-tests"]:
-        yield folder, [python(), "-m", "pytest", "-ra", folder], PYTEST, 1200
-    yield "instruction counts", ["make", "-s", "bench-counts"], PLAIN, 600
-    yield "stress", ["make", "-s", "stress-short"], PLAIN, 900
     yield "other machines", ["scripts/cross-test", "--quick"], PLAIN, 900
 
 
-def beside():
-    """Suites that mostly wait, and are run beside the others."""
+def with_pytest():
+    for folder in ["c-tests", "python-tests"]:
+        yield folder, [python(), "-m", "pytest", "-ra", folder], PYTEST, 1200
+
+
+def firmware():
     yield "MicroPython firmware", ["make", "-s", "micropython"], CHECK, 1200
     yield "MicroPython's own tests", ["scripts/micropython-upstream-tests"], PLAIN, 1200
     yield "newest MicroPython", ["make", "-s", "micropython-newest-test"], PLAIN, 1200
     yield "micropython-tests", [sys.executable, "micropython-tests/run.py"], PLAIN, 1200
+
+
+def others():
+    yield "instruction counts", ["make", "-s", "bench-counts"], PLAIN, 600
     yield "CPython's own tests", ["env", "PYTHON=" + os.path.abspath(python()), "scripts/cpython-tests", "--core"], PLAIN, 1200
+    yield "stress", ["make", "-s", "stress-short"], PLAIN, 900
     # What the accelerator has in C, in Python.
     hot = [f"python-tests/test_{name}.py" for name in HOT]
     yield "python-tests, pure", ["env", "USOCKET_PURE=1", python(), "-m", "pytest", "-ra", *hot], PYTEST, 1200
+
+
+LANES = [rust_and_c, with_pytest, firmware, others]
 
 
 def python():
@@ -124,30 +140,36 @@ def count(runner, code, text):
 
 
 class Tally:
-    """The counts so far, and the suites that failed."""
+    """The counts so far, and the suites that failed. Lanes share it."""
 
     def __init__(self):
         self.total, self.bad = [0, 0, 0], []
+        self.lock = threading.Lock()
 
-    def take(self, suites, show):
+    def take(self, suites, at_once=False):
+        """Runs one suite after the other, and shows what each said: a line as it comes, or all when it has ended."""
         for name, command, runner, limit in suites:
-            show(f"\n--- {name}\n")
+            said = [f"\n--- {name}\n"]
+            show_line = show if at_once else said.append
+            if at_once:
+                show(said.pop())
             began = time.monotonic()
             try:
-                code, text = run(command, limit, show)
+                code, text = run(command, limit, show_line)
             except OSError as e:
                 code, text = 127, ""
-                show(f"{e}\n")
+                show_line(f"{e}\n")
             if code is None:
-                show(f"did not end within {limit} s\n")
+                show_line(f"did not end within {limit} s\n")
             counts = count(runner, code, text)
-            self.total = [t + c for t, c in zip(self.total, counts)]
-            show(f"--- {name}: {time.monotonic() - began:.1f} s\n")
-            if counts[1]:
-                self.bad.append(name)
+            with self.lock:
+                self.total = [t + c for t, c in zip(self.total, counts)]
+                if counts[1]:
+                    self.bad.append(name)
+                show("".join(said) + f"--- {name}: {time.monotonic() - began:.1f} s\n")
 
 
-def at_once(text):
+def show(text):
     sys.stdout.write(text)
     sys.stdout.flush()
 
@@ -155,25 +177,20 @@ def at_once(text):
 def main():
     os.chdir(ROOT)
     os.environ["PYTHONPATH"] = os.path.join(ROOT, "python")
-    tally, aside, later = Tally(), Tally(), []
-    lane = None
-    for suite in suites():
-        tally.take([suite], at_once)
-        if suite[0] == "build":  # What the others need as well.
-            lane = threading.Thread(target=aside.take, args=(beside(), later.append))
-            lane.start()
-    lane.join()
-    at_once("".join(later))
-    bad = tally.bad + aside.bad
-    if bad:
-        print("\nfailed: " + ", ".join(bad))
-    line = "{} passed, {} failed, {} skipped".format(
-        *(a + b for a, b in zip(tally.total, aside.total))
-    )
+    tally = Tally()
+    tally.take(first(), at_once=True)
+    lanes = [threading.Thread(target=tally.take, args=(lane(),)) for lane in LANES]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+    if tally.bad:
+        print("\nfailed: " + ", ".join(tally.bad))
+    line = "{} passed, {} failed, {} skipped".format(*tally.total)
     with open("target/test-count", "w") as f:
         print(line, file=f)
     print(line, flush=True)
-    return 1 if bad else 0
+    return 1 if tally.bad else 0
 
 
 if __name__ == "__main__":

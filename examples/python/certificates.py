@@ -14,6 +14,6 @@ def make():
     when the program ends."""
     directory = Path(tempfile.mkdtemp(prefix="usocket-certificates-"))
     atexit.register(shutil.rmtree, directory)
-    command = ["cargo", "run", "-q", "--release", "--example", "mkcert", "--", str(directory)]
+    command = ["cargo", "run", "-q", "--example", "mkcert", "--", str(directory)]
     subprocess.run(command, cwd=ROOT, check=True)
     return directory
