@@ -189,8 +189,9 @@ static void the_hook_stops_an_operation(void **state)
         hook_calls = 0, hook_says = 1;
         OK(usocket_set_event_hook(hook, &arg));
         OK(usocket_settimeout(pair[0], timeouts[i]));
-        alarms(20 * MS, false);
+        alarms(20 * MS, true); // Again and again: one may come before the wait begins.
         GIVES(-EINTR, usocket_recv(pair[0], &byte, 1, 0));
+        alarms(0, false);
         assert_int_equal(hook_calls, 1);
         assert_ptr_equal(hook_arg, &arg);
     }
@@ -209,17 +210,18 @@ static void the_hook_lets_an_operation_go_on_for_the_time_left(void **state)
     char byte;
     hook_calls = 0, hook_says = 0;
     OK(usocket_set_event_hook(hook, NULL));
-    OK(usocket_settimeout(s, 100 * MS));
+    OK(usocket_settimeout(s, 500 * MS));
     int64_t began = now_us();
-    alarms(20 * MS, false);
+    alarms(20 * MS, true);
     GIVES(-ETIMEDOUT, usocket_recv(s, &byte, 1, 0));
-    assert_in_range(now_us() - began, 100 * MS, GENEROUS);
-    assert_int_equal(hook_calls, 1);
+    assert_in_range(now_us() - began, 500 * MS, GENEROUS);
+    int calls = hook_calls;
+    assert_true(calls > 0);
     // Removed, it is not called; the operation goes on all the same.
     OK(usocket_set_event_hook(NULL, NULL));
-    alarms(20 * MS, false);
     GIVES(-ETIMEDOUT, usocket_recv(s, &byte, 1, 0));
-    assert_int_equal(hook_calls, 1);
+    alarms(0, false);
+    assert_int_equal(hook_calls, calls);
     OK(usocket_close(s));
 }
 

@@ -216,10 +216,16 @@ static void nothing(int signal)
     (void)signal;
 }
 
+static volatile bool interrupted_it;
+
 static void *interrupt_when_it_waits(void *thread)
 {
-    wait_until_asleep(waits);
-    pthread_kill(*(pthread_t *)thread, SIGUSR1);
+    // Again until it is seen: what it waits for may come at the same time.
+    while (!interrupted_it) {
+        wait_until_asleep(waits);
+        pthread_kill(*(pthread_t *)thread, SIGUSR1);
+        poll(NULL, 0, 10);
+    }
     return NULL;
 }
 
@@ -243,11 +249,13 @@ static void a_signal_ends_a_send_that_has_done_a_part(void **state)
         OK(usocket_settimeout(pair[1], GENEROUS));
         OK(usocket_setsockopt_int(pair[0], SOL_SOCKET, SO_SNDBUF, 8192));
         waits = this_thread();
+        interrupted_it = false;
         start_thread(&thread, interrupt_when_it_waits, &self);
         int64_t n = how == 0 ? usocket_sendall(pair[0], data, sizeof data, 0)
             : how == 1 ? usocket_write(pair[0], data, sizeof data)
             : how == 2 ? usocket_sendfile(pair[0], fileno(file), 0, sizeof data)
                        : usocket_send(pair[0], data, sizeof data, 0);
+        interrupted_it = true;
         pthread_join(thread, NULL);
         if (how == 0) {
             assert_int_equal(n, -EINTR);

@@ -404,16 +404,22 @@ def test_entries_of_asyncios_closed_connections_go():
         gc.collect()
         before = gc.mem_alloc()
         used = []
-        for _ in range(3):  # what stays stays each time; what only an old word of the stack refers to does not
+        # What stays stays each time. The collector promises no more than that: it takes an old word of the stack for
+        # a reference, and may do so for as long as nothing else is written there.
+        while len(used) < 12 and (not used or used[-1] >= 30000):
             await many(250)
             for _ in range(3):
                 await many(1)
+            overwrite(5 + 7 * len(used))
             gc.collect()
             used.append(gc.mem_alloc() - before)
         server.close()
         await server.wait_closed()
         return used
 
+    def overwrite(depth):
+        return [depth, depth, depth] if depth == 0 else [overwrite(depth - 1)] * 3
+
     started = asyncio.Event()
     used = asyncio.run(main())
-    assert min(used) < 30000, used
+    assert used[-1] < 30000, used
