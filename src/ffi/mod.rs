@@ -30,7 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{self, Error, Result};
 use crate::handle::{Handle, Pin};
-use crate::object::{self, Object, Stream};
+use crate::object::{self, Held, Object, Stream};
 use crate::socket::Socket;
 use crate::sys::{fork, hook};
 
@@ -86,8 +86,18 @@ fn on_stream<T: Number>(handle: Handle, body: impl FnOnce(Stream<'_>) -> Result<
 /// [`guard`] for an export about one object: pins it, and closes it if the body panics.
 #[inline]
 fn on_object<T: Number>(handle: Handle, body: impl FnOnce(&Object) -> Result<T>) -> T {
+    on_held(handle, || object::pin(handle), body)
+}
+
+/// The same of what may be pinned already.
+#[inline]
+fn on_held<T: Number>(
+    handle: Handle,
+    hold: impl FnOnce() -> Result<Held>,
+    body: impl FnOnce(&Object) -> Result<T>,
+) -> T {
     closing_on_panic(handle, || {
-        let pin = object::pin(handle)?;
+        let pin = hold()?;
         let value = body(&pin).unwrap_or_else(|e| failed(handle, e));
         // Whatever ended empty-handed on a handle closed meanwhile, ended because of that.
         if value > T::from(0) || !pin.closing() { Ok(value) } else { Err(Error::os(libc::EBADF)) }

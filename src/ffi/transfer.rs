@@ -5,11 +5,11 @@ use std::mem::MaybeUninit;
 
 use super::library::usocket_t;
 use super::socket::{address, with_room};
-use super::{Number, bytes, on_socket, on_stream, room, settle};
+use super::{Number, bytes, on_held, on_socket, on_stream, room, settle};
 use crate::addr::Addr;
 use crate::error::Result;
 use crate::handle::Handle;
-use crate::object::{self, Object, Stream};
+use crate::object::{self, Held, Object, Stream};
 use crate::socket::{First, Socket, Start};
 
 /// [`on_stream`] for what is one system call, mostly: `quick` makes it on a plain socket, and cannot
@@ -21,37 +21,49 @@ fn at_once<A, T: Number>(
     quick: impl FnOnce(&Socket, &mut A) -> std::result::Result<T, First>,
     on: impl FnOnce(Stream<'_>, First, A) -> Result<T>,
 ) -> T {
-    let mut first = Err(Start::Fresh);
     let mut args = match args {
         Ok(args) => args,
         // Of two things that are wrong the handle is said.
-        bad => return at_length(handle, first, bad, on),
+        bad => return at_length(handle, bad, on),
     };
-    if let Ok(pin) = object::pin(handle) {
-        if let Object::Socket(s) = &*pin {
-            match quick(s, &mut args) {
-                Ok(value) if value > T::from(0) || !pin.closing() => {
-                    drop(pin);
-                    settle();
-                    return value;
-                }
-                Ok(_) => {}
-                Err(begun) => first = begun,
-            }
+    let Ok(pin) = object::pin(handle) else { return at_length(handle, Ok(args), on) };
+    let Object::Socket(s) = &*pin else { return on_from(handle, pin, Err(Start::Fresh), args, on) };
+    match quick(s, &mut args) {
+        Ok(value) if value > T::from(0) || !pin.closing() => {
+            drop(pin);
+            settle();
+            value
         }
+        // It ended empty-handed, because of the close: as on a stale handle.
+        Ok(_) => {
+            drop(pin);
+            at_length(handle, Ok(args), on)
+        }
+        Err(first) => on_from(handle, pin, first, args, on),
     }
-    at_length(handle, first, Ok(args), on)
 }
 
+/// Goes on where the one system call was not all, or is not to be made, with the pin that is there.
+#[inline(never)]
+fn on_from<A, T: Number>(
+    handle: Handle,
+    pin: Held,
+    first: First,
+    args: A,
+    on: impl FnOnce(Stream<'_>, First, A) -> Result<T>,
+) -> T {
+    on_held(handle, || Ok(pin), |object| on(object.stream()?, first, args))
+}
+
+/// The same from the beginning.
 #[cold]
 #[inline(never)]
 fn at_length<A, T: Number>(
     handle: Handle,
-    first: First,
     args: Result<A>,
     on: impl FnOnce(Stream<'_>, First, A) -> Result<T>,
 ) -> T {
-    on_stream(handle, |s| on(s, first, args?))
+    on_stream(handle, |s| on(s, Err(Start::Fresh), args?))
 }
 
 /// Only a caller without a buffer is told how long a datagram is that does not fit: to one with an
