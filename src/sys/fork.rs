@@ -143,7 +143,7 @@ impl Me {
     }
 
     fn forget(&self, word: &AtomicU32) {
-        if let Some(place) = self.held.iter().rev().find(|h| ptr::eq(h.get(), word)) {
+        if let Some(place) = self.held.iter().find(|h| ptr::eq(h.get(), word)) {
             place.set(ptr::null());
         }
     }

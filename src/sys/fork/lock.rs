@@ -3,6 +3,7 @@
 use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
+use std::ptr;
 use std::time::{Duration, Instant};
 
 use super::sync::{AtomicU32, Ordering};
@@ -40,6 +41,15 @@ pub(super) fn era() -> u32 {
     forks() << ERA
 }
 
+/// What this thread knows of itself. (`LocalKey::with` of a large body is a call.)
+#[inline(always)]
+fn with_me<R>(body: impl FnOnce(&Me) -> R) -> R {
+    let me = ME.with(ptr::from_ref);
+    // SAFETY: of this thread, which it does not leave; it has no destructor, and is there as long as the
+    // thread.
+    body(unsafe { &*me })
+}
+
 impl<T> Lock<T> {
     /// A free lock.
     #[cfg(not(loom))]
@@ -61,7 +71,7 @@ impl<T> Lock<T> {
     pub fn lock(&self) -> Result<Guard<'_, T>, Lost> {
         #[cfg(debug_assertions)]
         super::order::wants::<T>();
-        ME.with(|me| {
+        with_me(|me| {
             me.enter();
             let mine = era() | HELD_ALONE;
             match self.word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed) {
@@ -85,7 +95,7 @@ impl<T> Lock<T> {
     /// Takes the lock if that can be done at once.
     #[inline]
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
-        ME.with(|me| {
+        with_me(|me| {
             me.enter();
             let mine = era() | HELD_ALONE;
             match self.word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed) {
@@ -193,9 +203,15 @@ impl<T> DerefMut for Guard<'_, T> {
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
+impl<T> Guard<'_, T> {
+    /// Lets go, in line.
+    #[inline(always)]
+    pub fn release(self) {
+        ManuallyDrop::new(self).let_go();
+    }
+
+    #[inline(always)]
+    fn let_go(&mut self) {
         #[cfg(debug_assertions)]
         super::order::holds::<T>(false);
         let word = &self.lock.word;
@@ -207,5 +223,12 @@ impl<T> Drop for Guard<'_, T> {
             futex::wake_one(word);
         }
         me.leave();
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
