@@ -108,6 +108,7 @@ fn sealed(len: usize) -> usize {
     len + (len / 16384 + 1) * 64 + 256
 }
 
+#[inline(never)]
 fn encode<D>(data: &mut EncodeTlsData<'_, D>, output: &mut Buffer) -> Result<Turn, Tls> {
     let mut need = 512;
     loop {

@@ -3,10 +3,10 @@
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use rustls::CommonState;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
+use rustls::{CommonState, ProtocolVersion};
 
 use super::drive::{self, Out, Turn};
 use super::failure::{self, Setting};
@@ -78,6 +78,8 @@ impl Engine {
                 _ => {}
             }
             if self.complete {
+                let version = self.common().and_then(CommonState::protocol_version);
+                self.around = if version == Some(ProtocolVersion::TLSv1_3) { 22 } else { 21 };
                 self.input.settle();
                 self.ask_for_room(io);
                 return Ok(Step::Done(()));
@@ -103,54 +105,119 @@ impl Engine {
         to: &mut [MaybeUninit<u8>],
     ) -> Result<(Turn, usize)> {
         if !self.complete {
-            self.choose_protocols(config);
+            return self.turn_of_handshake(config, io, out, to);
         }
-        if !self.complete && !self.can_answer() || !self.can_keep(to.len()) {
+        let (here, room) = (self.input.len(), self.plain.capacity());
+        if !self.can_keep(to.len()) {
             return Err(Error::os(libc::ENOMEM));
         }
-        let (mut done, here) = (0, self.input.len());
-        let mut barren = true;
-        let plain = &mut self.plain;
-        let mut sink = |bytes: &[u8]| {
-            barren &= bytes.is_empty();
-            let fits = bytes.len().min(to.len() - done);
-            crate::sys::copy_into(&bytes[..fits], &mut to[done..]);
-            done += fits;
-            plain.extend_from_slice(&bytes[fits..]);
-        };
-        let (input, output) = (&mut self.input, &mut self.output);
-        let hello = if self.complete { None } else { hello::version(input.filled()) };
-        let turn = match &mut self.conn {
-            Conn::Not => Ok(Turn::Idle),
-            Conn::Client(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
-            Conn::Server(c) => drive::turn(&mut ***c, input, output, out, &mut sink),
-        };
-        if self.plain.is_empty() {
-            self.plain = Vec::new();
-        }
-        let mut refusal = None;
-        if !self.complete {
-            let notes = keylog::take();
-            refusal = notes.refusal;
-            self.exporter = notes.exporter.or(self.exporter.take());
-            self.server_name = notes.server_name.or(self.server_name.take());
-        }
+        let (mut done, mut barren) = (0, true);
+        let turn = self.drive(out, to, &mut done, &mut barren);
+        self.keep_only_data(room);
         match turn {
             Ok(turn) => {
-                self.peer_closed |= matches!(turn, Turn::PeerClosed | Turn::Over);
-                let used = here - self.input.len();
-                self.unlooked += used;
+                let used = self.account(&turn, here);
+                self.barren = if barren { self.barren + used } else { 0 };
+                if self.barren > MOST_BARREN {
+                    return Err(self.latch(Cause::plain(USOCKET_ETLS_FLOOD)));
+                }
+                if turn == Turn::NoMemory {
+                    return Err(Error::os(libc::ENOMEM));
+                }
+                Ok((turn, done))
+            }
+            Err(e) => Err(self.fail(config, io, (&e, None), None)),
+        }
+    }
+
+    /// The same before the handshake is complete.
+    #[inline(never)]
+    fn turn_of_handshake(
+        &mut self,
+        config: &Config,
+        io: &dyn Transport,
+        out: Out<'_>,
+        to: &mut [MaybeUninit<u8>],
+    ) -> Result<(Turn, usize)> {
+        self.choose_protocols(config);
+        if !self.can_answer() || !self.can_keep(to.len()) {
+            return Err(Error::os(libc::ENOMEM));
+        }
+        let (here, hello) = (self.input.len(), hello::version(self.input.filled()));
+        let (mut done, mut barren) = (0, true);
+        let turn = self.drive_shaking(out, to, &mut done, &mut barren);
+        self.keep_only_data(0);
+        let notes = keylog::take();
+        self.exporter = notes.exporter.or(self.exporter.take());
+        self.server_name = notes.server_name.or(self.server_name.take());
+        match turn {
+            Ok(turn) => {
+                let used = self.account(&turn, here);
                 self.barren = if barren { self.barren + used } else { 0 };
                 match turn {
                     Turn::NoMemory => Err(Error::os(libc::ENOMEM)),
-                    _ if self.complete && self.barren > MOST_BARREN => {
-                        Err(self.latch(Cause::plain(USOCKET_ETLS_FLOOD)))
-                    }
                     turn => Ok((turn, done)),
                 }
             }
-            Err(e) => Err(self.fail(config, io, (&e, hello), refusal)),
+            Err(e) => Err(self.fail(config, io, (&e, hello), notes.refusal)),
         }
+    }
+
+    /// Has rustls take its turn: what comes of it goes into `to`, which has `done` bytes then, and what
+    /// does not fit into `plain`. It was `barren` if no data came.
+    #[inline(always)]
+    fn drive(
+        &mut self,
+        out: Out<'_>,
+        to: &mut [MaybeUninit<u8>],
+        done: &mut usize,
+        barren: &mut bool,
+    ) -> std::result::Result<Turn, rustls::Error> {
+        let plain = &mut self.plain;
+        let sink = |bytes: &[u8]| {
+            *barren &= bytes.is_empty();
+            let fits = bytes.len().min(to.len() - *done);
+            crate::sys::copy_into(&bytes[..fits], &mut to[*done..]);
+            *done += fits;
+            if fits < bytes.len() {
+                plain.extend_from_slice(&bytes[fits..]);
+            }
+        };
+        let (input, output) = (&mut self.input, &mut self.output);
+        match &mut self.conn {
+            Conn::Not => Ok(Turn::Idle),
+            Conn::Client(c) => drive::turn(&mut ***c, input, output, out, sink),
+            Conn::Server(c) => drive::turn(&mut ***c, input, output, out, sink),
+        }
+    }
+
+    /// The same out of line.
+    #[inline(never)]
+    fn drive_shaking(
+        &mut self,
+        out: Out<'_>,
+        to: &mut [MaybeUninit<u8>],
+        done: &mut usize,
+        barren: &mut bool,
+    ) -> std::result::Result<Turn, rustls::Error> {
+        self.drive(out, to, done, barren)
+    }
+
+    /// Lets go of room beyond `most` that nothing is kept in.
+    #[inline]
+    pub(super) fn keep_only_data(&mut self, most: usize) {
+        if self.plain.is_empty() && self.plain.capacity() > most {
+            self.plain = Vec::new();
+        }
+    }
+
+    /// Notes what a turn came to; how many of the bytes that were `here` it has used.
+    #[inline]
+    fn account(&mut self, turn: &Turn, here: usize) -> usize {
+        self.peer_closed |= matches!(turn, Turn::PeerClosed | Turn::Over);
+        let used = here - self.input.len();
+        self.unlooked += used;
+        used
     }
 
     /// Whether what a record has over can be kept, if so much of it is taken: rustls has no place for
@@ -158,7 +225,7 @@ impl Engine {
     #[inline]
     fn can_keep(&mut self, taken: usize) -> bool {
         const RECORD: usize = 16 * 1024;
-        let over = self.input.len().min(RECORD).saturating_sub(taken);
+        let over = self.input.len().saturating_sub(self.around).min(RECORD).saturating_sub(taken);
         over == 0 || self.plain.try_reserve(over).is_ok()
     }
 
@@ -169,6 +236,8 @@ impl Engine {
     }
 
     /// Ends the connection for an error of rustls, telling the peer if that can be done at once.
+    #[cold]
+    #[inline(never)]
     fn fail(
         &mut self,
         config: &Config,

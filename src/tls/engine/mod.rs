@@ -37,6 +37,13 @@ mod room;
 mod traffic;
 mod wire;
 
+/// Room for decrypted bytes up to this stays: a server on a poller has a request in it each time.
+const SMALL_PLAIN: usize = 512;
+
+/// Bits of an [outlook](Engine::outlook).
+const COMPLETE: u32 = 16;
+const FLUSHED: u32 = 19;
+
 /// After how many bytes it is time to look at the clock.
 const LOOK: usize = 64 * 1024;
 
@@ -62,12 +69,20 @@ enum Conn {
     Server(Box<UnbufferedServerConnection>),
 }
 
+/// What is known of an engine without its lock.
+#[derive(Default)]
+pub struct Outside {
+    /// [`closed_here`] once the handle was closed in a callback: a child that did so claims nothing.
+    pub closed: AtomicU32,
+    /// Who waits to receive.
+    pub receiver: Receiver,
+}
+
 /// See the module documentation.
 pub struct Engine {
     conn: Conn,
     owner: Owner,
-    /// [`closed_here`] once the handle was closed in a callback: a child that did so claims nothing.
-    closed: Arc<AtomicU32>,
+    outside: Arc<Outside>,
     input: Buffer,
     /// Where it ends, if no more than one record at a time is to be received.
     records: Option<Records>,
@@ -94,6 +109,8 @@ pub struct Engine {
     spoken: bool,
     /// The last receiving found nothing at first: the next need not try before it waits.
     dry: bool,
+    /// What a record has around its data, at least: header, tag, and in TLS 1.3 its type.
+    around: usize,
     /// How many bytes have come since the last that carried data.
     barren: usize,
     /// How many have been processed since the clock was looked at.
@@ -106,8 +123,6 @@ pub struct Engine {
     want: i16,
     /// What pollers know.
     told: u32,
-    /// Who waits to receive.
-    pub receiver: Receiver,
     /// To be resumed.
     pub ticket: Option<Taken>,
     /// Of TLS 1.3.
@@ -125,7 +140,7 @@ impl Engine {
         Ok(Engine {
             conn: Conn::Not,
             owner: Owner::new()?,
-            closed: Arc::default(),
+            outside: Arc::default(),
             input: Buffer::default(),
             records: None,
             output: Buffer::default(),
@@ -143,13 +158,13 @@ impl Engine {
             refused: false,
             spoken: false,
             dry: false,
+            around: 0,
             barren: 0,
             room: 0,
             full: false,
             unlooked: 0,
             want: if client { libc::POLLOUT } else { libc::POLLIN },
             told: 0,
-            receiver: Receiver::default(),
             ticket: None,
             exporter: None,
             server_name: None,
@@ -169,8 +184,8 @@ impl Engine {
             self.check()?;
         }
         // A thread of the parent's that receives is using it.
-        let closed = self.closed.load(Ordering::Relaxed) == closed_here();
-        if !closed && !self.receiver.forked() && self.owner.claim() {
+        let closed = self.outside.closed.load(Ordering::Relaxed) == closed_here();
+        if !closed && !self.outside.receiver.forked() && self.owner.claim() {
             return Ok(());
         }
         self.output = Buffer::default();
@@ -178,9 +193,9 @@ impl Engine {
         Err(Error::tls(USOCKET_ETLS_FORKED))
     }
 
-    /// Where to say that the handle was closed in a callback.
-    pub fn closed(&self) -> Arc<AtomicU32> {
-        self.closed.clone()
+    /// What is to be known of it without its lock.
+    pub fn outside(&self) -> Arc<Outside> {
+        self.outside.clone()
     }
 
     /// What this process, which closes it, is to it.
@@ -269,16 +284,24 @@ impl Engine {
         std::mem::replace(&mut self.told, now) != now
     }
 
+    /// Whether it was idle when that was asked last, and is.
+    #[inline]
+    pub fn still_idle(&self) -> bool {
+        /// The outlook of one that is idle.
+        const IDLE: u32 = 1 << COMPLETE | 1 << FLUSHED;
+        self.told == IDLE && self.complete && self.idle()
+    }
+
     /// A number for all that a poll depends on.
     fn outlook(&self) -> u32 {
         let phase = if self.complete { 0 } else { self.want as u32 };
         let something = self.pending() > 0 || !self.input.is_empty();
         let bit = |at: u32, flag: bool| u32::from(flag) << at;
         phase
-            | bit(16, self.complete)
+            | bit(COMPLETE, self.complete)
             | bit(17, self.fatal.is_some())
             | bit(18, something)
-            | bit(19, self.flushed())
+            | bit(FLUSHED, self.flushed())
             | bit(20, self.ended())
     }
 

@@ -51,6 +51,7 @@ impl Engine {
     }
 
     /// How many of `want` bytes may be sealed now, which are then taken to be sent.
+    #[inline(never)]
     pub(super) fn afford(&mut self, io: &dyn Transport, want: usize) -> usize {
         if cost(sealed(want)) > self.room {
             match io.room() {

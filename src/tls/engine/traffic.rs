@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::{Engine, LOOK, Step};
+use super::{Engine, LOOK, SMALL_PLAIN, Step};
 use crate::error::causes::USOCKET_ETLS_TRUNCATED;
 use crate::error::{Error, Result};
 use crate::tls::context::config::Config;
@@ -102,12 +102,16 @@ impl Engine {
         let first = &first[..first.len().min(most)];
         let second = &second[..second.len().min(most - first.len())];
         let mut done = 0;
-        for piece in [first, second].into_iter().filter(|piece| !piece.is_empty()) {
-            match self.put(config, io, Out::Data(piece)) {
-                Ok(()) => done += piece.len(),
+        if !first.is_empty() {
+            self.put(config, io, Out::Data(first))?;
+            done = first.len();
+        }
+        if !second.is_empty() {
+            match self.put(config, io, Out::Data(second)) {
+                Ok(()) => done += second.len(),
                 Err(e) if done == 0 => return Err(e),
-                // It is taken: an error is for the next call to report.
-                Err(_) => break,
+                // The first is taken: an error is for the next call to report.
+                Err(_) => {}
             }
         }
         if done > 0 {
@@ -210,9 +214,17 @@ impl Engine {
         crate::sys::put_before(bytes, &mut self.plain)
     }
 
+    /// If only input can get a receiver any further, the next may wait for it at once.
+    #[inline]
+    pub fn await_input(&self) {
+        if self.idle() && self.records.is_none() {
+            self.outside.receiver.open();
+        }
+    }
+
     /// Whether only input can get a receiver any further.
     #[inline]
-    fn idle(&self) -> bool {
+    pub fn idle(&self) -> bool {
         let nothing_here = self.input.is_empty() && self.pending() == 0 && self.output.is_empty();
         nothing_here && self.fatal.is_none() && !self.peer_closed && !self.eof
     }
@@ -251,7 +263,9 @@ impl Engine {
         if !peek {
             self.taken += n;
             if self.taken == self.plain.len() {
-                (self.plain, self.taken) = (Vec::new(), 0);
+                self.plain.clear();
+                self.taken = 0;
+                self.keep_only_data(SMALL_PLAIN);
             }
         }
         n

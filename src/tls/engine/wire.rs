@@ -72,7 +72,7 @@ impl Engine {
         if self.eof {
             return Ok(Some(0));
         }
-        if !ask || self.receiver.held() {
+        if !ask || !self.outside.receiver.shut() {
             return Ok(None);
         }
         self.own()?;

@@ -129,7 +129,8 @@ impl Session {
     /// How many threads wait, for the tests.
     #[cfg(test)]
     pub fn waiting(&self) -> u32 {
-        self.waiting.load(std::sync::atomic::Ordering::Relaxed)
+        let others = self.waiting.load(std::sync::atomic::Ordering::Relaxed);
+        others + u32::from(self.outside.receiver.held())
     }
 
     /// How many bytes its buffers hold, for the tests of an idle connection's memory.

@@ -92,6 +92,7 @@ impl Locked {
     ///
     /// # Errors
     /// `USOCKET_ETLS_FORKED`
+    #[inline]
     pub(super) fn enter_always(&self) -> Result<Guard<'_, Engine>> {
         self.engine.lock().map_err(|_| Error::tls(USOCKET_ETLS_FORKED))
     }

@@ -22,7 +22,7 @@ use crate::tls::context::Context;
 use crate::tls::context::config::{Config, Side};
 use crate::tls::engine::buffer::Buffer;
 use crate::tls::engine::owner::Leave;
-use crate::tls::engine::{Engine, Step, closed_here};
+use crate::tls::engine::{Engine, Outside, Step, closed_here};
 use crate::tls::transport::Transport;
 use crate::wait::Deadline;
 use lock::Locked;
@@ -41,9 +41,10 @@ pub struct Session {
     /// The name as it was given.
     given: bool,
     engine: Locked,
-    /// [`closed_here`] once a thread has closed the handle in a callback; the engine's.
-    closed: Arc<AtomicU32>,
-    /// How many threads wait, and how many of them for their turn to receive.
+    /// The engine's.
+    outside: Arc<Outside>,
+    /// How many threads wait for something else than input, and how many of them for their turn to
+    /// receive.
     waiting: AtomicU32,
     queue: AtomicU32,
     /// Changes when the thread that waits to receive comes back and others wait for that.
@@ -79,7 +80,7 @@ impl Session {
             None => None,
         };
         let engine = Engine::new(client)?;
-        let closed = engine.closed();
+        let outside = engine.outside();
         let engine = Locked::new(engine);
         let given = name.is_some();
         Ok(Session {
@@ -87,7 +88,7 @@ impl Session {
             name: parsed,
             given,
             engine,
-            closed,
+            outside,
             waiting: AtomicU32::new(0),
             queue: AtomicU32::new(0),
             turn: AtomicU32::new(0),
@@ -109,7 +110,9 @@ impl Session {
     /// # Errors
     /// EISCONN once the handshake has begun, EMSGSIZE, ENOMEM.
     pub fn put_in(&self, s: &dyn Transport, bytes: &[u8]) -> Result<()> {
-        let mut engine = self.engine.enter(&mut s.deadline(), may_wait(s, 0))?;
+        let mut deadline = s.deadline();
+        let may_wait = may_wait(&deadline, 0);
+        let mut engine = self.engine.enter(&mut deadline, may_wait)?;
         engine.own()?;
         let put = engine.put_in(bytes);
         self.leave(s, engine);
@@ -142,11 +145,20 @@ impl Session {
         }
         let peek = flags & libc::MSG_PEEK != 0;
         // Who must not wait finds out for itself, every time; who waits, at first when it is likely.
-        let mut sure = !may_wait(s, flags);
-        self.run(s, flags, deadline, |engine, io, ask| {
+        let (blocks, may_wait) = (blocks(deadline, flags), may_wait(deadline, flags));
+        let mut sure = !may_wait;
+        let engine = match blocks && self.outside.receiver.take_open() {
+            true => self.receive_first(s, deadline)?,
+            false => self.engine.enter(deadline, may_wait)?,
+        };
+        self.run_on(s, (blocks, may_wait), deadline, engine, |engine, io, ask| {
             let ask = ask && (sure || !engine.dry());
             sure = true;
-            engine.recv(&self.config, io, to, peek, ask)
+            let step = engine.recv(&self.config, io, to, peek, ask);
+            if blocks && matches!(step, Ok(Step::Done(_))) {
+                engine.await_input();
+            }
+            step
         })
     }
 
@@ -179,7 +191,7 @@ impl Session {
     fn send_both(
         &self,
         s: &dyn Transport,
-        from: [&[u8]; 2],
+        mut from: [&[u8]; 2],
         flags: i32,
         deadline: &mut Deadline,
     ) -> Result<usize> {
@@ -189,10 +201,10 @@ impl Session {
         }
         deadline.stopped()?;
         let blocks = blocks(deadline, flags);
-        let mut done = 0;
+        let (all, mut done) = (from[0].len() + from[1].len(), 0);
         loop {
             let sent = self.run(s, flags, deadline, |engine, io, _| {
-                engine.send(&self.config, io, past(from, done), !blocks)
+                engine.send(&self.config, io, from, !blocks)
             });
             match sent {
                 Ok(n) => done += n,
@@ -203,16 +215,17 @@ impl Session {
                     return Ok(done);
                 }
             }
-            if may_wait(s, flags) {
+            if may_wait(deadline, flags) {
                 if let Err(e) = self.flush(s, deadline) {
                     self.push(s);
                     deadline.stop(e);
                     return Ok(done);
                 }
             }
-            if !blocks || done == from[0].len() + from[1].len() {
+            if done == all || !blocks {
                 return Ok(done);
             }
+            from = past(from, sent.unwrap_or(0));
         }
     }
 
@@ -244,7 +257,8 @@ impl Session {
     /// Sends close_notify: nothing follows it.
     pub fn close_notify(&self, s: &dyn Transport) -> Result<()> {
         let mut deadline = s.deadline();
-        if !self.engine.enter(&mut deadline, may_wait(s, 0))?.complete() {
+        let may_wait = may_wait(&deadline, 0);
+        if !self.engine.enter(&mut deadline, may_wait)?.complete() {
             return Ok(());
         }
         self.run(s, 0, &mut deadline, |e, io, _| e.bye(&self.config, io))
@@ -262,7 +276,7 @@ impl Session {
         const PATIENCE_US: i64 = 1_000_000;
         // Within a callback there is nothing to say goodbye to yet.
         let Some(mut engine) = self.engine.look() else {
-            return self.closed.store(closed_here(), Ordering::Relaxed);
+            return self.outside.closed.store(closed_here(), Ordering::Relaxed);
         };
         match engine.leave() {
             Leave::Owner => {}
@@ -275,8 +289,8 @@ impl Session {
             s.widen(engine.unsent());
             said = engine.flushing(&self.config, s);
         }
-        let alone = self.waiting.load(Ordering::Relaxed) == 0;
-        let unread = !engine.receiver.held();
+        let unread = self.outside.receiver.shut();
+        let alone = unread && self.waiting.load(Ordering::Relaxed) == 0;
         let (ended, refused) = (engine.ended() || engine.bare(), engine.refused());
         // What another thread waits to receive is its to take, up to the end.
         if unread && !ended && !(refused && s.timeout_us() != 0) {

@@ -2,7 +2,8 @@
 //!
 //! For input one thread waits at a time: the [`Receiver`](crate::tls::engine::receiver::Receiver). In
 //! blocking mode it waits in recv(2), into a buffer of its own, so that a message that has yet to
-//! come costs one system call; with a timeout in ppoll(2). Whoever else wants input waits for its
+//! come costs one system call, and, where the last was taken whole, one turn with the lock; with a
+//! timeout in ppoll(2). Whoever else wants input waits for its
 //! return, and those who must not wait are told that there is none. So input is taken in order, and
 //! what one thread takes and leaves for others is seen by them. (While a thread waits so, no other
 //! gets input, and none can be in a callback: it never waits to come back.)
@@ -27,11 +28,24 @@ impl Session {
         s: &dyn Transport,
         flags: i32,
         deadline: &mut Deadline,
+        op: impl FnMut(&mut Engine, &dyn Transport, bool) -> Result<Step<T>>,
+    ) -> Result<T> {
+        let (blocks, may_wait) = (blocks(deadline, flags), may_wait(deadline, flags));
+        let engine = self.engine.enter(deadline, may_wait)?;
+        self.run_on(s, (blocks, may_wait), deadline, engine, op)
+    }
+
+    /// The same with the engine's lock.
+    #[inline]
+    pub(super) fn run_on<'a, T>(
+        &'a self,
+        s: &dyn Transport,
+        (blocks, may_wait): (bool, bool),
+        deadline: &mut Deadline,
+        mut engine: Guard<'a, Engine>,
         mut op: impl FnMut(&mut Engine, &dyn Transport, bool) -> Result<Step<T>>,
     ) -> Result<T> {
-        let (blocks, may_wait) = (blocks(deadline, flags), may_wait(s, flags));
         let mut ask = !blocks;
-        let mut engine = self.engine.enter(deadline, may_wait)?;
         loop {
             let ready = engine.own().and_then(|()| self.ready(&mut engine, s, ask));
             let step = match ready {
@@ -77,6 +91,7 @@ impl Session {
     }
 
     /// Waits until there may be more to do; the engine is free for others meanwhile.
+    #[inline(never)]
     fn wait<'a>(
         &'a self,
         s: &dyn Transport,
@@ -84,17 +99,17 @@ impl Session {
         events: i16,
         deadline: &mut Deadline,
     ) -> Result<Guard<'a, Engine>> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let engine = if events & libc::POLLIN == 0 {
+        if events & libc::POLLIN == 0 {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
             self.leave(s, engine);
-            s.wait(events, deadline).and_then(|()| self.engine.enter(deadline, true))
-        } else if engine.receiver.held() {
+            let waited = s.wait(events, deadline);
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            waited.and_then(|()| self.engine.enter(deadline, true))
+        } else if !self.outside.receiver.take() {
             self.wait_for_turn(s, engine, deadline).and_then(|()| self.engine.enter(deadline, true))
         } else {
             self.wait_for_input(s, engine, events, deadline)
-        };
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        engine
+        }
     }
 
     /// Waits for the thread that waits to receive to come back.
@@ -104,11 +119,13 @@ impl Session {
         engine: Guard<'_, Engine>,
         deadline: &mut Deadline,
     ) -> Result<()> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         self.queue.fetch_add(1, Ordering::Relaxed);
         let turn = self.turn.load(Ordering::Relaxed);
         self.leave(s, engine);
         let waited = wait::change(&self.turn, turn, deadline);
         self.queue.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         waited
     }
 
@@ -118,7 +135,7 @@ impl Session {
         /// Another process may have taken it instead.
         const PATIENCE_US: i64 = 100_000;
         let Some(engine) = self.engine.look() else { return Ok(()) };
-        if seen & !libc::POLLOUT == 0 || !engine.receiver.held() || engine.pending() > 0 {
+        if seen & !libc::POLLOUT == 0 || !self.outside.receiver.held() || engine.pending() > 0 {
             return Ok(());
         }
         match self.wait_for_turn(s, engine, &mut Deadline::after_us(PATIENCE_US)) {
@@ -136,22 +153,59 @@ impl Session {
         events: i16,
         deadline: &mut Deadline,
     ) -> Result<Guard<'a, Engine>> {
-        engine.receiver.take();
-        let (mut engine, waited) = if blocks(deadline, 0) && events == libc::POLLIN {
-            self.receive(s, engine, deadline)?
+        let (engine, waited) = if blocks(deadline, 0) && events == libc::POLLIN {
+            let apart = (engine.apart(), engine.most());
+            self.leave(s, engine);
+            self.receive(s, apart, deadline)?
         } else {
             self.leave(s, engine);
             let waited = s.wait_or_signal(events, deadline);
             (self.engine.enter_always()?, waited)
         };
-        engine.receiver.give_back();
+        self.come_back(s, engine, waited, deadline)
+    }
+
+    /// The same of a thread that has taken its place while that was open: nothing has been received
+    /// that is not taken.
+    #[inline(always)]
+    pub(super) fn receive_first<'a>(
+        &'a self,
+        s: &dyn Transport,
+        deadline: &mut Deadline,
+    ) -> Result<Guard<'a, Engine>> {
+        let apart = Buffer::default().apart().map_err(Error::from);
+        let (engine, waited) = self.receive(s, (apart, usize::MAX), deadline)?;
+        self.come_back(s, engine, waited, deadline)
+    }
+
+    /// Gives the place of who waits to receive back, and sees to the signal, if one has ended the wait.
+    #[inline(always)]
+    fn come_back<'a>(
+        &'a self,
+        s: &dyn Transport,
+        engine: Guard<'a, Engine>,
+        waited: Result<bool>,
+        deadline: &mut Deadline,
+    ) -> Result<Guard<'a, Engine>> {
+        self.outside.receiver.give_back();
         if self.queue.load(Ordering::Relaxed) > 0 {
             self.turn.fetch_add(1, Ordering::Relaxed);
             futex::wake_all(&self.turn);
         }
-        if let Ok(false) = waited {
-            return Ok(engine);
+        match waited {
+            Ok(false) => Ok(engine),
+            waited => self.interrupted(s, engine, waited, deadline),
         }
+    }
+
+    #[cold]
+    fn interrupted<'a>(
+        &'a self,
+        s: &dyn Transport,
+        engine: Guard<'a, Engine>,
+        waited: Result<bool>,
+        deadline: &mut Deadline,
+    ) -> Result<Guard<'a, Engine>> {
         self.leave(s, engine);
         waited?;
         // Signals do not put the end off.
@@ -160,23 +214,21 @@ impl Session {
         if late { Err(Error::os(libc::ETIMEDOUT)) } else { self.engine.enter(deadline, true) }
     }
 
-    /// Waits in recv(2); whether there was a signal.
+    /// Waits in recv(2), into a buffer of its own; whether there was a signal.
+    #[inline(always)]
     fn receive<'a>(
         &'a self,
         s: &dyn Transport,
-        mut engine: Guard<'a, Engine>,
+        (apart, most): (Result<Buffer>, usize),
         deadline: &mut Deadline,
     ) -> Result<(Guard<'a, Engine>, Result<bool>)> {
-        let mut apart = match engine.apart() {
-            Ok(apart) => apart,
-            Err(e) => return Ok((engine, Err(e))),
-        };
-        let most = engine.most();
-        self.leave(s, engine);
-        let got = receive(s, &mut apart, most, deadline);
+        let got = apart.map_err(Stopped::Waiting).and_then(|mut apart| {
+            let signal = receive(s, &mut apart, most, deadline)?;
+            Ok((apart, signal))
+        });
         let mut engine = self.engine.enter_always()?;
         let waited = match got {
-            Ok(signal) => {
+            Ok((apart, signal)) => {
                 if !signal {
                     engine.received(apart);
                 }
@@ -191,10 +243,19 @@ impl Session {
     /// Lets go of the engine, and tells pollers if their answer may have changed: they see only what
     /// the kernel sees.
     #[inline]
-    pub(super) fn leave(&self, s: &dyn Transport, mut engine: Guard<'_, Engine>) {
+    pub(super) fn leave(&self, s: &dyn Transport, engine: Guard<'_, Engine>) {
+        if engine.still_idle() { engine.release() } else { self.leave_changed(s, engine) }
+    }
+
+    #[inline(never)]
+    fn leave_changed(&self, s: &dyn Transport, mut engine: Guard<'_, Engine>) {
         let changed = engine.outlook_changed();
         if changed {
             self.unsent.store(engine.unsettled(), Ordering::Relaxed);
+            if !engine.idle() {
+                // What is here comes before what is to come. (Who is waiting goes on waiting.)
+                self.outside.receiver.shut();
+            }
         }
         drop(engine);
         if changed {
@@ -212,6 +273,7 @@ enum Stopped {
 }
 
 /// Whether a signal came, instead of bytes.
+#[inline]
 fn receive(
     io: &dyn Transport,
     apart: &mut Buffer,
@@ -247,6 +309,6 @@ pub(super) fn blocks(deadline: &Deadline, flags: i32) -> bool {
     matches!(deadline, Deadline::Never) && flags & libc::MSG_DONTWAIT == 0
 }
 
-pub(super) fn may_wait(s: &dyn Transport, flags: i32) -> bool {
-    s.timeout_us() != 0 && flags & libc::MSG_DONTWAIT == 0
+pub(super) fn may_wait(deadline: &Deadline, flags: i32) -> bool {
+    !deadline.is_now() && flags & libc::MSG_DONTWAIT == 0
 }

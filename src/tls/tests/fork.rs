@@ -109,6 +109,25 @@ fn after_a_fork_one_process_goes_on() {
     }
 }
 
+/// Who has received all there was waits for more without a look at the session: not after a fork.
+#[test]
+fn after_a_fork_nobody_waits_for_what_is_the_others() {
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    b.send(b"before", 0).unwrap();
+    assert_eq!(recv(&a, 6).unwrap(), b"before");
+    let turn = Turn::new();
+    let child = in_child(|| {
+        let claimed = a.send(b"mine", 0) == Ok(4);
+        turn.go();
+        i32::from(claimed && recv(&a, 5).is_ok_and(|got| got == b"later"))
+    });
+    turn.wait();
+    assert_eq!(recv(&a, 5).unwrap_err().code(), FORKED);
+    b.send(b"later", 0).unwrap();
+    assert_eq!(child(), 1);
+}
+
 #[test]
 fn at_once_in_both_processes_one_goes_on() {
     let (client, server) = contexts();

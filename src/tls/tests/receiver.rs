@@ -86,6 +86,33 @@ fn a_poll_is_told_of_what_a_receiver_leaves() {
     }
 }
 
+/// A receiver that waits at once, and one that does not wait at all: records out of order would not be
+/// decrypted.
+#[test]
+fn who_waits_without_the_lock_keeps_the_order() {
+    const MESSAGES: usize = 20_000;
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    let count = |flags: i32| {
+        let (mut buf, mut n) = ([std::mem::MaybeUninit::uninit(); 48], 0);
+        loop {
+            match a.recv(&mut buf, flags) {
+                Ok(48) => n += 1,
+                Ok(0) => return n,
+                Err(e) if e.is(libc::EAGAIN) => {}
+                other => panic!("{other:?} after {n}"),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| count(0));
+        let looks = scope.spawn(|| count(libc::MSG_DONTWAIT));
+        (0..MESSAGES).for_each(|_| assert_eq!(b.send(&[7; 48], 0), Ok(48)));
+        b.shutdown(libc::SHUT_WR).unwrap();
+        assert_eq!(waits.join().unwrap() + looks.join().unwrap(), MESSAGES);
+    });
+}
+
 /// As much as one record, of which the kernel takes a part.
 fn record_without_room(timeout: i64) -> (Socket, Socket) {
     let (client, server) = contexts();

@@ -6,12 +6,14 @@
 //! | the handle table | `src/handle.rs` | beside it, `handle_tests.rs` |
 //! | the gate at which a fork waits, the lock and its futex | `src/sys/fork/gate.rs`, `lock.rs` | [`fork_tests`] |
 //! | who watches an object, and its close | `src/watchers.rs`, and the order of `Poller::add` | [`watch_tests`] |
-//! | the turn of those who receive over TLS | the order of `src/tls/session/run.rs` | [`turn_tests`] |
+//! | the turn of those who receive over TLS | `src/tls/engine/receiver.rs`, the order of `src/tls/session/run.rs` | [`turn_tests`] |
 #![cfg(loom)]
 #![allow(dead_code)]
 
 #[path = "../../../src/handle.rs"]
 mod handle;
+#[path = "../../../src/tls/engine/receiver.rs"]
+mod receiver;
 #[path = "../../../src/watchers.rs"]
 mod watchers;
 

@@ -63,6 +63,10 @@ pub fn forks() -> u32 {
     0
 }
 
+pub fn partings() -> u32 {
+    0
+}
+
 pub struct Stay;
 
 pub fn stay() -> Stay {
