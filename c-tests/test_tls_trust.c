@@ -3,6 +3,7 @@
 #include "tls_support.h"
 
 #include <sys/auxv.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static void trust_comes_from_everywhere(void **state)
@@ -208,6 +209,33 @@ static void the_environment_is_a_store_like_any(void **state)
     assert_int_equal(in_a_program(self, "trusting"), 0);
 }
 
+// A store of which a part could not be read for want of descriptors is not kept as if it were all.
+static int a_program_without_descriptors(void)
+{
+    usocket_t client = context(USOCKET_TLS_CLIENT);
+    struct rlimit all, few;
+    setenv("SSL_CERT_DIR", in_certs("."), 1);
+    int next = dup(0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    // One is left: the file can be read, and the directory, but nothing in it.
+    few = (struct rlimit){.rlim_cur = next + 1, .rlim_max = all.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    GIVES(-EMFILE, usocket_tls_context_add_trust_system(client));
+    GIVES(-EMFILE, usocket_tls_create(client, "localhost", 0));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+    assert_true(usocket_tls_context_add_trust_system(client) > 1);
+    return 0;
+}
+
+static void a_part_of_a_store_is_none(void **state)
+{
+    (void)state;
+    if (emulated())
+        skip();
+    assert_int_equal(in_a_program(self, "lacking"), 0);
+}
+
 // One that runs with more rights than who started it: the environment is not its own.
 static int a_privileged_program(void)
 {
@@ -242,13 +270,16 @@ static void the_environment_is_not_a_privileged_programs(void **state)
 int main(int argc, char **argv)
 {
     if (argc == 2)
-        return strcmp(argv[1], "trusting") ? a_privileged_program() : a_program_that_trusts_the_environment();
+        return !strcmp(argv[1], "trusting") ? a_program_that_trusts_the_environment()
+            : !strcmp(argv[1], "lacking") ? a_program_without_descriptors()
+                                          : a_privileged_program();
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
     if (len < 0)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_certificate_says),
         cmocka_unit_test(the_environment_is_a_store_like_any),
+        cmocka_unit_test(a_part_of_a_store_is_none),
         cmocka_unit_test(the_environment_is_not_a_privileged_programs),
         cmocka_unit_test(trust_comes_from_everywhere),
         cmocka_unit_test(the_callback_decides_last),

@@ -44,8 +44,9 @@ use std::ffi::CStr;
 /// Errors: USOCKET_ETLS_NAME_REQUIRED, USOCKET_ETLS_BAD_NAME, USOCKET_ETLS_NO_CERT,
 /// USOCKET_ETLS_NO_TRUST, USOCKET_ETLS_NO_SUCH_SUITE, USOCKET_ETLS_NO_SUCH_VERSION; -EISCONN when
 /// it is wrapped already, -EPROTOTYPE for a socket that is not a stream, -EINVAL (flags), -EBADR
-/// (`context` is a handle of another kind), -EBADF, -ENOTSOCK, -EOPNOTSUPP in a build without TLS.
-/// With USOCKET_TLS_HANDSHAKE also those of usocket_tls_handshake; the socket is then wrapped.
+/// (`context` is a handle of another kind), -EBADF, -ENOTSOCK, -EOPNOTSUPP in a build without TLS;
+/// those of usocket_tls_context_add_trust_system on a client's first use. With USOCKET_TLS_HANDSHAKE
+/// also those of usocket_tls_handshake; the socket is then wrapped.
 /// usocket_error_detail(s, ...) has the sentence in every case; for an error in the name or the
 /// context only on the calling thread, until its next failure.
 /// Blocks: with USOCKET_TLS_HANDSHAKE according to the socket's mode; the first use of a client

@@ -95,7 +95,8 @@ pub unsafe extern "C" fn usocket_tls_context_add_trust_dir(
 /// certificates does this by itself on first use.
 ///
 /// Returns: the number of certificates in the store.
-/// Errors: USOCKET_ETLS_NO_TRUST when the store is empty, -EBADF, -EBADR, -EOPNOTSUPP.
+/// Errors: USOCKET_ETLS_NO_TRUST when the store is empty; -EMFILE, -ENFILE, -ENOMEM, after which it is
+/// read again the next time; -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: the first time, on the file system, for some milliseconds.
 /// Threads: any.
 /// Ownership: nothing changes hands.

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -148,8 +148,12 @@ fn files_of(
             Ok(entry) => entry.path(),
             Err(e) => return Some(Err(about(&directory, e.into()))),
         };
-        // A link to nothing is what remains of a certificate that was taken away.
-        let meta = fs::metadata(&path).ok()?;
+        let meta = match fs::metadata(&path) {
+            Ok(meta) => meta,
+            // A link to nothing is what remains of a certificate that was taken away.
+            Err(e) if e.kind() == ErrorKind::NotFound => return None,
+            Err(e) => return Some(Err(about(&path, e.into()))),
+        };
         if !meta.is_file() || !seen.insert((meta.dev(), meta.ino())) {
             return None;
         }
@@ -218,13 +222,15 @@ fn split_paths(list: &OsString) -> Vec<OsString> {
 }
 
 /// What cannot be read of a store is not worth more than what is not there: it is others who keep
-/// it, and it holds odd old roots. Only when nothing at all is left, it is an error.
+/// it, and it holds odd old roots. Only when nothing at all is left, it is an error; or when it is the
+/// process that lacks something to read it with: what is left then would be kept for good.
 fn read_store(file: Option<OsString>, directories: &[OsString]) -> Result<Trusted, Cause> {
     let mut trusted = Trusted::default();
-    let mut why = None;
+    let (mut why, mut lacking) = (None, None);
+    let lacks = |e: &Cause| [libc::EMFILE, libc::ENFILE, libc::ENOMEM].contains(&-e.code);
     let mut take = |certs: Result<Vec<_>, Cause>| {
         if let Err(e) = certs.and_then(|certs| trusted.add_all(certs)) {
-            why.get_or_insert(e);
+            (if lacks(&e) { &mut lacking } else { &mut why }).get_or_insert(e);
         }
     };
     if let Some(file) = &file {
@@ -235,6 +241,9 @@ fn read_store(file: Option<OsString>, directories: &[OsString]) -> Result<Truste
             Ok(files) => files.for_each(&mut take),
             Err(e) => take(Err(e)),
         }
+    }
+    if let Some(lacking) = lacking {
+        return Err(lacking);
     }
     if trusted.is_empty() {
         let why = why.map(|e| format!(": {e}")).unwrap_or_default();
