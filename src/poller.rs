@@ -41,6 +41,7 @@ use register::Register;
 
 mod entry;
 mod kernel;
+mod mirror;
 mod places;
 mod register;
 mod timers;
@@ -140,7 +141,7 @@ impl<W: Watched> Poller<W> {
         let due = due.ok_or(Error::os(libc::EINVAL))?;
         self.changing(|register| {
             let number = register.timers.arm(due, data)?;
-            self.kernel.set_timer(register).map(|()| number).inspect_err(|_| {
+            mirror::set_timer(&self.kernel, register).map(|()| number).inspect_err(|_| {
                 register.timers.cancel(number);
             })
         })
@@ -173,7 +174,7 @@ impl<W: Watched> Poller<W> {
     pub fn end_operations(&self) {
         if let Ok(mut register) = self.register.lock() {
             register.closed = true;
-            self.kernel.ring(&mut register);
+            mirror::ring(&self.kernel, &mut register);
         }
     }
 
@@ -183,11 +184,11 @@ impl<W: Watched> Poller<W> {
         match (change, self.register.lock()) {
             (Change::Closed, Ok(mut register)) => {
                 register.take(&self.kernel, source, true);
-                self.kernel.ring(&mut register);
+                mirror::ring(&self.kernel, &mut register);
             }
             (Change::Ready, Ok(mut register)) => {
                 register.poke_source(&self.kernel, source);
-                self.kernel.ring(&mut register);
+                mirror::ring(&self.kernel, &mut register);
             }
             _ => {}
         }
@@ -202,7 +203,7 @@ impl<W: Watched> Poller<W> {
     fn changing<T>(&self, change: impl FnOnce(&mut Register) -> Result<T>) -> Result<T> {
         let mut register = self.current()?;
         let result = change(&mut register);
-        self.kernel.ring(&mut register);
+        mirror::ring(&self.kernel, &mut register);
         result
     }
 
@@ -222,7 +223,7 @@ impl<W: Watched> Poller<W> {
             self.renew_watched()?;
             register = self.register.lock()?;
         }
-        if self.kernel.refresh(&mut register)? {
+        if mirror::refresh(&self.kernel, &mut register)? {
             drop(register);
             // Those who watch this one have the old epoll.
             self.watchers.poke();

@@ -5,12 +5,11 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::entry::Entry;
-use super::register::Register;
 use crate::error::{Error, Result};
-use crate::sys::{poll as sys, process};
+use crate::sys::poll as sys;
 use crate::watchers::Source;
 
 /// The kernel's token of the bell.
@@ -38,16 +37,11 @@ impl Kernel {
         Ok(kernel)
     }
 
-    /// Makes sure that the kernel's timer goes off when the first of the timers is due.
+    /// Has its timer go off in so long a time; `None` is never.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENOMEM, ENOSPC.
-    pub(super) fn set_timer(&self, register: &mut Register) -> Result<()> {
-        let Some(next) = register.timers.next() else { return Ok(()) };
-        // One that goes off too early is set anew then: to put a timer off costs nothing.
-        if register.timers.set.is_some_and(|set| set <= next) {
-            return Ok(());
-        }
+    pub(super) fn set_timer(&self, left: Option<Duration>) -> Result<()> {
         let timer = match self.timer.get() {
             Some(timer) => timer,
             None => {
@@ -56,21 +50,7 @@ impl Kernel {
                 self.timer.get_or_init(|| timer)
             }
         };
-        sys::set_timer(timer, Some(next.saturating_duration_since(Instant::now())))?;
-        register.timers.set = Some(next);
-        Ok(())
-    }
-
-    /// The kernel's timer went off, and what was due has been taken out.
-    pub(super) fn rearm_timer(&self, register: &mut Register) {
-        let (now, next) = (Instant::now(), register.timers.next());
-        // What is due and had no room is reported by the next wait.
-        if next.is_none_or(|next| next > now) && register.is_ours() {
-            let left = next.map(|next| next - now);
-            // If it fails, the timer is still readable, and is looked at again.
-            let done = self.timer.get().is_some_and(|timer| sys::set_timer(timer, left).is_ok());
-            register.timers.set = if done { next } else { register.timers.set };
-        }
+        Ok(sys::set_timer(timer, left)?)
     }
 
     /// A descriptor for the loops of others, which stays the same for as long as this process has it.
@@ -110,46 +90,41 @@ impl Kernel {
         let _ = sys::epoll_ctl(&self.epoll, libc::EPOLL_CTL_DEL, fd, 0, 0);
     }
 
-    /// Lets the bell be readable exactly while somebody is to be woken.
-    pub(super) fn ring(&self, register: &mut Register) {
-        let news = register.has_news();
-        // A parent's bell is none of our business.
-        if news != register.rung && register.is_ours() {
-            register.rung = news;
-            // They can only fail by being as they should already.
-            let _ = if news { sys::signal(&self.bell) } else { sys::drain(&self.bell) };
-        }
+    /// Lets the bell be readable, or not.
+    pub(super) fn ring(&self, on: bool) {
+        // They can only fail by being as they should already.
+        let _ = if on { sys::signal(&self.bell) } else { sys::drain(&self.bell) };
     }
 
-    /// Makes sure that the epoll is this process's own, and true to the register. True when it is
-    /// a new one.
+    /// In a forked child: takes a bell and a timer of its own, under the numbers of the parent's.
     ///
     /// # Errors
-    /// EMFILE, ENFILE, ENOMEM, ENOSPC. The next call tries again.
-    pub(super) fn refresh(&self, register: &mut Register) -> Result<bool> {
-        let ours = register.is_ours();
-        // While others sleep in a haunted one, the bell calls them out.
-        if ours && !(register.haunted && register.waiting == 0) {
-            return Ok(false);
+    /// EMFILE, ENFILE, ENOMEM.
+    pub(super) fn part(&self) -> Result<()> {
+        sys::replace(&sys::eventfd()?, &self.bell)?;
+        if let Some(timer) = self.timer.get() {
+            sys::replace(&sys::timer()?, timer)?;
         }
+        if let Some(lent) = self.lent.get() {
+            sys::replace(&sys::epoll()?, lent)?;
+        }
+        Ok(())
+    }
+
+    /// Has another epoll, with these entries in it, take the number over.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE, ENOMEM, ENOSPC.
+    pub(super) fn renew<'a>(
+        &self,
+        entries: impl Iterator<Item = (u64, &'a mut Entry)>,
+    ) -> Result<()> {
         let epoll = sys::epoll()?;
-        if !ours {
-            sys::replace(&sys::eventfd()?, &self.bell)?;
-            // None of those who slept is in this process.
-            (register.rung, register.waiting, register.waits) = (false, 0, 0);
-            register.timers.set = None;
-            if let Some(timer) = self.timer.get() {
-                sys::replace(&sys::timer()?, timer)?;
-            }
-            if let Some(lent) = self.lent.get() {
-                sys::replace(&sys::epoll()?, lent)?;
-            }
-        }
         add_to(&epoll, &self.bell, BELL)?;
         if let Some(timer) = self.timer.get() {
             add_to(&epoll, timer, TIMER)?;
         }
-        for (token, entry) in register.entries() {
+        for (token, entry) in entries {
             match ask(&epoll, libc::EPOLL_CTL_ADD, entry, token) {
                 // What there is too little of may be there the next time.
                 Err(e) if e.is(libc::ENOMEM) || e.is(libc::ENOSPC) => return Err(e),
@@ -161,10 +136,7 @@ impl Kernel {
         if let Some(lent) = self.lent.get() {
             add_to(lent, &self.epoll, 0)?;
         }
-        self.set_timer(register)?;
-        register.forks = process::forks();
-        register.haunted = false;
-        Ok(true)
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::entry::{Question, Report, Truth};
 use super::kernel::{BELL, TIMER};
 use super::register::{Before, Register};
-use super::{Event, Poller};
+use super::{Event, Poller, mirror};
 use crate::error::{Error, Result};
 use crate::numbers::USOCKET_POLLER_TIMER;
 use crate::sys::fork::Guard;
@@ -21,6 +21,14 @@ const MANY: usize = 16384;
 
 /// How many sockets are asked for their readiness while the register is free for others.
 const AT_ONCE: usize = 8;
+
+/// What is left of a wait to be looked at.
+struct Turn<'a> {
+    before: Before,
+    /// What the kernel has seen.
+    seen: std::slice::Iter<'a, libc::epoll_event>,
+    woken: bool,
+}
 
 impl<W: Watched> Poller<W> {
     /// Waits until an entry has events, and gives at most `max` of them, numbered, to `put`. The
@@ -72,7 +80,7 @@ impl<W: Watched> Poller<W> {
     fn gives_up(&self, counted: &mut bool) {
         if let Ok(mut register) = self.register.lock() {
             register.ends_wait(counted);
-            self.kernel.ring(&mut register);
+            mirror::ring(&self.kernel, &mut register);
         }
     }
 
@@ -91,7 +99,7 @@ impl<W: Watched> Poller<W> {
         register.waiting += u32::from(before.idle);
         register.waits += u32::from(before.idle && !*counted);
         *counted |= before.idle;
-        self.kernel.ring(&mut register);
+        mirror::ring(&self.kernel, &mut register);
         Ok(before)
     }
 
@@ -115,82 +123,96 @@ impl<W: Watched> Poller<W> {
             seen = &seen[1..];
         }
         if !seen.is_empty() || before.poked > 0 {
-            (register, woken) = self.look(max, (before, seen, woken), register, &mut n, put)?;
+            let turn = Turn { before, seen: seen.iter(), woken };
+            (register, woken) = self.look(max, turn, register, &mut n, put)?;
         }
         woken &= register.wakes > 0;
         register.wakes -= u32::from(woken);
         if n > 0 || woken || over || register.closed {
             register.ends_wait(counted);
         }
-        self.kernel.ring(&mut register);
+        mirror::ring(&self.kernel, &mut register);
         if register.closed { Err(Error::os(libc::EBADF)) } else { Ok((n, woken)) }
     }
 
-    /// The same of what takes more than a word of the kernel's.
+    /// The same of what takes more than a word of the kernel's: sockets that know more are asked, some
+    /// at a time, with the register free for others.
     fn look<'a>(
         &'a self,
         max: usize,
-        (mut before, seen, mut woken): (Before, &[libc::epoll_event], bool),
+        mut turn: Turn<'_>,
         mut register: Guard<'a, Register>,
         n: &mut usize,
         put: &mut impl FnMut(usize, Event),
     ) -> Result<(Guard<'a, Register>, bool)> {
-        let mut kernels = seen.iter();
         let mut asked = [const { None }; AT_ONCE];
-        loop {
-            let mut asking = 0;
-            while asking < AT_ONCE {
-                let report = match kernels.next() {
-                    Some(event) if event.u64 == BELL => {
-                        woken = true;
-                        continue;
-                    }
-                    Some(event) if event.u64 == TIMER => {
-                        // What the kernel has seen besides keeps its room.
-                        let end = before.put + before.room - kernels.len() - asking;
-                        *n = self.fire(&mut register, *n, end, put);
-                        continue;
-                    }
-                    Some(event) => register.seen(event.u64, event.events, &before),
-                    // Whether these were reported must be known first.
-                    None if asking > 0 && !before.looking => break,
-                    None if *n + asking < max => {
-                        before.looking = true;
-                        match register.next_poked(&mut before) {
-                            Some(report) => report,
-                            None => break,
-                        }
-                    }
-                    None => break,
-                };
-                match report {
-                    Report::Nothing => {}
-                    Report::Event(event) => {
-                        put(*n, event);
-                        *n += 1;
-                    }
-                    Report::Ask(question) => {
-                        asked[asking] = Some((question, Truth::NONE));
-                        asking += 1;
-                    }
-                }
-            }
-            if asking == 0 {
-                return Ok((register, woken));
-            }
+        while self.gather(max, &mut turn, &mut register, &mut asked, n, put) > 0 {
             drop(register);
             for (question, truth) in asked.iter_mut().flatten() {
                 *truth = find_out::<W>(question);
             }
             register = self.register.lock()?;
             for (question, truth) in asked.iter_mut().filter_map(Option::take) {
-                let report = register.told(&self.kernel, &question, &truth, before.serial);
+                let serial = turn.before.serial;
+                let report = register.told(&self.kernel, &question, &truth, serial);
                 if let Report::Event(event) = report {
                     put(*n, event);
                     *n += 1;
                 }
             }
         }
+        Ok((register, turn.woken))
+    }
+
+    /// Reports what needs no asking until there are questions enough, or nothing is left; how many
+    /// questions there are.
+    fn gather(
+        &self,
+        max: usize,
+        turn: &mut Turn<'_>,
+        register: &mut Register,
+        asked: &mut [Option<(Question, Truth)>; AT_ONCE],
+        n: &mut usize,
+        put: &mut impl FnMut(usize, Event),
+    ) -> usize {
+        let mut asking = 0;
+        while asking < AT_ONCE {
+            let report = match turn.seen.next() {
+                Some(event) if event.u64 == BELL => {
+                    turn.woken = true;
+                    continue;
+                }
+                Some(event) if event.u64 == TIMER => {
+                    // What the kernel has seen besides keeps its room.
+                    let end = turn.before.put + turn.before.room - turn.seen.len() - asking;
+                    *n = self.fire(register, *n, end, put);
+                    continue;
+                }
+                Some(event) => register.seen(event.u64, event.events, &turn.before),
+                // Whether these were reported must be known first.
+                None if asking > 0 && !turn.before.looking => break,
+                None if *n + asking < max => {
+                    turn.before.looking = true;
+                    match register.next_poked(&mut turn.before) {
+                        Some(report) => report,
+                        None => break,
+                    }
+                }
+                None => break,
+            };
+            match report {
+                Report::Nothing => {}
+                Report::Event(event) => {
+                    put(*n, event);
+                    *n += 1;
+                }
+                Report::Ask(question) => {
+                    asked[asking] = Some((question, Truth::NONE));
+                    asking += 1;
+                }
+            }
+        }
+        asking
     }
 
     /// The kernel's timer went off: reports the timers that are due, up to `end` events.
@@ -208,7 +230,7 @@ impl<W: Watched> Poller<W> {
             put(n, Event { source: Source::Fd(-1), events: USOCKET_POLLER_TIMER, data });
             n += 1;
         }
-        self.kernel.rearm_timer(register);
+        mirror::rearm_timer(&self.kernel, register);
         n
     }
 }
