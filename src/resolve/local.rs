@@ -7,8 +7,9 @@ use crate::error::Result;
 use crate::numbers::{
     USOCKET_EAI_ADDRFAMILY, USOCKET_EAI_FAMILY, USOCKET_EAI_NODATA, USOCKET_EAI_NONAME,
 };
+use crate::sys::config::small_file;
 use crate::sys::fork;
-use crate::sys::names::{Answer, Query, small_file};
+use crate::sys::names::{Answer, Query};
 
 /// The answer to a query that nobody need be asked for, or none.
 ///

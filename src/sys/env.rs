@@ -1,6 +1,6 @@
 //! The environment, as far as it may be trusted.
 
-use std::ffi::OsString;
+use std::ffi::{CStr, OsString};
 
 /// A variable, as secure_getenv(3) gives it: none in a program that runs with more rights than who
 /// started it (setuid, setgid, file capabilities), for there the environment is somebody else's.
@@ -10,6 +10,12 @@ pub fn var(name: &str) -> Option<OsString> {
         return None;
     }
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Whether there is such an environment variable (getenv(3)).
+pub fn has_variable(name: &CStr) -> bool {
+    // SAFETY: NUL-terminated text; what comes is not looked at.
+    !unsafe { libc::getenv(name.as_ptr()) }.is_null()
 }
 
 /// Whether the kernel says so (AT_SECURE).

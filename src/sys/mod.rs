@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod closing;
+pub mod config;
 pub mod counted;
 pub mod env;
 pub mod file;

@@ -1,4 +1,4 @@
-//! The socket calls that carry an address, an option buffer or a mode.
+//! The socket calls, and those about a socket's descriptor: its mode, whose it is, and its end.
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -62,7 +62,6 @@ impl Page {
             Some(at) if at.as_ptr() != libc::MAP_FAILED => {
                 Ok(Page { at: at.cast(), counted: None })
             }
-
             _ => Err(io::Error::last_os_error()),
         }
     }

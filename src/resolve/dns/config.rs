@@ -7,8 +7,10 @@ use super::super::local::lines;
 use super::message::is_name;
 use crate::addr::Addr;
 use crate::error::forget;
+use crate::sys::config::{exists, is_small, small_file};
+use crate::sys::env;
 use crate::sys::memory;
-use crate::sys::names::{self, Query, small_file};
+use crate::sys::names::{self, Query};
 
 const PORT: i64 = 53;
 /// As many as the C library asks.
@@ -46,17 +48,17 @@ pub fn for_query(query: &Query) -> Option<Config> {
         return None;
     }
     let variables = [c"LOCALDOMAIN", c"RES_OPTIONS", c"HOSTALIASES", c"RESOLV_HOST_CONF"];
-    if variables.iter().any(|name| names::has_variable(name)) {
+    if variables.iter().any(|name| env::has_variable(name)) {
         return None;
     }
     // Nobody has looked into a hosts file of that size.
-    if !names::is_small(c"/etc/hosts") {
+    if !is_small(c"/etc/hosts") {
         return None;
     }
     if !cfg!(target_env = "musl") {
         let plain = small_file(c"/etc/nsswitch.conf").is_some_and(|conf| is_files_and_dns(&conf));
         let order = small_file(c"/etc/gai.conf").is_none_or(|conf| is_empty(&conf));
-        if !plain || !order || names::exists(c"/var/run/nscd/socket") {
+        if !plain || !order || exists(c"/var/run/nscd/socket") {
             return None;
         }
     }

@@ -2,10 +2,9 @@
 //!
 //! In this order: the certificate is among the trusted ones, whole (then it stands for itself: its
 //! dates count, its purpose, the revocation lists, and its common name where it has no alternative
-//! names), or a chain leads from it to a trusted one that may issue; revocation lists; the name;
-//! the stapled
-//! status; pinned keys; the verify callback. What refuses says which alert the peer gets, by the kind of
-//! rustls error it gives.
+//! names), or a chain leads from it to a trusted one that may issue; revocation lists; the name; the
+//! stapled status; pinned keys; the verify callback. What refuses says which alert the peer gets, by
+//! the kind of rustls error it gives.
 
 mod itself;
 pub mod lasting;
@@ -194,7 +193,7 @@ impl Verifier {
         let facts = Facts::of(leaf).ok_or(CertificateError::BadEncoding)?;
         let refused = Refused { verifier: self, leaf, facts: &facts, chain, usage };
         let parsed = webpki::EndEntityCert::try_from(leaf).map_err(|e| refused.translate(e))?;
-        let algorithms = self.provider.signature_verification_algorithms.all;
+        let algorithms = self.algorithms();
         let lists = lists::in_order(&self.lists, now);
         let lists: Vec<_> = lists.into_iter().map(List::parsed).collect();
         let mut worst = Pki::UnknownIssuer;
