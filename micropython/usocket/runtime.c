@@ -54,6 +54,12 @@ bool usk_leave_slow(usk_call_t *call, int64_t result) {
     return result == -EINTR && call->released;
 }
 
+void usk_close(usocket_t handle) {
+    int32_t r;
+    USK_CALL(r, usocket_close(handle));
+    (void)r;
+}
+
 bool usk_descriptors_collected(int64_t result) {
     if (result != -EMFILE && result != -ENFILE) {
         return false;

@@ -98,6 +98,9 @@ static inline bool usk_leave(usk_call_t *call, int64_t result) {
         usk_leave(&usk_call_, (result)); \
     } while (0)
 
+// Closes a handle, where that need not let other threads run. As with stock, no close raises.
+void usk_close(usocket_t handle);
+
 // Whether to try again what could not get a descriptor: true when the collector has closed sockets that
 // were dropped. Descriptors run out long before memory does, which is what the collector watches.
 bool usk_descriptors_collected(int64_t result);

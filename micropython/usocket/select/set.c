@@ -29,9 +29,7 @@ void usk_set_init(usk_set_t *set) {
 
 void usk_set_deinit(usk_set_t *set) {
     if (set->poller != 0) {
-        int32_t r;
-        USK_CALL(r, usocket_close(set->poller));
-        (void)r;
+        usk_close(set->poller);
         set->poller = 0;
     }
 }

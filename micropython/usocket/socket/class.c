@@ -166,9 +166,7 @@ static MP_DEFINE_CONST_FUN_OBJ_1(socket_close_obj, socket_close);
 static mp_obj_t socket_del(mp_obj_t self_in) {
     usk_socket_t *self = usk_self(self_in);
     if (self->s != 0) {
-        int32_t r;
-        USK_CALL(r, usocket_close(self->s));
-        (void)r;
+        usk_close(self->s);
         self->s = 0;
     }
     return mp_const_none;

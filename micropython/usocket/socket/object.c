@@ -63,8 +63,8 @@ void usk_socket_close(usk_socket_t *self) {
     self->failed = 0;
     if (s != 0) {
         int32_t r;
-        USK_WAIT(r, usocket_close(s)); // may linger; EBADF is another thread's close
-        (void)r;
+        USK_WAIT(r, usocket_close(s)); // may linger
+        (void)r; // as usk_close has it
     }
 }
 

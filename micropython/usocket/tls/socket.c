@@ -35,14 +35,12 @@ static void close_both(tls_socket_t *self, bool wait) {
     if (inner->s == s) {
         inner->s = 0;
     }
-    if (s != 0) {
+    if (s != 0 && wait) {
         int32_t r;
-        if (wait) {
-            USK_WAIT(r, usocket_close(s));
-        } else {
-            USK_CALL(r, usocket_close(s));
-        }
-        (void)r;
+        USK_WAIT(r, usocket_close(s));
+        (void)r; // as usk_close has it
+    } else if (s != 0) {
+        usk_close(s);
     }
 }
 
@@ -167,9 +165,7 @@ static mp_obj_t tls_del(mp_obj_t self_in) {
     usocket_t s = self->socket.s;
     self->socket.s = 0;
     if (s != 0) {
-        int32_t r;
-        USK_CALL(r, usocket_close(s));
-        (void)r;
+        usk_close(s);
     }
     return mp_const_none;
 }

@@ -91,7 +91,7 @@ static void drop(tls_stream_t *self) {
     self->out_at = self->out_len = self->uncounted_at = self->uncounted_len = 0;
 }
 
-// What the stream takes of the goodbye. All that was counted it has.
+// What the stream takes of the goodbye; it may not want it. All that was counted it has.
 static void say_goodbye(tls_stream_t *self) {
     int32_t r;
     if (usk_tls_flush(self) == 0) {
@@ -224,9 +224,7 @@ static mp_obj_t tls_stream_del(mp_obj_t self_in) {
     self->tls.s = 0;
     self->stream = MP_OBJ_NULL;
     if (s != 0) {
-        int32_t r;
-        USK_CALL(r, usocket_close(s));
-        (void)r;
+        usk_close(s);
     }
     return mp_const_none;
 }
