@@ -13,7 +13,7 @@ from ._wait import timeout_us, undisturbed
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
 if TYPE_CHECKING:
-    from typing import Any, List, Optional, Tuple, Union
+    from typing import Any, Iterator, List, Optional, Tuple, Union
     from ._address import Address
 
 
@@ -70,11 +70,14 @@ def getaddrinfo(
     if code == -EAGAIN:  # The time left was 0.
         code = -ETIMEDOUT
     check(code)
-    answers, info = [], first
+    try:
+        return list(_answers(first))
+    finally:
+        lib.usocket_freeaddrinfo(first)
+
+
+def _answers(info: Any) -> Iterator[Tuple[int, int, int, str, Address]]:
     while info:
         a = info.contents
-        name = (a.canonname or b"").decode()
-        answers.append((a.family, a.type, a.proto, name, decode(a.addr)))
+        yield a.family, a.type, a.proto, (a.canonname or b"").decode(), decode(a.addr)
         info = a.next
-    lib.usocket_freeaddrinfo(first)
-    return answers
