@@ -171,9 +171,10 @@ pub extern "C" fn usocket_poller_remove_fd(poller: usocket_poller_t, fd: i32) ->
 /// reports the rest. The cost grows with the number of ready registrations, not with that of all.
 ///
 /// Returns: how many events were written; 0 after the timeout or a usocket_poller_wake.
-/// Errors: -EBADF (also: closed meanwhile), -EINTR (event hook), -EMFILE, -ENFILE, -ENOMEM and
-/// -ENOSPC in a forked child that has not used the poller, -EBADR if `poller` is a handle of
-/// another kind, -EINVAL for an `n` of 0, -EFAULT.
+/// Errors: -EBADF (also: closed meanwhile), -EINTR (event hook); -EMFILE, -ENFILE, -ENOMEM and
+/// -ENOSPC when the poller must be set up again (in a forked child that has not used it, or when
+/// the system had no room for a registered handle that was wrapped in TLS); -EBADR if `poller` is
+/// a handle of another kind, -EINVAL for an `n` of 0, -EFAULT.
 /// Blocks: up to the timeout.
 /// Threads: any; several may wait at once.
 /// Ownership: `events` is the caller's.
