@@ -263,3 +263,36 @@ server.unwrap()
 
 def test_after_both_goodbyes_there_is_no_end_to_be_read_again_and_again(program, certs):
     assert program(BOTH_HAVE_SAID_GOODBYE, certs.directory) == "100000\n"
+
+
+RESET = """
+import os, socket, ssl, struct, sys, threading
+certs = sys.argv[1] + "/"
+there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+there.load_cert_chain(certs + "server.pem", certs + "server-key.pem")
+here = ssl.create_default_context(cafile=certs + "ca.pem")
+for ragged in (True, False):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        a = socket.create_connection(listener.getsockname())
+        b, _ = listener.accept()
+    made = []
+    wrap = lambda: made.append(there.wrap_socket(b, server_side=True, suppress_ragged_eofs=ragged))
+    thread = threading.Thread(target=wrap)
+    thread.start()
+    client = here.wrap_socket(a, server_hostname="localhost")
+    client.sendall(b"hello")
+    thread.join()
+    with made[0] as server:
+        print(server.recv(10))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(client.detach())  # A reset, and no goodbye.
+        try:
+            print(server.recv(10))
+        except ssl.SSLEOFError as e:
+            print(e.args[0] == ssl.SSL_ERROR_EOF)
+"""
+
+
+def test_a_reset_is_a_ragged_end(program, certs):
+    # As of OpenSSL, whose clients reset the connection when they close it before they have read its tickets.
+    assert program(RESET, certs.directory).split() == ["b'hello'", "b''", "b'hello'", "True"]

@@ -100,6 +100,9 @@ class OverSocket(Connection):
 
     def _failed(self, code: int, events: int) -> int:
         """What the socket's own methods give where the library gave that code."""
+        if code == -ECONNRESET and events == POLLIN and self._done:
+            # As OpenSSL has it: a client that closes before it has read its tickets resets.
+            raise errors.end_of_file()
         raise self._error(code, events, "read" if events == POLLIN else "write")
 
     # --- operations
