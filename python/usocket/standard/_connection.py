@@ -62,6 +62,9 @@ class Connection:
             raise ValueError("check_hostname requires server_hostname")
         return None
 
+    def __reduce__(self) -> Any:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
     def _asks(self) -> bool:
         """Whether the ClientHello decides how to answer."""
         raise NotImplementedError
