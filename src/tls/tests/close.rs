@@ -112,32 +112,43 @@ fn what_was_counted_arrives_when_another_thread_is_sending_too() {
     });
 }
 
+/// Sends until it would wait, closes: how long that took. What was counted arrives.
+fn counted_and_closed(family: i32, room: i32, timeout: i64, flags: i32, times: usize) -> Duration {
+    let block = vec![7u8; 60_000];
+    let (h, b) = shaken(family, room);
+    on(h, |s| s.settimeout(timeout)).unwrap();
+    let mut sent = 0;
+    for _ in 0..times {
+        match on(h, |s| s.send(&block, flags)) {
+            Ok(n) => sent += n,
+            Err(e) => {
+                assert!(e.is(libc::EAGAIN) || e.is(libc::ETIMEDOUT), "{e:?}");
+                break;
+            }
+        }
+    }
+    assert!(sent > 0);
+    let begun = Instant::now();
+    object::close(h).unwrap();
+    let took = begun.elapsed();
+    assert_eq!(rest(&b), sent, "{:?}", (family, room, timeout, flags, times));
+    took
+}
+
 #[test]
 fn what_was_counted_arrives_after_a_close_that_does_not_wait() {
     alone(|| {
-        let block = vec![7u8; 60_000];
         for family in [libc::AF_INET, libc::AF_UNIX] {
             for room in [0, 1, 5_000, 20_000, 100_000] {
                 for (timeout, flags) in [(0, 0), (-1, libc::MSG_DONTWAIT), (30_000, 0)] {
                     for times in [1, 1000] {
-                        let (h, b) = shaken(family, room);
-                        on(h, |s| s.settimeout(timeout)).unwrap();
-                        let mut sent = 0;
-                        for _ in 0..times {
-                            match on(h, |s| s.send(&block, flags)) {
-                                Ok(n) => sent += n,
-                                Err(e) => {
-                                    assert!(e.is(libc::EAGAIN) || e.is(libc::ETIMEDOUT), "{e:?}");
-                                    break;
-                                }
-                            }
-                        }
-                        assert!(sent > 0);
-                        let begun = Instant::now();
-                        object::close(h).unwrap();
-                        assert!(begun.elapsed() < Duration::from_millis(500), "it waited");
-                        let case = (family, room, timeout, flags, times);
-                        assert_eq!(rest(&b), sent, "{case:?}");
+                        let once = || counted_and_closed(family, room, timeout, flags, times);
+                        // A busy machine may be late; a close that waits is late each time.
+                        assert!(
+                            (0..4).any(|_| once() < Duration::from_millis(500)),
+                            "it waited: {:?}",
+                            (family, room, timeout, flags, times)
+                        );
                     }
                 }
             }

@@ -317,14 +317,14 @@ fn a_silent_peer_costs_one_timeout() {
     for is_client in [true, false] {
         let (client, server) = contexts();
         let (a, _b) = pair();
-        a.settimeout(300_000).unwrap();
+        a.settimeout(1_500_000).unwrap();
         let session =
             if is_client { wrap(&a, &client, Some(NAME)) } else { wrap(&a, &server, None) };
         let begun = std::time::Instant::now();
         assert_eq!(session.handshake(&a).unwrap_err().code(), -libc::ETIMEDOUT);
         let took = begun.elapsed();
         assert!(
-            took >= Duration::from_millis(300) && took < Duration::from_millis(600),
+            took >= Duration::from_millis(1500) && took < Duration::from_millis(3000),
             "{took:?}"
         );
         // It is not latched: the peer may yet speak.

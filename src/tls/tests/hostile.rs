@@ -109,7 +109,7 @@ fn records_without_data_end_a_call_in_time_and_the_connection_with_a_code() {
         ours.settimeout(200_000).unwrap();
         let begun = Instant::now();
         let e = recv(&ours, 10).unwrap_err().code();
-        assert!(begun.elapsed() < Duration::from_secs(2), "{n}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < LONG, "{n}: {:?}", begun.elapsed());
         assert!(ENDS.contains(&e) || e == -libc::ETIMEDOUT, "{n}: {e}");
         // It stays ended, and that takes no time.
         let ours = connect();
@@ -301,7 +301,7 @@ fn an_end_at_any_byte_of_a_handshake_is_an_error_at_once() {
                         -libc::EPIPE,
                     ];
                     assert!(known.contains(&e), "{limit} of {all}: {e}");
-                    assert!(begun.elapsed() < Duration::from_secs(5), "{limit}");
+                    assert!(begun.elapsed() < LONG, "{limit}");
                 }
             }
         }

@@ -174,7 +174,7 @@ fn the_poller_tells_the_truth_too() {
     let mut done = [false; 2];
     let begun = Instant::now();
     while done != [true; 2] {
-        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(begun.elapsed() < LONG);
         let mut ready = Vec::new();
         poller.wait(8, 1_000_000, |_, e| ready.push(e.data)).unwrap();
         for data in ready {
