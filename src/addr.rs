@@ -1,4 +1,4 @@
-//! Socket addresses: made of text and parts, and taken apart.
+//! Socket addresses: making them from text and parts, and reading their parts.
 //!
 //! This is the "opaque native address" of the reference documents. Text in it is always numeric:
 //! names are for `resolve`.
@@ -18,7 +18,7 @@ impl std::fmt::Debug for Addr {
 }
 
 impl Addr {
-    /// Numeric text and its parts to an address. `family` 0 takes whichever the text is.
+    /// Makes an address from numeric text and its parts. `family` 0 takes the family of the text.
     ///
     /// An empty host is the wildcard of `family` (IPv4 when 0). IPv6 text may carry a zone,
     /// `fe80::1%eth0`; it must agree with `scope_id` unless that is 0.
@@ -107,17 +107,17 @@ impl Addr {
         let bytes = addr.storage_bytes_mut();
         bytes[..2].copy_from_slice(&(libc::AF_UNIX as u16).to_ne_bytes());
         bytes[PATH..PATH + path.len()].copy_from_slice(path);
-        // A path's closing NUL counts where there is room for it, as unix(7) advises; an abstract
-        // name's bytes all count, so nothing may follow it.
+        // The length includes a path's closing NUL where it fits, as unix(7) advises. All bytes of
+        // an abstract name count, so it has none.
         let nul = usize::from(path.first().is_some_and(|b| *b != 0) && path.len() < PATH_MAX);
         addr.len = (PATH + path.len() + nul) as u32;
         Ok(addr)
     }
 
-    /// The bytes of a `struct sockaddr` that came from outside.
+    /// Makes an address from the bytes of a `struct sockaddr` supplied by the caller.
     pub fn from_bytes(bytes: &[u8]) -> Result<Addr> {
         let addr = Addr::from_raw(bytes);
-        // One more than the address is what Linux says of a path of full length.
+        // For a path of full length Linux reports one byte more than the address has.
         let whole = bytes.len() <= STORAGE && bytes.len() - addr.len as usize <= 1;
         Some(addr).filter(|a| whole && a.is_valid()).ok_or_else(|| {
             explain(
@@ -175,7 +175,7 @@ impl Addr {
         Ok(names::ntop(self.family(), self.ip_bytes()?)?)
     }
 
-    /// A Unix address's path or abstract name, never a byte more; empty when unnamed.
+    /// A Unix address's path or abstract name, exactly; empty when unnamed.
     pub fn path(&self) -> Result<&[u8]> {
         if self.family() != libc::AF_UNIX {
             return Err(Error::os(libc::EAFNOSUPPORT));
@@ -223,13 +223,14 @@ impl Addr {
     }
 }
 
-/// Text with its NUL, where an address or the name of an interface has room.
+/// Text with its NUL, if it fits a buffer for addresses and interface names.
 fn terminated<'a>(text: &str, room: &'a mut [u8; 64]) -> Option<&'a CStr> {
     room.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
     CStr::from_bytes_with_nul(room.get(..=text.len())?).ok()
 }
 
-/// The interface a zone names, by number or name; `None` when there is none or it contradicts.
+/// The index of a zone's interface, given by number or name; `None` when there is none, or when it
+/// contradicts `scope_id`.
 fn zone_index(zone: &str, scope_id: u32) -> Option<u32> {
     let index = match zone.parse::<u32>() {
         Ok(n) => n,

@@ -1,7 +1,7 @@
-//! The thread that runs what nobody waits inside: connections and lookups under way.
+//! The background thread: it runs connections and lookups under way.
 //!
-//! There is one for each process and pair of namespaces; it comes with the first task, and ends
-//! when there has been none for a while. It only ever waits in poll(2).
+//! There is one for each process and pair of namespaces. It starts with the first task, and ends
+//! after a while without any. It waits only in poll(2).
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,17 +17,17 @@ const STACK: usize = 256 * 1024;
 /// How long the thread stays without a task.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// How long it waits for memory that it could not have.
+/// How long it waits after a failed allocation before it tries again.
 const BREATH: Duration = Duration::from_millis(10);
 
-/// What is run in the background. None of it may block.
+/// A task of the background thread. It must not block.
 pub trait Task: Send {
-    /// Does what can be done now; false is the end of it.
+    /// Makes progress without blocking; false when the task has finished.
     fn step(&self) -> bool;
-    /// Adds what to poll for, and says when to come back in any case.
+    /// Adds descriptors to poll, and returns the time of the next step in any case.
     ///
     /// # Errors
-    /// ENOMEM: to be asked again soon.
+    /// ENOMEM: call it again soon.
     fn watch(&self, fds: &mut Vec<libc::pollfd>) -> Result<Option<Instant>>;
 }
 
@@ -49,13 +49,13 @@ pub struct Background {
 
 #[derive(Default)]
 struct State {
-    /// Those that the thread has not taken over yet.
+    /// Tasks that the thread has not taken over yet.
     new: Vec<Box<dyn Task>>,
-    /// Ends the thread's wait; there is a thread while there is one.
+    /// Wakes the thread; set while the thread runs.
     wake: Option<Counted<OwnedFd>>,
 }
 
-/// A task of the thread's: where its descriptors begin, and when it is due.
+/// A task with the index of its first descriptor and its due time.
 struct Entry {
     task: Box<dyn Task>,
     begin: usize,
@@ -64,12 +64,12 @@ struct Entry {
 
 static ALL: PerNamespace<Background> = PerNamespace::new();
 
-/// Has the threads look again, so that they end if they are to ([`process::ending`]).
+/// Wakes idle threads, so that they end if they should ([`process::ending`]).
 pub fn wake() {
     ALL.each(Background::look_again);
 }
 
-/// Has `task` run.
+/// Hands `task` to the thread, and starts the thread if needed.
 ///
 /// # Errors
 /// EMFILE, ENFILE; EAGAIN when no thread can be started; ENOMEM.
@@ -89,21 +89,22 @@ pub fn run(task: Box<dyn Task>) -> Result<&'static Background> {
 }
 
 impl Background {
-    /// What a task waits for has changed: a descriptor that it has closed lives on in poll(2).
+    /// Wakes the thread after a task's descriptors have changed: poll(2) keeps a closed descriptor
+    /// alive.
     pub fn look_again(&self) {
         if let Some(wake) = &self.lock().wake {
-            // It can only fail by being readable already.
+            // It fails only if the eventfd is readable already.
             let _ = poll::signal(wake);
         }
     }
 
-    /// The lock is std's: this is made anew in each process. Its holders leave the state whole even
-    /// if they panic.
+    /// A lock of std is enough: each process makes its own. The state stays consistent even if a
+    /// holder panics.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is nothing to do: then there is no thread any more.
+    /// Whether there is nothing to do; if so, marks the thread as ended.
     fn ends(&self) -> bool {
         let mut state = self.lock();
         let ends = state.new.is_empty();
@@ -113,7 +114,7 @@ impl Background {
         ends
     }
 
-    /// Takes new tasks over, as far as there is memory for them.
+    /// Takes over new tasks, as many as memory allows.
     fn take_over(&self, tasks: &mut Vec<Entry>) {
         let mut state = self.lock();
         while !state.new.is_empty() && memory::reserve(tasks, 1).is_ok() {
@@ -146,13 +147,13 @@ impl process::Serve for Background {
             if !whole {
                 time = Some(time.unwrap_or(BREATH).min(BREATH));
             }
-            // Where it fails, there is no event, and what is due is done.
+            // After a failure there are no events, and only due tasks run.
             let seen = poll::ppoll(&mut fds, time).unwrap_or_default();
             let ending = process::ending();
             if tasks.is_empty() && (seen == 0 || ending) && self.ends() {
                 return;
             }
-            // It can only fail by being drained already.
+            // It fails only if the eventfd is drained already.
             let _ = poll::drain(&wake);
             let now = Instant::now();
             let mut end = fds.len();

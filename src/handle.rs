@@ -1,30 +1,30 @@
-//! The handle table: numbers that stand for objects, safe against any misuse.
+//! The handle table: numbers that identify objects, safe against any misuse.
 //!
 //! A handle is `generation << INDEX_BITS | index`: positive, below 2^53, never reused. A slot is
-//! one atomic word beside its value:
+//! an atomic state word and the value:
 //!
 //! ```text
 //!   63 ............ 33 | 32      | 31     | 30   | 29     | 28 ... 0
-//!   generation         | CLOSING | 0      | GONE | CLOSER | pins      in use, or closed and not yet left
+//!   generation | CLOSING | 0 | GONE | CLOSER | pins in use, or closed with pins left
 //!   generation         | CLOSING | VACANT | next free slot            vacant
 //! ```
 //!
 //! - **pin**: one compare-and-swap, which succeeds only while the generation matches and CLOSING
 //!   is clear. The value stays alive and in place until the pin is dropped.
-//! - **close**: one compare-and-swap takes a pin and sets CLOSER, which one thread can: a second that
-//!   closes is not taken for somebody inside. Another sets CLOSING. No new pin can succeed from here
-//!   on. Pins held by others mean operations in flight: the caller of close is told, to end them.
-//! - The pin that goes last, whoever holds it, drops the value and gives the slot back. Exactly
-//!   one thread sees that transition, because CLOSING is never cleared while pins are left.
+//! - **close**: one compare-and-swap takes a pin and sets CLOSER; only one thread can, so that a
+//! second closing thread does not count as a user. Another sets CLOSING. After that no new pin can
+//! succeed. Pins held by others mean operations in flight: `closed` learns of them, and ends them.
+//! - Dropping the last pin, on any thread, drops the value and frees the slot. Exactly one thread
+//! sees that transition, because CLOSING is never cleared while pins are left.
 //!
 //! Slots live in chunks that are allocated on demand and never freed or moved, so a lookup is two
-//! loads and no lock; the list of chunks is a quarter of a megabyte of zeroes, of which the pages
-//! that are used come to be. Free slots form a stack (tagged against ABA). A slot whose
-//! generations are used up is retired, so that a stale handle never names a stranger.
+//! loads and no lock. The list of chunks is a quarter of a megabyte of zeroes, and only pages in
+//! use are resident. Free slots form a stack (tagged against ABA). A slot with its generations used
+//! up is retired, so that a stale handle never refers to another object.
 //!
 //! Nothing here takes a lock: the table is usable in a forked child whatever the other threads of
-//! the parent were doing. Their pins are forgotten there ([`Table::forget_pins`]); those of a thread
-//! that forks while it holds some are told from them at the end of its call ([`Table::settle`]).
+//! the parent were doing. The child drops their pins ([`Table::forget_pins`]). If the forking
+//! thread holds pins itself, they are told apart at the end of its call ([`Table::settle`]).
 
 use crate::sys::fork::{self, Stay};
 
@@ -44,7 +44,7 @@ pub type Handle = i64;
 
 const INDEX_BITS: u32 = 22;
 
-/// The handle names nothing: closed, being closed, or never given out.
+/// The handle is stale: closed, being closed, or never issued.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stale;
 
@@ -57,7 +57,7 @@ pub enum NotTaken {
     Busy,
 }
 
-/// Why there is no handle to be had.
+/// Why no handle is available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
     /// All are in use.
@@ -86,8 +86,8 @@ unsafe impl<T: Send + Sync> Sync for Table<T> {}
 // SAFETY: the table owns its slots and values.
 unsafe impl<T: Send + Sync> Send for Table<T> {}
 
-/// The index of a handle, and the upper half of its slot's word while it is good. Whatever is no
-/// handle has an upper half that no slot ever has: one with CLOSING clear is a generation above 0,
+/// The index of a handle, and the upper half of its slot's state word while it is valid. For an
+/// invalid number that half matches no slot: with CLOSING clear a slot's generation is above 0 and
 /// below 2^31.
 #[inline]
 fn split(handle: Handle) -> (u32, u64) {
@@ -108,7 +108,7 @@ impl<T> Table<T> {
         Table { slots: Slots::new() }
     }
 
-    /// Puts `value` in and gives its handle, or the value back.
+    /// Inserts `value` and returns its handle, or the value on failure.
     pub fn insert(&self, value: T) -> Result<Handle, (Full, T)> {
         match self.reserve() {
             Ok(vacant) => Ok(vacant.fill(value)),
@@ -116,7 +116,7 @@ impl<T> Table<T> {
         }
     }
 
-    /// A place for a value, so that making it is not in vain.
+    /// Reserves a slot before its value is made.
     pub fn reserve(&self) -> Result<Vacant<'_, T>, Full> {
         let (index, slot) = self.slots.take()?;
         Ok(Vacant { table: self, slot, index })
@@ -138,12 +138,13 @@ impl<T> Table<T> {
         }
     }
 
-    /// Makes `handle` stale. `closed` runs on the still living value, and is told who else is inside.
+    /// Makes `handle` stale. `closed` runs on the value, which is still alive, and learns who else
+    /// has it pinned.
     pub fn close(&self, handle: Handle, closed: impl FnOnce(&T, Others)) -> Result<(), Stale> {
         self.close_pinned(handle, self.pin_to_close(handle)?, closed)
     }
 
-    /// A pin for [`Table::close_pinned`], of which there is one at a time.
+    /// Takes the pin for [`Table::close_pinned`]; only one exists at a time.
     pub fn pin_to_close(&self, handle: Handle) -> Result<Pin<'_, T>, Stale> {
         let (index, good) = split(handle);
         let slot = self.slots.get(index).ok_or(Stale)?;
@@ -158,7 +159,7 @@ impl<T> Table<T> {
         }
     }
 
-    /// Makes `handle` stale for whoever has the pin to close it, which is given up.
+    /// Makes `handle` stale and consumes the pin for closing it.
     pub fn close_pinned<'a>(
         &'a self,
         handle: Handle,
@@ -185,7 +186,7 @@ impl<T> Table<T> {
                 Err(now) => state = now,
             }
         };
-        // Either `closed` sees what a thread with a pin has left to be told of, or that thread sees
+        // Either `closed` sees the registration stored by a thread with a pin, or that thread sees
         // CLOSING: see `Pin::closed_meanwhile`.
         fence(Ordering::SeqCst);
         closed(&pin, others);
@@ -196,7 +197,7 @@ impl<T> Table<T> {
         Ok(())
     }
 
-    /// Makes `handle` stale and gives the value out, if no other thread is using it.
+    /// Makes `handle` stale and returns its value, if no other thread uses it.
     pub fn take(&self, handle: Handle) -> Result<T, NotTaken> {
         let (index, good) = split(handle);
         let slot = self.slots.get(index).ok_or(NotTaken::Stale)?;
@@ -225,22 +226,22 @@ impl<T> Table<T> {
         Ok(value)
     }
 
-    /// In a forked child, in the handler of the fork: forgets the pins of threads that are not here.
-    /// The thread that forked may hold some of its own, `hosted`: then every value that was pinned
-    /// stays until [`Table::settle`].
+    /// In a forked child, in the fork handler: drops the pins of threads that do not exist there.
+    /// If the forking thread may hold pins itself (`hosted`), every pinned value stays until
+    /// [`Table::settle`].
     pub fn forget_pins(&self, hosted: bool) {
         for slot in (0..self.slots()).filter_map(|index| self.slots.get(index)) {
             let state = slot.state.load(Ordering::Relaxed);
             if state & VACANT == 0 && state & PINS != 0 {
-                // What is closed already is not dropped in a handler either.
+                // Values already closed are not dropped in the handler either.
                 let gone = if hosted || state & CLOSING != 0 { GONE } else { 0 };
                 slot.state.store(state & !(PINS | CLOSER) | gone, Ordering::Relaxed);
             }
         }
     }
 
-    /// Later in that child, when the thread that forked holds no pins of before: lets go of what
-    /// [`Table::forget_pins`] kept.
+    /// Later in that child, when the forking thread holds no pins from before the fork: frees the
+    /// values that [`Table::forget_pins`] kept.
     pub fn settle(&self) {
         for index in 0..self.slots() {
             let Some(slot) = self.slots.get(index) else { continue };
@@ -256,12 +257,12 @@ impl<T> Table<T> {
         }
     }
 
-    /// How many slots were ever needed at once (a leak shows as growth).
+    /// The number of slots ever in use at once (a leak shows as growth).
     pub fn slots(&self) -> u32 {
         self.slots.count()
     }
 
-    /// The handle of the value that lies at that index, if there is one.
+    /// The handle of the value at that index, if there is one.
     pub fn handle_at(&self, index: u32) -> Option<Handle> {
         let state = self.slots.get(index)?.state.load(Ordering::Relaxed);
         let generation = state >> GENERATION;
@@ -269,22 +270,22 @@ impl<T> Table<T> {
         open.then_some((generation << INDEX_BITS | u64::from(index)) as Handle)
     }
 
-    /// Gives a pin of a closed slot back. A fork sees the pin, and the child lets go of the value; or
-    /// it finds the slot vacant.
+    /// Releases a pin of a closed slot. A fork sees either the pin, and the child frees the value,
+    /// or a vacant slot.
     fn leave(&self, index: u32, slot: &Slot<T>, stay: &Stay) {
         if slot.state.fetch_sub(PIN, Ordering::Release) as u32 == 1 {
             self.clear(index, slot, stay);
         }
     }
 
-    /// The same of a slot whose number is to be found.
+    /// The same for a slot with unknown index.
     #[cold]
     fn leave_found(&self, slot: &Slot<T>) {
         let index = self.slots.index_of(slot);
         index.iter().for_each(|index| self.leave(*index, slot, &fork::stay()));
     }
 
-    /// The last pin of a closed slot has gone: drops the value.
+    /// Drops the value after the last pin of a closed slot.
     fn clear(&self, index: u32, slot: &Slot<T>, _: &Stay) {
         // Everything the other pins did happens before the drop. (A load, because
         // ThreadSanitizer does not know fences.)

@@ -3,7 +3,7 @@
 //! The map, from the bottom up. A layer uses those before it in this table and no other; a test reads
 //! the sources against it.
 //!
-//! | layer | what it is for |
+//! | layer | purpose |
 //! |---|---|
 //! | [`numbers`] | the ABI's numbers that have a name |
 //! | [`sys`] | every call into the system that socket2 does not make for us: plain data in and out |
@@ -11,15 +11,15 @@
 //! | [`addr`] | addresses |
 //! | [`wait`] | one deadline, one wait: the only place that blocks |
 //! | [`handle`] | the handle table |
-//! | [`background`] | the thread that runs what nobody waits inside |
-//! | [`watchers`] | who is told when an object changes, and what a poller must know of it |
+//! | [`background`] | the thread that runs connections and lookups under way |
+//! | [`watchers`] | the pollers to notify when an object changes |
 //! | [`tls`] | contexts, verification, sessions, over any transport |
 //! | [`socket`] | a socket: family, type, mode, transport |
 //! | [`stream`] | read, readline, write over any transport |
 //! | [`resolve`] | names to addresses |
 //! | [`connect`] | create_connection and create_server |
 //! | [`poller`] | readiness of many, registered once |
-//! | [`object`] | what a handle can stand for, and the table of them all |
+//! | [`object`] | the object behind a handle, and the table of all objects |
 //! | [`poll`] | poll over handles |
 //! | [`ffi`] | the C boundary and nothing else: one file per section of `usocket.h` |
 //!

@@ -1,6 +1,5 @@
-//! The numbers of the ABI that have a name, each written once: the header has them from here, and
-//! so has every file that means one of them. (TLS errors have a table of their own:
-//! `error/causes.rs`.)
+//! The named numbers of the ABI, each defined once: the header and all other files take them from
+//! here. (TLS errors have their own table: `error/causes.rs`.)
 
 // --- The resolver: -20000 and the platform's own negative number.
 
@@ -67,7 +66,7 @@ pub const USOCKET_TLS_1_2: i32 = 0x0303;
 /// TLS 1.3
 pub const USOCKET_TLS_1_3: i32 = 0x0304;
 
-// --- TLS contexts: whom they trust.
+// --- TLS contexts: verification.
 
 /// The peer is not verified: anybody can be in the middle. A server asks for no client certificate.
 /// Pins and the verify callback, if set, still decide, and a server with either requires a

@@ -1,4 +1,4 @@
-//! What a handle can stand for, and the one table of them all.
+//! The object behind a handle, and the table of all objects.
 
 use crate::connect::Connection;
 use crate::error::{self, Error, Result};
@@ -19,7 +19,8 @@ mod stream;
 pub use finish::finish;
 pub use stream::Stream;
 
-/// Whatever has a handle. It lies in the table: with its slot's word, a socket fills one cache line.
+/// An object with a handle. It is stored in the table: with its slot's state word, a socket fills
+/// one cache line.
 pub enum Object {
     /// See [`Socket`].
     Socket(Socket),
@@ -40,7 +41,7 @@ pub enum Object {
     TlsBuffered(Box<Buffered>),
 }
 
-/// A poller of what has a handle.
+/// A poller of objects with handles.
 pub type Poller = crate::poller::Poller<Held>;
 
 /// An object that is held.
@@ -49,7 +50,8 @@ pub type Held = Pin<'static, Object>;
 const _: () = assert!(size_of::<Object>() <= 56);
 
 impl Object {
-    /// Its handle was closed: tells the pollers it is in, and ends what other threads do with it.
+    /// Called when its handle is closed: notifies its pollers, and ends the operations of other
+    /// threads.
     #[inline]
     fn closed(&self, others: Others) {
         match self {
@@ -58,7 +60,8 @@ impl Object {
                 if others.here {
                     s.end_operations();
                 } else if others.gone {
-                    // Whoever is inside is not in the kernel; the connection is the parent's too.
+                    // The pins belong to the thread that forked, which is not in a system call; and
+                    // the parent shares the connection, so no shutdown.
                     s.give_up_number();
                 }
             }
@@ -106,7 +109,7 @@ impl Object {
         }
     }
 
-    /// A descriptor for who waits for it in a loop of their own.
+    /// The descriptor for a program's own event loop.
     ///
     /// # Errors
     /// ENOTSOCK for what has none; those of making one.
@@ -122,7 +125,7 @@ impl Object {
         }
     }
 
-    /// The socket, if its readiness is not the kernel's alone to tell.
+    /// The socket, if the kernel does not fully know its readiness.
     fn layered(&self) -> Option<&Socket> {
         self.socket().ok().filter(|s| !s.kernel_knows())
     }
@@ -186,7 +189,7 @@ impl Object {
         }
     }
 
-    /// As a TLS session that was taken out.
+    /// As a TLS session taken out for resumption.
     ///
     /// # Errors
     /// EBADR for an object of another kind.
@@ -247,7 +250,7 @@ impl Watched for Held {
     }
 }
 
-/// Of what no poller takes.
+/// For objects that cannot be polled.
 #[cfg(feature = "tls")]
 static UNWATCHED: Watchers = Watchers::none();
 
@@ -281,7 +284,7 @@ pub fn insert(object: impl Into<Object>) -> Result<Handle> {
     insert_with(|| Ok(object.into()))
 }
 
-/// Gives a handle to what `make` makes, which is not called when there is none to be had.
+/// Calls `make` and gives its result a handle. `make` is not called if no handle is available.
 ///
 /// # Errors
 /// Those of [`insert`] and of `make`.
@@ -308,7 +311,7 @@ pub fn insert_poller() -> Result<Handle> {
     insert_named(|handle| Ok(Object::Poller(memory::boxed(Poller::new(handle)?)?)))
 }
 
-/// In a forked child, at the end of a call: lets go of what the parent's threads were using.
+/// In a forked child, at the end of a call: frees objects that the parent's threads were using.
 #[cold]
 pub fn settle() {
     if fork::settle() {
@@ -317,7 +320,7 @@ pub fn settle() {
     }
 }
 
-/// Keeps what `handle` stands for alive.
+/// Pins the object of `handle`.
 ///
 /// # Errors
 /// EBADF for a stale handle.
@@ -329,9 +332,9 @@ pub fn pin(handle: Handle) -> Result<Pin<'static, Object>> {
 /// Makes `handle` stale, and ends the operations on it.
 ///
 /// # Errors
-/// EBADF for a stale handle, and when the descriptor had been closed behind our back; EIO.
+/// EBADF for a stale handle, and when the descriptor was closed behind the library's back; EIO.
 pub fn close(handle: Handle) -> Result<()> {
-    // Before its operations are ended: that ends the connection as well.
+    // Before ending its operations, because that also ends the connection.
     let pin = TABLE.pin_to_close(handle).map_err(|_| Error::os(libc::EBADF))?;
     if let Ok(socket) = pin.socket() {
         socket.farewell();
@@ -340,7 +343,7 @@ pub fn close(handle: Handle) -> Result<()> {
     closed.map_err(|_| Error::os(libc::EBADF))
 }
 
-/// Makes `handle` stale and gives its object out.
+/// Makes `handle` stale and returns its object.
 ///
 /// # Errors
 /// EBADF for a stale handle, EBUSY while other threads use it.
@@ -354,8 +357,8 @@ pub fn take(handle: Handle) -> Result<Object> {
     Ok(object)
 }
 
-/// Tells the sentence behind the last error on `handle`, or, with 0, behind this thread's last failure
-/// of a call without a handle; empty when there is none.
+/// Calls `tell` with the sentence of the last error on `handle`, or, with 0, of this thread's last
+/// failure of a call without a handle; empty when there is none.
 ///
 /// # Errors
 /// EBADF for a stale handle, and those of `tell`.
@@ -367,7 +370,7 @@ pub fn sentence<T>(handle: Handle, tell: impl FnOnce(&str) -> Result<T>) -> Resu
     if handle == 0 { tell("") } else { detail(handle, tell) }
 }
 
-/// Gives `tell` the last human-readable cause of an error on `handle`; empty when there is none.
+/// Calls `tell` with the sentence of the last error on `handle`; empty when there is none.
 ///
 /// # Errors
 /// EBADF for a stale handle; those of `tell`.

@@ -43,7 +43,7 @@ impl Held {
         })
     }
 
-    /// The socket, if its readiness is not the kernel's alone to tell.
+    /// The socket, if the kernel does not fully know its readiness.
     fn layered(&self) -> Option<&Socket> {
         self.0.as_ref().and_then(|pin| pin.socket().ok()).filter(|s| !s.kernel_knows())
     }
@@ -192,7 +192,7 @@ fn look(
             seen => seen?,
         };
         if let Some(bell) = bell.as_ref().filter(|_| fds[held.len()].revents != 0) {
-            // It can only fail by being drained already.
+            // It fails only if the eventfd is drained already.
             let _ = sys::poll::drain(&bell.0);
         }
         held.iter().zip(&*fds).try_for_each(|(h, fd)| h.await_receiver(fd.revents))?;

@@ -62,7 +62,7 @@ impl Deadline {
     /// Starts the clock, if it has not been.
     pub fn start(&mut self) {
         if let Deadline::After(us) = *self {
-            // A time too far away to be represented is never.
+            // A time too far in the future to represent means never.
             let at = Instant::now().checked_add(Duration::from_micros(us));
             *self = at.map_or(Deadline::Never, Deadline::At);
         }

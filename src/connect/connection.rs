@@ -1,4 +1,4 @@
-//! A connection under way as an object: started, polled, taken, given up.
+//! A connection under way, as an object: start, poll, take, close.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Instant;
@@ -17,10 +17,10 @@ use crate::sys::{memory, poll, process};
 use crate::wait::{self, Deadline};
 use crate::watchers::Watchers;
 
-/// A connection under way. Its descriptor is readable when it has come to its end.
+/// A connection under way. Its descriptor becomes readable when it has succeeded or failed.
 ///
-/// It belongs to the process that began it: to a forked child it is ECANCELED, and what the child
-/// does with it does not touch the parent's.
+/// It belongs to the process that started it. In a forked child it fails with ECANCELED, and the
+/// child's use of it does not affect the parent's.
 pub struct Connection {
     shared: Counted<Lock<State>>,
     runner: Option<&'static Background>,
@@ -29,10 +29,10 @@ pub struct Connection {
     watchers: Watchers,
 }
 
-/// What became of some forty addresses.
+/// The failures of about forty addresses, as text.
 pub type Story = Text<4096>;
 
-/// The part of it that is run in the background.
+/// The part of a connection that runs in the background.
 struct Shared(Counted<Lock<State>>);
 
 enum State {
@@ -53,7 +53,7 @@ impl Connection {
         let bell = Counted::new(poll::eventfd()?)?;
         let shared = Counted::new(Lock::new(State::Running(race, bell.clone())))?;
         let task = Shared(shared.clone());
-        // The first attempts begin here and now.
+        // The first attempts begin on the caller's thread.
         let runner = match task.step() {
             true => Some(background::run(memory::boxed(task)?)?),
             false => None,
@@ -62,11 +62,11 @@ impl Connection {
         Ok(Connection { shared, runner, forks, bell, watchers: Watchers::none() })
     }
 
-    /// The socket, waited for until the deadline; it can be taken once.
+    /// Waits for the socket until the deadline and takes it. It can be taken once.
     ///
     /// # Errors
     /// Those of [`Race::step`]; `late` at the deadline, EINTR (event hook); EALREADY when it was
-    /// taken before; EBADF when it was given up; ECANCELED in a forked child.
+    /// taken before; EBADF when it was closed; ECANCELED in a forked child.
     pub fn take(&self, deadline: &mut Deadline, late: Error) -> Result<Socket> {
         loop {
             if !self.is_ours() {
@@ -80,7 +80,7 @@ impl Connection {
         }
     }
 
-    /// What became of the addresses so far.
+    /// The failed attempts so far.
     pub fn failure(&self, n: usize) -> Option<Failure> {
         self.look(|race| race.failures().get(n).copied()).flatten()
     }
@@ -100,14 +100,15 @@ impl Connection {
         self.is_ours().then(|| self.bell.as_raw_fd())
     }
 
-    /// Gives it up; whoever waits for it is told.
+    /// Closes it, and wakes the threads that wait for it.
     pub fn abandon(&self) {
-        // In a child, with its copies of the descriptors. (Lost, they stay.)
+        // In a child this closes its copies of the descriptors. (If the lock is lost, they stay
+        // open.)
         if let Ok(mut state) = self.shared.lock() {
             *state = State::Over(Error::os(libc::EBADF));
         }
         if self.is_ours() {
-            // It can only fail by being readable already.
+            // It fails only if the eventfd is readable already.
             let _ = poll::signal(&self.bell);
             self.runner.iter().for_each(|runner| runner.look_again());
         }
@@ -135,7 +136,7 @@ impl Drop for Connection {
 }
 
 impl State {
-    /// The end of it, if it has come to one.
+    /// The result, if there is one.
     fn take(&mut self) -> Option<Result<Socket>> {
         match self {
             State::Running(..) => None,
@@ -162,7 +163,7 @@ impl Task for Shared {
                 Ok(socket) => State::Connected(socket),
                 Err(e) => State::Failed(e, race),
             };
-            // It can only fail by being readable already.
+            // It fails only if the eventfd is readable already.
             let _ = poll::signal(&bell);
         }
         false
@@ -174,7 +175,7 @@ impl Task for Shared {
                 race.watch(fds)?;
                 Ok(race.until())
             }
-            // To be looked at at once, and let go.
+            // The task is over: step at once, so that it is removed.
             _ => Ok(Some(Instant::now())),
         }
     }

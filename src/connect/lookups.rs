@@ -1,4 +1,4 @@
-//! The names of a race: who is asked, and what has been answered so far.
+//! The lookups of a race and their results so far.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use crate::sys::names::{Answer, Query};
 /// "Resolution Delay" of RFC 8305, section 3: how long IPv4 answers wait for IPv6 ones.
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 
-/// Addresses to try, and those still asked for. IPv6 and IPv4 are asked for separately: a name
-/// server that never answers one of the questions does not keep the other's answer back.
+/// Addresses to try, and lookups under way. IPv6 and IPv4 are queried separately, so that a name
+/// server that ignores one of the queries does not delay the other.
 #[derive(Default)]
 pub(super) struct Lookups {
     asked: Vec<Lookup>,
@@ -21,13 +21,13 @@ pub(super) struct Lookups {
     queues: Vec<(i32, VecDeque<Answer>)>,
     /// The family that was tried last; 0 before the first.
     last: i32,
-    /// Until when an IPv4 answer waits.
+    /// The time until which IPv4 addresses wait for IPv6 ones.
     wait: Option<Instant>,
     error: Option<Error>,
 }
 
 impl Lookups {
-    /// Asks, for addresses of `family` alone unless it is 0.
+    /// Starts the lookups, only for addresses of `family` unless it is 0.
     ///
     /// # Errors
     /// Those of the resolver; EAFNOSUPPORT when there are addresses, of other families only.
@@ -52,7 +52,7 @@ impl Lookups {
         Ok(lookups)
     }
 
-    /// Takes the answers that have come.
+    /// Takes finished lookups.
     pub(super) fn take(&mut self, now: Instant) {
         let (mut at, mut six_may_come) = (0, false);
         while at < self.asked.len() {
@@ -62,7 +62,7 @@ impl Lookups {
                 continue;
             };
             match answer.and_then(|answers| self.add(answers)) {
-                // IPv6 comes first, whoever answered first.
+                // IPv6 comes first, in whatever order the responses came.
                 Ok(()) => {
                     let six = |(family, _): &(i32, _)| *family == libc::AF_INET6;
                     if let Some(at) = self.queues.iter().position(six) {
@@ -95,7 +95,7 @@ impl Lookups {
         Ok(())
     }
 
-    /// The address to try next, the families taking turns; none yet while `until` is to be awaited.
+    /// The address to try next, with alternating families; none before [`Lookups::until`].
     pub(super) fn next(&mut self, now: Instant) -> Option<Answer> {
         if self.until(now).is_some() {
             return None;
@@ -109,35 +109,35 @@ impl Lookups {
         queue.pop_front()
     }
 
-    /// Puts back what could not be tried.
+    /// Puts back an address that could not be tried.
     pub(super) fn put_back(&mut self, answer: Answer) {
-        // There is room where it came from.
+        // The queue has space, since the address came from it.
         if let Some((_, queue)) = self.queues.iter_mut().find(|(of, _)| *of == answer.family) {
             queue.push_front(answer);
         }
     }
 
-    /// How many addresses wait for their turn.
+    /// The number of addresses not tried yet.
     pub(super) fn waiting(&self) -> usize {
         self.queues.iter().map(|(_, queue)| queue.len()).sum()
     }
 
-    /// When to come back although nothing has come.
+    /// The time of the next step if no message comes before.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         self.asked.iter().filter_map(Lookup::until).chain(self.until(now)).min()
     }
 
-    /// Until when the addresses there are have to wait for better ones.
+    /// The time until which the available addresses wait for IPv6 ones.
     fn until(&self, now: Instant) -> Option<Instant> {
         self.wait.filter(|until| *until > now && self.last == 0 && self.waiting() > 0)
     }
 
-    /// Whether everybody has answered.
+    /// Whether all lookups have finished.
     pub(super) fn all_in(&self) -> bool {
         self.asked.is_empty()
     }
 
-    /// What the resolver failed with.
+    /// The resolver's error.
     pub(super) fn error(&self) -> Option<Error> {
         self.error
     }
@@ -151,8 +151,8 @@ impl Lookups {
     }
 }
 
-/// Of two failures to resolve the one that says more: that there was no answer, before that there
-/// is no address, before that there is no such name.
+/// The more important of two resolver errors: first no response, then no address, then no such
+/// name.
 fn worse(old: Error, new: Error) -> Error {
     let rank = |e: Error| match e.code() {
         USOCKET_EAI_NONAME => 0,

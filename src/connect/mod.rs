@@ -1,4 +1,4 @@
-//! create_connection and create_server: what most programs do with several calls, in one.
+//! create_connection and create_server: the usual sequences of calls, in one.
 
 use crate::addr::Addr;
 use crate::error::{Error, Result, explain};
@@ -14,8 +14,8 @@ mod race;
 pub use connection::{Connection, Failure};
 use race::Race;
 
-/// Connects to a host by name, as [`Race`] has it. One deadline covers names and connecting; the
-/// socket then has that timeout.
+/// Connects to a host by name, by means of a [`Race`]. One deadline covers resolving and
+/// connecting; the socket then has that timeout.
 ///
 /// # Errors
 /// EINVAL for a timeout of 0; EINTR (event hook); those of [`Race::step`].

@@ -1,11 +1,11 @@
 //! Happy Eyeballs (RFC 8305): the addresses of a host race each other, the first to connect wins.
 //!
-//! IPv6 and IPv4 take turns. A new attempt begins when one fails, or else after a quarter of a
-//! second, less when there is not that much time for each. What an attempt could not get (a local
-//! port, a descriptor, memory) another one may have: it waits for that one to end.
+//! IPv6 and IPv4 alternate. A new attempt begins when one fails, or after a quarter of a second,
+//! less if the time left is short. An attempt that lacks a local port, a descriptor or memory waits
+//! for another attempt to end and release it.
 //!
-//! A race never blocks and has no thread: whoever runs it waits for what [`Race::watch`] and
-//! [`Race::until`] say and calls [`Race::step`].
+//! A race never blocks and has no thread: its owner waits as [`Race::watch`] and [`Race::until`]
+//! say, and calls [`Race::step`].
 
 use std::fmt::{self, Display, Formatter};
 use std::os::fd::{AsFd, AsRawFd};
@@ -21,9 +21,9 @@ use crate::sys::{self, memory};
 /// "Connection Attempt Delay" of RFC 8305, section 5, and the least it may be.
 const STAGGER: Duration = Duration::from_millis(250);
 const LEAST_STAGGER: Duration = Duration::from_millis(100);
-/// Attempts under way at a time; the oldest makes room for one more.
+/// The maximum number of attempts at a time; a further one replaces the oldest.
 const MOST: usize = 16;
-/// How long an address waits for what an older attempt has, before it is given that one's place.
+/// How long an address waits for a resource of an older attempt before it replaces that attempt.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// See the module documentation.
@@ -35,11 +35,11 @@ pub struct Race {
     lookups: Lookups,
     running: Vec<Attempt>,
     failures: Vec<Failure>,
-    /// The one of them that says most.
+    /// The most specific of the failures.
     most_telling: Option<Error>,
-    /// When the next attempt may begin although none has failed.
+    /// When the next attempt may begin if none fails before.
     next: Option<Instant>,
-    /// Since when, and for want of what, the next address waits.
+    /// Since when the next address waits for a resource, and the error that named it.
     wanting: Option<(Instant, Error)>,
 }
 
@@ -48,26 +48,26 @@ struct Attempt {
     to: Addr,
 }
 
-/// What became of one address.
+/// A failed attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure {
     /// The address.
     pub addr: Addr,
-    /// How it failed.
+    /// Its error.
     pub error: Error,
-    /// When, since the race began.
+    /// The time of the failure, since the race began.
     pub after: Duration,
 }
 
 /// Why an attempt did not begin.
 enum Refused {
-    /// Another attempt may have what it lacks.
+    /// A resource is missing that another attempt may hold.
     Wanting(Error),
-    /// It never will.
+    /// It cannot begin at all.
     Failed(Error),
 }
 
-/// What became of the addresses, in words.
+/// The failures as a sentence.
 struct Story<'a>(&'a [Failure]);
 
 impl Display for Story<'_> {
@@ -98,7 +98,7 @@ impl Race {
             timeout_us,
             source: source.copied(),
             begun,
-            // A time too far away to be represented is never.
+            // A time too far in the future to represent means never.
             deadline: span.and_then(|span| begun.checked_add(span)),
             lookups: Lookups::start(query, source.map_or(0, Addr::family))?,
             running: Vec::new(),
@@ -112,7 +112,7 @@ impl Race {
     /// Does what can be done now. `Some` is the end of it.
     ///
     /// # Errors
-    /// Of the failures the one that says most about the host; ETIMEDOUT; those of the resolver.
+    /// The most specific of the failures; ETIMEDOUT; those of the resolver.
     pub fn step(&mut self) -> Option<Result<Socket>> {
         let now = Instant::now();
         self.lookups.take(now);
@@ -156,14 +156,14 @@ impl Race {
         Ok(())
     }
 
-    /// When to come back although nothing has happened.
+    /// The time of the next step if nothing happens before.
     pub fn until(&self) -> Option<Instant> {
         let next = self.next.filter(|_| self.lookups.waiting() > 0 && !self.running.is_empty());
         let times = [self.deadline, next, self.lookups.due(Instant::now())];
         times.into_iter().flatten().min()
     }
 
-    /// What became of the addresses so far.
+    /// The failed attempts so far.
     pub fn failures(&self) -> &[Failure] {
         &self.failures
     }
@@ -177,7 +177,7 @@ impl Race {
         self.running.is_empty() || self.next.is_none_or(|next| next <= now)
     }
 
-    /// How long the attempt that has just begun is alone.
+    /// The delay before the next attempt.
     fn stagger(&self, now: Instant) -> Duration {
         let Some(end) = self.deadline else { return STAGGER };
         let left = end.saturating_duration_since(now);
@@ -186,7 +186,7 @@ impl Race {
         each.clamp(least, STAGGER.max(least))
     }
 
-    /// The attempt that has connected; those that have failed are taken out.
+    /// Takes the attempt that has connected, and removes failed ones.
     fn connected(&mut self, now: Instant) -> Option<Socket> {
         let mut fds = [libc::pollfd { fd: -1, events: 0, revents: 0 }; MOST];
         let fds = &mut fds[..self.running.len().min(MOST)];
@@ -194,7 +194,7 @@ impl Race {
         if fds.is_empty() || !matches!(sys::poll::ppoll(fds, Some(Duration::ZERO)), Ok(1..)) {
             return None;
         }
-        // From the back, so that removing one leaves the places of those before it.
+        // From the back, so that removal does not move the entries still to come.
         for at in (0..fds.len()).rev().filter(|at| fds[*at].revents != 0) {
             let attempt = self.running.remove(at);
             match attempt.socket.take_error() {
@@ -205,9 +205,9 @@ impl Race {
         None
     }
 
-    /// One has failed: the next need not wait.
+    /// Records a failed attempt; the next one need not wait.
     fn fail(&mut self, addr: Addr, error: Error, now: Instant) {
-        // Without memory for its story, what it says is kept.
+        // Without memory for the record, at least the error is kept.
         let _ = memory::push(&mut self.failures, Failure { addr, error, after: now - self.begun });
         self.most_telling = Some(self.most_telling(Some(error)));
         self.next = None;
@@ -218,7 +218,7 @@ impl Race {
         self.fail(oldest.to, Error::os(libc::ETIMEDOUT), now);
     }
 
-    /// An address waits for what another attempt has; not for ever.
+    /// Lets an address wait for a resource of another attempt, for a limited time.
     fn want(&mut self, to: Answer, error: Error, now: Instant) {
         let (since, _) = *self.wanting.get_or_insert((now, error));
         let left = self.deadline.map(|end| end.saturating_duration_since(since) / 2);
@@ -232,7 +232,7 @@ impl Race {
         }
     }
 
-    /// The deadline: whoever has not connected has failed.
+    /// At the deadline, fails all attempts under way.
     fn late(&mut self, now: Instant) -> Error {
         let late = Error::os(libc::ETIMEDOUT);
         for attempt in std::mem::take(&mut self.running) {
@@ -241,7 +241,7 @@ impl Race {
         self.most_telling(Some(late))
     }
 
-    /// Of all failures the one that says most.
+    /// The most specific of all failures.
     fn most_telling(&self, last: Option<Error>) -> Error {
         match (self.most_telling, last) {
             (Some(best), Some(e)) => more_telling(best, e),
@@ -257,8 +257,8 @@ impl Race {
     }
 }
 
-/// Which of two says more about the host: that it answered, before that the way to it failed, before
-/// that this machine has no such way. Of two alike, the first.
+/// The more specific of two errors: first a response of the host, then a failure on the way, then
+/// the lack of a route. Of two equal ones, the first.
 fn more_telling(first: Error, second: Error) -> Error {
     if telling(second) > telling(first) { second } else { first }
 }
@@ -268,7 +268,7 @@ fn telling(e: Error) -> i32 {
         libc::ECONNREFUSED | libc::ECONNRESET | libc::EACCES | libc::EPERM => 4,
         libc::ETIMEDOUT | libc::EHOSTUNREACH => 3,
         libc::ENETUNREACH | libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT => 1,
-        // That there is no such name or address, where there was one of the other family.
+        // No such name or address, although there was one of the other family.
         _ if e == Error::eai(libc::EAI_NONAME) || e.code() <= error::EAI_BASE - 5 => 0,
         _ => 2,
     }
@@ -290,12 +290,12 @@ fn begin(to: &Answer, source: Option<&Addr>) -> std::result::Result<(Socket, boo
     let socket = Socket::new(to.family, to.kind, to.proto).map_err(scarce(&[]))?;
     socket.settimeout(0).map_err(Refused::Failed)?;
     if let Some(source) = source {
-        // One port for attempts to several addresses; or a port that is chosen by address.
+        // One port shared by attempts to several addresses, or a port chosen at connect.
         let (level, name) = match source.port() {
             Ok(1..) => (libc::SOL_SOCKET, libc::SO_REUSEADDR),
             _ => (libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT),
         };
-        // Without it there are fewer ports.
+        // A failure only means that fewer ports are available.
         let _ = socket.setsockopt(level, name, &1i32.to_ne_bytes());
         socket.bind(source).map_err(scarce(&[libc::EADDRINUSE]))?;
     }

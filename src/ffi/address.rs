@@ -1,4 +1,4 @@
-//! Addresses: made, taken apart, and turned to text.
+//! Addresses: making them, reading their parts, and their text.
 
 use std::ffi::{CStr, c_char, c_void};
 

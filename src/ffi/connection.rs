@@ -105,7 +105,7 @@ pub extern "C" fn usocket_connection_take(
     on_object(connection, |object| {
         let connection = object.connection()?;
         let late = Error::os(if wait_us == 0 { libc::EAGAIN } else { libc::ETIMEDOUT });
-        // The handle comes first: without one the socket stays where it is.
+        // Reserve the handle first: without one the socket stays in the connection.
         object::insert_with(|| connection.take(&mut Deadline::after_us(wait_us), late))
     })
 }

@@ -1,4 +1,4 @@
-//! Files that are sent.
+//! Sending files.
 
 use super::library::usocket_t;
 use super::on_socket;

@@ -94,7 +94,7 @@ pub extern "C" fn usocket_strerror(code: i64) -> *const c_char {
 /// Keeps a text for this thread until the next one, and gives its address.
 fn keep_text(text: &str) -> i64 {
     const ROOM: usize = 192;
-    // Without a destructor: to register one would need memory.
+    // Without a destructor: registering one could need memory.
     thread_local! {
         static TEXT: Cell<[u8; ROOM]> = const { Cell::new([0; ROOM]) };
     }

@@ -1,4 +1,4 @@
-//! Messages: data in pieces, and ancillary data beside it.
+//! Messages: data in pieces, and ancillary data.
 
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
@@ -138,7 +138,7 @@ unsafe fn receive(pin: &Pin<'_, Object>, msg: &usocket_msg, flags: i32) -> Resul
     let socket = pin.socket()?;
     // SAFETY: by this function's contract.
     let (data, control) = unsafe { (pieces(msg)?, room(msg.control, msg.control_len)?) };
-    // As usocket_recv: only who gives no room at all is told how long it is.
+    // As in usocket_recv: only a call without a buffer returns the real length.
     let told = data.is_empty() || total(data) != Some(0);
     let flags = if told { flags } else { flags & !libc::MSG_TRUNC };
     let mut receive =

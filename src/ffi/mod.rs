@@ -1,6 +1,6 @@
 //! The C boundary and nothing else: one file per section of `usocket.h`.
 //!
-//! Every export is: guard, check the arguments, pin the handle, call safe Rust, give a number.
+//! Every export is: guard, check the arguments, pin the handle, call safe Rust, return a number.
 //! The documentation of the exports is the documentation of the header; cbindgen copies it.
 #![allow(clippy::missing_safety_doc)] // Each function's text says what its pointers must be.
 
@@ -34,7 +34,7 @@ use crate::object::{self, Held, Object, Stream};
 use crate::socket::Socket;
 use crate::sys::{fork, hook};
 
-/// What an export can return: a number that has room for a negative error.
+/// The return type of an export: a number that can hold a negative error.
 pub(crate) trait Number: From<i32> + PartialOrd + Copy {}
 impl Number for i32 {}
 impl Number for i64 {}
@@ -46,7 +46,7 @@ fn guard<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
     guard_sentences(|| body().inspect_err(|_| error::forget()))
 }
 
-/// [`guard`] for an export about a handle that its body sees to.
+/// [`guard`] for an export about a handle that the body itself pins.
 #[inline]
 fn guard_on<T: Number>(handle: Handle, body: impl FnOnce() -> Result<T>) -> T {
     let value = catch_unwind(AssertUnwindSafe(|| body().unwrap_or_else(|e| failed(handle, e))))
@@ -55,14 +55,15 @@ fn guard_on<T: Number>(handle: Handle, body: impl FnOnce() -> Result<T>) -> T {
     value
 }
 
-/// [`guard`] for an export without a handle: the sentence it leaves is its own.
+/// [`guard`] for an export without a handle: its failure leaves a sentence for
+/// `usocket_error_detail(0)`.
 #[inline]
 fn without_handle<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
     error::forget();
     guard_sentences(body)
 }
 
-/// [`guard`] for an export about sentences, which leaves them alone.
+/// [`guard`] for an export that reads sentences and leaves them unchanged.
 #[inline]
 fn guard_sentences<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
     let value = catch_unwind(AssertUnwindSafe(|| number(body())))
@@ -77,7 +78,7 @@ fn on_socket<T: Number>(handle: Handle, body: impl FnOnce(&Socket) -> Result<T>)
     on_object(handle, |object| body(object.socket()?))
 }
 
-/// [`guard`] for an export about what can send and receive.
+/// [`guard`] for an export about an object that can send and receive.
 #[inline]
 fn on_stream<T: Number>(handle: Handle, body: impl FnOnce(Stream<'_>) -> Result<T>) -> T {
     on_object(handle, |object| body(object.stream()?))
@@ -99,12 +100,12 @@ fn on_held<T: Number>(
     closing_on_panic(handle, || {
         let pin = hold()?;
         let value = body(&pin).unwrap_or_else(|e| failed(handle, e));
-        // Whatever ended empty-handed on a handle closed meanwhile, ended because of that.
+        // A call without a result on a handle closed meanwhile ended because of the close.
         if value > T::from(0) || !pin.closing() { Ok(value) } else { Err(Error::os(libc::EBADF)) }
     })
 }
 
-/// The same for a body that sees to a close of the handle meanwhile itself.
+/// The same for a body that itself handles a close of the handle meanwhile.
 #[inline]
 fn on_pin<T: Number>(handle: Handle, body: impl FnOnce(&Pin<'_, Object>) -> Result<T>) -> T {
     closing_on_panic(handle, || body(&object::pin(handle)?))
@@ -123,21 +124,21 @@ fn closing_on_panic<T: Number>(handle: Handle, body: impl FnOnce() -> Result<T>)
     value
 }
 
-/// The number of an error that has no sentence without a handle.
+/// The number of an error; leaves no sentence for `usocket_error_detail(0)`.
 #[cold]
 fn failed<T: Number>(handle: Handle, e: Error) -> T {
     error::forget();
     report(handle, e)
 }
 
-/// The number of an error, of which the log hook is told.
+/// The number of an error; reports it to the log hook.
 #[cold]
 fn report<T: Number>(handle: Handle, e: Error) -> T {
     hook::report(handle, e.code());
     T::from(e.code())
 }
 
-/// Tells the log hook of a failure.
+/// Reports a failure to the log hook.
 fn log(handle: Handle, code: i32) {
     let quiet = [libc::EAGAIN, libc::EINPROGRESS, libc::EALREADY].contains(&-code);
     if quiet || fork::hosted() {
@@ -155,7 +156,7 @@ fn log(handle: Handle, code: i32) {
     error::undisturbed(|| hook::log(handle, code, sentence));
 }
 
-/// Every call ends with it: a forked child may have things to let go of.
+/// Runs at the end of every call: a forked child may have objects of the parent to free.
 #[inline]
 fn settle() {
     if fork::unsettled() {
@@ -163,14 +164,14 @@ fn settle() {
     }
 }
 
-/// A result as it crosses the ABI. What is no error is never negative.
+/// A result as it crosses the ABI. A success is never negative.
 #[inline]
 fn number<T: Number>(result: Result<T>) -> T {
     result.unwrap_or_else(|e| report(0, e))
 }
 
-/// Pointer and length, checked: NULL only with 0, no length above `SSIZE_MAX`. Whether there is
-/// anything there.
+/// Checks pointer and length: NULL only with 0, no length above `SSIZE_MAX`. Returns whether the
+/// buffer is non-empty.
 #[inline]
 fn check(ptr: *const c_void, len: usize) -> Result<bool> {
     if len > isize::MAX as usize {
@@ -208,7 +209,7 @@ unsafe fn room<'a>(ptr: *mut c_void, len: usize) -> Result<&'a mut [MaybeUninit<
     Ok(unsafe { std::slice::from_raw_parts_mut(ptr.cast(), len) })
 }
 
-/// A way to write into the caller's array of `n`.
+/// Returns a function that writes to the caller's array of `n` elements.
 ///
 /// # Safety
 /// A pointer that is not NULL is writable for `n` values until the export returns.
@@ -216,7 +217,7 @@ unsafe fn room_for<T>(ptr: *mut T, n: usize) -> Result<impl FnMut(usize, T)> {
     check(ptr.cast(), n.checked_mul(size_of::<T>()).ok_or(Error::os(libc::EINVAL))?)?;
     Ok(move |at: usize, value| {
         debug_assert!(at < n);
-        // SAFETY: within the caller's array, by this function's contract; it may lie askew.
+        // SAFETY: within the caller's array, by this function's contract; it may be unaligned.
         unsafe { ptr.add(at).write_unaligned(value) }
     })
 }
@@ -230,7 +231,7 @@ unsafe fn text<'a>(ptr: *const c_char) -> Option<&'a CStr> {
     (!ptr.is_null()).then(|| unsafe { CStr::from_ptr(ptr) })
 }
 
-/// NUL-terminated text that must be there.
+/// NUL-terminated text; EFAULT for NULL.
 ///
 /// # Safety
 /// As [`text`].
@@ -265,7 +266,7 @@ unsafe fn input<T: Copy>(ptr: *const T) -> Result<T> {
     if ptr.is_null() {
         return Err(Error::os(libc::EFAULT));
     }
-    // SAFETY: by this function's contract; alignment is not asked of the caller.
+    // SAFETY: by this function's contract; the caller need not align it.
     Ok(unsafe { ptr.read_unaligned() })
 }
 
@@ -282,12 +283,12 @@ fn required<T>(ptr: *mut T) -> Result<()> {
 #[inline]
 unsafe fn output<T>(ptr: *mut T, value: T) {
     if !ptr.is_null() {
-        // SAFETY: by this function's contract; alignment is not asked of the caller.
+        // SAFETY: by this function's contract; the caller need not align it.
         unsafe { ptr.write_unaligned(value) }
     }
 }
 
-/// Copies bytes out, all or nothing, and gives how many. `(NULL, 0)` only asks for the number.
+/// Copies bytes out, all or nothing, and returns their number. `(NULL, 0)` only returns the number.
 ///
 /// # Safety
 /// As [`room`].
@@ -301,7 +302,7 @@ unsafe fn copy_out(from: &[u8], ptr: *mut c_void, len: usize) -> Result<i32> {
     i32::try_from(from.len()).map_err(|_| Error::os(libc::EOVERFLOW))
 }
 
-/// Copies text out with its NUL, all or nothing, and gives its length without it.
+/// Copies text out with its NUL, all or nothing, and returns its length without the NUL.
 ///
 /// # Safety
 /// As [`room`].

@@ -102,7 +102,7 @@ impl Lists {
     }
 
     fn take(&self, first: usize) -> Option<Box<[List; 1]>> {
-        // The words of a place that holds no list are no addresses.
+        // A slot without a list holds no address.
         let place = (first > CHANGING).then(|| self.change(first))??;
         let list = place.list.swap(std::ptr::null_mut(), Ordering::Relaxed);
         place.first.store(VACANT, Ordering::Release);
@@ -334,6 +334,6 @@ pub unsafe extern "C" fn usocket_query_result(
         unsafe { output(out, publish(answers)?) };
         Ok(1)
     });
-    // With a list in the caller's hands it is a success, even if the handle was closed meanwhile.
+    // Once the caller has the list it is a success, even if the handle was closed meanwhile.
     got.min(0)
 }

@@ -1,4 +1,4 @@
-//! Options: the mode, what the socket is, and the system's options.
+//! Options: the mode, the properties of the socket, and the system's options.
 
 use std::ffi::{c_char, c_void};
 

@@ -1,4 +1,4 @@
-//! Polling: which of several handles can be used now.
+//! Polling: which of several handles are ready.
 
 use super::guard;
 use super::library::usocket_t;
@@ -25,7 +25,7 @@ pub struct usocket_pollfd {
 
 /// The entries, checked.
 unsafe fn entries<'a>(fds: *mut usocket_pollfd, n: usize) -> Result<&'a mut [usocket_pollfd]> {
-    // What poll(2) says, before memory for them is asked for.
+    // poll(2) fails the same way; checked before memory for the entries is allocated.
     if n > 256 && n > sys::process::descriptor_limit() {
         return Err(Error::os(libc::EINVAL));
     }

@@ -102,7 +102,7 @@ pub unsafe extern "C" fn usocket_socketpair(
         let (a, b) = Socket::pair(family, r#type, proto)?;
         let a = object::insert(a)?;
         let b = object::insert(b).inspect_err(|_| {
-            // Nobody knows it; why there are not two is what is told.
+            // Nobody knows this handle yet; report the first error.
             let _ = object::close(a);
         })?;
         // SAFETY: the caller's array of two, as documented.
@@ -276,7 +276,7 @@ pub unsafe extern "C" fn usocket_accept4(s: usocket_t, flags: i32, peer: *mut Ad
 /// # Safety
 /// `peer` is NULL or the caller's address.
 unsafe fn accepted(listener: &Socket, nonblocking: bool, peer: *mut Addr) -> Result<usocket_t> {
-    // The handle comes first: an accepted connection is not lost for want of one.
+    // Reserve the handle first, so that no accepted connection is lost for lack of one.
     object::insert_with(|| match peer.is_null() {
         true => listener.accept(nonblocking, None),
         // SAFETY: by this function's contract.

@@ -1,4 +1,4 @@
-//! Streams: MicroPython's read, readline and write, which do not come back half done.
+//! Streams: MicroPython's read, readline and write, without short reads and writes.
 
 use std::ffi::c_void;
 

@@ -1,4 +1,4 @@
-//! TLS on a socket: wrapping, the handshake, and what was agreed.
+//! TLS on a socket: wrapping, the handshake, and the negotiated parameters.
 
 use std::ffi::{c_char, c_void};
 
@@ -410,7 +410,7 @@ fn wrap(
     let pin = object::pin(context)?;
     let context = pin.tls_context()?;
     let session = Session::new(context, s, utf8(name)?);
-    // Wherever wrapping fails, or the handshake after it, the sentence is at the socket.
+    // The sentence of a failed wrap or handshake is kept with the socket.
     let session = session.inspect_err(|_| error::explain_about(handle, context.detail()))?;
     let ahead = flags & USOCKET_TLS_NO_READ_AHEAD == 0;
     let session = s.wrap(if ahead { session } else { session.one_by_one() })?;

@@ -1,4 +1,4 @@
-//! What a certificate says, DER, wherever it is from.
+//! The contents of any certificate (DER).
 
 use std::ffi::{c_char, c_void};
 

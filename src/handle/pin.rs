@@ -1,4 +1,4 @@
-//! What keeps a value of the table alive, and the place of one that is yet to be made.
+//! Pins, which keep values of the table alive, and reserved slots.
 
 use std::ops::Deref;
 
@@ -15,7 +15,7 @@ pub struct Pin<'a, T> {
     pub(super) forks: u32,
 }
 
-/// A place for a value that is yet to be made.
+/// A reserved slot, for a value not made yet.
 pub struct Vacant<'a, T> {
     pub(super) table: &'a Table<T>,
     pub(super) slot: &'a Slot<T>,
@@ -23,7 +23,7 @@ pub struct Vacant<'a, T> {
 }
 
 impl<T> Vacant<'_, T> {
-    /// Puts the value in and gives its handle.
+    /// Stores the value and returns its handle.
     pub fn fill(self, value: T) -> Handle {
         let handle = self.handle();
         // SAFETY: nobody can pin a vacant slot, and only we popped it.
@@ -35,7 +35,7 @@ impl<T> Vacant<'_, T> {
 
     /// The handle that the value will have.
     pub fn handle(&self) -> Handle {
-        // The slot is vacant and ours alone.
+        // The slot is vacant and belongs to this thread.
         let generation = (self.slot.state.load(Ordering::Relaxed) >> GENERATION) + 1;
         (generation << INDEX_BITS | u64::from(self.index)) as Handle
     }
@@ -48,14 +48,14 @@ impl<T> Drop for Vacant<'_, T> {
 }
 
 impl<T> Pin<'_, T> {
-    /// True when the handle was closed by a thread that does not know of what this one has just
-    /// stored: of the two, one sees what the other did.
+    /// True when the handle was closed by a thread that may not see the registration just stored by
+    /// this one. At least one of the two sees the other's write.
     pub fn closed_meanwhile(&self) -> bool {
         fence(Ordering::SeqCst);
         self.closing()
     }
 
-    /// Whether it was made before the fork that made this process.
+    /// Whether the pin is older than this process, from before the fork.
     #[inline]
     pub(super) fn is_forgotten(&self) -> bool {
         self.forks != fork::forks()

@@ -1,4 +1,4 @@
-//! The slots of the table: where they are, and which of them are free.
+//! The slots of the table: their memory, and the stack of free ones.
 
 use std::mem::MaybeUninit;
 
@@ -10,15 +10,15 @@ pub(super) const MAX_GENERATION: u32 = (1 << 31) - 1;
 
 pub(super) const PIN: u64 = 1;
 pub(super) const PINS: u64 = CLOSER - 1;
-/// One of the pins is of a thread that is about to close it.
+/// One of the pins belongs to a thread about to close the handle.
 pub(super) const CLOSER: u64 = 1 << 29;
-/// It had pins when this process was forked, and perhaps the thread that forked still uses it.
+/// It had pins when this process was forked, and the forking thread may still use it.
 pub(super) const GONE: u64 = 1 << 30;
 pub(super) const VACANT: u64 = 1 << 31;
 pub(super) const CLOSING: u64 = 1 << 32;
 pub(super) const GENERATION: u32 = 33;
 
-/// Slots of a table; less in a test, which fills one.
+/// The maximum number of slots; fewer in tests, as one fills the table.
 pub(super) const MOST: u32 = if cfg!(test) { 1 << 17 } else { MAX_SLOTS };
 /// Slots in a chunk. Loom follows every atomic it is given: it gets few.
 pub(super) const CHUNK: u32 = if cfg!(loom) { 2 } else { 128 };
@@ -32,13 +32,13 @@ pub(super) struct Slot<T> {
 }
 
 impl<T> Slot<T> {
-    /// Changes the word; of a pin.
+    /// Replaces the state word, to take or release a pin.
     #[inline]
     pub(super) fn change(&self, old: u64, new: u64, order: Ordering) -> bool {
         self.state.compare_exchange_weak(old, new, order, Ordering::Relaxed).is_ok()
     }
 
-    /// Takes a pin, if the word's upper half is `good`, when another thread has been faster.
+    /// Takes a pin if the state's upper half is `good`, after losing a race with another thread.
     #[cold]
     pub(super) fn pin_again(&self, good: u64) -> bool {
         loop {
@@ -49,7 +49,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Gives a pin back, unless it is closed, when another thread has been faster.
+    /// Releases a pin unless the slot is closed, after losing a race with another thread.
     #[cold]
     pub(super) fn unpin_again(&self) -> bool {
         loop {
@@ -64,9 +64,9 @@ impl<T> Slot<T> {
 /// See the module documentation.
 pub(super) struct Slots<T> {
     chunks: [AtomicPtr<Slot<T>>; CHUNKS],
-    /// How many were ever handed out.
+    /// The number of slots ever handed out.
     used: AtomicU32,
-    /// Top of the stack of those that are free: `tag << 32 | index + 1`, 0 in the low half when empty.
+    /// Top of the stack of free slots: `tag << 32 | index + 1`, 0 in the low half when empty.
     free: AtomicU64,
 }
 
@@ -106,7 +106,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// One that nobody has.
+    /// Takes a free slot.
     pub(super) fn take(&self) -> Result<(u32, &Slot<T>), Full> {
         match self.pop_free() {
             Some(free) => Ok(free),
@@ -114,7 +114,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// How many were ever needed at once.
+    /// The number of slots ever in use at once.
     pub(super) fn count(&self) -> u32 {
         self.used.load(Ordering::Relaxed)
     }
@@ -176,7 +176,8 @@ impl<T> Slots<T> {
         loop {
             let index = (top as u32).checked_sub(1)?;
             let slot = self.get(index)?;
-            // Whatever this is when another thread has just popped the slot, the tag gives it away.
+            // If another thread has just popped the slot, this value is stale, and the tag reveals
+            // it.
             let next = (slot.state.load(Ordering::Relaxed) & !VACANT) as u32;
             let new = ((top >> 32) + 1) << 32 | u64::from(next);
             match self.free.compare_exchange_weak(top, new, Ordering::Acquire, Ordering::Acquire) {
@@ -186,7 +187,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// The number of a slot of these.
+    /// The index of a slot.
     pub(super) fn index_of(&self, slot: &Slot<T>) -> Option<u32> {
         let at = std::ptr::from_ref(slot);
         let mut chunks = self.chunks.iter().zip((0..self.count()).step_by(CHUNK as usize));
@@ -198,7 +199,7 @@ impl<T> Slots<T> {
         })
     }
 
-    /// Gives a slot whose value is gone back to the free stack, or retires it.
+    /// Returns an empty slot to the free stack, or retires it.
     pub(super) fn give_back(&self, index: u32, slot: &Slot<T>) {
         let state = slot.state.load(Ordering::Relaxed) >> 32 << 32 | VACANT;
         if state >> GENERATION == u64::from(MAX_GENERATION) {

@@ -1,4 +1,4 @@
-//! The end of the library's work in a process: nothing of it runs any more, and nothing is open.
+//! Shutting the library down in a process: afterwards no thread runs and nothing is open.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use crate::tls::material::roots;
 use crate::wait::{self, Deadline};
 use crate::{background, resolve};
 
-/// Closes every handle, ends the library's threads, and lets go of what it keeps.
+/// Closes every handle, ends the library's threads, and frees its caches.
 ///
 /// # Errors
-/// EDEADLK within the host's own code in a call; ETIMEDOUT when a thread has not come to its end, which
-/// the C library's resolver can keep; EINTR (event hook).
+/// EDEADLK from a hook or callback; ETIMEDOUT when a thread is still running, as one in the C
+/// library's resolver may be; EINTR (event hook).
 pub fn finish(timeout_us: i64) -> Result<()> {
-    /// A thread that was about to sleep is woken once more.
+    /// Wakes again after this time, for a thread that was just about to sleep.
     const AGAIN: Duration = Duration::from_millis(10);
     if fork::hosted() {
         return Err(Error::os(libc::EDEADLK));
     }
     for handle in (0..TABLE.slots()).filter_map(|index| TABLE.handle_at(index)) {
-        // Another thread may be faster.
+        // Another thread may have closed it already.
         let _ = close(handle);
     }
     hook::EVENT.set(None, std::ptr::null_mut());

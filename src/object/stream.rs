@@ -1,4 +1,4 @@
-//! What carries a stream of bytes, as far as sending and receiving go: a socket, or TLS over buffers.
+//! An object that sends and receives a stream of bytes: a socket, or TLS over buffers.
 
 use std::mem::MaybeUninit;
 
@@ -43,7 +43,7 @@ impl Object {
 
 #[cfg(feature = "tls")]
 impl<'a> Stream<'a> {
-    /// Its session, and what carries that.
+    /// Its session and the session's transport.
     ///
     /// # Errors
     /// `USOCKET_ETLS_NOT_WRAPPED`.

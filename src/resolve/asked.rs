@@ -149,7 +149,7 @@ impl<Q: Question> Job<Q> {
 
     fn ring(&self) {
         if let Ok(Some(bell)) = self.bell.lock().as_deref() {
-            // It can only fail by being readable already.
+            // It fails only if the eventfd is readable already.
             let _ = poll::signal(bell);
         }
     }

@@ -84,7 +84,7 @@ impl Lookup {
         Ok(())
     }
 
-    /// When to come back although nothing has come.
+    /// The time of the next step if no message comes before.
     pub fn until(&self) -> Option<Instant> {
         match &self.0 {
             Way::Dns(this) => this[0].1.until(),

@@ -88,7 +88,7 @@ impl Work {
 
 static POOLS: PerNamespace<Pool> = PerNamespace::new();
 
-/// Has the threads look again, so that they end if they are to ([`process::ending`]).
+/// Wakes idle threads, so that they end if they should ([`process::ending`]).
 pub fn wake() {
     POOLS.each(|pool| {
         // Who has looked and found nothing waits by the time the lock is free.

@@ -105,7 +105,7 @@ impl Exchange {
         }
     }
 
-    /// When to come back although nothing has come.
+    /// The time of the next step if no message comes before.
     pub fn until(&self) -> Option<Instant> {
         self.due
     }
