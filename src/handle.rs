@@ -12,10 +12,10 @@
 //! - **pin**: one compare-and-swap, which succeeds only while the generation matches and CLOSING
 //!   is clear. The value stays alive and in place until the pin is dropped.
 //! - **close**: one compare-and-swap takes a pin and sets CLOSER; only one thread can, so that a
-//! second closing thread does not count as a user. Another sets CLOSING. After that no new pin can
-//! succeed. Pins held by others mean operations in flight: `closed` learns of them, and ends them.
+//!   second closing thread does not count as a user. Another sets CLOSING. After that no new pin can
+//!   succeed. Pins held by others mean operations in flight: `closed` learns of them, and ends them.
 //! - Dropping the last pin, on any thread, drops the value and frees the slot. Exactly one thread
-//! sees that transition, because CLOSING is never cleared while pins are left.
+//!   sees that transition, because CLOSING is never cleared while pins are left.
 //!
 //! Slots live in chunks that are allocated on demand and never freed or moved, so a lookup is two
 //! loads and no lock. The list of chunks is a quarter of a megabyte of zeroes, and only pages in
