@@ -396,10 +396,10 @@ typedef int64_t usocket_t;
 // usocket_getaddrinfo, usocket_addr_ip, usocket_addr_unix or usocket_addr_from_bytes and read by
 // the usocket_addr_ functions.
 typedef struct usocket_addr {
-  // The `struct sockaddr`, aligned as a `struct sockaddr_storage` is. Bytes behind the first
-  // `len` mean nothing.
+  // The `struct sockaddr`, aligned as a `struct sockaddr_storage` is. Bytes after the first
+  // `len` have no meaning.
   uint64_t storage[16];
-  // How many bytes of it are the address.
+  // The length of the address in bytes.
   uint32_t len;
   // Zero.
   uint32_t reserved;

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   63 ............ 33 | 32      | 31     | 30   | 29     | 28 ... 0
-//!   generation | CLOSING | 0 | GONE | CLOSER | pins in use, or closed with pins left
+//!   generation         | CLOSING | 0      | GONE | CLOSER | pins      in use, or closed with pins left
 //!   generation         | CLOSING | VACANT | next free slot            vacant
 //! ```
 //!
@@ -287,8 +287,8 @@ impl<T> Table<T> {
 
     /// Drops the value after the last pin of a closed slot.
     fn clear(&self, index: u32, slot: &Slot<T>, _: &Stay) {
-        // Everything the other pins did happens before the drop. (A load, because
-        // ThreadSanitizer does not know fences.)
+        // All accesses through other pins happen before the drop. (A load, because ThreadSanitizer
+        // does not know fences.)
         slot.state.load(Ordering::Acquire);
         // SAFETY: CLOSING with no pin left: no one else can reach the value any more.
         slot.value.with_mut(|v| unsafe { (*v).assume_init_drop() });

@@ -1,4 +1,4 @@
-//! poll over handles: for small sets, without anything registered anywhere.
+//! poll over handles: for small sets, without registrations.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
@@ -13,26 +13,26 @@ use crate::watchers::{Change, Watcher};
 
 pub use crate::watchers::Source;
 
-/// Sets up to this size need no memory but the stack's.
+/// Sets up to this size are held on the stack.
 pub const FEW: usize = 16;
 
-/// What is asked about one source, and the answer.
+/// A source, the requested events, and the result.
 #[derive(Clone, Copy)]
 pub struct Entry {
     /// What to poll.
     pub source: Source,
-    /// `POLLIN`, `POLLOUT`, `POLLPRI`, … (`POLLERR`, `POLLHUP` and `POLLNVAL` come unasked).
+    /// `POLLIN`, `POLLOUT`, `POLLPRI`, … (`POLLERR`, `POLLHUP` and `POLLNVAL` are always reported).
     pub events: i16,
     /// The answer.
     pub revents: i16,
 }
 
 impl Entry {
-    /// Asks nothing.
+    /// An entry without a source.
     pub const NONE: Entry = Entry { source: Source::Fd(-1), events: 0, revents: 0 };
 }
 
-/// An entry's object while the poll lasts.
+/// An entry's object, pinned during the poll.
 struct Held(Option<object::Held>);
 
 impl Held {
@@ -48,7 +48,7 @@ impl Held {
         self.0.as_ref().and_then(|pin| pin.socket().ok()).filter(|s| !s.kernel_knows())
     }
 
-    /// Whether nothing in the kernel tells of its closing.
+    /// Whether the kernel reports no event when it is closed.
     fn closes_unheard(&self) -> bool {
         let socket = self.0.as_ref().and_then(|pin| pin.socket().ok());
         socket.is_some_and(|s| !s.close_wakes())
@@ -64,8 +64,8 @@ impl Held {
         libc::pollfd { fd, events, revents: 0 }
     }
 
-    /// Lets a thread that is about to take what the kernel has come back: what it leaves is part of
-    /// the answer, and no event of the kernel's would tell of it later.
+    /// Waits for another thread that is about to read what the kernel has: data left over by it
+    /// counts as readable, and no later event of the kernel would report it.
     fn await_receiver(&self, seen: i16) -> Result<()> {
         match self.layered().map(|s| (s, s.session())) {
             Some((s, Some(tls))) => tls.await_receiver(s, seen),
@@ -82,8 +82,8 @@ impl Held {
     }
 }
 
-/// Rings while a poll sleeps over sockets whose readiness the kernel does not know alone: another thread
-/// may take what the kernel has, and leave some of it over.
+/// An eventfd that wakes a poll over sockets with readiness the kernel does not fully know: another
+/// thread may read what the kernel has, and leave data over.
 struct Bell(OwnedFd);
 
 impl Bell {
@@ -98,30 +98,32 @@ impl Bell {
         Ok(bell)
     }
 
-    /// What the sockets know it by: no poller has such a handle.
+    /// Its number in the sockets' lists of watchers; no poller has such a handle.
     fn number(&self) -> Handle {
         !i64::from(self.0.as_raw_fd())
     }
 
     fn take_down(&self, held: &[Held]) {
         for s in held.iter().filter_map(Held::layered) {
-            // Its errors are those of what it is given.
+            // Only the closure's errors are possible, and it has none.
             let _ = s.watchers().remove(self.number(), || Ok(true));
         }
     }
 }
 
-/// See [`Watcher::tell`]. A forked child has none of its parent's: the numbers are others' there.
+/// See [`Watcher::tell`]. A forked child ignores its parent's bells: there the numbers may belong
+/// to other descriptors.
 fn ring(bell: Handle, forks: Handle, change: Change) -> bool {
     let ours = forks == i64::from(process::forks());
     if ours && change != Change::None {
-        // It fails only where it has been rung often enough.
+        // It fails only if the eventfd is readable already.
         let _ = i32::try_from(!bell).map(sys::poll::signal_number);
     }
     ours
 }
 
-/// Waits until at least one entry has an event, or the deadline; gives how many have.
+/// Waits until at least one entry has an event, or the deadline; returns the number of entries with
+/// events.
 ///
 /// A handle that is stale, is closed while it is waited for, or cannot be polled has `POLLNVAL`.
 ///
@@ -140,7 +142,7 @@ pub fn poll(entries: &mut [Entry], timeout_us: i64) -> Result<usize> {
     poll_with(entries, &mut held, memory::fill(&mut fds, NONE, n + 1)?, timeout_us)
 }
 
-/// The same, with room for what each entry needs meanwhile; and for the bell's question.
+/// The same, with buffers for the pinned entries, and for their descriptors and the bell's.
 fn poll_with(
     entries: &mut [Entry],
     held: &mut [Held],
@@ -162,13 +164,13 @@ fn look(
     mut deadline: Deadline,
 ) -> Result<usize> {
     let mut unheard = held.iter().any(Held::closes_unheard);
-    // Some answers need no asking, and must not be waited upon.
+    // Some entries are ready without asking the kernel: then do not wait.
     let mut ready = answer(entries, held, |_| 0);
     if ready == 0 && !deadline.is_now() && held.iter().any(|h| h.layered().is_some()) {
-        // Without one it looks again, time after time.
+        // Without a bell it checks again from time to time.
         *bell = Bell::new(held).ok();
         unheard |= bell.is_none();
-        // What was left over before the bell hung there.
+        // Check for data left over before the bell was registered.
         ready = answer(entries, held, |_| 0);
     }
     loop {
@@ -181,7 +183,7 @@ fn look(
             (0, true) => Some(wait::at_most(UNHEARD, &mut deadline)),
             _ => Some(Deadline::after_us(0)),
         };
-        // Without a bell no more than was asked for: there is a limit, RLIMIT_NOFILE.
+        // Without a bell pass only the caller's entries: RLIMIT_NOFILE limits their number.
         let asked = held.len() + usize::from(bell.is_some());
         let seen = match wait::poll(&mut fds[..asked], part.as_mut().unwrap_or(&mut deadline)) {
             Err(e) if e.is(libc::EINVAL) && bell.is_some() => {
@@ -197,7 +199,7 @@ fn look(
         }
         held.iter().zip(&*fds).try_for_each(|(h, fd)| h.await_receiver(fd.revents))?;
         ready = answer(entries, held, |at| fds[at].revents);
-        // The kernel may see what is nothing to the caller, such as half a TLS record.
+        // The kernel may report events without meaning for the caller, such as half a TLS record.
         let over = match (seen, unheard, ready) {
             (0, false, _) | (.., 1..) => true,
             _ => deadline.remaining() == Some(Duration::ZERO),

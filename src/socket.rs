@@ -2,14 +2,14 @@
 //!
 //! Every operation is: try the system call; on EAGAIN, if the mode allows, wait and try again.
 //!
-//! | mode | timeout | descriptor | a call that cannot be done now |
+//! | mode | timeout | descriptor | a call that would block |
 //! |---|---|---|---|
 //! | blocking | none | blocks in the kernel | waits in the kernel: one system call |
 //! | timeout | > 0 | `O_NONBLOCK` | waits in `wait`, then ETIMEDOUT |
 //! | non-blocking | 0 | `O_NONBLOCK` | EAGAIN (connect: EINPROGRESS) |
 //!
-//! Locking: none. Threads share a socket as they share a descriptor; what the kernel serialises is
-//! serialised. The timeout is an atomic, read once at the start of an operation.
+//! Locking: none. Threads share a socket as they share a descriptor; the kernel serialises. The
+//! timeout is an atomic, read once at the start of an operation.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -52,17 +52,17 @@ pub struct Socket {
     proto: i32,
     /// Microseconds; negative none, 0 non-blocking.
     timeout: AtomicI64,
-    /// An error that ended a stream call which had bytes to hand over: the next call reports it.
+    /// An error that ended a stream call after some bytes: the next call reports it.
     late_in: AtomicI32,
     late_out: AtomicI32,
-    /// The pollers it is registered with, to be told when it closes.
+    /// The pollers it is registered with, notified when it closes.
     watchers: Watchers,
     /// Set once, by wrapping.
     tls: OnceBox<Session>,
 }
 
 impl Socket {
-    /// socket(2), close-on-exec. `proto` 0 takes the one that belongs to the type.
+    /// socket(2), close-on-exec. `proto` 0 takes the default for the type.
     pub fn new(family: i32, kind: i32, proto: i32) -> Result<Socket> {
         check_kind(kind)?;
         let inner = socket2::Socket::new(
@@ -106,7 +106,7 @@ impl Socket {
         Ok(socket)
     }
 
-    /// A socket of the same kind, with the options that this one was given.
+    /// Makes a socket of the same kind and with the same state bits from a descriptor.
     #[inline]
     fn kin(&self, fd: OwnedFd, timeout: i64) -> Socket {
         let fd = self.fd.heir(fd);
@@ -117,7 +117,7 @@ impl Socket {
     fn with(fd: Descriptor, family: i32, kind: i32, proto: i32, timeout: i64) -> Socket {
         let socket = Socket {
             fd,
-            // The system has taken both: they are small.
+            // The system has accepted both, so they are small.
             family: family as u16,
             kind: kind as u8,
             state: AtomicU8::new(if timeout < 0 { 0 } else { mode::state::TIMED }),
@@ -135,7 +135,7 @@ impl Socket {
         socket
     }
 
-    /// From here on a transfer of data is more than its system call.
+    /// Leaves the fast path: from now on a transfer is more than its system call.
     fn make_special(&self) {
         self.state.fetch_or(mode::state::SPECIAL, Ordering::Relaxed);
     }
@@ -143,7 +143,7 @@ impl Socket {
     /// A second socket on the same open description (dup(2)), in the same mode.
     ///
     /// # Errors
-    /// EOPNOTSUPP once it is wrapped: there is one session for the one stream of bytes.
+    /// EOPNOTSUPP once it is wrapped: the stream of records has one session.
     pub fn dup(&self) -> Result<Socket> {
         if self.session().is_some() {
             return Err(Error::os(libc::EOPNOTSUPP));
@@ -186,17 +186,18 @@ impl Socket {
         &self.watchers
     }
 
-    /// What to ask the kernel for, to learn about `events`.
+    /// The kernel events to request for `events`.
     pub(crate) fn kernel_events(&self, events: i16) -> i16 {
         self.session().map_or(events, |tls| tls.kernel_events(events))
     }
 
-    /// What is true of `events` when the kernel says `seen`, and what to ask it for from then on.
+    /// Translates the kernel's events `seen` into those of `events` that hold, and the kernel
+    /// events to request next.
     pub(crate) fn true_events(&self, events: i16, seen: i16) -> (i16, i16) {
         self.session().map_or((seen, events), |tls| tls.true_events(self, events, seen))
     }
 
-    /// Whether the kernel alone knows what this socket is ready for.
+    /// Whether the kernel fully knows this socket's readiness.
     pub(crate) fn kernel_knows(&self) -> bool {
         self.session().is_none()
     }
@@ -215,7 +216,7 @@ impl Socket {
         self.session().ok_or(Error::tls(USOCKET_ETLS_NOT_WRAPPED))
     }
 
-    /// Wraps it: from here on it carries the session's bytes.
+    /// Wraps it in TLS: from now on it carries the session's records.
     ///
     /// # Errors
     /// EISCONN when it is wrapped already.
@@ -226,7 +227,7 @@ impl Socket {
         self.tls()
     }
 
-    /// It is about to be closed: a TLS session says goodbye.
+    /// Prepares for closing: a TLS session sends close_notify.
     pub fn farewell(&self) {
         if let Some(tls) = self.session() {
             tls.farewell(self);
@@ -243,7 +244,8 @@ impl Socket {
         Ok(SockRef::from(self).listen(backlog.max(0))?)
     }
 
-    /// accept(2); the new socket is in blocking or non-blocking mode, and whom it is from in `from`.
+    /// accept(2); the new socket is in blocking or non-blocking mode; stores the peer's address in
+    /// `from`.
     #[inline]
     pub fn accept(
         &self,
@@ -280,8 +282,8 @@ impl Socket {
     /// connect(2). On a socket that is still connecting it waits for that, mode permitting.
     ///
     /// # Errors
-    /// Besides those of connect(2) and the mode: ECONNABORTED when the attempt has failed and another
-    /// thread was told why.
+    /// Besides those of connect(2) and the mode: ECONNABORTED when the attempt has failed and
+    /// another thread has read the reason.
     pub fn connect(&self, addr: &Addr) -> Result<()> {
         let mut deadline = self.deadline();
         let blocks = deadline.is_never();
@@ -293,7 +295,7 @@ impl Socket {
         let flags = self.flags(0, true, blocks);
         let interrupted = e.raw_os_error() == Some(libc::EINTR);
         match e.raw_os_error() {
-            // A signal ended a blocking connect; the attempt goes on in the kernel.
+            // A signal interrupted a blocking connect; the attempt goes on in the kernel.
             Some(libc::EINTR) => wait::interrupted()?,
             Some(libc::EINPROGRESS | libc::EALREADY)
                 if self.waiting_helps(libc::POLLOUT, flags, &deadline, 0) => {}
@@ -308,7 +310,7 @@ impl Socket {
         Ok(())
     }
 
-    /// SO_ERROR as a result, and clears it: how a connect that did not wait has ended.
+    /// Reads and clears SO_ERROR: the result of a non-blocking connect.
     pub fn take_error(&self) -> Result<()> {
         match SockRef::from(self).take_error()? {
             Some(e) => Err(e.into()),
@@ -316,8 +318,9 @@ impl Socket {
         }
     }
 
-    /// A full backlog is EAGAIN here, and there is no event for room in it (unix(7)). Blocked in
-    /// the kernel, nothing could end the call, since it waits on the peer: so it never blocks.
+    /// A full backlog gives EAGAIN here, and the kernel has no event for the end of that (unix(7)).
+    /// A call blocked in the kernel waits on the peer, and nothing could end it: so it never
+    /// blocks.
     fn connect_unix(&self, addr: &Addr, deadline: &mut Deadline) -> Result<()> {
         let blocks = deadline.is_never();
         if blocks {
@@ -356,7 +359,7 @@ impl Socket {
 
     /// setsockopt(2)
     pub fn setsockopt(&self, level: i32, name: i32, value: &[u8]) -> Result<()> {
-        // struct linger: whether, and for how long; with no time the close resets, at once.
+        // struct linger: an on/off flag and a time; with time 0 the close resets at once.
         let time = value.get(size_of::<libc::c_int>()..size_of::<libc::linger>());
         let waits = time.is_some_and(|time| time.iter().any(|b| *b != 0));
         if (level, name) == (libc::SOL_SOCKET, libc::SO_LINGER) && waits {
@@ -365,7 +368,7 @@ impl Socket {
         Ok(net::setsockopt(self.fd.as_fd(), level, name, value)?)
     }
 
-    /// getsockopt(2): how many bytes were written.
+    /// getsockopt(2); returns the number of bytes written.
     pub fn getsockopt(
         &self,
         level: i32,
@@ -398,7 +401,7 @@ impl AsFd for Socket {
     }
 }
 
-/// `SOCK_NONBLOCK` and `SOCK_CLOEXEC` in a type would set a mode behind our back.
+/// `SOCK_NONBLOCK` and `SOCK_CLOEXEC` in a type would bypass the socket's mode.
 fn check_kind(kind: i32) -> Result<()> {
     if kind & (libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) != 0 {
         Err(Error::os(libc::EINVAL))
@@ -418,7 +421,7 @@ fn kernel_proto(family: i32, kind: i32, proto: i32) -> Result<i32> {
     }
 }
 
-/// The protocol number the socket has: 0 means the one of its type.
+/// The protocol number of the socket: 0 stands for the default of its type.
 fn settled_proto(family: i32, kind: i32, proto: i32) -> i32 {
     match (family, kind, proto) {
         (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM, 0) => libc::IPPROTO_TCP,

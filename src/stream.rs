@@ -1,10 +1,10 @@
-//! read, readline and write: MicroPython's stream methods, over any transport.
+//! read, readline and write: MicroPython's stream methods, over any stream.
 //!
-//! "No short reads, no short writes": each goes on until it has all it was asked for, or the
-//! stream ends, or an error comes. An error (a timeout, a reset) that comes when part is done does
-//! not throw that part away: the part is returned, and the next call reports the error. Would-block
-//! is not kept, the next call finds out for itself. EINTR (the event hook said stop) is: a host that
-//! gets less than it asked for learns by it that this was not the end.
+//! "No short reads, no short writes": each goes on until everything is done, the stream ends, or an
+//! error occurs. An error (a timeout, a reset) after a part does not discard that part: the part is
+//! returned, and the next call reports the error. EAGAIN is not kept; the next call gets it again.
+//! EINTR (the event hook said stop) is kept, so that the host can tell the short result from the
+//! end of the stream.
 
 use std::mem::MaybeUninit;
 
@@ -15,8 +15,8 @@ use crate::wait::{self, Deadline};
 
 mod file;
 
-/// How much one look ahead for a newline takes in. Lines are short; a longer one costs one more
-/// pair of system calls for each such piece.
+/// The size of one look-ahead for a newline. Lines are short; a longer one costs another pair of
+/// system calls for each piece of this size.
 const LOOK_AHEAD: usize = 4096;
 
 impl Socket {
@@ -24,7 +24,7 @@ impl Socket {
     pub fn read(&self, buf: &mut [MaybeUninit<u8>]) -> Result<usize> {
         self.late(true)?;
         let mut deadline = self.deadline();
-        // In blocking mode the kernel itself can wait for all of a stream's, in one call.
+        // In blocking mode the kernel itself can wait for all bytes of a stream, in one call.
         let in_one = self.timeout_us() < 0 && self.kind() == libc::SOCK_STREAM;
         let flags = if in_one { libc::MSG_WAITALL } else { 0 };
         self.gather(true, buf.len(), |done| {
@@ -36,8 +36,8 @@ impl Socket {
         .and_then(|n| self.not_cut_off(&buf[..n]))
     }
 
-    /// Says once, instead of giving the last bytes, that a stream of TLS was cut off behind them: less
-    /// than was asked for looks like the end. The bytes are the next call's.
+    /// Reports once, before the last bytes, that a TLS stream was truncated, since a short read
+    /// looks like the end. The next call returns the bytes.
     fn not_cut_off(&self, got: &[MaybeUninit<u8>]) -> Result<usize> {
         match self.session() {
             Some(tls) if self.late_is(USOCKET_ETLS_TRUNCATED) && tls.put_back(got) => {
@@ -58,13 +58,14 @@ impl Socket {
         })
     }
 
-    /// Sends all of `buf`, or fails; how much was sent is then not known.
+    /// Sends all of `buf`, or fails; the number of bytes sent is then unknown.
     #[cfg(test)]
     pub(crate) fn sendall(&self, buf: &[u8], flags: i32) -> Result<()> {
         self.sendall_on(self.try_send(buf, flags), buf, flags)
     }
 
-    /// Sends all of `buf`, after the first system call, or fails; how much was sent is then not known.
+    /// Sends all of `buf`, after the first system call, or fails; the number of bytes sent is then
+    /// unknown.
     pub(crate) fn sendall_on(&self, first: First, buf: &[u8], flags: i32) -> Result<()> {
         let mut deadline = self.deadline();
         let mut done = first.or_else(|start| self.send_step(start, buf, flags, &mut deadline))?;
@@ -76,11 +77,11 @@ impl Socket {
         self.sent(flags, &mut deadline)
     }
 
-    /// One more step of an operation that has done a part.
+    /// Makes a further step of an operation that has done a part.
     ///
-    /// A call that blocks in the kernel and has done a part ends with that part when a signal comes,
-    /// and not with EINTR. So after a part the next step tries without blocking first: if nothing can
-    /// be done, it was a signal, and the host's hook runs before the step blocks again.
+    /// A system call that blocks and has done a part returns that part when a signal comes, not
+    /// EINTR. So after a part the next step first tries without blocking: if nothing can be done, a
+    /// signal was the reason, and the event hook runs before the step blocks again.
     fn go_on(&self, mut step: impl FnMut(i32) -> Result<usize>) -> Result<usize> {
         let kernel_blocks = self.timeout_us() < 0 && self.session().is_none();
         if kernel_blocks && self.kind() == libc::SOCK_STREAM {
@@ -92,7 +93,7 @@ impl Socket {
         step(0)
     }
 
-    /// Waits, as the mode allows, until what a layer above the kernel took has gone to it.
+    /// Waits, as the mode allows, until all bytes taken by TLS are in the kernel.
     fn sent(&self, flags: i32, deadline: &mut Deadline) -> Result<()> {
         match self.session() {
             Some(tls) if self.timeout_us() != 0 && flags & libc::MSG_DONTWAIT == 0 => {
@@ -104,11 +105,11 @@ impl Socket {
 
     /// Reads up to and with a newline, at most `buf.len()` bytes; 0 at the end of the stream.
     ///
-    /// No byte behind the newline leaves the kernel (it looks ahead with MSG_PEEK), so that
-    /// polling the descriptor stays truthful.
+    /// Bytes after the newline stay in the kernel (it looks ahead with MSG_PEEK), so that polling
+    /// the descriptor remains correct.
     ///
     /// # Errors
-    /// EOPNOTSUPP on a socket of datagrams, where taking part of one loses the rest.
+    /// EOPNOTSUPP on a datagram socket: reading a part of a datagram loses the rest.
     pub fn readline(&self, buf: &mut [MaybeUninit<u8>]) -> Result<usize> {
         if self.kind() != libc::SOCK_STREAM {
             return Err(Error::os(libc::EOPNOTSUPP));
@@ -136,7 +137,8 @@ impl Socket {
         .and_then(|n| self.not_cut_off(&buf[..n]))
     }
 
-    /// Calls `step` with the bytes done so far until all `want` are, or it gives 0 or an error.
+    /// Calls `step` with the number of bytes done so far until `want` is reached, or it returns 0
+    /// or an error.
     fn gather(
         &self,
         incoming: bool,
@@ -161,7 +163,7 @@ impl Socket {
     }
 }
 
-/// How many bytes up to and with the first newline.
+/// The number of bytes up to and including the first newline.
 fn newline_in(bytes: &[MaybeUninit<u8>]) -> Option<usize> {
     crate::sys::find_byte(b'\n', bytes).map(|at| at + 1)
 }

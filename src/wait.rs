@@ -1,9 +1,9 @@
-//! One deadline, one wait: the only place of the library that blocks on purpose.
+//! One deadline, one wait: the only place where the library blocks on purpose.
 //!
 //! An operation makes a [`Deadline`] from its timeout, tries its system call, and comes here only
-//! when that said EAGAIN. (In blocking mode the system call itself blocks; EINTR then comes to
-//! [`interrupted`].) The deadline belongs to the operation, not to the wait: however often it
-//! comes here, it has one span of time.
+//! after EAGAIN. (In blocking mode the system call itself blocks; EINTR then comes to
+//! [`interrupted`].) The deadline belongs to the operation, not to the wait: however often it comes
+//! here, it has one span of time.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::AtomicU32;
@@ -16,7 +16,7 @@ pub mod limits;
 
 /// When an operation must give up.
 ///
-/// The clock starts at the first wait, so that an operation that need not wait reads no clock.
+/// Its time starts at the first wait, so that an operation that need not wait reads no clock.
 pub enum Deadline {
     /// Never.
     Never,
@@ -24,24 +24,23 @@ pub enum Deadline {
     After(u64),
     /// At this time.
     At(Instant),
-    /// Now, for this reason: a step of the operation has done a part, and was ended by it.
+    /// Now, with this error, after a step of the operation has done a part.
     Stopped(Error),
 }
 
 impl Deadline {
-    /// From a timeout in microseconds as the ABI has it: negative is none.
+    /// From a timeout of the ABI, in microseconds: negative is none.
     #[inline]
     pub fn after_us(us: i64) -> Self {
         if us < 0 { Deadline::Never } else { Deadline::After(us as u64) }
     }
 
-    /// Ends what is left of the operation: its last step has done a part, which is its result, and this
-    /// is what its next step is to say.
+    /// Stops the operation after its last step has done a part: the next step fails with `why`.
     pub fn stop(&mut self, why: Error) {
         *self = Deadline::Stopped(why);
     }
 
-    /// What has ended the operation.
+    /// The error that stopped the operation.
     #[inline]
     pub fn stopped(&self) -> Result<()> {
         if let Deadline::Stopped(why) = self { Err(*why) } else { Ok(()) }
@@ -59,7 +58,7 @@ impl Deadline {
         matches!(self, Deadline::After(0))
     }
 
-    /// Starts the clock, if it has not been.
+    /// Starts the time, unless it runs already.
     pub fn start(&mut self) {
         if let Deadline::After(us) = *self {
             // A time too far in the future to represent means never.
@@ -68,7 +67,7 @@ impl Deadline {
         }
     }
 
-    /// What is left; `None` is for ever. Starts the clock, unless there is no time to be measured.
+    /// The remaining time; `None` is for ever. Starts the time, if there is a limit.
     pub fn remaining(&mut self) -> Option<Duration> {
         if let Deadline::After(0) | Deadline::Stopped(_) = self {
             return Some(Duration::ZERO);
@@ -81,7 +80,7 @@ impl Deadline {
     }
 }
 
-/// A signal ended a system call: lets the host handle it. `Ok` means go on.
+/// Runs the event hook after a signal has interrupted a system call. `Ok` means go on.
 ///
 /// # Errors
 /// EINTR when the event hook says stop.
@@ -90,7 +89,8 @@ pub fn interrupted() -> Result<()> {
     if sys::hook::run() { Ok(()) } else { Err(Error::os(libc::EINTR)) }
 }
 
-/// Waits until one of `fds` has an event, or the deadline. Gives how many have; 0 is the deadline.
+/// Waits until one of `fds` has an event, or the deadline. Returns the number with events; 0 at the
+/// deadline.
 ///
 /// # Errors
 /// EINTR as [`interrupted`]; EINVAL for more descriptors than RLIMIT_NOFILE (poll(2)); ENOMEM.
@@ -103,7 +103,7 @@ pub fn poll(fds: &mut [libc::pollfd], deadline: &mut Deadline) -> Result<usize> 
             Err(e) => return Err(e.into()),
         }
         if left == Some(Duration::ZERO) {
-            return Ok(0); // Signals do not put the end off.
+            return Ok(0); // Signals do not postpone the deadline.
         }
     }
 }
@@ -116,7 +116,7 @@ pub fn fd(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Result<()
     self::events(fd, events, deadline).map(drop)
 }
 
-/// The same; gives what there is.
+/// The same; returns the events.
 pub fn events(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Result<i16> {
     let mut one = [libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }];
     match poll(&mut one, deadline)? {
@@ -125,8 +125,8 @@ pub fn events(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Resul
     }
 }
 
-/// The same up to a signal, for one that has something to put back before the hook runs: whether
-/// there was one.
+/// The same up to a signal, for callers with cleanup to do before the hook runs; returns whether
+/// there was a signal.
 ///
 /// # Errors
 /// ETIMEDOUT at the deadline; EINVAL, ENOMEM as [`poll`].
@@ -140,7 +140,7 @@ pub fn fd_or_signal(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) ->
     }
 }
 
-/// The same where nothing in the kernel tells of a close: `None` when it is time to look.
+/// The same for families without shutdown(2): `None` when the caller has to check for a close.
 pub fn events_unheard(
     fd: BorrowedFd<'_>,
     events: i16,
@@ -155,17 +155,17 @@ pub fn events_unheard(
     }
 }
 
-/// How late a close is noticed where nothing tells of it.
+/// The interval of checks for a close where the kernel does not report it.
 pub const UNHEARD: Duration = Duration::from_millis(100);
 
-/// As much of the time as is left, at most `span`; none when it is over.
+/// A deadline after the remaining time, at most `span`; `None` when it is over.
 pub fn at_most(span: Duration, deadline: &mut Deadline) -> Deadline {
     let span = deadline.remaining().map_or(span, |left| left.min(span));
-    // Rounded up: what is left is not nothing.
+    // Rounded up, so that time left does not become 0.
     Deadline::After(span.as_nanos().div_ceil(1000) as u64)
 }
 
-/// Waits until `word` is no longer `seen`, or so: it may end early.
+/// Waits until `word` is no longer `seen`; may return early.
 ///
 /// # Errors
 /// ETIMEDOUT at the deadline, EINTR as [`interrupted`].
@@ -178,7 +178,7 @@ pub fn change(word: &AtomicU32, seen: u32, deadline: &mut Deadline) -> Result<()
     }
 }
 
-/// Lets a moment pass, for what the kernel cannot be asked to wait for.
+/// Pauses for a moment, where the kernel has no event to wait for.
 ///
 /// # Errors
 /// ETIMEDOUT when the deadline is now, and those of [`poll`].

@@ -1,5 +1,5 @@
-//! Who is told of a change to what a handle stands for: the pollers it is registered with; and what
-//! a poller must know of it.
+//! The pollers that an object is registered with, notified of its changes; and the interface of a
+//! poller to the objects it watches.
 
 #[cfg(not(loom))]
 use once_cell::race::OnceBox;
@@ -18,7 +18,7 @@ impl From<Lost> for Error {
     }
 }
 
-/// What to poll: a handle, or a descriptor that is none of the library's.
+/// A source to poll: a handle, or a descriptor that the library does not own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A handle of the table.
@@ -27,9 +27,9 @@ pub enum Source {
     Fd(i32),
 }
 
-/// What a poller watches, held so that it stays while it is looked at.
+/// An object that a poller watches, pinned during a check.
 pub trait Watched: Sized {
-    /// Holds what `handle` stands for.
+    /// Pins the object of `handle`.
     ///
     /// # Errors
     /// EBADF for a stale handle.
@@ -47,13 +47,14 @@ pub trait Watched: Sized {
     /// Whether a forked child has another object behind that descriptor, or another descriptor.
     fn renews(&self) -> bool;
 
-    /// Whether the kernel alone knows what it is ready for.
+    /// Whether the kernel fully knows its readiness.
     fn kernel_knows(&self) -> bool;
 
-    /// What to ask the kernel for, to learn about `events`.
+    /// The kernel events to request for `events`.
     fn kernel_events(&self, events: i16) -> i16;
 
-    /// What is true of `events` when the kernel says `seen`, and what to ask it for from then on.
+    /// Translates the kernel's events `seen` into those of `events` that hold, and the kernel
+    /// events to request next.
     fn true_events(&self, events: i16, seen: i16) -> (i16, i16);
 
     /// The pollers it is registered with.
@@ -63,25 +64,25 @@ pub trait Watched: Sized {
     fn tell(poller: Handle, source: Handle, change: Change) -> bool;
 }
 
-/// What a poller is told.
+/// A notification to a poller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing: it is only asked whether it is there.
+    /// None: only checks whether the poller still exists.
     None,
     /// The handle is closed.
     Closed,
-    /// What it is ready for may have changed in a way that the kernel does not see.
+    /// Its readiness may have changed without an event of the kernel.
     Ready,
 }
 
-/// A poller, as what it watches knows it.
+/// A poller, as known to the objects it watches.
 #[derive(Clone, Copy)]
 pub struct Watcher {
     /// Its handle.
     pub poller: Handle,
     /// The handle it watches.
     pub source: Handle,
-    /// Tells it of a change; false when there is no such poller any more.
+    /// Notifies it of a change; false when the poller does not exist any more.
     pub tell: fn(poller: Handle, source: Handle, change: Change) -> bool,
 }
 
@@ -91,8 +92,8 @@ impl Watcher {
     }
 }
 
-/// The pollers that an object is registered with, and the limits of its waits. Most objects have
-/// neither: those take a pointer's room.
+/// The pollers that an object is registered with, and the limits of its waits. Without either it is
+/// the size of a pointer.
 ///
 /// The list's lock comes before a poller's.
 pub struct Watchers(OnceBox<[Kept; 1]>);
@@ -104,7 +105,7 @@ struct Kept {
 }
 
 impl Watchers {
-    /// Of an object that is in no poller.
+    /// For an object without a poller.
     #[cfg(not(loom))]
     pub const fn none() -> Self {
         Watchers(OnceBox::new())
@@ -141,7 +142,7 @@ impl Watchers {
     pub fn add(&self, watcher: Watcher) -> Result<()> {
         let mut all = self.kept()?.all.lock()?;
         if all.len() == all.capacity() {
-            // Those that were closed meanwhile did not say so.
+            // Drop closed pollers: they do not remove themselves.
             all.retain(|w| w.tell(Change::None));
         }
         memory::reserve(&mut all, 1)?;
@@ -149,8 +150,8 @@ impl Watchers {
         Ok(())
     }
 
-    /// Takes one out, if `forget` says that it no longer watches. That runs with the list locked:
-    /// whoever registers the object anew meanwhile adds its watcher before, or after.
+    /// Removes one, if `forget` says that it no longer watches. `forget` runs with the list locked,
+    /// so that a concurrent registration adds its watcher either before or after.
     ///
     /// # Errors
     /// Those of `forget`.
@@ -163,7 +164,7 @@ impl Watchers {
         Ok(forgotten)
     }
 
-    /// The object is closing: takes it out of all of them.
+    /// Notifies all of them that the object is closing.
     #[inline]
     pub fn closed(&self) {
         if self.0.get().is_some() {
@@ -175,11 +176,11 @@ impl Watchers {
     fn tell_closed(&self) {
         let Some(Ok(mut all)) = self.0.get().map(|[kept]| kept.all.lock()) else { return };
         let all = std::mem::take(&mut *all);
-        // One that is no more need not be told.
+        // A poller that no longer exists is skipped.
         all.iter().for_each(|w| _ = w.tell(Change::Closed));
     }
 
-    /// The object's readiness changed in a way the kernel does not see.
+    /// Notifies them that the object's readiness may have changed without an event of the kernel.
     pub fn poke(&self) {
         let Some(Ok(all)) = self.0.get().map(|[kept]| kept.all.lock()) else { return };
         // As above.

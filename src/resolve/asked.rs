@@ -1,4 +1,4 @@
-//! A question on its way to an answer: who waits for it polls a descriptor, and may give it up.
+//! A question to the resolver under way: its owner polls a descriptor, and may abandon it.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,18 +11,18 @@ use crate::sys::fork::Lock;
 use crate::sys::{net, poll};
 use crate::wait::{self, Deadline};
 
-/// What can be asked.
+/// A question to the resolver.
 pub trait Question: Sized + Send + Sync + 'static {
-    /// What comes of it.
+    /// The type of the answer.
     type Answer: Copied + Send + Sync;
-    /// Asks, for as long as it takes.
+    /// Asks, and blocks until there is an answer.
     ///
     /// # Errors
     /// The question's own.
     fn ask(&self) -> Result<Self::Answer>;
 }
 
-/// What can be copied, unless there is no memory.
+/// A value that can be copied if memory allows.
 pub trait Copied: Sized {
     /// A copy.
     ///
@@ -36,23 +36,23 @@ pub fn copy<A: Copied>(answer: &Result<A>) -> Result<A> {
     answer.as_ref().map_err(|e| *e)?.copy().map_err(super::no_memory)
 }
 
-/// A question on its way. Dropped, it is given up, and its descriptor closed.
+/// A question under way. Dropping it abandons it and closes its descriptor.
 pub struct Asked<Q: Question> {
     job: Counted<Job<Q>>,
     bell: i32,
 }
 
-/// A question, for who answers it.
+/// A question as seen by the thread that answers it.
 pub struct Job<Q: Question> {
     question: Q,
     answer: OnceLock<Result<Q::Answer>>,
     abandoned: AtomicBool,
-    /// Readable once there is an answer. Closed by who gives it up.
+    /// Readable once there is an answer. Closed when the question is abandoned.
     bell: Lock<Option<OwnedFd>>,
 }
 
 impl<Q: Question> Asked<Q> {
-    /// One that is answered.
+    /// Makes a question with its answer.
     ///
     /// # Errors
     /// EMFILE, ENFILE, `EAI_MEMORY`.
@@ -62,7 +62,7 @@ impl<Q: Question> Asked<Q> {
         Ok(asked)
     }
 
-    /// One that somebody is going to answer.
+    /// Makes a question to be answered later.
     ///
     /// # Errors
     /// EMFILE, ENFILE, `EAI_MEMORY`.
@@ -78,12 +78,12 @@ impl<Q: Question> Asked<Q> {
         Ok(Asked { job: Counted::new(job).map_err(super::no_memory)?, bell: number })
     }
 
-    /// For who answers it.
+    /// The job for the answering thread.
     pub fn job(&self) -> &Counted<Job<Q>> {
         &self.job
     }
 
-    /// What was asked.
+    /// The question.
     pub fn question(&self) -> &Q {
         &self.job.question
     }
@@ -93,15 +93,15 @@ impl<Q: Question> Asked<Q> {
         self.bell
     }
 
-    /// The answer, if it is there.
+    /// The answer, if there is one.
     pub fn answer(&self) -> Option<&Result<Q::Answer>> {
         self.job.answer.get()
     }
 
-    /// The answer, waited for until the deadline.
+    /// Waits for the answer until the deadline.
     ///
     /// # Errors
-    /// The question's own; ETIMEDOUT, EINTR (event hook); EBADF when it was given up.
+    /// The question's own; ETIMEDOUT, EINTR (event hook); EBADF when it was abandoned.
     pub fn wait(&self, deadline: &mut Deadline) -> Result<Q::Answer> {
         loop {
             if let Some(answer) = self.answer() {
@@ -114,7 +114,7 @@ impl<Q: Question> Asked<Q> {
         }
     }
 
-    /// Gives the question up; whoever waits for it is told.
+    /// Abandons the question, and wakes the threads that wait for it.
     pub fn abandon(&self) {
         self.job.abandoned.store(true, Ordering::Release);
         self.job.ring();
@@ -124,18 +124,19 @@ impl<Q: Question> Asked<Q> {
 impl<Q: Question> Drop for Asked<Q> {
     fn drop(&mut self) {
         self.job.abandoned.store(true, Ordering::Release);
-        // Lost, it stays open in a child; the number may be anybody's later on.
+        // If the lock is lost in a child, the descriptor stays open: its number may belong to
+        // another descriptor later on.
         drop(self.job.bell.lock().ok().and_then(|mut bell| bell.take()));
     }
 }
 
 impl<Q: Question> Job<Q> {
-    /// What is asked.
+    /// The question.
     pub fn question(&self) -> &Q {
         &self.question
     }
 
-    /// Whether anybody still wants to know.
+    /// Whether the question has not been abandoned.
     pub fn is_wanted(&self) -> bool {
         !self.abandoned.load(Ordering::Acquire)
     }

@@ -1,4 +1,4 @@
-//! What is answered on the caller's thread, because nobody need be asked: numbers and /etc/hosts.
+//! Lookups that need no query: numeric addresses and /etc/hosts. They run on the caller's thread.
 
 use std::ffi::CStr;
 
@@ -11,14 +11,14 @@ use crate::sys::config::small_file;
 use crate::sys::fork;
 use crate::sys::names::{Answer, Query};
 
-/// The answer to a query that nobody need be asked for, or none.
+/// The results of a lookup that needs no query; `None` for others.
 ///
-/// It comes at once, so that a fork waits for it: glibc's resolver has locks that it leaves in a child
-/// as they were, and the child's first question would wait for a thread that is not there.
+/// It does not block, and a fork waits for it: glibc's resolver leaves its locks as they are in a
+/// child, and the child's first lookup would wait for a thread that does not exist there.
 pub fn answer_at_once(query: &Query) -> Option<Result<Vec<Answer>>> {
     let _stay = fork::stay();
     match asked_with(query, query.flags | libc::AI_NUMERICHOST) {
-        // It is a name, or so it seems to a resolver that was told to look at numbers only.
+        // With AI_NUMERICHOST the resolver reports a name in this way.
         Err(e) if query.host.is_some() && query.flags & libc::AI_NUMERICHOST == 0 => {
             if !ABOUT_HOST.contains(&e.code()) {
                 return Some(Err(e));
@@ -30,18 +30,18 @@ pub fn answer_at_once(query: &Query) -> Option<Result<Vec<Answer>>> {
     }
 }
 
-/// What the C library says of a host that is no number, when it may ask for no name.
+/// The C library's errors for a host that is not numeric, when it may not look up names.
 const ABOUT_HOST: [i32; 4] =
     [USOCKET_EAI_NONAME, USOCKET_EAI_FAMILY, USOCKET_EAI_ADDRFAMILY, USOCKET_EAI_NODATA];
 
-/// Whether the C library will find a host in /etc/hosts, and look nowhere else.
+/// Whether the C library will find a host in /etc/hosts without asking anywhere else.
 fn is_local(host: &CStr, family: i32) -> bool {
     small_file(c"/etc/hosts").is_some_and(|hosts| lists(&hosts, host.to_bytes(), family))
         && (cfg!(target_env = "musl")
             || small_file(c"/etc/nsswitch.conf").is_some_and(|conf| begins_with_files(&conf)))
 }
 
-/// The lines of a file of the system's, without their comments, in words.
+/// The lines of a system file, split into words, without comments.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
     text.split(|b| *b == b'\n').map(|line| {
         let line = line.split(|b| *b == b'#').next().unwrap_or(line);

@@ -1,4 +1,4 @@
-//! A lookup that its owner carries on: nobody else need run for it.
+//! A lookup driven by its owner, without another thread where possible.
 
 use std::time::Instant;
 
@@ -9,13 +9,13 @@ use crate::error::Result;
 use crate::sys::memory;
 use crate::sys::names::{Answer, Query};
 
-/// A lookup under way, of a host that somebody has to be asked for. Dropped, it is given up.
+/// A lookup under way, of a host that needs a query. Dropping it abandons it.
 pub struct Lookup(Way);
 
 enum Way {
-    /// The name servers, by the owner.
+    /// The owner asks the name servers.
     Dns(Box<[(Query, Exchange, Ports); 1]>),
-    /// The C library, on a thread.
+    /// A thread calls the C library.
     Library(Asked<Query>),
 }
 
@@ -34,7 +34,7 @@ impl Lookup {
         }))
     }
 
-    /// What is looked up.
+    /// The query.
     pub fn query(&self) -> &Query {
         match &self.0 {
             Way::Dns(this) => &this[0].0,
@@ -69,7 +69,7 @@ impl Lookup {
         }
     }
 
-    /// Adds what to poll for.
+    /// Adds descriptors to poll.
     ///
     /// # Errors
     /// ENOMEM.

@@ -1,9 +1,9 @@
-//! getaddrinfo: names to addresses, with a deadline, and as something that can be polled.
+//! getaddrinfo: names to addresses, with a deadline, and pollable.
 //!
-//! What needs nobody to be asked is answered on the caller's thread ([`local`]): numbers, and names
-//! of /etc/hosts. For the rest the name servers are asked ([`dns`]), where the system's configuration
-//! is as plain as it mostly is, and else the C library's resolver, on threads of its own ([`pool`]).
-//! In both cases the caller waits in poll(2), and can walk away.
+//! Numeric addresses and names in /etc/hosts are resolved on the caller's thread ([`local`]). For
+//! other names the library asks the name servers itself ([`dns`]) if the system's configuration is
+//! a common one; otherwise it calls the C library's resolver on threads of its own ([`pool`]). In
+//! both cases the caller waits in poll(2), and can give up at any time.
 
 use std::ffi::CStr;
 use std::io;
@@ -31,7 +31,7 @@ pub use lookup::Lookup;
 pub use pool::{set_threads, wake};
 pub use query::Resolve;
 
-/// Asks for addresses; `timeout_us` negative is no limit.
+/// Resolves a name to addresses; `timeout_us` negative is no limit.
 ///
 /// # Errors
 /// The resolver's own range (`USOCKET_EAI_*`), an errno where it reports one (`EAI_SYSTEM`),
@@ -60,7 +60,7 @@ pub fn getaddrinfo(query: Query, timeout_us: i64) -> Result<Vec<Answer>> {
     }
 }
 
-/// Asks for the names of an address; `timeout_us` negative is no limit.
+/// Resolves an address to names; `timeout_us` negative is no limit.
 ///
 /// # Errors
 /// Those of [`getaddrinfo`].
@@ -73,14 +73,14 @@ pub fn getnameinfo(reverse: Reverse, timeout_us: i64) -> Result<Names> {
         | libc::NI_NAMEREQD
         | libc::NI_DGRAM
         | NI_IDN;
-    // The C library would say so too, but not before the time is over.
+    // The C library would fail the same way, but only after the timeout.
     if reverse.flags & !KNOWN != 0 {
         return Err(Error::eai(libc::EAI_BADFLAGS));
     }
     if reverse.want == (false, false) {
         return Err(Error::eai(libc::EAI_NONAME));
     }
-    // Services are in a file, and a number is in the address.
+    // Service names are in a file, and a number needs no lookup.
     if !reverse.want.0 || reverse.flags & libc::NI_NUMERICHOST != 0 {
         let _stay = fork::stay();
         return reverse.ask();
@@ -125,17 +125,17 @@ impl Question for Query {
 // Not in the libc crate: <netdb.h> of glibc under _GNU_SOURCE.
 const AI_IDN: i32 = 0x40;
 
-/// Asks the C library, with other flags than the query's.
+/// Calls the C library with flags other than the query's.
 fn asked_with(query: &Query, flags: i32) -> Result<Vec<Answer>> {
     names::getaddrinfo(query, flags)?.map_err(Error::eai)
 }
 
-/// No memory, as the resolver says it.
+/// The resolver's error for lack of memory.
 fn no_memory<E>(_: E) -> Error {
     Error::eai(libc::EAI_MEMORY)
 }
 
-/// Checks the arguments as they come from a caller and makes a query of them.
+/// Checks the caller's arguments and makes a query of them.
 ///
 /// # Errors
 /// EAI_SERVICE for a numeric port that is out of range (the C library would truncate it);
@@ -148,11 +148,11 @@ pub fn query(
     proto: i32,
     flags: i32,
 ) -> Result<Query> {
-    // MicroPython's and CPython's empty texts are no texts.
+    // An empty text counts as none, as in MicroPython and CPython.
     let host = host.filter(|h| !h.is_empty());
     let service = service.filter(|s| !s.is_empty());
     if let Some(text) = host.filter(|h| !h.to_bytes().is_ascii() && flags & AI_IDN == 0) {
-        // Sent as it is it would be another name than browsers mean, or none.
+        // Raw bytes would be another name than in browsers, or an invalid one.
         let text = Text::<255>::lossy(text.to_bytes());
         return Err(explain(
             Error::eai(libc::EAI_NONAME),
@@ -168,7 +168,7 @@ pub fn query(
             return Err(explain(e, format_args!("port {text} is not within 0-65535")));
         }
     }
-    // The C library wants one of them.
+    // The C library requires host or service.
     let service = if host.is_none() && service.is_none() { Some(c"0") } else { service };
     // An IPPROTO_SEC socket is a TCP socket to the resolver.
     let proto = if proto == USOCKET_IPPROTO_SEC { libc::IPPROTO_TCP } else { proto };

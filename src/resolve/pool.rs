@@ -1,20 +1,20 @@
 //! The threads that wait for the C library's resolver.
 //!
-//! It knows neither deadlines nor signals, so that whoever asks it must be able to walk away. A
-//! thread is started when a question finds none idle, up to a bound ([`set_threads`]), and ends when
-//! it has had nothing to do for [`IDLE`]. A question that was given up before its turn is not asked,
-//! and one that is given up later holds nothing but its thread.
+//! The resolver has neither deadlines nor cancellation, so callers must be able to abandon a
+//! question. A thread is started when a question finds none idle, up to a bound ([`set_threads`]),
+//! and ends after [`IDLE`] without work. A question abandoned before its turn is not asked; one
+//! abandoned later holds only its thread.
 //!
-//! A name whose server is dead holds its thread for ten seconds or so. That such names hold all does
-//! not hold up a name that is alive: a quarter of the threads are spare. They ask only while the
-//! others have come to no end for [`STUCK`], and only what is newer than the names they are stuck in,
-//! the newest first. One of them that comes to no end itself is followed by the next not before as
-//! much time again has gone, so that many dead names do not take them all.
+//! A name with a dead server holds its thread for about ten seconds. So that such names do not
+//! delay others, a quarter of the threads are spare. They work only while the other threads have
+//! made no progress for [`STUCK`], and only on jobs newer than those the others are stuck in, the
+//! newest first. If a spare thread gets stuck as well, the next one starts only after that time
+//! again, so that many dead names do not take them all.
 //!
 //! Each pool belongs to a process, because a forked child has none of its parent's threads, and to
-//! a network and mount namespace: that of the thread that asks, in which its threads are born.
+//! a network and mount namespace: that of the asking thread, in which its threads are started.
 //!
-//! The queue's lock is std's: one word, and nothing behind it that a fork could leave locked.
+//! The queue's lock is std's: a futex, without further state that a fork could leave locked.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,15 +28,15 @@ use crate::sys::names::{self, Query, Reverse};
 use crate::sys::namespace::PerNamespace;
 use crate::sys::process;
 
-/// How long a thread stays without anything to do.
+/// How long a thread stays idle before it ends.
 const IDLE: Duration = Duration::from_secs(5);
-/// How long the threads that are not spare come to no end before the spare ones help.
+/// The spare threads start to help after this time without progress of the others.
 const STUCK: Duration = Duration::from_millis(200);
-/// Enough for the C library's resolver and its plug-ins.
+/// The stack size, enough for the C library's resolver and its plug-ins.
 const STACK: usize = 512 * 1024;
 
-/// Threads of a pool. They wait for the network, not for a processor, and each takes a descriptor
-/// while it does.
+/// The maximum number of threads in a pool. They wait for the network, not for a processor, and
+/// each uses a descriptor meanwhile.
 static MOST: AtomicUsize = AtomicUsize::new(64);
 
 /// Sets how many threads a pool may have, at least one.
@@ -44,13 +44,13 @@ pub fn set_threads(most: usize) {
     MOST.store(most, Ordering::Relaxed);
 }
 
-/// How many of them are not spare, and how many are.
+/// The numbers of ordinary and of spare threads.
 fn bounds() -> (usize, usize) {
     let most = MOST.load(Ordering::Relaxed).max(1);
     (most - most / 4, most / 4)
 }
 
-/// A job of either kind.
+/// A job for a thread.
 pub enum Work {
     /// The addresses of a name.
     Query(Counted<Job<Query>>),
@@ -91,14 +91,15 @@ static POOLS: PerNamespace<Pool> = PerNamespace::new();
 /// Wakes idle threads, so that they end if they should ([`process::ending`]).
 pub fn wake() {
     POOLS.each(|pool| {
-        // Who has looked and found nothing waits by the time the lock is free.
+        // Take the lock once: after that, a thread that found no job is waiting and gets the
+        // wake-up.
         drop(locked(&pool.queue));
         pool.work.notify_all();
         pool.spare_work.notify_all();
     });
 }
 
-/// Has a question asked, on a thread that is where the caller is.
+/// Has a question answered by a thread in the caller's namespaces.
 ///
 /// # Errors
 /// EMFILE, ENFILE; EAGAIN when no thread can be started; `EAI_MEMORY`.
@@ -111,7 +112,7 @@ where
     Ok(asked)
 }
 
-/// Has a job's question asked: see [`ask`].
+/// Queues a job: see [`ask`].
 ///
 /// # Errors
 /// EAGAIN when no thread can be started; `EAI_MEMORY`.
@@ -129,7 +130,7 @@ struct Pool {
 
 #[derive(Default)]
 struct Queue {
-    /// In the order in which they came, by number.
+    /// In order of arrival, with consecutive numbers.
     jobs: VecDeque<(u64, Work)>,
     /// The number of the next.
     next: u64,
@@ -137,16 +138,16 @@ struct Queue {
     threads: usize,
     spare_idle: usize,
     spare_threads: usize,
-    /// Spare threads that do not know yet that they are.
+    /// Started threads that are to become spare ones.
     spare_born: usize,
-    /// When a thread that is not spare last turned to the queue.
+    /// When an ordinary thread last came back to the queue.
     turned: Option<Instant>,
-    /// When the next spare thread's turn is, unless the last comes to an end before.
+    /// When the next spare thread may take a job, unless the last one finishes before.
     spare_from: Option<Instant>,
 }
 
 impl Queue {
-    /// From when on a spare thread may take what is newest.
+    /// The time from which a spare thread may take the newest job.
     fn spare_turn(&self) -> Option<Instant> {
         self.turned.map(|turned| turned + STUCK).max(self.spare_from)
     }
@@ -165,7 +166,7 @@ impl Pool {
                 match process::spawn(self, STACK) {
                     Ok(()) => queue.threads += 1,
                     Err(e) if queue.threads == 0 => return Err(e.into()),
-                    Err(_) => {} // The others will get to it.
+                    Err(_) => {} // The other threads will do the job.
                 }
             } else if queue.spare_idle == 0
                 && queue.spare_threads < spare
@@ -184,7 +185,7 @@ impl Pool {
         Ok(())
     }
 
-    /// A thread that takes what comes, in turn.
+    /// An ordinary thread: takes jobs in order.
     fn serve_all(&'static self, mut queue: MutexGuard<'_, Queue>) {
         loop {
             queue.turned = Some(Instant::now());
@@ -208,9 +209,9 @@ impl Pool {
         queue.threads -= 1;
     }
 
-    /// A spare thread.
+    /// A spare thread: takes the newest jobs.
     fn serve_newest(&'static self, mut queue: MutexGuard<'_, Queue>) {
-        // What was there before is what the others are stuck in.
+        // The others are stuck in older jobs.
         let mut since = queue.next.saturating_sub(1);
         while queue.spare_threads <= bounds().1 {
             let now = Instant::now();
@@ -268,12 +269,12 @@ impl process::Serve for Pool {
     }
 }
 
-/// A lock, whose holders leave what it guards whole even if they panic.
+/// Takes the lock; the data stays consistent even if a holder panics.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits; says whether it was for the whole time.
+/// Waits; returns whether the time is over.
 fn waited<'a, T>(
     on: &Condvar,
     guard: MutexGuard<'a, T>,

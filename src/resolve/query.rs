@@ -1,4 +1,4 @@
-//! A query as an object: started, polled, taken, given up.
+//! A query under way, as an object: start, poll, take, close.
 
 use once_cell::race::OnceBox;
 
@@ -10,17 +10,17 @@ use crate::sys::{memory, process};
 use crate::wait::Deadline;
 use crate::watchers::Watchers;
 
-/// A query under way. Its descriptor is readable when the answer is there.
+/// A query under way. Its descriptor becomes readable with the answer.
 ///
-/// A forked child has a copy, and none of the threads that would answer it: it takes the answer
-/// that was there at the fork, or asks anew when it first needs to. Whatever it does, the parent's
-/// descriptor and the threads that wait for it are not touched.
+/// A forked child has a copy, but not the threads that would answer it: it takes the answer that
+/// existed at the fork, or repeats the query on first use. The parent's descriptor and waiting
+/// threads are not affected.
 pub struct Resolve {
     begun: Begun,
     watchers: Watchers,
 }
 
-/// A query as it was begun in one process.
+/// A query as started in one process.
 struct Begun {
     forks: u32,
     asked: Asked<Query>,
@@ -38,10 +38,10 @@ impl Resolve {
         Ok(Resolve { begun: Begun::new(query, answer)?, watchers: Watchers::none() })
     }
 
-    /// The answer, waited for until the deadline. It can be taken more than once.
+    /// Waits for the answer until the deadline. It can be taken more than once.
     ///
     /// # Errors
-    /// Those of [`super::getaddrinfo`]; EBADF when it was given up meanwhile.
+    /// Those of [`super::getaddrinfo`]; EBADF when it was closed meanwhile.
     pub fn wait(&self, deadline: &mut Deadline) -> Result<Vec<Answer>> {
         self.here()?.wait(deadline)
     }
@@ -56,7 +56,7 @@ impl Resolve {
         self.here().ok().map(|asked| asked.fileno())
     }
 
-    /// Gives the query up; whoever waits for it in this process is told.
+    /// Abandons the query, and wakes the threads of this process that wait for it.
     pub fn abandon(&self) {
         let forks = process::forks();
         let mut at = Some(&self.begun);
@@ -68,7 +68,7 @@ impl Resolve {
         }
     }
 
-    /// The query as this process has it.
+    /// This process's query.
     fn here(&self) -> Result<&Asked<Query>> {
         let forks = process::forks();
         let mut at = &self.begun;
@@ -78,7 +78,7 @@ impl Resolve {
                 None => {
                     let query = at.asked.question().try_clone()?;
                     let begun = Begun::new(query, at.asked.answer().map(copy))?;
-                    // Another thread may be faster, and then it is that one's.
+                    // If another thread was faster, use its query.
                     let _ = at.in_child.set(memory::boxed(begun)?);
                     continue;
                 }

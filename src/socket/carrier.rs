@@ -1,4 +1,4 @@
-//! A socket as what carries a TLS session's records.
+//! A socket as the transport of a TLS session.
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -24,7 +24,7 @@ impl Transport for Socket {
     }
 
     fn room(&self) -> Option<usize> {
-        /// On a Unix socket what is sent next is always a packet of its own, with this around it.
+        /// On a Unix socket each send is a packet of its own, with this overhead.
         const UNIX_PACKET: usize = 2304;
         let tcp = [0, libc::IPPROTO_TCP, IPPROTO_SEC].contains(&self.proto());
         let around = match self.family() {
@@ -36,7 +36,7 @@ impl Transport for Socket {
     }
 
     fn widen(&self, more: usize) {
-        // A wish: without it there is a wait.
+        // Best effort: if it fails, the send waits.
         let _ = net::widen_send_room(self.as_fd(), more);
     }
 

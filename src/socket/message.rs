@@ -55,7 +55,7 @@ impl Socket {
         })
     }
 
-    /// recvmsg(2); descriptors that come with it are close-on-exec.
+    /// recvmsg(2); received descriptors are close-on-exec.
     #[inline]
     pub fn recvmsg(
         &self,
@@ -100,8 +100,8 @@ impl Socket {
         Ok(got)
     }
 
-    /// Fills pieces with what TLS gives: the first as a recv would, the others with what is at hand then.
-    /// (A peek begins at the beginning each time: it sees what the first has room for.)
+    /// Fills the pieces from TLS: the first as recv does, the others with data already available.
+    /// (A peek starts at the beginning each time, so it fills only the first.)
     fn scatter(
         &self,
         tls: &Session,
@@ -120,7 +120,7 @@ impl Socket {
             if !full || tls.pending(self) == 0 {
                 break;
             }
-            // The end, or an error: for the next call to find.
+            // The next call finds the end or the error.
             let Ok(n) = tls.recv(self, piece.room(), flags | libc::MSG_DONTWAIT, deadline) else {
                 break;
             };

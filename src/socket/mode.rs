@@ -1,8 +1,8 @@
-//! A socket's mode, what others do to it, and the waiting that it allows.
+//! A socket's mode, its protection from other owners of the description, and waiting.
 //!
-//! `O_NONBLOCK` belongs to the open description, and so to everybody who has a descriptor of it: a
-//! dup, a forked process, whoever was told the number. What a flag of the call can say is therefore
-//! said there (`MSG_DONTWAIT`); accept and connect have no such flag, and look first when the
+//! `O_NONBLOCK` belongs to the open description, and so to all its descriptors: dups, forked
+//! processes, and users of usocket_fileno. Calls with flags therefore pass the mode in them
+//! (`MSG_DONTWAIT`). accept and connect have no such flag, and check `O_NONBLOCK` first when the
 //! description may be shared.
 
 use std::io;
@@ -15,36 +15,36 @@ use crate::sys::{net, process};
 use crate::wait::limits::Limits;
 use crate::wait::{self, Deadline};
 
-/// Bits of a socket's state; each is set once, for good, but for the last.
+/// Bits of a socket's state; all but the last are never cleared.
 pub(super) mod state {
-    /// A transfer of data is more than its system call: see `Socket::is_plain`.
+    /// A transfer is more than its system call: see `Socket::is_plain`.
     pub const SPECIAL: u8 = 1;
-    /// Somebody else has, or can have, a descriptor of the same description.
+    /// Another owner may have a descriptor of the same description.
     pub const SHARED: u8 = 2;
-    /// It is being closed: no operation begins to wait.
+    /// It is being closed: no operation may begin to wait.
     pub const ENDED: u8 = 4;
-    /// It has a timeout, or does not block. This one comes and goes, with the mode.
+    /// It has a timeout or is non-blocking. This bit changes with the mode.
     pub const TIMED: u8 = 8;
 }
 
-/// The timeout of a socket whose operations have other limits as well: see [`Limits`].
+/// The timeout of a socket with further limits: see [`Limits`].
 const LIMITED: i64 = -2;
 
-/// How often "ready" may be contradicted by EAGAIN before that is taken seriously: more often than
-/// other threads on the same listener would, and what a full Unix datagram peer always does.
+/// How often EAGAIN may contradict "ready" before the operation fails: more often than other
+/// threads on the same listener cause it; a full Unix datagram peer always does.
 pub(super) const CONTRADICTIONS: u32 = 4;
 
 /// The flags of an operation's system calls.
 #[derive(Clone, Copy)]
 pub(super) struct Flags {
-    /// As the caller has them.
+    /// The caller's.
     pub asked: i32,
-    /// With what the mode adds.
+    /// With those added by the mode.
     pub all: i32,
 }
 
 impl Socket {
-    /// The timeout in microseconds; negative none, 0 non-blocking. With [`LIMITED`], what is left.
+    /// The timeout in microseconds; negative none, 0 non-blocking. With [`LIMITED`], the time left.
     #[inline]
     pub fn timeout_us(&self) -> i64 {
         let us = self.timeout.load(Ordering::Relaxed);
@@ -56,13 +56,13 @@ impl Socket {
         self.limits().map_or(-1, Limits::left_us)
     }
 
-    /// The timeout as it was set.
+    /// The timeout as set.
     pub fn told_timeout_us(&self) -> i64 {
         let us = self.timeout.load(Ordering::Relaxed);
         if us == LIMITED { self.limits().map_or(-1, Limits::told) } else { us }
     }
 
-    /// The limits that are used, if any.
+    /// The limits, if they are in use.
     #[inline]
     pub(super) fn limits(&self) -> Option<&Limits> {
         self.watchers.limits()
@@ -81,7 +81,7 @@ impl Socket {
             return beside_limits();
         }
         let old = self.timeout.swap(us, Ordering::AcqRel);
-        // Another thread may just have set the first.
+        // Another thread may just have set the first limit.
         if self.limits().is_some() {
             return beside_limits();
         }
@@ -89,7 +89,7 @@ impl Socket {
             return Ok(());
         }
         self.apply_mode().inspect_err(|_| {
-            // It stays what it was, unless another thread has set it by now.
+            // Restore the old value, unless another thread has set it meanwhile.
             let _ = self.timeout.compare_exchange(us, old, Ordering::Relaxed, Ordering::Relaxed);
             self.note_mode();
         })
@@ -106,10 +106,10 @@ impl Socket {
         })
     }
 
-    /// Ends what waits, and what would wait, with ECANCELED; or undoes that.
+    /// Makes present and future waits fail with ECANCELED, or resets that.
     ///
     /// # Errors
-    /// EINVAL to cancel what was not made ready for it; EMFILE, ENFILE, ENOMEM.
+    /// EINVAL to cancel a socket that was not prepared for it; EMFILE, ENFILE, ENOMEM.
     pub fn cancel(&self, on: bool) -> Result<()> {
         if on && !self.limits().is_some_and(Limits::can_cancel) {
             return Err(Error::os(libc::EINVAL));
@@ -117,14 +117,15 @@ impl Socket {
         self.limit(|limits| limits.cancel(on))
     }
 
-    /// Changes a limit, or the timeout beside it. With one, nothing blocks in the kernel's own calls.
+    /// Changes a limit, or the timeout while limits are in use. With a limit nothing blocks in the
+    /// kernel's own calls.
     fn limit(&self, change: impl FnOnce(&Limits) -> Result<()>) -> Result<()> {
         let limits = self.watchers.limits_to_use()?;
         let _changing = limits.change.lock()?;
         self.make_special();
         if !limits.used() {
             limits.use_from_now();
-            // Either a settimeout at this time sees that they are used, or its time is seen here.
+            // Either a concurrent settimeout sees that limits are in use, or this sees its timeout.
             limits.tell(self.timeout.fetch_add(0, Ordering::AcqRel));
         }
         change(limits)?;
@@ -134,7 +135,8 @@ impl Socket {
         if (us == -1) == (old == -1) { Ok(()) } else { self.apply_mode() }
     }
 
-    /// Makes the description what the mode says; again if another thread set the mode meanwhile.
+    /// Sets `O_NONBLOCK` according to the mode; repeats if another thread changed the mode
+    /// meanwhile.
     pub(super) fn apply_mode(&self) -> Result<()> {
         loop {
             let blocks = self.note_mode();
@@ -145,7 +147,7 @@ impl Socket {
         }
     }
 
-    /// Notes for [`Socket::is_plain`] whether it blocks, and says so.
+    /// Records for [`Socket::is_plain`] whether it blocks, and returns it.
     fn note_mode(&self) -> bool {
         let blocks = self.timeout_us() < 0;
         match blocks {
@@ -155,26 +157,26 @@ impl Socket {
         blocks
     }
 
-    /// A deadline for one operation begun now.
+    /// The deadline of an operation that begins now.
     #[inline]
     pub(crate) fn deadline(&self) -> Deadline {
         Deadline::after_us(self.timeout_us())
     }
 
-    /// The descriptor's number, for somebody outside.
+    /// The descriptor's number, for use outside the library.
     pub fn lend(&self) -> RawFd {
         self.share();
         self.fileno()
     }
 
-    /// From here on others may have a descriptor of its description.
+    /// Records that others may have a descriptor of its description.
     pub(super) fn share(&self) {
         self.fd.may_linger();
         self.state.fetch_or(state::SHARED, Ordering::Relaxed);
     }
 
-    /// Before a call that only `O_NONBLOCK` keeps from waiting in the kernel, and must not wait there:
-    /// if somebody may have cleared it, looks, and sets it again.
+    /// Call before a system call that must not block and that only `O_NONBLOCK` keeps from
+    /// blocking: if another owner may have cleared the flag, checks and sets it.
     pub(super) fn keep_nonblocking(&self, blocks: bool) -> io::Result<()> {
         let shared =
             || self.state.load(Ordering::Relaxed) & state::SHARED != 0 || process::partings() != 0;
@@ -185,21 +187,22 @@ impl Socket {
         Ok(())
     }
 
-    /// Whether an accept waits in the kernel, and nothing need be done before.
+    /// Whether an accept may block in the kernel without preparation.
     #[inline]
     pub(super) fn accepts_in_kernel(&self) -> bool {
         self.is_plain() && self.close_wakes()
     }
 
-    /// The flags of an operation's calls: `asked` by the caller, and what the mode adds.
+    /// The flags of an operation's system calls: the caller's `asked`, and those added by the mode.
     #[inline]
     pub(super) fn flags(&self, asked: i32, out: bool, blocks: bool) -> Flags {
         // MSG_DONTWAIT although the descriptor has O_NONBLOCK: another thread may be changing the
-        // mode, and a process that shares the description may have changed it.
+        // mode, or a process with the same description may have changed it.
         let mut all = if blocks { asked } else { asked | libc::MSG_DONTWAIT };
         if out {
             all |= libc::MSG_NOSIGNAL;
-            // A Unix datagram socket blocks on its peer's queue, where a close could not wake it.
+            // A Unix datagram socket would block on its peer's queue, and a close could not wake it
+            // there.
             if self.family() == libc::AF_UNIX && self.kind() != libc::SOCK_STREAM {
                 all |= libc::MSG_DONTWAIT;
             }
@@ -210,27 +213,27 @@ impl Socket {
         Flags { asked, all }
     }
 
-    /// Whether shutdown(2) ends what waits on it in the kernel. It does for the families that programs
-    /// talk over; netlink and packet sockets, for two, have none.
+    /// Whether shutdown(2) ends its waits in the kernel. It does for the common families; netlink
+    /// and packet sockets, for example, have no shutdown.
     #[inline]
     pub(crate) fn close_wakes(&self) -> bool {
         matches!(self.family(), libc::AF_INET | libc::AF_INET6 | libc::AF_UNIX)
     }
 
-    /// Ends what other threads are doing on this socket; it is about to be closed.
+    /// Ends the operations of other threads before a close.
     pub fn end_operations(&self) {
         self.state.fetch_or(state::ENDED, Ordering::Release);
         net::end_operations(self.fd.as_fd());
     }
 
-    /// It is about to be closed, and a thread that forked in the midst of a call may come back to it:
-    /// that is to find nothing there. The connection, which another process has too, goes on.
+    /// Replaces the descriptor by a dead one before a close: a thread that forked within a call may
+    /// come back to it and must get EBADF. The connection stays open for the other process.
     pub fn give_up_number(&self) {
         self.state.fetch_or(state::ENDED, Ordering::Release);
         net::give_up_number(self.fd.as_fd());
     }
 
-    /// EBADF when it is being closed: where the kernel would go on for ever, a loop of tries ends.
+    /// EBADF when it is being closed: ends a retry loop that nothing else would end.
     pub(super) fn live(&self) -> Result<()> {
         match self.state.load(Ordering::Acquire) & state::ENDED {
             0 if self.limits().is_some_and(Limits::cancelled) => Err(Error::os(libc::ECANCELED)),
@@ -239,7 +242,7 @@ impl Socket {
         }
     }
 
-    /// Waits for one of `events`, or an error or hang-up; gives what there is.
+    /// Waits for one of `events`, or an error or hang-up; returns the events.
     ///
     /// # Errors
     /// EBADF when it is closed, ETIMEDOUT at the deadline, and those of [`wait::poll`].
@@ -261,7 +264,7 @@ impl Socket {
         }
     }
 
-    /// One wait of [`Socket::wait_for`] with limits; `None` when it is time to look again.
+    /// One wait of [`Socket::wait_for`] with limits; `None` when it has to be repeated.
     #[cold]
     fn wait_within(
         &self,
@@ -281,8 +284,7 @@ impl Socket {
         }
     }
 
-    /// Whether a call that said EAGAIN may say something else after waiting for `events`, which has
-    /// been tried `tries` times.
+    /// Whether it makes sense to wait for `events` after EAGAIN, after `tries` tries.
     #[cold]
     pub(super) fn waiting_helps(
         &self,
@@ -291,7 +293,7 @@ impl Socket {
         deadline: &Deadline,
         tries: u32,
     ) -> bool {
-        // The kernel never waits for the error queue or urgent data; there is other data to read.
+        // The kernel never waits for the error queue or urgent data; poll would report other data.
         let at_once = match events {
             libc::POLLIN => libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE | libc::MSG_OOB,
             _ => libc::MSG_DONTWAIT,
@@ -299,13 +301,13 @@ impl Socket {
         if deadline.is_now() || flags.asked & at_once != 0 {
             return false;
         }
-        // A call that blocks says it again and again, and is always told that it may go on. (Once is
-        // SO_RCVTIMEO, which ends nothing here.)
+        // A blocking call gets EAGAIN repeatedly although poll says "ready". (A single EAGAIN is
+        // SO_RCVTIMEO, which is ignored here.)
         let blocks = deadline.is_never() && flags.all & libc::MSG_DONTWAIT == 0;
         if blocks && tries > CONTRADICTIONS {
             return net::is_nonblocking(self.fd.as_fd()).unwrap_or(false);
         }
-        // Not for room, then: it has no port and can get none.
+        // The send buffer is not the reason: no local port is available.
         let portless = tries > 0
             && events == libc::POLLOUT
             && self.family() != libc::AF_UNIX

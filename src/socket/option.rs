@@ -1,4 +1,4 @@
-//! Options that everyone sets, and few get right.
+//! Common options with easily mistaken system interfaces.
 
 use std::ffi::CStr;
 use std::os::fd::AsFd;
@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::sys::interfaces;
 
 impl Socket {
-    /// SO_KEEPALIVE with its times, in microseconds: `idle` negative is off; 0 keeps what a time is.
+    /// SO_KEEPALIVE with its times, in microseconds: `idle` negative is off; 0 leaves a time
+    /// unchanged.
     pub fn set_keepalive(&self, idle_us: i64, interval_us: i64, count: i32) -> Result<()> {
         let set = |name, value: i32| match value {
             0 => Ok(()),
@@ -24,7 +25,7 @@ impl Socket {
         set(libc::TCP_KEEPIDLE, seconds(idle_us)?)?;
         set(libc::TCP_KEEPINTVL, seconds(interval_us)?)?;
         set(libc::TCP_KEEPCNT, count)?;
-        // Last: from here on the times count.
+        // Last: this puts the times into effect.
         self.set_int(libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1)
     }
 
@@ -79,7 +80,7 @@ impl Socket {
     }
 }
 
-/// Rounded up: what is asked for is not nothing.
+/// Rounded up, so that a positive time does not become 0.
 fn seconds(us: i64) -> Result<i32> {
     let whole = us / 1_000_000 + i64::from(us % 1_000_000 > 0);
     i32::try_from(whole).map_err(|_| Error::os(libc::EINVAL))

@@ -1,5 +1,4 @@
-//! What goes through a socket: sending, receiving, and the one loop of trying and waiting that every
-//! operation of a socket is.
+//! Sending and receiving, and the loop of trying and waiting behind every socket operation.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -16,18 +15,18 @@ use crate::numbers::USOCKET_IPPROTO_SEC as IPPROTO_SEC;
 use crate::sys::net;
 use crate::wait::{self, Deadline};
 
-/// What has been done of an operation when a step of it begins.
+/// The state of an operation when a step of it begins.
 pub(crate) enum Start {
-    /// Nothing: an error kept from an earlier operation is reported instead.
+    /// The first step: an error kept from an earlier operation is reported instead.
     Fresh,
-    /// Its system call was made already, and failed.
+    /// Its first system call has failed already.
     Failed(io::Error),
-    /// Other steps of it.
+    /// A later step.
     Further,
 }
 
-/// What the first system call of an operation came to: how many bytes, or where the operation begins
-/// that goes beyond it. What makes such a call does not panic.
+/// The result of an operation's first system call: the number of bytes, or the start of the slow
+/// path. The code up to here does not panic.
 pub(crate) type First = std::result::Result<usize, Start>;
 
 impl Socket {
@@ -37,7 +36,7 @@ impl Socket {
         self.recv_on(first, buf, flags)
     }
 
-    /// The system call of a plain socket; otherwise where [`Socket::recv_on`] goes on.
+    /// The system call of a plain socket; otherwise the start for [`Socket::recv_on`].
     #[inline]
     pub(crate) fn try_recv(&self, buf: &mut [MaybeUninit<u8>], flags: i32) -> First {
         self.plainly_unless_truncated(flags, || net::recv(self.fd.as_fd(), buf, flags))
@@ -53,7 +52,7 @@ impl Socket {
         first.or_else(|start| self.recv_step(start, buf, flags, &mut self.deadline()))
     }
 
-    /// One recv(2) within an operation's deadline, waiting as the mode has it.
+    /// One recv(2) within an operation's deadline, waiting as the mode allows.
     #[inline(never)]
     pub(crate) fn recv_step(
         &self,
@@ -75,8 +74,8 @@ impl Socket {
         Ok(received(n, buf))
     }
 
-    /// recvfrom(2), and the sender's address in `from`, of whose storage only that is written.
-    /// The first system call of it is made with [`Socket::try_recvfrom`].
+    /// recvfrom(2); writes the sender's address to `from`, and no other bytes of it.
+    /// [`Socket::try_recvfrom`] makes the first system call.
     #[inline(never)]
     pub(crate) fn recvfrom_on(
         &self,
@@ -105,7 +104,7 @@ impl Socket {
         Ok(received(n, buf))
     }
 
-    /// The system call of a plain socket; otherwise where [`Socket::recvfrom_on`] goes on.
+    /// The system call of a plain socket; otherwise the start for [`Socket::recvfrom_on`].
     #[inline]
     pub(crate) fn try_recvfrom(
         &self,
@@ -126,13 +125,13 @@ impl Socket {
         first.or_else(|start| self.send_step(start, buf, flags, &mut self.deadline()))
     }
 
-    /// The system call of a plain socket; otherwise where [`Socket::send_on`] goes on.
+    /// The system call of a plain socket; otherwise the start for [`Socket::send_on`].
     #[inline]
     pub(crate) fn try_send(&self, buf: &[u8], flags: i32) -> First {
         self.plainly(|| net::send(self.fd.as_fd(), buf, flags | libc::MSG_NOSIGNAL))
     }
 
-    /// One send(2) within an operation's deadline, waiting as the mode has it.
+    /// One send(2) within an operation's deadline, waiting as the mode allows.
     #[inline(never)]
     pub(crate) fn send_step(
         &self,
@@ -152,7 +151,7 @@ impl Socket {
         })
     }
 
-    /// The system call of a plain socket; otherwise where [`Socket::sendto_on`] goes on.
+    /// The system call of a plain socket; otherwise the start for [`Socket::sendto_on`].
     #[inline]
     pub(crate) fn try_sendto(&self, buf: &[u8], flags: i32, addr: &Addr) -> First {
         self.plainly(|| net::sendto(self.fd.as_fd(), buf, flags | libc::MSG_NOSIGNAL, addr))
@@ -183,8 +182,8 @@ impl Socket {
         })
     }
 
-    /// Makes a plain socket's system call. If that is all there is to it, it is done; otherwise the
-    /// operation goes the long way, which takes over from how this call failed.
+    /// Makes a plain socket's system call. If it fails, or the socket is not plain, the operation
+    /// takes the slow path, which continues from that result.
     #[inline]
     pub(super) fn plainly<T>(
         &self,
@@ -203,17 +202,17 @@ impl Socket {
         if flags & libc::MSG_TRUNC == 0 { self.plainly(op) } else { Err(Start::Fresh) }
     }
 
-    /// On a stream MSG_TRUNC counts what it throws away, and writes nothing: so that nobody reads what
-    /// was in the buffer before, there are zeroes.
+    /// On a stream MSG_TRUNC discards the bytes it counts and writes nothing: fills the buffer with
+    /// zeroes, so that its old content is not taken for data.
     pub(super) fn zero_discarded(&self, flags: Flags, buf: &mut [MaybeUninit<u8>]) {
         if flags.asked & libc::MSG_TRUNC != 0 && self.kind() == libc::SOCK_STREAM {
             buf.fill(MaybeUninit::new(0));
         }
     }
 
-    /// Whether sending and receiving are one system call each, as far as this socket goes: it blocks
-    /// in the kernel, and is no layered one (TLS, or to be), none of Unix datagrams, and never had an
-    /// error to keep. Almost every call asks this, and nothing else.
+    /// Whether sending and receiving are one system call each on this socket: it blocks in the
+    /// kernel, has no TLS (nor IPPROTO_SEC), is not a Unix datagram socket, and never kept an
+    /// error. Almost every call checks only this.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         self.state.load(Ordering::Relaxed) & (state::SPECIAL | state::TIMED) == 0
@@ -225,7 +224,7 @@ impl Socket {
         self.late_of(incoming).store(e.code(), Ordering::Relaxed);
     }
 
-    /// Whether that error is kept for the next call that receives.
+    /// Whether the next receiving call will report this error.
     pub(crate) fn late_is(&self, code: i32) -> bool {
         self.late_of(true).load(Ordering::Relaxed) == code
     }
@@ -239,7 +238,7 @@ impl Socket {
         Error::from_code(late.swap(0, Ordering::Relaxed)).map_or(Ok(()), Err)
     }
 
-    /// How the first system call of a step failed, if it was made already.
+    /// The error of a step's first system call, if it was made already.
     ///
     /// # Errors
     /// The error kept for that direction, at the start of an operation.
@@ -256,13 +255,13 @@ impl Socket {
         if incoming { &self.late_in } else { &self.late_out }
     }
 
-    /// An `IPPROTO_SEC` socket carries nothing before it is wrapped.
+    /// Fails for an `IPPROTO_SEC` socket that is not wrapped.
     #[inline]
     pub(super) fn carries_data(&self) -> Result<()> {
         if self.proto == IPPROTO_SEC { Err(Error::tls(USOCKET_ETLS_NOT_WRAPPED)) } else { Ok(()) }
     }
 
-    /// A call that sends, and has no flags to say that it must not wait.
+    /// Makes a sending call that has no flag for not waiting.
     pub(crate) fn without_flags<T>(
         &self,
         deadline: &mut Deadline,
@@ -277,8 +276,8 @@ impl Socket {
         })
     }
 
-    /// Tries `op`, unless it has `failed` already; while it says EAGAIN and waiting for `events` helps,
-    /// waits and tries again.
+    /// Tries `op`, unless it has `failed` already; while it gives EAGAIN and waiting for `events`
+    /// helps, waits and tries again.
     #[inline]
     pub(super) fn attempt<T>(
         &self,
@@ -308,7 +307,7 @@ impl Socket {
                 Some(libc::EINTR) => {
                     wait::interrupted()?;
                     self.live()?;
-                    // Nothing but signals: they do not put off the end.
+                    // Only signals came: they do not postpone the deadline.
                     if tries > CONTRADICTIONS && deadline.remaining() == Some(Duration::ZERO) {
                         let late = if deadline.is_now() { libc::EAGAIN } else { libc::ETIMEDOUT };
                         return Err(Error::os(late));
@@ -331,8 +330,8 @@ impl Socket {
     }
 }
 
-/// How many bytes a call that received `n` has put in the buffer: with MSG_TRUNC `n` is how long the
-/// datagram was, which is for callers that have no buffer.
+/// The number of bytes received into the buffer: with MSG_TRUNC `n` is the length of the datagram,
+/// which is returned only to callers without a buffer.
 fn received(n: usize, buf: &[MaybeUninit<u8>]) -> usize {
     if buf.is_empty() { n } else { n.min(buf.len()) }
 }

@@ -7,12 +7,12 @@ use crate::socket::{Socket, Start};
 use crate::sys::{file, memory};
 use crate::wait;
 
-/// How much is read at once; four records of TLS.
+/// The size of one read: four TLS records.
 const PIECE: usize = 64 * 1024;
 
 impl Socket {
-    /// Sends `count` bytes of a file from `offset` on, or what there is to its end. As `write` gives it
-    /// less comes back when that is all that could be done; an error is for the next call then.
+    /// Sends `count` bytes of a file from `offset` on, or fewer at its end. As with `write`, a
+    /// short result means that no more could be sent, and the next call reports the error.
     ///
     /// # Errors
     /// EOPNOTSUPP on a socket that is not a stream; EBADF, EISDIR, ESPIPE, ... of the file; those of send.
@@ -31,9 +31,9 @@ impl Socket {
                 let sent =
                     self.without_flags(&mut deadline, || file::send(self.as_fd(), from, at, left));
                 match sent {
-                    // No file for it; whether it is one at all, reading tells.
+                    // sendfile(2) does not support it; read(2) tells whether it is a file at all.
                     Err(e) if e.is(libc::EINVAL) || e.is(libc::ENOSYS) => kernels = false,
-                    // The file's end, or a signal: it blocks again only after the host has looked.
+                    // The file's end, or a signal: before it blocks again, the event hook runs.
                     Ok(n) if 0 < n && n < left && deadline.is_never() => {
                         stopped = wait::interrupted();
                         return sent;

@@ -1,5 +1,5 @@
 //! The address as data: the bytes of a `struct sockaddr` and their length, as the system takes and
-//! gives them. What they mean, and how they are made of text, is for `addr`.
+//! gives them. `addr` interprets them and makes them from text.
 //!
 //! Layout: sockaddr(3type), ip(7), ipv6(7), unix(7).
 
@@ -22,18 +22,18 @@ pub const PATH_MAX: usize = 108;
 #[repr(C)]
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Addr {
-    /// The `struct sockaddr`, aligned as a `struct sockaddr_storage` is. Bytes behind the first
-    /// `len` mean nothing.
+    /// The `struct sockaddr`, aligned as a `struct sockaddr_storage` is. Bytes after the first
+    /// `len` have no meaning.
     pub storage: [u64; 16],
-    /// How many bytes of it are the address.
+    /// The length of the address in bytes.
     pub len: u32,
     /// Zero.
     pub reserved: u32,
 }
 
-/// How many bytes of an address count, when `len` of them do as the system says. For a path of 108
-/// bytes Linux says 111, with a NUL that is not there, and does not take that back: the structure's
-/// size is what it is.
+/// The length of an address that has length `len` according to the system. For a path of 108 bytes
+/// Linux reports 111, including a NUL that does not exist, and does not accept that length itself:
+/// the structure is smaller.
 #[inline]
 pub(crate) fn true_len(family: i32, len: usize) -> u32 {
     let most = if family == libc::AF_UNIX { PATH + PATH_MAX } else { STORAGE };
@@ -46,7 +46,7 @@ impl Addr {
         (&raw const self.storage).cast()
     }
 
-    /// The address's bytes, all of them (`len` says how many count).
+    /// All bytes of the storage (`len` of them are the address).
     #[inline]
     pub fn storage_bytes(&self) -> &[u8; STORAGE] {
         // SAFETY: an array of u64 is that many bytes without padding; u8 has no alignment.
@@ -73,10 +73,10 @@ impl Addr {
         Ok((r, addr))
     }
 
-    /// Completes an address into whose storage the system has written, and said `len`.
+    /// Completes an address after the system has written its storage and reported `len`.
     ///
     /// # Safety
-    /// `at` is writable; of the storage as many bytes are written as `len` says, or all.
+    /// `at` is writable, and the first `len` bytes of its storage, or all, are written.
     #[inline]
     pub(super) unsafe fn settle(at: *mut Addr, len: libc::socklen_t) {
         // SAFETY: by this function's contract; the family is there when there are bytes of it.
@@ -97,7 +97,7 @@ impl Addr {
         addr
     }
 
-    /// Takes a length from outside.
+    /// Sets the length to one supplied by the system.
     pub(crate) fn set_len(&mut self, len: usize) {
         self.len = len.min(STORAGE) as u32;
         self.len = true_len(self.family(), len);
@@ -116,7 +116,7 @@ impl Addr {
         }
     }
 
-    /// The bytes that count.
+    /// The bytes of the address.
     pub fn bytes(&self) -> &[u8] {
         &self.storage_bytes()[..(self.len as usize).min(STORAGE)]
     }

@@ -1,7 +1,8 @@
-//! A socket's descriptor, whose close(2) may wait: with SO_LINGER, for the peer.
+//! A socket's descriptor. With SO_LINGER its close(2) may wait for the peer.
 //!
-//! No fork may wait for that, so the thread steps out of the library meanwhile. The kernel takes the
-//! descriptor away before it waits; a child made in the moment before that finds it in [`UNDER_WAY`].
+//! A fork must not wait for that, so the thread does not count as inside meanwhile. The kernel
+//! releases the descriptor before it waits; a child forked just before that finds it in
+//! [`UNDER_WAY`].
 
 use std::cell::Cell;
 use std::io;
@@ -13,10 +14,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use super::fork::{self, Lock};
 use super::net;
 
-/// A descriptor, and the inode that tells its socket from the next under that number.
+/// A descriptor, and the inode that distinguishes its socket from a later one with the same number.
 type Socket = (RawFd, libc::ino_t);
 
-/// Those that are being closed. One for which there is no room is closed inside.
+/// The descriptors being closed. If the list is full, the close happens inside, and a fork waits
+/// for it.
 static UNDER_WAY: Lock<[Option<Socket>; 16]> = Lock::new([None; 16]);
 
 /// See the module documentation.
@@ -26,24 +28,25 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    /// One that is known to close at once.
+    /// A descriptor without SO_LINGER.
     pub fn new(fd: OwnedFd) -> Self {
         Descriptor { fd: ManuallyDrop::new(fd), may_linger: AtomicBool::new(false) }
     }
 
-    /// Its close may wait from now on: somebody sets SO_LINGER, or is outside and may do so.
+    /// Records that its close may wait: SO_LINGER is being set, or code outside the library may set
+    /// it.
     pub fn may_linger(&self) {
         self.may_linger.store(true, Ordering::Relaxed);
     }
 
-    /// What may be known of the close of a socket that comes of this one.
+    /// Makes the descriptor of a socket accepted or dup'd from this one.
     #[inline]
     pub fn heir(&self, fd: OwnedFd) -> Self {
         let may_linger = AtomicBool::new(self.may_linger.load(Ordering::Relaxed));
         Descriptor { fd: ManuallyDrop::new(fd), may_linger }
     }
 
-    /// Whether its close may wait. The system knows, whoever has set it.
+    /// Whether its close may wait, according to the system.
     fn lingers(&self) -> bool {
         let told = self.may_linger.load(Ordering::Relaxed) || fork::partings() != 0;
         told && net::lingers(self.fd.as_fd())
@@ -90,12 +93,12 @@ fn close_outside(fd: OwnedFd) {
     }
 }
 
-/// close(2). The number is free afterwards, whatever it says.
+/// close(2). The number is free afterwards, even on failure.
 fn close(fd: OwnedFd) {
     // SAFETY: ours, and given up by this.
     if unsafe { libc::close(fd.into_raw_fd()) } != 0 {
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
-        // A signal that came while it waited for the peer is nothing that went wrong.
+        // EINTR while it waited for the peer is not a failure.
         if errno != libc::EINTR {
             FAILED.set(errno);
             FAILURES.fetch_add(1, Ordering::Relaxed);
@@ -103,18 +106,18 @@ fn close(fd: OwnedFd) {
     }
 }
 
-/// How often close(2) has failed, in all threads: almost never, and then a thread looks at its own.
+/// How often close(2) has failed, in all threads: only if this changes does a thread check its own.
 static FAILURES: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
-    /// What close(2) said last on this thread, if it failed.
+    /// The last error of close(2) on this thread.
     static FAILED: Cell<i32> = const { Cell::new(0) };
 }
 
-/// Runs what may close a descriptor.
+/// Runs code that may close a descriptor, and returns the error of close(2).
 ///
 /// # Errors
-/// EBADF when the number was not open any more: somebody else has closed it. EIO.
+/// EBADF when the number was not open any more: other code has closed it. EIO.
 pub fn watched<T>(close: impl FnOnce() -> T) -> io::Result<T> {
     let before = FAILURES.load(Ordering::Relaxed);
     let value = close();
@@ -133,7 +136,7 @@ fn replace(old: Option<Socket>, new: Option<Socket>) -> bool {
     place.map(|place| *place = new).is_some()
 }
 
-/// In a forked child: closes what the parent's threads were about to.
+/// In a forked child: closes the descriptors that the parent's threads were closing.
 pub fn settle() {
     let Ok(mut all) = UNDER_WAY.lock() else { return };
     for (fd, was) in std::mem::take(&mut *all).into_iter().flatten() {

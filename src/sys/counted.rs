@@ -1,4 +1,4 @@
-//! A value with several owners: std's Arc, except that its memory may be refused.
+//! A value with several owners: std's Arc with fallible allocation.
 
 use std::io;
 use std::ops::Deref;
@@ -38,7 +38,7 @@ impl<T> Counted<T> {
 
 impl<T> Clone for Counted<T> {
     fn clone(&self) -> Self {
-        // Whoever can make one more has one: nothing to be ordered.
+        // The cloning thread has a reference, so no ordering is needed.
         self.inner().owners.fetch_add(1, Ordering::Relaxed);
         Counted(self.0)
     }
@@ -55,8 +55,8 @@ impl<T> Deref for Counted<T> {
 impl<T> Drop for Counted<T> {
     fn drop(&mut self) {
         if self.inner().owners.fetch_sub(1, Ordering::Release) == 1 {
-            // All that the others did happens before the end. (A load, because ThreadSanitizer does
-            // not know fences.)
+            // The other owners' accesses happen before the drop. (A load, because ThreadSanitizer
+            // does not know fences.)
             self.inner().owners.load(Ordering::Acquire);
             // SAFETY: leaked in `new`, and this was the last owner.
             drop(unsafe { Box::from_raw(self.0.as_ptr()) });

@@ -2,9 +2,9 @@
 
 use std::ffi::{CStr, OsString};
 
-/// A variable, as secure_getenv(3) gives it: none in a program that runs with more rights than who
-/// started it (setuid, setgid, file capabilities), for there the environment is somebody else's.
-/// One that is empty is none.
+/// Reads a variable like secure_getenv(3): `None` in a program with elevated rights (setuid,
+/// setgid, file capabilities), because there another user controls the environment. An empty
+/// variable counts as unset.
 pub fn var(name: &str) -> Option<OsString> {
     if privileged() {
         return None;

@@ -1,4 +1,4 @@
-//! Files that are sent.
+//! Sending files.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{cvt_len, net, time};
 
-/// What one call takes at most.
+/// The maximum for one call.
 const MOST: usize = 0x7fff_f000;
 
 #[cfg(not(all(target_env = "gnu", target_pointer_width = "32")))]
@@ -16,7 +16,7 @@ use libc::{off_t as Offset, pread, sendfile as sendfile64};
 #[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
 use libc::{off64_t as Offset, pread64 as pread, sendfile64};
 
-/// sendfile(2) from an offset; SIGPIPE does not come of it.
+/// sendfile(2) from an offset; does not raise SIGPIPE.
 pub fn send(to: BorrowedFd<'_>, file: i32, offset: i64, count: usize) -> io::Result<usize> {
     let file = net::borrow_raw(file)?;
     without_sigpipe(count.min(MOST), |count| {
@@ -26,7 +26,7 @@ pub fn send(to: BorrowedFd<'_>, file: i32, offset: i64, count: usize) -> io::Res
     })
 }
 
-/// pread(2): the bytes that were read
+/// pread(2); returns the bytes read
 pub fn read(file: i32, offset: i64, to: &mut [u8]) -> io::Result<usize> {
     let file = net::borrow_raw(file)?;
     let (at, len) = (to.as_mut_ptr().cast(), to.len());
@@ -34,8 +34,8 @@ pub fn read(file: i32, offset: i64, to: &mut [u8]) -> io::Result<usize> {
     cvt_len(unsafe { pread(file.as_raw_fd(), at, len, offset as Offset) })
 }
 
-/// Runs a call for which there is no MSG_NOSIGNAL, for `count` bytes: SIGPIPE waits meanwhile, and one
-/// that comes of the call goes.
+/// Runs a call of `count` bytes that has no MSG_NOSIGNAL: blocks SIGPIPE meanwhile, and discards
+/// one raised by the call.
 fn without_sigpipe(
     count: usize,
     call: impl FnOnce(usize) -> io::Result<usize>,
@@ -48,12 +48,12 @@ fn without_sigpipe(
         libc::sigemptyset(pipe);
         libc::sigaddset(pipe, libc::SIGPIPE);
         libc::pthread_sigmask(libc::SIG_BLOCK, pipe, old);
-        // One that waits already is somebody else's.
+        // A SIGPIPE pending before did not come from this call.
         let waits = libc::sigismember(old, libc::SIGPIPE) == 1
             && libc::sigpending(pending.as_mut_ptr()) == 0
             && libc::sigismember(pending.as_ptr(), libc::SIGPIPE) == 1;
         let result = call(count);
-        // It may also come of what followed the bytes that were counted.
+        // It may also have been raised after the bytes that were counted.
         if !waits && !matches!(result, Ok(n) if n == count) {
             let now = time::timespec(Duration::ZERO);
             libc::sigtimedwait(pipe, ptr::null_mut(), &now);

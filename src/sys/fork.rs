@@ -1,22 +1,22 @@
-//! fork(2): the child finds every lock usable, and knows what its parent's threads left behind.
+//! fork(2): the child finds every lock usable, and can tell what belonged to its parent's threads.
 //!
 //! Everything that the library guards with a lock is behind a [`Lock`]. A thread that holds one is
-//! *inside*; a fork waits until no other thread is, and keeps new ones out until it is done. So the
-//! child has all guarded data whole and unlocked. (It does not wait for ever: a thread that stays
-//! inside for longer than [`PATIENCE`] is left there. Its lock is then [`Lost`] in the child, and
-//! what it guards is never looked at again: it may be half changed.)
+//! *inside*; a fork waits until no other thread is, and keeps new ones out until it is done. So in
+//! the child all guarded data is consistent and unlocked. (The wait is limited: if a thread stays
+//! inside for longer than [`PATIENCE`], the fork goes on. That thread's lock is then [`Lost`] in
+//! the child, and the data it guards is never read again: it may be half changed.)
 //!
-//! Rules for whoever holds a lock:
+//! Rules for holders of a lock:
 //!
-//! - Nothing waits while it holds one, for the network or for another process.
-//! - The host's own code (hook, callback) runs through [`host`], which steps outside meanwhile: it
-//!   may need what the forking thread holds, such as an interpreter's lock. A lock that is held
-//!   across it is lost in a child that another thread makes meanwhile. The thread that forks there
-//!   keeps its own locks and pins in the child.
+//! - A holder does not wait for the network or for another process.
+//! - The host's own code (hook, callback) runs through [`host`], and the thread does not count as
+//!   inside meanwhile: the code may need a lock of the forking thread, such as an interpreter's. A
+//!   lock held across it is lost in a child that another thread forks meanwhile. A thread that
+//!   forks there keeps its own locks and pins in the child.
 //! - One lock at a time; where two are needed, always in the same order.
 //!
-//! `_Fork` and the raw system call run no handlers: the child of one has what any child of a program
-//! with threads has, the state of that moment.
+//! `_Fork` and the raw system call run no handlers: their child has the state of that moment, as in
+//! any program with threads.
 
 use std::cell::Cell;
 use std::ptr;
@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use sync::{AtomicU32, Ordering};
 
-/// What `gate` and `lock` are made of: loom's in tools/model, which has them too.
+/// The atomics of `gate` and `lock`: loom's in tools/model, which also compiles these files.
 mod sync {
     pub use std::sync::atomic::{AtomicU32, Ordering};
 }
@@ -39,28 +39,28 @@ use gate::{Gate, SHARDS};
 use lock::{ERA, HELD_ALONE, era};
 pub use lock::{Guard, Lock, Lost};
 
-/// How long a fork waits for the threads that are inside.
+/// How long a fork waits for threads inside.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 static BIRTHS: AtomicU32 = AtomicU32::new(0);
 static PARTINGS: AtomicU32 = AtomicU32::new(0);
 static CHILDREN: AtomicU32 = AtomicU32::new(0);
 
-/// How often this process or an ancestor has come out of a fork as the child. What must not be
-/// shared with the parent compares this number.
+/// The number of forks from which this process or an ancestor came out as the child. Objects that
+/// must not be shared with the parent compare it.
 #[inline]
 pub fn forks() -> u32 {
     BIRTHS.load(Ordering::Relaxed)
 }
 
-/// The same, counting the forks it came out of as the parent too. What has been shared with another
-/// process since it was last used compares this number.
+/// The same, including forks as the parent. Objects that may be shared with another process since
+/// their last use compare it.
 #[inline]
 pub fn partings() -> u32 {
     PARTINGS.load(Ordering::Relaxed)
 }
 
-/// How many children this very process has had by fork.
+/// The number of children this process has forked.
 pub fn children() -> u32 {
     CHILDREN.load(Ordering::Relaxed)
 }
@@ -69,19 +69,19 @@ pub fn children() -> u32 {
 
 static GATE: Gate = Gate::new();
 
-/// What a thread knows of itself.
+/// The state of a thread.
 struct Me {
-    /// How often it has entered and not left.
+    /// The nesting depth of its entries.
     depth: Cell<u32>,
-    /// The words of the locks it holds.
+    /// The futexes of the locks it holds.
     held: [Cell<*const AtomicU32>; HELD],
-    /// How many of its calls into the host's code are under way.
+    /// The nesting depth of its calls into the host's code.
     hosted: Cell<u32>,
-    /// It forked while it was in the host's code, and this is the child.
+    /// True in the child, in the thread that forked within the host's code.
     survivor: Cell<bool>,
 }
 
-/// Locks that one thread holds at once: two, and in a callback under one of them two more.
+/// The maximum number of locks per thread: two, and in a callback under one of them two more.
 const HELD: usize = 8;
 
 thread_local! {
@@ -97,12 +97,12 @@ thread_local! {
 
 impl Me {
     fn shard(&self) -> usize {
-        // Its address tells threads apart, and is the same in a child.
+        // The address identifies the thread, and is the same in a child.
         let at = (ptr::from_ref(self) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60;
         at as usize % SHARDS
     }
 
-    /// Where it is counted, if it is inside.
+    /// The shard that counts it, if it is inside.
     fn counted(&self) -> Option<usize> {
         (self.depth.get() > 0).then(|| self.shard())
     }
@@ -112,7 +112,7 @@ impl Me {
         self.enter_for(None);
     }
 
-    /// Enters, to take a lock if it is said which.
+    /// Enters; `Some` lock if it is about to take one.
     #[inline]
     fn enter_for(&self, lock: Option<&AtomicU32>) {
         let depth = self.depth.get();
@@ -149,7 +149,7 @@ impl Me {
     }
 }
 
-/// No fork happens while this lives: for what is guarded by no lock and must not be seen half done.
+/// Prevents forks while it lives: for changes without a lock that a child must not see half done.
 pub struct Stay(*const Me);
 
 /// See [`Stay`].
@@ -170,9 +170,9 @@ impl Drop for Stay {
     }
 }
 
-/// Runs the host's own code, which may do anything: take long, call the library, fork.
+/// Runs the host's own code. It may do anything: block, call the library, fork.
 pub fn host<T>(code: impl FnOnce() -> T) -> T {
-    /// Puts things back also when the host's code unwinds.
+    /// Restores the state, also when the host's code unwinds.
     struct Back(u32);
     impl Drop for Back {
         fn drop(&mut self) {
@@ -196,7 +196,7 @@ pub fn host<T>(code: impl FnOnce() -> T) -> T {
     code()
 }
 
-/// Runs what may wait, and guards nothing: forks need not wait for it. A thread that holds a lock
+/// Runs code that may wait and needs no protection: forks do not wait for it. A thread with a lock
 /// stays inside.
 pub fn outside(code: impl FnOnce()) {
     let depth = ME.with(|me| {
@@ -225,30 +225,31 @@ pub fn hosted() -> bool {
 
 // --- the handlers --------------------------------------------------------------------------------
 
-/// What the handle table does in a child; it is above us.
+/// The handle table's function for a child; the table is in a higher layer.
 static IN_CHILD: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// Sets what runs in every child, in the handler of the fork: it may only change memory. It is told
-/// whether the thread that forked was in the host's code, with calls of the library around it.
+/// Sets the function that runs in every child, in the fork handler: it may only change memory. Its
+/// argument says whether the thread forked within the host's code, with calls of the library around
+/// it.
 #[inline]
 pub fn in_child(run: fn(hosted: bool)) {
     IN_CHILD.store(run as *mut (), Ordering::Relaxed);
 }
 
-/// The child has things to see to that its handler might not: see [`settle`].
+/// Set while the child has work that its fork handler could not do: see [`settle`].
 static UNSETTLED: AtomicU32 = AtomicU32::new(0);
 const AT_ONCE: u32 = 1;
 const BY_SURVIVOR: u32 = 2;
 
-/// Whether [`settle`] is to be asked, at the end of a call.
+/// Whether [`settle`] must be called at the end of a call.
 #[inline]
 pub fn unsettled() -> bool {
     UNSETTLED.load(Ordering::Relaxed) != 0
 }
 
-/// True once in a forked child, when what it has of its parent's threads can be cleaned up: at the
-/// end of its first call, or, if it was forked from within the host's code in a call of the
-/// library, at the end of that.
+/// True once in a forked child, when objects of the parent's threads can be cleaned up: at the end
+/// of its first call, or, if it was forked within the host's code in a call of the library, at the
+/// end of that call.
 pub fn settle() -> bool {
     let may = ME.with(|me| match UNSETTLED.load(Ordering::Acquire) {
         AT_ONCE => true,
@@ -259,7 +260,7 @@ pub fn settle() -> bool {
 }
 
 extern "C" fn before() {
-    // From a signal's handler it may be inside itself.
+    // The thread itself may be inside if it forks in a signal handler.
     ME.with(|me| GATE.shut(me.counted(), PATIENCE));
 }
 
@@ -276,7 +277,7 @@ extern "C" fn child() {
     CHILDREN.store(0, Ordering::Relaxed);
     ME.with(|me| {
         GATE.reset(me.counted());
-        // The locks of this thread are its own in the child too.
+        // This thread keeps its locks in the child.
         for word in me.held.iter().map(Cell::get).filter(|w| !w.is_null()) {
             // SAFETY: a lock that is held is not dropped.
             let word = unsafe { &*word };
@@ -297,7 +298,7 @@ extern "C" fn child() {
     });
 }
 
-/// Before any thread can fork with the library in use.
+/// Registers the handlers before any thread can fork with the library in use.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static WATCH: extern "C" fn() = {

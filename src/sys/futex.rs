@@ -1,11 +1,11 @@
-//! futex(2): threads that wait for a word to change.
+//! futex(2): waiting for a word to change.
 
 use std::io;
 use std::ptr;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-// A machine whose first Linux had 64-bit times has the call with those alone.
+// Machines added to Linux after 64-bit times have only the new call.
 #[cfg(target_arch = "riscv32")]
 use super::time::Kernel as Time;
 #[cfg(not(target_arch = "riscv32"))]

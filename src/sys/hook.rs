@@ -1,5 +1,5 @@
-//! Functions of the host's that the library calls: how a runtime gets to handle signals while one of its
-//! threads is inside a call, and is told of what goes wrong.
+//! The host's hooks: they let a runtime handle signals while one of its threads is in a call, and
+//! log failures.
 
 use std::ffi::{c_char, c_void};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
@@ -14,23 +14,24 @@ pub type EventHook = unsafe extern "C" fn(arg: *mut c_void) -> i32;
 pub type LogHook =
     unsafe extern "C" fn(arg: *mut c_void, handle: i64, code: i32, sentence: *const c_char);
 
-/// What runs when a signal interrupts a wait.
+/// The hook that runs when a signal interrupts a wait.
 pub static EVENT: Place<EventHook> = Place::new();
 
-/// What is told of failures.
+/// The hook that is called for failures.
 pub static LOG: Place<LogHook> = Place::new();
 
-/// What finds the words for the log hook, which a program without one does not need: null until then.
+/// The function that reports to the log hook; null until a hook is set, so that other programs do
+/// not link it.
 static REPORT: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Sets or removes the log hook, and what is to tell it of a failure.
+/// Sets or removes the log hook, with the function that reports a failure to it.
 pub fn set_log(report: fn(handle: i64, code: i32), call: Option<LogHook>, arg: *mut c_void) {
-    // Known to the compiler, it would be linked where no hook is ever set.
+    // Without black_box the compiler would link it into programs without a hook.
     REPORT.store(std::hint::black_box(report) as *mut (), Ordering::Relaxed);
     LOG.set(call, arg);
 }
 
-/// Has a failure reported, if there is a log hook.
+/// Reports a failure, if there is a log hook.
 #[inline]
 pub fn report(handle: i64, code: i32) {
     let report = REPORT.load(Ordering::Relaxed);
@@ -41,12 +42,12 @@ pub fn report(handle: i64, code: i32) {
     }
 }
 
-/// Where a hook is put.
+/// Storage for a hook.
 pub struct Place<F> {
-    /// Whether there is one, for who would rather not ask for the lock.
+    /// Whether there is one, readable without the lock.
     there: AtomicBool,
     state: Lock<State<F>>,
-    /// Changes when the last thread has left a hook.
+    /// A futex; changes when the last thread has left a hook.
     left: AtomicU32,
 }
 
@@ -62,16 +63,16 @@ unsafe impl<F> Send for Hook<F> {}
 
 struct State<F> {
     hook: Option<Hook<F>>,
-    /// How many threads run this hook, and how many still the one before it.
+    /// The numbers of threads in this hook and in the previous one.
     running: [u32; 2],
-    /// Which of the two is this hook's.
+    /// The index of this hook's count.
     this: usize,
     /// [`fork::forks`] when they were counted.
     forks: u32,
 }
 
 impl<F> State<F> {
-    /// The threads of a parent are not here.
+    /// Drops the counts of a parent's threads.
     fn here(&mut self) -> &mut Self {
         if self.forks != fork::forks() {
             (self.forks, self.running) = (fork::forks(), [0; 2]);
@@ -92,22 +93,22 @@ impl<F: Copy> Place<F> {
         self.there.load(Ordering::Relaxed)
     }
 
-    /// Sets or, with `None`, removes the hook of the process. Comes back when no thread runs the old one
-    /// any more, unless it is called from within a hook.
+    /// Sets or, with `None`, removes the hook of the process. Returns when no thread runs the old
+    /// one any more, unless it is called from within a hook.
     pub fn set(&self, call: Option<F>, arg: *mut c_void) {
         let Ok(mut state) = self.state.lock() else { return };
         let old = state.here().this;
         state.hook = call.map(|call| Hook { call, arg });
         self.there.store(state.hook.is_some(), Ordering::Relaxed);
         if fork::hosted() {
-            // It counts with the one whose run this may be: the next one to set a hook waits for both.
+            // The old hook's count is kept with the new one's: the next call waits for both.
             return;
         }
         state.this = 1 - old;
         while state.here().running[old] > 0 {
             let seen = self.left.load(Ordering::Relaxed);
             drop(state);
-            // Whatever ended it, the counts are looked at again.
+            // The loop checks the counts again, whatever ended the wait.
             let _ = futex::wait(&self.left, seen, None);
             let Ok(again) = self.state.lock() else { return };
             state = again;
@@ -132,7 +133,7 @@ impl<F: Copy> Place<F> {
     fn leave(&self, which: usize) {
         let Ok(mut state) = self.state.lock() else { return };
         let running = &mut state.here().running[which];
-        // In a child that was forked within the hook, it was not counted.
+        // A child forked within the hook has not counted this run.
         *running = running.saturating_sub(1);
         if *running == 0 {
             self.left.fetch_add(1, Ordering::Relaxed);
@@ -147,7 +148,7 @@ pub fn run() -> bool {
     EVENT.run(|call, arg| unsafe { call(arg) } == 0).unwrap_or(true)
 }
 
-/// Tells the log hook of a failure. The sentence ends with a NUL.
+/// Calls the log hook. The sentence ends with a NUL.
 pub fn log(handle: i64, code: i32, sentence: &std::ffi::CStr) {
     // SAFETY: as above; the sentence lives until it returns.
     LOG.run(|call, arg| unsafe { call(arg, handle, code, sentence.as_ptr()) });

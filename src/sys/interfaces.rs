@@ -24,7 +24,7 @@ pub struct Interface {
     pub netmask: Addr,
 }
 
-/// getifaddrs(3): shows each interface, and each of its IP addresses.
+/// getifaddrs(3): calls `show` for each interface and each of its IP addresses.
 ///
 /// # Errors
 /// ENOMEM, and those of a netlink socket.
@@ -44,7 +44,7 @@ pub fn each(mut show: impl FnMut(Interface)) -> io::Result<()> {
         let mut bytes = [0; NAME];
         let room = bytes[..NAME - 1].iter_mut();
         room.zip(name.to_bytes()).for_each(|(to, from)| *to = *from);
-        // One that went away meanwhile has no index.
+        // An interface removed meanwhile has no index.
         if index > 0 {
             show(Interface { index, flags, name: bytes, addr, netmask });
         }
@@ -58,7 +58,7 @@ pub fn each(mut show: impl FnMut(Interface)) -> io::Result<()> {
 /// An IP address as an address, anything else as an empty one.
 ///
 /// # Safety
-/// The pointer is NULL, or to an address that is whole for its family.
+/// The pointer is NULL, or to a complete address of its family.
 unsafe fn ip(addr: *const libc::sockaddr) -> Addr {
     if addr.is_null() {
         return Addr::default();
@@ -73,7 +73,7 @@ unsafe fn ip(addr: *const libc::sockaddr) -> Addr {
     Addr::from_raw(unsafe { std::slice::from_raw_parts(addr.cast(), len) })
 }
 
-/// `struct group_req`, whose address is aligned as a long is.
+/// `struct group_req`; its address is aligned like a long.
 #[repr(C)]
 struct GroupRequest {
     interface: u32,

@@ -1,4 +1,4 @@
-//! Memory that may be refused: an error, where the standard library would end the process.
+//! Fallible allocation: an error where the standard library would abort the process.
 
 use std::alloc::{self, Layout};
 use std::ffi::{CStr, CString};
@@ -8,7 +8,7 @@ fn refused<E>(_: E) -> io::Error {
     io::Error::from_raw_os_error(libc::ENOMEM)
 }
 
-/// Room for `more` elements.
+/// Reserves capacity for `more` elements.
 ///
 /// # Errors
 /// ENOMEM.
@@ -16,7 +16,7 @@ pub fn reserve<T>(vec: &mut Vec<T>, more: usize) -> io::Result<()> {
     vec.try_reserve(more).map_err(refused)
 }
 
-/// One more element.
+/// Appends an element.
 ///
 /// # Errors
 /// ENOMEM.
@@ -73,7 +73,7 @@ pub fn zeroed(len: usize) -> io::Result<Box<[u8]>> {
     Ok(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(at, len)) })
 }
 
-/// A box (of an array of one, which is how safe code can make one that may be refused).
+/// A box (of an array of one, since safe code can allocate that fallibly).
 ///
 /// # Errors
 /// ENOMEM.

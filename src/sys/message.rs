@@ -1,4 +1,4 @@
-//! sendmsg and recvmsg: data in pieces, and ancillary data beside it.
+//! sendmsg and recvmsg: data in pieces, and ancillary data.
 
 use std::ffi::c_void;
 use std::io;
@@ -8,12 +8,13 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use super::address::{Addr, STORAGE};
 use super::cvt_len;
 
-/// A piece of a message's data, as `struct iovec` has it. Whoever made it vouches for its memory.
+/// A piece of a message's data, laid out as `struct iovec`. Its maker guarantees that the memory is
+/// valid.
 #[repr(transparent)]
 pub struct Piece(libc::iovec);
 
 impl Piece {
-    /// Pieces from outside.
+    /// The caller's pieces.
     ///
     /// # Safety
     /// `count` entries lie at `at`, laid out as `struct iovec`; each is valid memory for its length,
@@ -58,16 +59,16 @@ impl Piece {
     }
 }
 
-/// How many bytes the pieces have together; `None` when that is more than can be.
+/// The total length of the pieces; `None` when it overflows.
 pub fn total(pieces: &[Piece]) -> Option<usize> {
     let sum = pieces.iter().try_fold(0usize, |sum, piece| sum.checked_add(piece.len()))?;
     (sum <= isize::MAX as usize).then_some(sum)
 }
 
-/// What a message that was received is, beside its data.
+/// A received message without its data.
 #[derive(Clone, Copy, Default)]
 pub struct Received {
-    /// How many bytes; with MSG_TRUNC asked for, how many the message had.
+    /// The number of bytes received; with MSG_TRUNC requested, the length of the message.
     pub len: usize,
     /// How many bytes of ancillary data.
     pub control: usize,
@@ -100,7 +101,7 @@ pub fn send(
     cvt_len(unsafe { libc::sendmsg(fd.as_raw_fd(), &msg, flags) })
 }
 
-/// recvmsg(2), and from whom in `from`, of whose storage only the address is written
+/// recvmsg(2); writes the sender's address to `from`, and no other bytes of it
 #[inline]
 pub fn recv(
     fd: BorrowedFd<'_>,
@@ -128,11 +129,11 @@ pub fn recv(
     }
     #[allow(clippy::unnecessary_cast)] // Not a size everywhere.
     let control = msg.msg_controllen as usize;
-    // The system gives back what was asked for as well.
+    // The system returns the requested flags as well.
     Ok(Received { len, control, flags: msg.msg_flags & !libc::MSG_CMSG_CLOEXEC })
 }
 
-/// A message of these pieces and nothing else.
+/// A message header with only these pieces.
 fn header(pieces: &[Piece]) -> libc::msghdr {
     // SAFETY: all zeroes is an empty message; some platforms have padding with no name.
     let mut msg: libc::msghdr = unsafe { std::mem::zeroed() };
@@ -141,7 +142,7 @@ fn header(pieces: &[Piece]) -> libc::msghdr {
     msg
 }
 
-/// Closes the descriptors that came with a message nobody will get.
+/// Closes the descriptors received with a discarded message.
 pub fn close_rights(control: &[MaybeUninit<u8>]) {
     const HEADER: usize = size_of::<libc::cmsghdr>();
     const SCM_PIDFD: i32 = 4;

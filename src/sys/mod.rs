@@ -1,8 +1,8 @@
 //! Every call into the operating system that socket2 does not make for us.
 //!
 //! One safe function is one system call (or one libc call). Plain data goes in and comes out, an
-//! error is an `io::Error` or the platform's number: nothing here uses a module from above, retries,
-//! waits on its own account, or knows about handles.
+//! error is an `io::Error` or the platform's number. Nothing here uses a higher layer, retries,
+//! waits by itself, or knows about handles.
 
 pub mod address;
 pub mod closing;
@@ -43,8 +43,8 @@ fn cvt_len(r: libc::ssize_t) -> io::Result<usize> {
     if r < 0 { Err(io::Error::last_os_error()) } else { Ok(r as usize) }
 }
 
-/// Whether the kernel has no such call, or a filter of system calls that is older than it refuses it:
-/// for calls that do not fail so of themselves.
+/// Whether the kernel lacks a system call, or an older seccomp filter refuses it; only for calls
+/// that do not fail with these errors otherwise.
 fn is_unknown(e: &io::Error) -> bool {
     matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EPERM))
 }
@@ -60,7 +60,7 @@ pub fn strerror(errno: i32) -> Text<128> {
     }
 }
 
-/// memchr(3) in bytes a system call has written
+/// memchr(3) in bytes written by a system call
 pub fn find_byte(byte: u8, bytes: &[std::mem::MaybeUninit<u8>]) -> Option<usize> {
     let base = bytes.as_ptr().cast::<libc::c_void>();
     // SAFETY: readable for its length; callers pass only what was received.
@@ -68,7 +68,7 @@ pub fn find_byte(byte: u8, bytes: &[std::mem::MaybeUninit<u8>]) -> Option<usize>
     if at.is_null() { None } else { Some(at as usize - base as usize) }
 }
 
-/// Puts bytes that were received at the front of others; false when there is no memory for it
+/// Inserts received bytes before others; false when memory is short
 pub fn put_before(bytes: &[std::mem::MaybeUninit<u8>], others: &mut Vec<u8>) -> bool {
     let (n, len) = (bytes.len(), others.len());
     if others.try_reserve(n).is_err() {
@@ -85,7 +85,7 @@ pub fn put_before(bytes: &[std::mem::MaybeUninit<u8>], others: &mut Vec<u8>) -> 
     true
 }
 
-/// memcpy(3) into the front of `to`, as far as there is room
+/// memcpy(3) to the front of `to`, as much as fits
 #[inline]
 pub fn copy_into(from: &[u8], to: &mut [std::mem::MaybeUninit<u8>]) {
     let n = from.len().min(to.len());

@@ -76,8 +76,8 @@ pub fn if_nametoindex(name: &CStr) -> u32 {
 
 /// Forgets what this thread's resolver had open.
 ///
-/// In a forked child glibc makes new threads on the stacks of the parent's, and with them come the
-/// sockets on which those were asking: the parent and the child would take each other's answers.
+/// In a forked child glibc reuses the stacks of the parent's threads for new ones, and with them
+/// the resolver's open sockets: parent and child would receive each other's replies.
 pub fn forget_resolver_state() {
     // SAFETY: `__res_init` is int (void) where it exists (glibc; in libresolv before 2.34, which
     // is why it is looked up). It closes what the thread's state has open and begins anew.
@@ -99,7 +99,7 @@ pub fn host_name() -> Option<Vec<u8>> {
     memory::bytes(name.to_bytes()).ok()
 }
 
-/// What getaddrinfo(3) is asked.
+/// The arguments of getaddrinfo(3).
 #[derive(Default)]
 pub struct Query {
     /// Name or numeric address; `None` is the local host or, with `AI_PASSIVE`, any address.
@@ -142,7 +142,7 @@ pub struct Answer {
     pub addr: Addr,
 }
 
-/// getaddrinfo(3). Blocks for as long as the C library cares to.
+/// getaddrinfo(3). Blocks as long as the C library does.
 ///
 /// # Errors
 /// `Ok(Err(code))` is the platform's negative `EAI_*`; the outer error is the errno of `EAI_SYSTEM`.
@@ -175,14 +175,14 @@ pub fn getaddrinfo(q: &Query, flags: i32) -> io::Result<Result<Vec<Answer>, i32>
         }
         libc::freeaddrinfo(list);
     }
-    // A refusal is the resolver's, whoever asked for the memory.
+    // Report a failed allocation as the resolver does.
     Ok(answers.map_err(|_| libc::EAI_MEMORY))
 }
 
 /// Takes a node of a list over.
 ///
 /// # Safety
-/// It is one that getaddrinfo gave, and has not been freed.
+/// The node comes from getaddrinfo and has not been freed.
 unsafe fn with_answer(mut all: Vec<Answer>, info: &libc::addrinfo) -> io::Result<Vec<Answer>> {
     if info.ai_addr.is_null() {
         return Ok(all);
@@ -205,12 +205,12 @@ unsafe fn with_answer(mut all: Vec<Answer>, info: &libc::addrinfo) -> io::Result
     Ok(all)
 }
 
-/// What getnameinfo(3) is asked.
+/// The arguments of getnameinfo(3).
 #[derive(Clone)]
 pub struct Reverse {
     /// The address to name.
     pub addr: Addr,
-    /// Whether its host and its service are wanted.
+    /// Whether to look up its host and its service.
     pub want: (bool, bool),
     /// `NI_*`
     pub flags: i32,
@@ -219,8 +219,7 @@ pub struct Reverse {
 /// A host and a service by name.
 pub type Names = (Text<1025>, Text<32>);
 
-/// getnameinfo(3): host and service, empty where they are not wanted. Blocks for as long as the C
-/// library cares to.
+/// getnameinfo(3): host and service, empty if not requested. Blocks as long as the C library does.
 ///
 /// # Errors
 /// As [`getaddrinfo`].

@@ -1,4 +1,4 @@
-//! Where the calling thread is: the namespaces that decide what its network and its files are.
+//! The namespaces of the calling thread: they determine its network and its files.
 
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::{io, ptr};
@@ -18,8 +18,8 @@ pub fn here() -> [u64; 2] {
     })
 }
 
-/// A value for each process and each pair of namespaces it ever asks from, made when first asked
-/// for and never freed. What has threads is one for each: they are born where the caller is.
+/// A value for each process and pair of namespaces, made on first use and never freed. It is for
+/// objects with threads: a thread is started in the caller's namespaces.
 pub struct PerNamespace<T: 'static>(PerProcess<Chain<T>>);
 
 struct Chain<T>(AtomicPtr<[Link<T>; 1]>);
@@ -46,7 +46,7 @@ impl<T: Sync> PerNamespace<T> {
         PerNamespace(PerProcess::new())
     }
 
-    /// Shows every value of this process.
+    /// Calls `show` for every value of this process.
     pub fn each(&'static self, mut show: impl FnMut(&'static T)) {
         let chain = self.0.get(|| Chain(AtomicPtr::new(ptr::null_mut())));
         let mut at = chain.map_or(ptr::null_mut(), |chain| chain.0.load(Ordering::Acquire));
@@ -85,7 +85,7 @@ impl<T: Sync> PerNamespace<T> {
             }
             // SAFETY: made here, and published nowhere yet.
             unsafe { (*new)[0].next = first };
-            // The next turn finds it, or another thread's.
+            // The next iteration finds it, or another thread's.
             if chain.0.compare_exchange(first, new, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 // SAFETY: published, and never freed.
                 return Ok(unsafe { &(*new)[0].value });

@@ -20,7 +20,7 @@ pub fn connect(fd: BorrowedFd<'_>, addr: &Addr) -> io::Result<()> {
     cvt(unsafe { libc::connect(fd.as_raw_fd(), addr.as_sockaddr(), addr.len) }).map(drop)
 }
 
-/// accept4(2), close-on-exec; whom it is from in `from`, of whose storage only the address is written
+/// accept4(2), close-on-exec; writes the peer's address to `from`, and no other bytes of it
 pub fn accept(
     fd: BorrowedFd<'_>,
     nonblocking: bool,
@@ -52,11 +52,11 @@ unsafe fn accept_into(
     // SAFETY: by this function's contract; the descriptor is fresh and ours.
     unsafe {
         match cvt(libc::accept4(fd, addr, len, flags)) {
-            // Refused by a filter; or by a firewall, which refuses this, too.
+            // Refused by a seccomp filter; or by a firewall, and then this fails too.
             Err(e) if is_unknown(&e) => {
                 let new = OwnedFd::from_raw_fd(cvt(libc::accept(fd, addr, len))?);
                 set_cloexec(new.as_fd())?;
-                // It inherits nothing of the listener's.
+                // The new socket does not inherit the listener's flags.
                 if nonblocking {
                     set_nonblocking(new.as_fd(), true)?;
                 }
@@ -97,7 +97,7 @@ pub fn recv(fd: BorrowedFd<'_>, buf: &mut [MaybeUninit<u8>], flags: i32) -> io::
     cvt_len(unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) })
 }
 
-/// recvfrom(2), and from whom in `from`, of whose storage only the address is written
+/// recvfrom(2); writes the sender's address to `from`, and no other bytes of it
 #[inline]
 pub fn recvfrom(
     fd: BorrowedFd<'_>,
@@ -116,7 +116,7 @@ pub fn recvfrom(
     }
 }
 
-/// recv(2) into a buffer that is there
+/// recv(2) into an initialised buffer
 #[inline]
 pub fn recv_into(fd: BorrowedFd<'_>, buf: &mut [u8], flags: i32) -> io::Result<usize> {
     let (at, len) = (buf.as_mut_ptr().cast(), buf.len());
@@ -132,13 +132,13 @@ pub fn send_now(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
 
 #[cfg(not(target_os = "android"))]
 use libc::SO_MEMINFO;
-/// The libc crate has none for Android.
+/// The libc crate lacks it for Android.
 #[cfg(target_os = "android")]
 const SO_MEMINFO: libc::c_int = 55;
 
-/// SO_MEMINFO: how many bytes, with what the kernel adds to them, wait to be sent, and how many may.
+/// SO_MEMINFO: the bytes in the send queue, including the kernel's overhead, and their limit.
 fn send_memory(fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
-    // SK_MEMINFO_: what is in the stream's queue (TCP), or in packets (Unix); the limit.
+    // SK_MEMINFO_: bytes in the stream's queue (TCP) or in packets (Unix), and the limit.
     const WMEM_ALLOC: usize = 2;
     const SNDBUF: usize = 3;
     const WMEM_QUEUED: usize = 5;
@@ -147,7 +147,7 @@ fn send_memory(fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
     let at = info.as_mut_ptr().cast();
     // SAFETY: the kernel writes at most the length given.
     cvt(unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, SO_MEMINFO, at, &mut len) })?;
-    // Those that answer in a kernel's stead know less of it.
+    // Emulated kernels may return less.
     if (len as usize) < (WMEM_QUEUED + 1) * size_of::<u32>() {
         return Err(io::Error::from_raw_os_error(libc::ENOPROTOOPT));
     }
@@ -155,14 +155,14 @@ fn send_memory(fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
     Ok((queued as usize, info[SNDBUF] as usize))
 }
 
-/// How much more the kernel takes to send, counting what it adds.
+/// The free space in the send queue, including the kernel's overhead.
 pub fn send_room(fd: BorrowedFd<'_>) -> io::Result<usize> {
     send_memory(fd).map(|(queued, limit)| limit.saturating_sub(queued))
 }
 
-/// Lets the kernel take `more` bytes beyond what waits to be sent, as far as its own limits go.
+/// Makes room for `more` bytes in the send queue, within the kernel's limits.
 pub fn widen_send_room(fd: BorrowedFd<'_>, more: usize) -> io::Result<()> {
-    /// What it adds to some packets, at least.
+    /// Allowance for the kernel's overhead.
     const EXTRA: usize = 64 * 1024;
     let (queued, _) = send_memory(fd)?;
     // The kernel doubles it.
@@ -224,7 +224,7 @@ pub fn getsockopt_int(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i
     Ok(i32::from_ne_bytes(value.map(|b| unsafe { b.assume_init() })))
 }
 
-/// SO_LINGER: whether close(2) may wait. Not with no time: it resets, at once.
+/// SO_LINGER: whether close(2) may wait. With time 0 it does not: it resets at once.
 pub fn lingers(fd: BorrowedFd<'_>) -> bool {
     let mut value = [MaybeUninit::new(0u8); size_of::<libc::linger>()];
     if getsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, &mut value).is_err() {
@@ -254,10 +254,10 @@ pub fn set_cloexec(fd: BorrowedFd<'_>) -> io::Result<()> {
     cvt(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) }).map(drop)
 }
 
-/// A descriptor from outside, not yet ours.
+/// Borrows a descriptor supplied by the caller.
 ///
 /// # Errors
-/// EBADF for a negative number. Whether it is open is for the first call on it to find out.
+/// EBADF for a negative number. The first call on it finds out whether it is open.
 pub fn borrow_raw(fd: i32) -> io::Result<BorrowedFd<'static>> {
     if fd < 0 {
         return Err(io::Error::from_raw_os_error(libc::EBADF));
@@ -267,7 +267,7 @@ pub fn borrow_raw(fd: i32) -> io::Result<BorrowedFd<'static>> {
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
-/// Makes a descriptor from outside ours, to be closed by us.
+/// Takes ownership of a descriptor supplied by the caller.
 pub fn own_raw(fd: BorrowedFd<'static>) -> OwnedFd {
     // SAFETY: the caller of the ABI hands ownership over; `fd` was just used successfully.
     unsafe { OwnedFd::from_raw_fd(fd.as_raw_fd()) }
@@ -276,13 +276,13 @@ pub fn own_raw(fd: BorrowedFd<'static>) -> OwnedFd {
 /// dup3(2), close-on-exec. (By number: the libc crate has none for Android.)
 ///
 /// # Safety
-/// Whoever owns `over` expects it to name something else.
+/// The owner of `over` expects it to be replaced.
 pub(super) unsafe fn dup3(fd: RawFd, over: RawFd) -> libc::c_int {
     // SAFETY: by this function's contract.
     unsafe { libc::syscall(libc::SYS_dup3, fd, over, libc::O_CLOEXEC) as libc::c_int }
 }
 
-/// Lets the number name a dead descriptor: whoever uses it gets EBADF.
+/// Replaces the descriptor by a dead one: later uses of the number give EBADF.
 pub fn give_up_number(fd: BorrowedFd<'_>) {
     // SAFETY: as in `end_operations`.
     unsafe {
@@ -294,11 +294,11 @@ pub fn give_up_number(fd: BorrowedFd<'_>) {
     }
 }
 
-/// Ends what other threads are doing on `fd`, for good, while the number stays taken.
+/// Ends the operations of other threads on `fd` for good; the number stays in use.
 ///
 /// shutdown(2) alone wakes the threads that are already blocked, but it does not reach one that is
-/// about to enter connect(2) on a fresh socket. So the number is first made to name a dead
-/// descriptor, as the JDK's `preClose` does: whoever enters later gets EBADF.
+/// about to enter connect(2) on a fresh socket. So the number first gets a dead descriptor, as in
+/// the JDK's `preClose`: later system calls give EBADF.
 pub fn end_operations(fd: BorrowedFd<'_>) {
     let raw = fd.as_raw_fd();
     // SAFETY: plain descriptor calls; the path is a constant C string. `live` and `dead` are
@@ -310,7 +310,7 @@ pub fn end_operations(fd: BorrowedFd<'_>) {
             dup3(dead, raw);
             libc::shutdown(live, libc::SHUT_RDWR);
         } else {
-            // No descriptor to be had: the plain way, which reaches all but that one case.
+            // No descriptor available: shutdown(2) alone covers all but that one case.
             libc::shutdown(raw, libc::SHUT_RDWR);
         }
         for extra in [live, dead] {

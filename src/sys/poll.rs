@@ -1,4 +1,4 @@
-//! ppoll, and the descriptors that exist to be polled.
+//! ppoll, epoll, eventfd and timerfd.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -18,7 +18,8 @@ pub fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<
     let (at, count) = (fds.as_mut_ptr(), fds.len() as libc::nfds_t);
     // SAFETY: the slice is writable for its length; the time is NULL or lives above.
     match cvt(unsafe { libc::ppoll(at, count, time, std::ptr::null()) }) {
-        // On 32 bits the C library asks for times of 64 first, which a filter may not know.
+        // On 32 bits the C library first uses the system call with 64-bit times, and a filter may
+        // not know it.
         Err(e) if is_unknown(&e) => {
             // SAFETY: as above.
             cvt(unsafe { libc::poll(at, count, milliseconds(timeout)) })
@@ -70,9 +71,9 @@ pub fn timer() -> io::Result<OwnedFd> {
     }
 }
 
-/// timerfd_settime(2): has it go off in `left`, which makes it unreadable until then; `None` is never
+/// timerfd_settime(2): makes it expire in `left`, and unreadable until then; `None` is never
 pub fn set_timer(timer: &OwnedFd, left: Option<Duration>) -> io::Result<()> {
-    // Nothing at all would be never.
+    // Zero would disarm it.
     let left = left.map_or(Duration::ZERO, |left| left.max(Duration::from_nanos(1)));
     let once = time::timespec(Duration::ZERO);
     let spec = libc::itimerspec { it_interval: once, it_value: time::timespec(left) };
@@ -87,7 +88,7 @@ pub fn epoll() -> io::Result<OwnedFd> {
     unsafe { cvt(libc::epoll_create1(libc::EPOLL_CLOEXEC)).map(|fd| OwnedFd::from_raw_fd(fd)) }
 }
 
-/// dup3(2): lets `old`'s number name what `new` is, close-on-exec
+/// dup3(2): replaces `old`, under its number, by `new`; close-on-exec
 pub fn replace(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
     // SAFETY: both are open and ours; the number stays `old`'s.
     cvt(unsafe { super::net::dup3(new.as_raw_fd(), old.as_raw_fd()) }).map(drop)
@@ -100,8 +101,8 @@ pub fn epoll_ctl(epoll: &OwnedFd, op: i32, fd: i32, events: u32, data: u64) -> i
     cvt(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), op, fd, &mut event) }).map(drop)
 }
 
-/// epoll_pwait2(2) where the kernel has it (5.11) and lets us, epoll_wait(2) otherwise; `None` waits
-/// for ever.
+/// epoll_pwait2(2) if the kernel has it (5.11) and permits it, epoll_wait(2) otherwise; `None`
+/// waits for ever.
 pub fn epoll_wait(
     epoll: &OwnedFd,
     events: &mut [libc::epoll_event],

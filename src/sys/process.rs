@@ -1,4 +1,4 @@
-//! What is about the process: threads of our own, its limits, values that a child makes anew.
+//! The process: the library's threads, limits, and values that a forked child makes anew.
 
 use std::ffi::{CStr, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,19 +9,19 @@ use super::fork::{Guard, Lock, Lost};
 pub use super::fork::{forks, partings};
 use super::{futex, memory};
 
-/// What a thread of the library's own does.
+/// The work of a thread of the library.
 pub trait Serve: Sync + 'static {
     /// The thread's name, at most 15 bytes.
     const NAME: &'static CStr;
-    /// Runs on the thread, which ends with it.
+    /// Runs on the thread; the thread ends when it returns.
     fn serve(&'static self);
 }
 
-/// Starts a thread of the library's own, which gets no signals: those are for the host's threads.
-/// It needs no memory but what the system takes for a thread.
+/// Starts a thread of the library with all signals blocked: those are for the host's threads. It
+/// allocates no memory except the system's for a thread.
 ///
 /// # Errors
-/// EAGAIN when there can be no more threads.
+/// EAGAIN when no thread can be started.
 pub fn spawn<T: Serve>(what: &'static T, stack: usize) -> io::Result<()> {
     extern "C" fn begin<T: Serve>(what: *mut c_void) -> *mut c_void {
         // SAFETY: `spawn` passes a `&'static T`; the name is NUL-terminated.
@@ -29,7 +29,7 @@ pub fn spawn<T: Serve>(what: &'static T, stack: usize) -> io::Result<()> {
             libc::prctl(libc::PR_SET_NAME, T::NAME.as_ptr());
             &*what.cast_const().cast::<T>()
         };
-        // A panic ends the thread, and nothing else.
+        // A panic ends only this thread.
         let _ = catch_unwind(AssertUnwindSafe(|| what.serve()));
         leave();
         ptr::null_mut()
@@ -61,7 +61,7 @@ pub fn spawn<T: Serve>(what: &'static T, stack: usize) -> io::Result<()> {
     Err(io::Error::from_raw_os_error(failed))
 }
 
-/// A thread's number, which is a pointer in some C libraries.
+/// A thread's id; a pointer in some C libraries.
 struct Thread(libc::pthread_t);
 
 // SAFETY: nobody looks behind it, and it is good in every thread of the process.
@@ -71,19 +71,19 @@ unsafe impl Send for Thread {}
 struct Threads {
     forks: u32,
     running: u32,
-    /// The last that has come to its end: the next one joins it.
+    /// The thread that ended last: the next one to end joins it.
     last: Option<Thread>,
 }
 
 static THREADS: Lock<Threads> = Lock::new(Threads { forks: 0, running: 0, last: None });
 
-/// Changes when one has come to its end.
+/// A futex; changes when a thread ends.
 pub static LEFT: AtomicU32 = AtomicU32::new(0);
 
-/// How many calls wait for them to end.
+/// The number of calls that wait for the threads to end.
 static ENDING: AtomicU32 = AtomicU32::new(0);
 
-/// While it lives, threads without anything to do end at once.
+/// While it lives, idle threads end at once.
 pub struct Ending(());
 
 impl Ending {
@@ -100,21 +100,21 @@ impl Drop for Ending {
     }
 }
 
-/// Whether threads without anything to do end at once.
+/// Whether idle threads end at once.
 pub fn ending() -> bool {
     ENDING.load(Ordering::SeqCst) != 0
 }
 
 fn threads() -> Result<Guard<'static, Threads>, Lost> {
     let mut threads = THREADS.lock()?;
-    // A parent's are not here.
+    // A parent's threads do not exist here.
     if threads.forks != forks() {
         *threads = Threads { forks: forks(), running: 0, last: None };
     }
     Ok(threads)
 }
 
-/// A thread has come to its end.
+/// Records the end of this thread.
 fn leave() {
     let Ok(mut threads) = threads() else { return };
     threads.running -= 1;
@@ -133,7 +133,7 @@ fn join(thread: Option<Thread>) {
     }
 }
 
-/// How many of the library's threads run. When there are none, all are gone for good.
+/// The number of the library's running threads. At 0 all have ended and are joined.
 pub fn running() -> u32 {
     let Ok(mut threads) = threads() else { return 0 };
     let running = threads.running;
@@ -143,7 +143,7 @@ pub fn running() -> u32 {
     running
 }
 
-/// getrlimit(RLIMIT_NOFILE): how many descriptors the process may open
+/// getrlimit(RLIMIT_NOFILE): the limit of open descriptors
 pub fn descriptor_limit() -> usize {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the limit is writable.
@@ -151,8 +151,8 @@ pub fn descriptor_limit() -> usize {
     usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX).min(i32::MAX as usize)
 }
 
-/// A value for the life of the process, made when first asked for. A forked child makes its own:
-/// the parent's is left alone, whatever state it was in.
+/// A value for the life of the process, made on first use. A forked child makes its own and leaves
+/// the parent's alone, whatever its state.
 pub struct PerProcess<T: 'static>(AtomicPtr<[(u32, T); 1]>);
 
 impl<T> Default for PerProcess<T> {

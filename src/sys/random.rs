@@ -1,4 +1,4 @@
-//! Bytes that nobody can guess.
+//! Random bytes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ fn getrandom(bytes: &mut [u8]) -> io::Result<usize> {
     super::cvt_len(r as libc::ssize_t)
 }
 
-/// getrandom(2); /dev/urandom where there is none, or a filter refuses it.
+/// getrandom(2); /dev/urandom if that is missing or a filter refuses it.
 pub fn bytes<const N: usize>() -> io::Result<[u8; N]> {
     const { assert!(N <= 256, "so much comes whole") };
     let mut bytes = [0; N];
@@ -23,11 +23,11 @@ pub fn bytes<const N: usize>() -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// Whether getrandom(2) is refused, not missing. AWS-LC, which knows what to do without it, ends the
-/// process then.
+/// Fails if getrandom(2) is refused, not missing. AWS-LC has a fallback for a missing call, but
+/// aborts the process for a refused one.
 ///
 /// # Errors
-/// EPERM: a filter of system calls.
+/// EPERM: a seccomp filter.
 pub fn refused() -> io::Result<()> {
     match getrandom(&mut [0]) {
         Err(e) if e.raw_os_error() != Some(libc::ENOSYS) => Err(e),

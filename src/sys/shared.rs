@@ -1,4 +1,4 @@
-//! Words that a forked child shares with its parent: memory of both, where all else is a copy.
+//! Words in memory shared between a forked child and its parent.
 
 use std::io;
 use std::ptr::{self, NonNull};
@@ -12,7 +12,7 @@ use super::fork::{self, Lock};
 #[cfg(not(target_os = "android"))]
 mod segment;
 
-/// Android has none of it.
+/// Android lacks System V shared memory.
 #[cfg(target_os = "android")]
 mod segment {
     use std::ptr::NonNull;
@@ -33,14 +33,14 @@ mod segment {
     }
 }
 
-/// A page's size, or a part of it: what is mapped is at least that.
+/// The size used of a page; a mapping has at least this size.
 const BYTES: usize = 4096;
 const WORDS: usize = BYTES / size_of::<AtomicU32>();
 
-/// Words in shared memory, zero at first. The first of them counts the claims of the others.
+/// Words in shared memory, zero at first. The first one counts the claims of the others.
 struct Page {
     at: NonNull<[AtomicU32; WORDS]>,
-    /// Of which the kernel knows how many processes have it: an exit and an exec are counted too.
+    /// The kernel counts the processes attached to it, also after an exit or exec.
     counted: Option<Segment>,
 }
 
@@ -84,20 +84,20 @@ impl Drop for Page {
     }
 }
 
-/// Two of the words, for what stands in several processes after a fork: which of them is the first to
-/// claim it, and which is the last to leave it.
+/// Two of the words, for an object that several processes have after a fork: they decide which
+/// process claims it first, and which leaves it last.
 pub struct Shared {
     page: Counted<Page>,
-    /// The claim; behind it the count of those that have left.
+    /// The index of the claim; the next word counts the processes that have left.
     at: usize,
-    /// Of the process that made it: [`fork::forks`], [`fork::children`] then.
+    /// [`fork::forks`] and [`fork::children`] of its maker at that time.
     made: (u32, u32),
 }
 
-/// What the process that made it adds to the count; the others are far fewer.
+/// The maker's share in the count; more than there can be other processes.
 const MAKER: u32 = 1 << 24;
 
-/// The page that new words are on.
+/// The page for new words.
 struct Current {
     page: Counted<Page>,
     used: usize,
@@ -108,7 +108,7 @@ struct Current {
 static CURRENT: Lock<Option<Current>> = Lock::new(None);
 
 impl Shared {
-    /// Claimed by nobody, left by nobody.
+    /// Makes one, not claimed and not left.
     pub fn new() -> io::Result<Shared> {
         let lost = |_| io::Error::from_raw_os_error(libc::ENOTRECOVERABLE);
         let mut current = CURRENT.lock().map_err(lost)?;
@@ -126,8 +126,8 @@ impl Shared {
         Ok(Shared { page: current.page.clone(), at, made: (fork::forks(), fork::children()) })
     }
 
-    /// Claims it for this process, which saw it as `seen` last: what it is now. `None` when another
-    /// has claimed it since.
+    /// Claims it for this process, and returns the new value; `seen` is the last value known to
+    /// this process. `None` when another process has claimed it since.
     pub fn claim(&self, seen: u32) -> Option<u32> {
         let words = self.page.words();
         let mine = words[0].fetch_add(1, Ordering::Relaxed).wrapping_add(1);
@@ -136,10 +136,10 @@ impl Shared {
         swapped.ok().map(|_| mine)
     }
 
-    /// This process has no more use for it. True when all others that have it, by fork, have said so:
-    /// each is some process's child, and each says how many it had. Or when no other is left: they
-    /// have ended, or run another program. (Where some have said so and live, and others have ended
-    /// without a word, it is undecided.)
+    /// Leaves it. True when all other processes that got it by fork have left as well: each reports
+    /// its number of children when it leaves. Also true when no other process is left, after exit
+    /// or exec. (If some have left and still live, and others have exited without leaving, it is
+    /// undecided.)
     pub fn leave(&self) -> bool {
         let (forks, children) = self.made;
         let more = match fork::forks() == forks {

@@ -1,9 +1,9 @@
-//! Text of a bounded length, which needs no memory.
+//! Text of a bounded length, without allocation.
 
 use std::fmt::{self, Display, Write};
 use std::ops::Deref;
 
-/// At most `N` bytes of UTF-8; what is longer is cut off.
+/// At most `N` bytes of UTF-8; longer text is truncated.
 #[derive(Clone, Copy)]
 pub struct Text<const N: usize> {
     bytes: [u8; N],
@@ -19,10 +19,10 @@ impl<const N: usize> Text<N> {
         self.len = 0;
     }
 
-    /// What `text` displays.
+    /// Formats `text`.
     pub fn of(text: impl Display) -> Self {
         let mut this = Self::EMPTY;
-        // What does not fit is left out; so it is below.
+        // The rest is dropped if it does not fit; so it is below.
         let _ = write!(this, "{text}");
         this
     }

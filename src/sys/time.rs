@@ -1,16 +1,16 @@
-//! A span of time as the system reads it: three layouts, which are one on 64 bits.
+//! A time span in the layouts of the system: three of them, all the same on 64 bits.
 
 use std::ffi::c_long;
 use std::time::Duration;
 
-/// Of the system calls that came with 64-bit times or after them, made by number.
+/// For system calls made by number that always have 64-bit times.
 #[repr(C)]
 pub struct Kernel {
     seconds: i64,
     nanoseconds: i64,
 }
 
-/// Of the older ones, made by number: two machine words, whatever the C library's time is.
+/// For older system calls made by number: two machine words, whatever the C library's time_t.
 #[repr(C)]
 pub struct Long {
     seconds: c_long,
@@ -30,7 +30,7 @@ pub fn now_us() -> i64 {
     seconds * 1_000_000 + nanoseconds / 1000
 }
 
-/// Sixty-eight years, which every layout can say, are for ever.
+/// At most 68 years, the maximum of every layout.
 fn seconds(span: Duration) -> i32 {
     span.as_secs().try_into().unwrap_or(i32::MAX)
 }
@@ -47,7 +47,7 @@ impl From<Duration> for Long {
     }
 }
 
-/// The C library's, for its own functions.
+/// The C library's layout, for its own functions.
 pub fn timespec(span: Duration) -> libc::timespec {
     // SAFETY: all zeros is a time; there is padding in some with no name to set it by.
     let mut time: libc::timespec = unsafe { std::mem::zeroed() };

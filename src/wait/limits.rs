@@ -1,7 +1,8 @@
-//! What ends the waits of one socket besides its timeout: a deadline for many operations, and a cancel.
+//! The limits of a socket's waits besides its timeout: a deadline for many operations, and a
+//! cancel.
 //!
-//! A cancel is a state, not a moment: what begins to wait in it ends as well, so that none comes too
-//! early. Its eventfd is polled beside the socket; so only what waits in ppoll(2) is reached.
+//! A cancel is a state, not a moment: it also ends waits that begin later, so that it cannot come
+//! too early. Its eventfd is polled together with the socket, so it reaches only waits in ppoll(2).
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
@@ -17,21 +18,21 @@ use crate::error::{Error, Result};
 use crate::sys::fork::Lock;
 use crate::sys::{self, process, time};
 
-/// See the module documentation. All waits for ever at first.
+/// See the module documentation. There is no limit at first.
 pub struct Limits {
     /// Whether there is a limit, or was.
     used: AtomicBool,
-    /// The timeout as it was set, and the deadline, a time of [`time::now_us`]; negative is none.
+    /// The timeout as set, and the deadline, a time of [`time::now_us`]; negative is none.
     told: AtomicI64,
     until: AtomicI64,
-    /// Held by whoever changes something.
+    /// Held during changes.
     pub change: Lock<()>,
-    /// Readable while what waits is to end. [`process::forks`] when it was made: another process has
-    /// its own.
+    /// The eventfd, readable while waits are cancelled, and [`process::forks`] when it was made:
+    /// another process has its own.
     bell: OnceLock<OwnedFd>,
     forks: AtomicU32,
     cancelled: AtomicBool,
-    /// How one waits within them: nothing of it is in a program that never has any.
+    /// The functions that wait with limits; programs that never set any do not link them.
     ways: OnceLock<&'static Ways>,
 }
 
@@ -40,7 +41,7 @@ struct Ways {
     wait: fn(&Limits, BorrowedFd<'_>, i16, &mut Poll<'_>) -> Result<Option<i16>>,
 }
 
-/// A poll(2) until a deadline; gives how many have something.
+/// A poll(2) until a deadline; returns the number of ready descriptors.
 type Poll<'a> = dyn FnMut(&mut [libc::pollfd]) -> Result<usize> + 'a;
 
 static WAYS: Ways = Ways { left_us: Limits::find_left_us, wait: Limits::poll_both };
@@ -66,9 +67,9 @@ impl Limits {
         self.used.load(Ordering::Acquire)
     }
 
-    /// From now on they are asked.
+    /// Puts the limits into use.
     pub fn use_from_now(&self) {
-        // Known to the compiler, they would be linked where no limit is ever set.
+        // Without black_box the compiler would link them into programs without limits.
         _ = self.ways.set(std::hint::black_box(&WAYS));
         self.used.store(true, Ordering::Release);
     }
@@ -83,7 +84,7 @@ impl Limits {
         self.told.load(Ordering::Relaxed)
     }
 
-    /// Sets the timeout that counts beside them.
+    /// Sets the timeout that applies together with them.
     pub fn tell(&self, timeout_us: i64) {
         self.told.store(timeout_us, Ordering::Relaxed);
     }
@@ -104,7 +105,7 @@ impl Limits {
         if until < 0 { told } else { told.min(until.saturating_sub(time::now_us()).max(1)) }
     }
 
-    /// Makes it possible to cancel what waits, and does, or undoes it. The caller holds `change`.
+    /// Prepares for cancelling, and sets or resets the cancel. The caller holds `change`.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENOMEM.
@@ -116,17 +117,17 @@ impl Limits {
         let Some(bell) = self.bell.get() else { return Ok(()) };
         self.renew(bell)?;
         self.cancelled.store(on, Ordering::Relaxed);
-        // They can only fail by being as they should already.
+        // They fail only if the eventfd is in that state already.
         let _ = if on { sys::poll::signal(bell) } else { sys::poll::drain(bell) };
         Ok(())
     }
 
-    /// Whether what would wait is to end.
+    /// Whether waits are cancelled.
     pub fn cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// Whether it was made possible to cancel what waits.
+    /// Whether cancelling was prepared.
     pub fn can_cancel(&self) -> bool {
         self.bell.get().is_some()
     }
@@ -158,15 +159,15 @@ impl Limits {
         Ok(())
     }
 
-    /// What to poll: the socket for `events`, and the bell.
+    /// The descriptors to poll: the socket for `events`, and the bell.
     fn questions(&self, fd: BorrowedFd<'_>, events: i16) -> Result<[libc::pollfd; 2]> {
         let question = |fd, events| libc::pollfd { fd, events, revents: 0 };
         let bell = self.bell()?.map_or(-1, AsRawFd::as_raw_fd);
         Ok([question(fd.as_raw_fd(), events), question(bell, libc::POLLIN)])
     }
 
-    /// Waits until `fd` has one of `events`, or an error or hang-up, and gives what there is; nothing at
-    /// the deadline.
+    /// Waits until `fd` has one of `events`, or an error or hang-up, and returns the events; none
+    /// at the deadline.
     ///
     /// # Errors
     /// ECANCELED, and those of [`poll`].
@@ -179,7 +180,7 @@ impl Limits {
         self.within(fd, events, &mut |both| poll(both, deadline))
     }
 
-    /// The same up to a signal; `None` is that, and the deadline is ETIMEDOUT.
+    /// The same up to a signal: then `None`. The deadline is ETIMEDOUT.
     ///
     /// # Errors
     /// ECANCELED, ETIMEDOUT; EINVAL, ENOMEM.
@@ -206,7 +207,7 @@ impl Limits {
         self.ways.get().map_or(Ok(None), |ways| (ways.wait)(self, fd, events, poll))
     }
 
-    /// Polls the socket and the bell, and gives what there is of the socket.
+    /// Polls the socket and the bell, and returns the socket's events.
     fn poll_both(
         &self,
         fd: BorrowedFd<'_>,
@@ -218,7 +219,7 @@ impl Limits {
         self.answer(n, &both)
     }
 
-    /// What can be done is done, cancelled or not.
+    /// A ready socket counts even if the operation is cancelled.
     fn answer(&self, n: usize, [socket, _]: &[libc::pollfd; 2]) -> Result<Option<i16>> {
         match (n, socket.revents) {
             (0, _) => Ok(None),

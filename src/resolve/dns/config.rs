@@ -1,5 +1,4 @@
-//! What the system's configuration says about names, if it says nothing that only the C library
-//! understands.
+//! The system's configuration for names, unless only the C library understands it.
 
 use std::time::Duration;
 
@@ -13,27 +12,27 @@ use crate::sys::memory;
 use crate::sys::names::{self, Query};
 
 const PORT: i64 = 53;
-/// As many as the C library asks.
+/// The C library's limit.
 const MOST_SERVERS: usize = 3;
 
 /// /etc/resolv.conf (resolv.conf(5)).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Whom to ask, in this order.
+    /// The name servers, in order.
     pub servers: Vec<Addr>,
-    /// Where to look for names that are not whole.
+    /// The search list for names that are not fully qualified.
     pub search: Vec<Vec<u8>>,
-    /// A name with as many dots is tried as it is first.
+    /// A name with at least this many dots is tried as it is first (ndots).
     pub dots: usize,
-    /// How long one server is waited for.
+    /// The timeout for one server.
     pub timeout: Duration,
-    /// How often each is asked.
+    /// The number of tries per server.
     pub attempts: u32,
-    /// Whether to begin with any of them.
+    /// Whether to begin with a random server.
     pub rotate: bool,
 }
 
-/// How to ask for the host of a query; `None` when the C library is to do it.
+/// The configuration for a query's host; `None` when the C library has to resolve it.
 pub fn for_query(query: &Query) -> Option<Config> {
     let known = libc::AI_PASSIVE | libc::AI_CANONNAME | libc::AI_NUMERICSERV;
     let families = [0, libc::AF_INET, libc::AF_INET6];
@@ -42,7 +41,7 @@ pub fn for_query(query: &Query) -> Option<Config> {
     if query.flags & !known != 0 || !families.contains(&query.family) || !is_name(name) {
         return None;
     }
-    // Names that mean something to some system or other.
+    // Names with a special meaning on some systems.
     let last = name.rsplit(|b| *b == b'.').next()?;
     if [b"local".as_slice(), b"localhost"].iter().any(|l| l.eq_ignore_ascii_case(last)) {
         return None;
@@ -51,7 +50,7 @@ pub fn for_query(query: &Query) -> Option<Config> {
     if variables.iter().any(|name| env::has_variable(name)) {
         return None;
     }
-    // Nobody has looked into a hosts file of that size.
+    // A hosts file of that size has not been searched.
     if !is_small(c"/etc/hosts") {
         return None;
     }
@@ -63,13 +62,13 @@ pub fn for_query(query: &Query) -> Option<Config> {
         }
     }
     let config = resolv_conf(&small_file(c"/etc/resolv.conf")?, names::host_name().as_deref());
-    // What may be wrong there is no news for the caller.
+    // Errors in the configuration do not concern the caller.
     forget();
     config
 }
 
-/// Whether the hosts of an nsswitch.conf are /etc/hosts and then the Domain Name System, and what
-/// else there is, is for names below "local" alone.
+/// Whether an nsswitch.conf looks hosts up in /etc/hosts and then in the Domain Name System, with
+/// other sources only for names below "local".
 fn is_files_and_dns(conf: &[u8]) -> bool {
     let hosts =
         lines(conf).filter_map(|mut words| words.next().filter(|w| *w == b"hosts:").map(|_| words));
@@ -110,7 +109,7 @@ fn resolv_conf(conf: &[u8], host_name: Option<&[u8]>) -> Option<Config> {
         rotate: false,
     };
     let mut says_where = false;
-    // Comments begin a line there, with either sign.
+    // A comment begins at the start of a line, with either character.
     for line in conf.split(|b| *b == b'\n').filter(|l| !matches!(l.first(), Some(b'#' | b';'))) {
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         match words.next() {
@@ -146,7 +145,7 @@ fn resolv_conf(conf: &[u8], host_name: Option<&[u8]>) -> Option<Config> {
     Some(config)
 }
 
-/// Takes an option; `None` for one that asks for more than is done here.
+/// Applies an option; `None` for one that is not supported here.
 fn option(config: &mut Config, word: &[u8]) -> Option<()> {
     let word = std::str::from_utf8(word).ok()?;
     let (name, value) = word.split_once(':').unwrap_or((word, "0"));
@@ -156,7 +155,7 @@ fn option(config: &mut Config, word: &[u8]) -> Option<()> {
         "timeout" => config.timeout = Duration::from_secs(value.clamp(1, 30).into()),
         "attempts" => config.attempts = value.clamp(1, 5),
         "rotate" => config.rotate = true,
-        // About what is not done here, or not otherwise.
+        // Options about features that do not exist here, or are always on.
         "edns0" | "trust-ad" | "debug" | "no-reload" | "no-check-names" | "no-tld-query" => {}
         _ => return None,
     }

@@ -1,4 +1,4 @@
-//! One lookup: its questions, the servers' turns, and what has been answered.
+//! One lookup: its questions, the servers in turn, and the replies so far.
 
 use std::io;
 use std::net::IpAddr;
@@ -14,20 +14,19 @@ use crate::sys::memory;
 use crate::sys::names::Query;
 use crate::sys::random;
 
-/// A lookup under way. It never waits: whoever carries it on does, until [`Exchange::until`] or a
-/// message.
+/// A lookup under way. It never waits: its owner waits for a message or until [`Exchange::until`].
 pub struct Exchange {
     config: Config,
-    /// The names to try, the first of them under way.
+    /// The names to try; the first one is under way.
     names: Vec<Vec<u8>>,
     asked: Vec<Asked>,
-    /// The server whose turn is the first.
+    /// The server that is asked first.
     first: usize,
     /// Turns begun for the name under way.
     turns: usize,
-    /// The end of the turn.
+    /// The end of the current turn.
     due: Option<Instant>,
-    /// Names before this one had no address, or no server would say.
+    /// An earlier name exists without an address, or no server answered for it.
     no_data: bool,
     again: bool,
 }
@@ -36,22 +35,22 @@ struct Asked {
     kind: u16,
     id: u16,
     reply: Option<Reply>,
-    /// The server whose turn it is will not answer.
+    /// The current server will not answer.
     refused: bool,
 }
 
 /// How a lookup ends.
 pub enum End {
-    /// Addresses, and the name that has them.
+    /// Addresses, and the name they belong to.
     Found(Vec<IpAddr>, Vec<u8>),
-    /// There are none to be had.
+    /// There are none, for this reason.
     Failed(Error),
     /// The answer does not fit into a datagram: ask the C library.
     TooLong,
 }
 
 impl Exchange {
-    /// The lookup of a query's host, as the configuration has it.
+    /// Makes the lookup of a query's host.
     ///
     /// # Errors
     /// ENOMEM; those of opening a file where there is no getrandom(2).
@@ -110,7 +109,7 @@ impl Exchange {
         self.due
     }
 
-    /// A message has come from a server, or it cannot be reached.
+    /// Handles a message from a server, or the failure to reach it.
     pub fn receive(&mut self, from: &Addr, message: &io::Result<&[u8]>) {
         let is_its_turn = self.server() == Some(from);
         let Some(name) = self.names.first() else { return };
@@ -126,16 +125,16 @@ impl Exchange {
         }
     }
 
-    /// The server whose turn it is.
+    /// The current server.
     fn server(&self) -> Option<&Addr> {
         let turn = self.turns.checked_sub(1)?;
         self.config.servers.get((self.first + turn) % self.config.servers.len())
     }
 
-    /// The next server's turn: asks it what has not been answered.
+    /// Asks the next server the questions not answered yet.
     fn turn(&mut self, now: Instant, ports: &mut Ports) -> io::Result<()> {
         let servers = self.config.servers.len();
-        // Later servers are given more time, as the C library does.
+        // Later turns get more time, as in the C library.
         let nth = self.turns % servers;
         let span = self.config.timeout * (1 << nth) / if nth > 0 { servers as u32 } else { 1 };
         let span = span.max(Duration::from_secs(1));
@@ -151,7 +150,8 @@ impl Exchange {
             let message = message::question(asked.id, name, asked.kind);
             let sent = message.and_then(|message| ports.send(&server, &message, now));
             asked.refused = sent.is_err();
-            // What has not gone out is asked of the next server, unless this machine is at its end.
+            // A question that could not be sent goes to the next server, unless this machine lacks
+            // resources.
             let errno = sent.err().and_then(|e| e.raw_os_error());
             if let Some(e @ (libc::EMFILE | libc::ENFILE | libc::ENOMEM)) = errno {
                 return Err(io::Error::from_raw_os_error(e));
@@ -160,14 +160,14 @@ impl Exchange {
         Ok(())
     }
 
-    /// The name under way is answered, or nobody is left to ask (`silence`: who did not say so).
-    /// `None` is on with the next name.
+    /// Finishes the current name, when it is answered or no server is left (`silence`: a server did
+    /// not respond). `None` goes on with the next name.
     fn conclude(&mut self, silence: bool) -> Option<End> {
         let (mut found, mut real_name) = (Vec::new(), Vec::new());
         for asked in &mut self.asked {
             match asked.reply.take() {
                 Some(Reply::Addresses(addresses, name)) => {
-                    // Without memory for more, those of one kind are enough.
+                    // Without memory for more, the addresses of one kind have to do.
                     if memory::reserve(&mut found, addresses.len()).is_ok() {
                         found.extend(addresses);
                     } else if found.is_empty() {
@@ -189,7 +189,7 @@ impl Exchange {
         self.due = None;
         let failed = |code| Some(End::Failed(Error::resolver(code)));
         match self.names.is_empty() {
-            // As the C library has it: a server that says nothing will say nothing.
+            // As in the C library: a silent server stays silent for other names too.
             _ if silence => failed(USOCKET_EAI_AGAIN),
             false => None,
             true if self.again => failed(USOCKET_EAI_AGAIN),
@@ -199,7 +199,7 @@ impl Exchange {
     }
 }
 
-/// The names that a host can stand for (resolv.conf(5), `search` and `ndots`).
+/// The names to try for a host (resolv.conf(5), `search` and `ndots`).
 fn candidates(host: &[u8], config: &Config) -> io::Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     memory::reserve(&mut names, config.search.len() + 1)?;

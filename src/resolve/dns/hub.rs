@@ -1,4 +1,4 @@
-//! The lookups that nobody waits inside: they share a few sockets, and a thread that runs them.
+//! The lookups of queries under way: they share a few sockets and the background thread.
 
 use std::time::Instant;
 
@@ -14,22 +14,22 @@ use crate::sys::memory;
 use crate::sys::names::Query;
 use crate::sys::namespace::PerNamespace;
 
-/// Sockets that questions go out from, for each server.
+/// Sockets for sending questions, per server.
 const MOST_PORTS: usize = 8;
 
-/// The lookups of one process and pair of namespaces, while there are any.
+/// The lookups under way in one process and pair of namespaces.
 struct Hub(Counted<Lock<State>>);
 
 struct State {
     ports: Ports,
     lookups: Vec<(Exchange, Counted<Job<Query>>)>,
-    /// It has come to its end; there is another, or none.
+    /// It has finished, and may have been replaced.
     over: bool,
 }
 
 struct Current(Lock<Option<(Hub, &'static Background)>>);
 
-/// Looks a query's host up; the first questions go out from the caller's thread.
+/// Looks a query's host up; the caller's thread sends the first questions.
 ///
 /// # Errors
 /// EMFILE, ENFILE; EAGAIN when no thread can be started; ENOMEM.
@@ -104,7 +104,7 @@ impl Task for Hub {
         });
         *over = lookups.is_empty();
         if *over {
-            // Its sockets go with it.
+            // This closes its sockets.
             *ports = Ports::new(MOST_PORTS);
         }
         !*over

@@ -5,45 +5,45 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::sys::memory;
 
-/// Questions of this kind are for IPv4 addresses.
+/// The record type of IPv4 addresses.
 pub const A: u16 = 1;
-/// Questions of this kind are for IPv6 addresses.
+/// The record type of IPv6 addresses.
 pub const AAAA: u16 = 28;
 const CNAME: u16 = 5;
 const INTERNET: u16 = 1;
 
 const HEADER: usize = 12;
-/// The flag of a message that was cut off.
+/// The flag of a truncated message.
 const TRUNCATED: u16 = 0x200;
 
-/// What a server said to a question.
+/// A server's reply to a question.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// At least one address, and the name that has it.
+    /// At least one address, and the name it belongs to.
     Addresses(Vec<IpAddr>, Vec<u8>),
-    /// There is such a name, without addresses of that kind.
+    /// The name exists, without addresses of that kind.
     NoData,
-    /// There is no such name.
+    /// The name does not exist.
     NoName,
-    /// This server will not say.
+    /// The server cannot or will not answer.
     Failed,
-    /// There is more than fits into a datagram.
+    /// The reply does not fit into a datagram.
     Truncated,
 }
 
-/// Whether a host may be asked for: labels of 1 to 63 characters, 253 in all, of those that hosts
-/// are called by. A closing dot is not part of it.
+/// Whether a host has a valid name to ask for: labels of 1 to 63 usual characters, 253 in all,
+/// without a trailing dot.
 pub fn is_name(host: &[u8]) -> bool {
     let label = |label: &[u8]| (1..=63).contains(&label.len()) && label.iter().all(is_usual);
     host.len() <= 253 && host.split(|b| *b == b'.').all(label)
 }
 
-/// What a label of a host's name is made of.
+/// Whether a character is usual in a label of a host's name.
 fn is_usual(b: &u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
 }
 
-/// The question for the addresses of a name.
+/// Makes the question for the addresses of a name.
 ///
 /// # Errors
 /// ENOMEM.
@@ -63,10 +63,10 @@ pub fn question(id: u16, name: &[u8], kind: u16) -> io::Result<Vec<u8>> {
     Ok(message)
 }
 
-/// What `message` says to the question; `None` when it is no answer to it.
+/// Parses `message` as the reply to the question; `None` when it is not one.
 pub fn reply(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<Reply> {
     let mut at = Reader { message, at: 0 };
-    // First, for there may be many who ask whether a message is theirs.
+    // Checked first, since a message is offered to many lookups.
     if at.u16()? != id {
         return None;
     }
@@ -85,19 +85,19 @@ pub fn reply(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<Reply> {
         3 => return Some(Reply::NoName),
         _ => return Some(Reply::Failed),
     }
-    // What is broken is not to be trusted in part. (Nor is what there was no memory for.)
+    // A malformed message is not trusted in part. (Nor is one that memory did not suffice for.)
     Some(records(at, answers, asked, kind).unwrap_or(Reply::Failed))
 }
 
-/// Of a message of which more has come than there was room for: says what a server says that has cut
-/// it off itself.
+/// Sets the truncation flag of a message that was larger than the buffer, as if the server had
+/// truncated it.
 pub fn mark_truncated(message: &mut [u8]) {
     if let Some(flags) = message.get_mut(2) {
         *flags |= (TRUNCATED >> 8) as u8;
     }
 }
 
-/// The addresses among the records, of which there are as many as a datagram holds, whose name is `asked` or what that is an alias of.
+/// The addresses among the records for `asked` or for the name that it is an alias of.
 fn records(mut at: Reader<'_>, count: u16, asked: Vec<u8>, kind: u16) -> Option<Reply> {
     let (mut aliases, mut addresses) = (Vec::new(), Vec::new());
     for _ in 0..count {
@@ -121,12 +121,12 @@ fn records(mut at: Reader<'_>, count: u16, asked: Vec<u8>, kind: u16) -> Option<
             _ => {}
         }
     }
-    // Each alias once: one that leads in a circle ends.
+    // Follows each alias once, so that a circle ends.
     let mut name = asked;
     while let Some(n) = aliases.iter().position(|(of, _)| of.eq_ignore_ascii_case(&name)) {
         name = aliases.swap_remove(n).1;
     }
-    // It may be given out, as the host's name.
+    // The caller may receive it as the host's name.
     if !is_name(&name) {
         return None;
     }
@@ -154,7 +154,8 @@ impl<'a> Reader<'a> {
         Some(u16::from_be_bytes([bytes[0], bytes[1]]))
     }
 
-    /// A name, with dots between its labels; '?' for whatever no label of a host has, such as a dot.
+    /// A name, with dots between its labels; '?' for characters that are unusual in a label, such
+    /// as a dot.
     fn name(&mut self) -> Option<Vec<u8>> {
         let mut name = Vec::new();
         memory::reserve(&mut name, 256 + 64).ok()?;
@@ -174,7 +175,7 @@ impl<'a> Reader<'a> {
                     }
                 }
                 192.. => {
-                    // To what comes earlier, which is how it ends.
+                    // A pointer must lead backwards, so that the name ends.
                     let to = usize::from(len & 63) << 8 | usize::from(*self.skip(1)?.first()?);
                     if to + 2 >= self.at {
                         return None;

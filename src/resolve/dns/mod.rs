@@ -1,10 +1,10 @@
-//! Names, asked for of the name servers themselves.
+//! Lookups that ask the name servers directly.
 //!
-//! The C library asks as well, but blocks, and cannot be stopped: each lookup of a name whose server
-//! is dead would cost a thread for ten seconds. Here a lookup is an [`exchange`] of datagrams that
-//! somebody's poll(2) carries on. It is done where the system's configuration says no more than what
-//! is understood here ([`config`]); for all else, and for what a datagram cannot carry, the C library
-//! is asked as ever.
+//! The C library's lookup blocks and cannot be cancelled: each name of a dead server would hold a
+//! thread for ten seconds. Here a lookup is an [`exchange`] of datagrams, a state machine driven by
+//! its owner's poll(2). It is used if this code understands the system's configuration completely
+//! ([`config`]). Otherwise, and for replies that do not fit into a datagram, the C library is
+//! called.
 
 pub mod config;
 mod exchange;
@@ -25,7 +25,7 @@ use crate::error::Result;
 use crate::sys::memory;
 use crate::sys::names::{Answer, Query};
 
-/// The answers to a query whose host has these addresses.
+/// The results of a query, given the addresses of its host.
 pub fn answers(
     query: &Query,
     mut addresses: Vec<IpAddr>,
@@ -36,9 +36,9 @@ pub fn answers(
     let mut one = query.try_clone().map_err(no_memory)?;
     one.flags = query.flags & !libc::AI_CANONNAME | libc::AI_NUMERICHOST;
     for ip in addresses {
-        // The C library knows what service and kinds come to.
+        // The C library resolves service, type and protocol.
         one.family = if ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-        // Room for any.
+        // Large enough for any.
         let mut text = [0; 64];
         let _ = write!(&mut text[..], "{ip}");
         let text = CStr::from_bytes_until_nul(&text).unwrap_or_default();
@@ -49,7 +49,7 @@ pub fn answers(
     }
     if let Some(first) = answers.first_mut().filter(|_| query.flags & libc::AI_CANONNAME != 0) {
         memory::push(&mut name, 0).map_err(no_memory)?;
-        // One with a NUL in it has no form in C.
+        // A name with a NUL cannot be a C string.
         first.canonname = CString::from_vec_with_nul(name).ok();
     }
     Ok(answers)

@@ -8,15 +8,15 @@ use std::os::fd::AsFd;
 use crate::addr::Addr;
 use crate::sys::{memory, net};
 
-/// Sorts the addresses of a host, the best first. Of two alike, the server's first.
+/// Sorts the addresses of a host, the best first; equal ones keep the server's order.
 pub fn sort(addresses: &mut [IpAddr]) {
     let mut worths = Vec::new();
-    // Without memory for it, the server's order is as good as any.
+    // Without memory for sorting, keep the server's order.
     if addresses.len() < 2 || memory::reserve(&mut worths, addresses.len()).is_err() {
         return;
     }
     worths.extend(addresses.iter().map(|to| worth(*to, source(*to))));
-    // They are few: the library's own sorting would be more code than all the rest of this.
+    // There are few: std's sort would be more code than the rest of this file.
     for n in 1..addresses.len() {
         let better = (0..n).rev().take_while(|at| worths[*at] < worths[n]).count();
         worths[n - better..=n].rotate_right(1);
@@ -24,16 +24,16 @@ pub fn sort(addresses: &mut [IpAddr]) {
     }
 }
 
-/// The address that the system would use to reach another.
+/// The source address that the system would choose for a destination.
 fn source(to: IpAddr) -> Option<IpAddr> {
-    // Room for any.
+    // Large enough for any.
     let mut text = [0; 64];
     let _ = write!(&mut text[..], "{to}");
     let text = CStr::from_bytes_until_nul(&text).ok()?.to_str().ok()?;
     let to = Addr::ip(0, text, 53, 0, 0).ok()?;
     let kind = socket2::Type::DGRAM.cloexec();
     let socket = socket2::Socket::new(to.family().into(), kind, None).ok()?;
-    // A datagram socket only looks up the way.
+    // Connecting a datagram socket only looks up the route.
     net::connect(socket.as_fd(), &to).ok()?;
     let from = net::getsockname(socket.as_fd()).ok()?;
     match from.ip_bytes().ok()? {
@@ -42,14 +42,14 @@ fn source(to: IpAddr) -> Option<IpAddr> {
     }
 }
 
-/// The rules, the first the most important: usable, as far as its source, of its source's kind,
-/// of a preferred kind, near, and close to its source.
+/// The rules in order of importance: reachable, scope as its source's, label as its source's,
+/// precedence, small scope, long common prefix with its source.
 fn worth(to: IpAddr, from: Option<IpAddr>) -> (bool, bool, bool, u8, u8, u32) {
     let Some(from) = from else { return (false, false, false, 0, 0, 0) };
     let (a, b) = (mapped(to), mapped(from));
     let ((precedence, label), (_, other)) = (policy(a), policy(b));
     let common = match to {
-        // Neighbours in IPv4's numbers are not neighbours.
+        // A common prefix means nothing for IPv4.
         IpAddr::V4(_) => 0,
         IpAddr::V6(_) => (a.to_bits() ^ b.to_bits()).leading_zeros().min(64),
     };
@@ -78,7 +78,7 @@ fn policy(ip: Ipv6Addr) -> (u8, u8) {
     }
 }
 
-/// How far an address reaches: link 2, site 5, everywhere 14 (section 3.1).
+/// The scope of an address: link 2, site 5, global 14 (section 3.1).
 fn scope(ip: Ipv6Addr) -> u8 {
     if let Some(four) = ip.to_ipv4_mapped() {
         return if four.is_loopback() || four.is_link_local() { 2 } else { 14 };

@@ -1,4 +1,4 @@
-//! The sockets from which name servers are asked.
+//! The sockets for asking name servers.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -10,17 +10,17 @@ use super::message;
 use crate::addr::Addr;
 use crate::sys::{memory, net, random};
 
-/// How long questions go out from a port; then it only waits for answers. Who would forge one has to
-/// guess the port, and that it is still in use.
+/// How long a port sends questions; after that it only receives replies. A forger has to guess the
+/// port while it is in use.
 const FRESH: Duration = Duration::from_secs(10);
-/// How long answers are waited for: longer than any question is.
+/// How long a port receives replies: longer than any question lasts.
 const LIFE: Duration = Duration::from_secs(40);
-/// More than comes in a datagram without extensions. What is longer is for the C library.
+/// More than a datagram without EDNS can have. Longer replies are left to the C library.
 const LONGEST: usize = 1500;
 
 /// See the module documentation.
 pub struct Ports {
-    /// For each server, of those that questions go out from.
+    /// The maximum number of sending sockets per server.
     most: usize,
     open: Vec<Port>,
 }
@@ -32,12 +32,12 @@ struct Port {
 }
 
 impl Ports {
-    /// None yet; at most as many fresh ones for each server.
+    /// Makes an empty set with at most `most` sending sockets per server.
     pub fn new(most: usize) -> Ports {
         Ports { most, open: Vec::new() }
     }
 
-    /// Sends a message to a server, from a port of the system's choice.
+    /// Sends a message to a server, from a random port.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENOMEM, ENOBUFS; those of the way there.
@@ -49,7 +49,7 @@ impl Ports {
             match Port::open(*server, now) {
                 Ok(port) => memory::push(&mut self.open, port)?,
                 Err(e) if fresh == 0 => return Err(e),
-                Err(_) => {} // Another one will do.
+                Err(_) => {} // Use another one.
             }
         }
         let fresh = self.open.iter().filter(fits).count();
@@ -58,11 +58,11 @@ impl Ports {
         net::send_now(port.socket.as_fd(), message).map(drop)
     }
 
-    /// Gives each message that has come, and each server that cannot be reached, to `put`.
+    /// Calls `put` for each message received, and for each server that cannot be reached.
     pub fn receive(&mut self, mut put: impl FnMut(&Addr, io::Result<&[u8]>)) {
         let mut message = [0; LONGEST];
         for port in &self.open {
-            // As many as wait for us, and no flood of them for ever.
+            // All that have arrived, but a flood must not go on for ever.
             for _ in 0..256 {
                 let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
                 match net::recv_into(port.socket.as_fd(), &mut message, flags) {
@@ -82,7 +82,7 @@ impl Ports {
         }
     }
 
-    /// Adds what to poll for.
+    /// Adds descriptors to poll.
     ///
     /// # Errors
     /// ENOMEM.

@@ -1,4 +1,5 @@
-//! Who is inside, and a fork that waits for them: see [`super`]. `make loom` checks it in all orders.
+//! Counts the threads inside, and lets a fork wait for them: see [`super`]. `make loom` checks all
+//! interleavings.
 
 use std::time::{Duration, Instant};
 
@@ -9,16 +10,16 @@ pub(super) const SHARDS: usize = if cfg!(loom) { 1 } else { 16 };
 
 /// See the module documentation.
 pub(super) struct Gate {
-    /// How many forks are under way: nobody enters meanwhile.
+    /// The number of forks under way; no thread enters meanwhile.
     forking: AtomicU32,
-    /// How many threads are inside, spread so that they do not share a cache line.
+    /// The numbers of threads inside, sharded so that threads do not share a cache line.
     inside: [Shard; SHARDS],
 }
 
 #[repr(align(64))]
 struct Shard(AtomicU32);
 
-/// Loom knows of one order of all SeqCst fences, but not of all SeqCst accesses, which need none.
+/// For loom only: it models a total order of SeqCst fences, but not of SeqCst accesses.
 #[inline(always)]
 fn barrier() {
     #[cfg(loom)]
@@ -40,7 +41,7 @@ impl Gate {
         }
     }
 
-    /// Enters, to take a lock if it is said which.
+    /// Enters; `Some` lock if it is about to take one.
     #[inline]
     pub(super) fn enter(&self, shard: usize, lock: Option<&AtomicU32>) {
         // Either the fork sees this count, or we see the fork.
@@ -66,13 +67,15 @@ impl Gate {
         loop {
             self.leave(shard);
             if let Some(word) = lock {
-                // If it was woken to take the lock, that is now another's, who may be inside already.
+                // If this thread was woken to take the lock, pass the wake-up on to another, which
+                // may be inside already.
                 futex::wake_one(word);
             }
             loop {
                 match self.forking.load(Ordering::SeqCst) {
                     0 => break,
-                    // Whatever ends it, the word is looked at again; so it is below.
+                    // The loop checks the word again, whatever ended the wait; so does the one
+                    // below.
                     seen => _ = futex::wait(&self.forking, seen, None),
                 }
             }
@@ -84,8 +87,8 @@ impl Gate {
         }
     }
 
-    /// Keeps everybody out, and waits for those that are inside, but not longer than `patience`. The
-    /// thread that forks may be inside itself, in `mine`.
+    /// Keeps threads from entering, and waits for those inside, at most `patience`. The forking
+    /// thread may be inside itself, in shard `mine`.
     pub(super) fn shut(&self, mine: Option<usize>, patience: Duration) {
         self.forking.fetch_add(1, Ordering::SeqCst);
         barrier();
@@ -110,7 +113,7 @@ impl Gate {
         }
     }
 
-    /// In the child: nobody else is here.
+    /// In the child, without other threads.
     pub(super) fn reset(&self, mine: Option<usize>) {
         self.forking.store(0, Ordering::SeqCst);
         for (shard, Shard(count)) in self.inside.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The lock whose holders a fork waits for: see [`super`].
+//! The lock; a fork waits for its holders: see [`super`].
 
 use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
@@ -10,9 +10,9 @@ use super::sync::{AtomicU32, Ordering};
 use super::{ME, Me, forks};
 use crate::sys::futex;
 
-/// A mutex that is usable in a forked child, whatever other threads did in the parent.
+/// A mutex that is usable in a forked child, whatever the parent's threads were doing.
 pub struct Lock<T> {
-    /// 0 when free; else [`forks`] where it was taken, and whether somebody waits for it.
+    /// 0 when free; else [`forks`] when it was taken, and a bit for waiting threads.
     word: AtomicU32,
     data: UnsafeCell<ManuallyDrop<T>>,
 }
@@ -29,7 +29,7 @@ pub struct Lost;
 /// A [`Lock`] that is held.
 pub struct Guard<'a, T> {
     lock: &'a Lock<T>,
-    /// It is this thread's, and goes nowhere else: a pointer is not `Send`.
+    /// The guard stays on its thread: a pointer is not `Send`.
     me: *const Me,
 }
 
@@ -83,7 +83,7 @@ impl<T> Lock<T> {
         })
     }
 
-    /// The same for at most `patience`; `None` when it is over, or the lock is lost.
+    /// The same for at most `patience`; `None` after that, or when the lock is lost.
     pub fn lock_within(&self, patience: Duration) -> Option<Guard<'_, T>> {
         let until = Instant::now() + patience;
         ME.with(|me| {
@@ -92,7 +92,7 @@ impl<T> Lock<T> {
         })
     }
 
-    /// Takes the lock if that can be done at once.
+    /// Takes the lock if it is free.
     #[inline]
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
         with_me(|me| {
@@ -122,16 +122,16 @@ impl<T> Lock<T> {
         Guard { lock: self, me }
     }
 
-    /// Begins inside; ends inside with the lock, outside without it.
+    /// Called inside; returns inside with the lock, or outside without it.
     #[cold]
     fn lock_later(&self, me: &Me, until: Option<Instant>) -> Result<Option<Guard<'_, T>>, Lost> {
-        /// What is guarded is short: worth a moment's waiting before the kernel is asked.
+        /// Critical sections are short: spin this often before the futex wait.
         const SPINS: u32 = if cfg!(loom) { 0 } else { 60 };
         let (mut spins, mut waited) = (0, false);
         loop {
             let word = self.word.load(Ordering::Relaxed);
             if word == 0 {
-                // Others may wait as this thread did.
+                // Other threads may be waiting too.
                 let mine = era() | if waited { AWAITED } else { HELD_ALONE };
                 let got = self.word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed);
                 if got.is_ok() {
@@ -162,7 +162,7 @@ impl<T> Lock<T> {
             if left == Some(Duration::ZERO) {
                 return Ok(None);
             }
-            // Whatever ended it, the word is looked at again.
+            // The loop checks the word again, whatever ended the wait.
             let _ = futex::wait(&self.word, awaited, left);
             me.enter_for(Some(&self.word));
             waited = true;

@@ -1,8 +1,8 @@
 //! In debug builds: locks of two kinds are always taken in the same order.
 //!
-//! A kind is the type of what a lock guards. Who waits for a lock of one kind while it holds one of
-//! another lays an order down, for the life of the process; the opposite order is a deadlock that
-//! waits for its moment, and panics whether or not the two meet. Locks of one kind are not compared.
+//! A kind is the type of the guarded data. A thread that takes a lock of one kind while it holds
+//! one of another establishes an order, for the life of the process; the opposite order could
+//! deadlock, and panics whether or not it does. Locks of one kind are not compared.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const KINDS: usize = 32;
 
 static NAMES: [OnceLock<&str>; KINDS] = [const { OnceLock::new() }; KINDS];
-/// For each kind, a bit for each kind that was waited for with it held.
+/// For each kind, the set of kinds taken while it was held.
 static BEFORE: [AtomicU32; KINDS] = [const { AtomicU32::new(0) }; KINDS];
 
 thread_local! {
@@ -19,13 +19,13 @@ thread_local! {
     static HELD: [Cell<u8>; KINDS] = const { [const { Cell::new(0) }; KINDS] };
 }
 
-/// The number of a kind; none when there are too many.
+/// The number of a kind; `None` when there are too many.
 fn kind<T>() -> Option<usize> {
     let name = std::any::type_name::<T>();
     NAMES.iter().position(|n| *n.get_or_init(|| name) == name)
 }
 
-/// This thread is about to wait for a lock of the kind.
+/// Records that this thread is about to wait for a lock of the kind.
 pub fn wants<T>() {
     let Some(wanted) = kind::<T>() else { return };
     let _ = HELD.try_with(|held| {
@@ -38,7 +38,7 @@ pub fn wants<T>() {
     });
 }
 
-/// It has the lock, or gave it back.
+/// Records that this thread has taken or released a lock of the kind.
 pub fn holds<T>(more: bool) {
     let Some(kind) = kind::<T>() else { return };
     let _ = HELD.try_with(|held| {

@@ -1,4 +1,4 @@
-//! System V shared memory, whose users the kernel counts.
+//! System V shared memory: the kernel counts the attached processes.
 
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
@@ -9,13 +9,13 @@ use super::BYTES;
 #[derive(Clone, Copy)]
 pub struct Segment {
     id: i32,
-    /// When it was made: in another namespace the number may be another's.
+    /// The time of creation: in another namespace the id may belong to another segment.
     made: libc::time_t,
 }
 
 impl Segment {
-    /// A new one and where it is, to be gone with the last process that has it; `None` where the
-    /// system has none to give.
+    /// Makes and attaches a segment that is removed with its last process; `None` if the system has
+    /// none.
     pub fn new() -> Option<(Segment, NonNull<libc::c_void>)> {
         // SAFETY: a new segment, at an address of the kernel's choice.
         let (id, at) = unsafe {
@@ -38,7 +38,7 @@ impl Segment {
         }
     }
 
-    /// When it was made, and how many processes have it.
+    /// Its time of creation, and the number of attached processes.
     fn state(id: i32) -> Option<(libc::time_t, libc::shmatt_t)> {
         let mut state = MaybeUninit::<libc::shmid_ds>::zeroed();
         // SAFETY: room for the answer, of which all zeros are one.
@@ -51,13 +51,13 @@ impl Segment {
         Some((state.shm_ctime, state.shm_nattch))
     }
 
-    /// Lets go of it, where it was attached by [`Segment::new`].
+    /// Detaches it from `at`, where [`Segment::new`] attached it.
     pub fn detach(self, at: NonNull<libc::c_void>) {
         // SAFETY: attached so, and nobody knows it any more.
         unsafe { libc::shmdt(at.as_ptr()) };
     }
 
-    /// Whether this process is the only one that has it.
+    /// Whether only this process is attached.
     pub fn alone(self) -> bool {
         Segment::state(self.id) == Some((self.made, 1))
     }
