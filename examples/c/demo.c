@@ -1,6 +1,6 @@
 // An echo server for each kind of socket in threads of this program, and clients that send it real
 // data and compare what comes back: TCP, UDP and Unix sockets, all of it through libusocket.
-// Ends with 0 only when every byte came back as it was sent.
+// Exits with 0 only if every byte came back as sent.
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -33,7 +33,7 @@ static double seconds(void)
     return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-// FNV-1a: enough to tell whether what came is what went.
+// FNV-1a: enough to compare received data with sent data.
 static uint64_t checksum(uint64_t sum, const unsigned char *data, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -52,7 +52,7 @@ static const char *name_of(usocket_t s, char text[160])
 
 // --- the servers ---
 
-// Takes one connection after the other and sends back whatever comes, until its handle is closed.
+// Accepts one connection after the other and echoes its data, until its handle is closed.
 static void *stream_server(void *listener)
 {
     usocket_t s;
@@ -66,7 +66,7 @@ static void *stream_server(void *listener)
     return NULL;
 }
 
-// Sends every datagram back to where it came from, until its handle is closed.
+// Echoes every datagram to its sender, until its handle is closed.
 static void *datagram_server(void *socket)
 {
     usocket_t s = *(usocket_t *)socket;

@@ -2,9 +2,9 @@
 // connections open, and answers GET /N with N bytes, up to a million. Port 0 takes a free one;
 // "listening on PORT" is printed when it is ready.
 //
-// All of it stands on one poller. A connection is read once for each event: the poller reports it
-// again as long as there is more. One that its peer does not read from fast enough waits for POLLOUT,
-// and is not read from meanwhile.
+// It uses one poller. A connection is read once for each event: the poller reports it again as long
+// as there is more. If the peer does not read fast enough, the connection waits for POLLOUT, and is
+// not read from meanwhile.
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -21,9 +21,9 @@ enum { EVENTS = 256, REQUEST = 8192, BODY = 1000000 };
 
 struct connection {
     usocket_t s;
-    char *kept; // Of a request that has come in part.
+    char *kept; // A partly received request.
     size_t kept_len;
-    char head[128]; // Of the answer that is on its way.
+    char head[128]; // The response being sent.
     size_t head_len, body_len, sent;
 };
 
@@ -53,7 +53,7 @@ static int is_unsent(const struct connection *c)
     return c->sent < c->head_len + c->body_len;
 }
 
-// Sends what is left of the answer: head and body in one system call, and over TLS in one record.
+// Sends the rest of the response: head and body in one system call, and over TLS in one record.
 // Negative when the connection is over.
 static int push(struct connection *c)
 {
@@ -75,7 +75,7 @@ static int push(struct connection *c)
     return 0;
 }
 
-// Begins the answer to the request that begins at `line`.
+// Begins the response to the request at `line`.
 static int answer(struct connection *c, const char *line)
 {
     char *after = "";
@@ -96,7 +96,7 @@ static int answer(struct connection *c, const char *line)
     return push(c);
 }
 
-// Answers the whole requests in `text`, which ends with a NUL, and keeps the rest.
+// Answers the complete requests in `text`, which ends with a NUL, and keeps the rest.
 static int requests(struct connection *c, char *text, size_t len)
 {
     char *stop;
@@ -116,7 +116,7 @@ static int requests(struct connection *c, char *text, size_t len)
     return 0;
 }
 
-// Goes on with what was kept, and `n` bytes behind it.
+// Continues with the kept bytes and `n` more.
 static int go_on(struct connection *c, char text[REQUEST + 1], size_t n)
 {
     size_t len = c->kept_len + n;
@@ -138,7 +138,7 @@ static int serve(struct connection *c)
             return -1;
         if (is_unsent(c))
             return 0;
-        // The request behind it may be here already.
+        // The next request may have arrived already.
         if (go_on(c, text, 0) < 0)
             return -1;
         return is_unsent(c) ? 0 : usocket_poller_modify(poller, c->s, POLLIN, (uintptr_t)c);
@@ -159,7 +159,7 @@ static void welcome(usocket_t listener)
             continue;
         }
         c->s = s;
-        // The handshake is done on the way, by receiving.
+        // Receiving does the handshake.
         if ((context && usocket_tls_wrap(s, context, NULL, 0) < 0) ||
             usocket_poller_add(poller, s, POLLIN, (uintptr_t)c) < 0)
             end(c);
@@ -183,7 +183,7 @@ int main(int argc, char **argv)
     usocket_addr addr;
     ok(usocket_addr_ip(AF_INET, "127.0.0.1", (int)port, 0, 0, &addr), argv[1], 0);
     usocket_t listener = ok(usocket_create_server(&addr, USOCKET_BACKLOG_DEFAULT, 0), "listen", 0);
-    // What it accepts has these too. (No waiting for more to send: an answer is one call.)
+    // Accepted sockets inherit this. (TCP_NODELAY: a response is one call.)
     int on = 1;
     ok(usocket_setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "no delay", listener);
     ok(usocket_setblocking(listener, 0), "non-blocking", listener);

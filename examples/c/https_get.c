@@ -1,5 +1,6 @@
-// Fetches a page over HTTPS: https_get URL [CA-FILE]. Without a file, whom the system trusts is
-// trusted. Says what was agreed on the standard error, and why, when it fails.
+// Fetches a page over HTTPS: https_get URL [CA-FILE]. Without a file it trusts the system's
+// certificates. It prints the negotiated parameters, or the reason of a failure, on the standard
+// error.
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -29,8 +30,8 @@ static int usage(const char *why)
     return 2;
 }
 
-// The parts of https://HOST[:PORT][/PATH]; an IPv6 address stands in brackets. NULL, or what is
-// wrong with it.
+// The parts of https://HOST[:PORT][/PATH]; an IPv6 address stands in brackets. Returns NULL, or the
+// problem with it.
 static const char *parse(const char *url, char host[256], char port[6], char path[1024])
 {
     if (strncmp(url, "https://", 8) != 0)
@@ -100,7 +101,7 @@ int main(int argc, char **argv)
     int64_t got;
     while ((got = usocket_recv(s, buf, sizeof buf, 0)) > 0)
         fwrite(buf, 1, got, stdout);
-    // Without the peer's goodbye there may be more that did not come: no success.
+    // Without the peer's close_notify the page may be incomplete: a failure.
     if (fflush(stdout) != 0)
         perror("standard output");
     ok(got, "receive", s);

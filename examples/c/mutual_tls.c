@@ -47,13 +47,13 @@ static usocket_t context(int role, const char *identity)
     if (identity)
         OK(usocket_tls_context_add_cert_file(c, file(cert, identity, ".pem"),
                                              file(key, identity, "-key.pem")), c);
-    // A client verifies its server without being told; a server has to be.
+    // A client verifies its server by default; a server must be told to.
     OK(usocket_tls_context_set_verify(c, USOCKET_TLS_VERIFY_REQUIRED), c);
     return c;
 }
 
 // The common name in the peer's certificate: the last one, the first is its issuer's. Good enough
-// to print; who the peer may be is decided by the verification.
+// to print; the verification decides whether to accept the peer.
 static void common_name(usocket_t s, char name[64])
 {
     unsigned char der[8192];
@@ -90,7 +90,7 @@ static void *server(void *listener)
 
 // --- the clients ---
 
-// What became of a client with that certificate: 0, or the error.
+// Runs a client with that certificate; returns 0 or its error.
 static int64_t client(const usocket_addr *addr, const char *identity)
 {
     char suite[64], group[64], name[64], line[128];
@@ -105,8 +105,8 @@ static int64_t client(const usocket_addr *addr, const char *identity)
     printf("client %s\n   TLS 1.%d, %s, %s, with %s\n",
            identity ? identity : "without a certificate", usocket_tls_version(s) - USOCKET_TLS_1_2 + 2,
            suite, group, name);
-    // In TLS 1.3 a client is through before the server has looked at its certificate: that it was
-    // refused comes with the first answer.
+    // In TLS 1.3 a client completes the handshake before the server checks its certificate: a
+    // refusal comes with the first response.
     int64_t n = usocket_readline(s, line, sizeof line);
     if (n >= 0)
         printf("   the server says: %.*s", (int)n, line);

@@ -1,5 +1,5 @@
-// The library's poller inside GLib: a GSource of its descriptor. A connection under way, a query and
-// datagrams are dealt with in GLib's main loop, beside its own timeouts.
+// The library's poller inside GLib: a GSource of its descriptor. GLib's main loop handles a
+// connection under way, a query and datagrams, together with its own timeouts.
 
 #include <poll.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-// The library's poller inside libuv: its descriptor is one more that the loop watches, and what the
-// poller has to say is dealt with there, beside libuv's own timers. An echo server over TLS, and a
-// client of it, in one thread: echo CERTS.
+// The library's poller inside libuv: the loop watches its descriptor and handles its events,
+// together with libuv's own timers. An echo server over TLS, and a client of it, in one thread:
+// echo CERTS.
 
 #include <errno.h>
 #include <poll.h>
@@ -54,7 +54,7 @@ static void on_ready(const usocket_event *event)
     } else {
         int64_t n = usocket_recv(event->socket, text, sizeof text, 0);
         if (n == -EAGAIN) {
-            // The client's side of the handshake; when it is done, it may speak.
+            // The client's side of the handshake; after it the client may send.
             static int shaken;
             if (event->socket == client && !shaken && usocket_tls_handshake(client) == 0)
                 shaken = ok(usocket_poller_arm_timer(poller, 1000, 0), "timer") > 0;

@@ -6,7 +6,8 @@
 //   client{ca = file}             server{cert = file, key = file}         TLS contexts
 //   s:accept()  s:send(text)  s:recv([most])  s:tls(context [, name])  s:port()  s:close()
 //
-// A call that fails gives nil, what is wrong, and the code. One coroutine at a time waits for a socket.
+// A failed call returns nil, a message and the code. Only one coroutine at a time may wait for a
+// socket.
 
 #include <errno.h>
 #include <poll.h>
@@ -19,7 +20,7 @@
 #define SOCKET "usocket.socket"
 #define CONTEXT "usocket.context"
 
-// What the Lua objects are: a handle, which __gc closes.
+// The Lua objects: a handle, closed by __gc.
 struct object {
     usocket_t handle;
     bool registered; // With the poller.
@@ -60,12 +61,12 @@ static int close_object(lua_State *L)
 {
     struct object *o = lua_touserdata(L, 1);
     if (o->handle > 0)
-        usocket_close(o->handle); // Whoever waits for it is told: POLLNVAL was asked for.
+        usocket_close(o->handle); // POLLNVAL wakes a waiting coroutine.
     o->handle = 0;
     return 0;
 }
 
-// The coroutine as the poller knows it: a number in Lua's registry, which also keeps it alive.
+// The poller's data for a coroutine: a reference in Lua's registry, which also keeps it alive.
 static uint64_t this_coroutine(lua_State *L)
 {
     if (!lua_isyieldable(L))
@@ -140,7 +141,7 @@ static int handshake_again(lua_State *L, int status, lua_KContext context)
     (void)status;
     struct object *o = socket_of(L);
     int64_t code = usocket_tls_handshake(o->handle);
-    if (code == -EAGAIN) // Whatever the handshake needs, the poller knows.
+    if (code == -EAGAIN) // The poller translates the handshake's needs.
         return wait_for(L, o, POLLIN, context, handshake_again);
     return done(L, o->handle, code);
 }
@@ -243,7 +244,7 @@ static void resume(lua_State *L, lua_State *coroutine, int arguments)
     if (status == LUA_YIELD)
         return;
     alive--;
-    if (status != LUA_OK) { // What goes wrong in a coroutine ends run().
+    if (status != LUA_OK) { // An error in a coroutine ends run().
         lua_xmove(coroutine, L, 1);
         lua_error(L);
     }

@@ -1,5 +1,5 @@
-// A plugin with the library linked into it statically: it is gone with the plugin. Before that,
-// usocket_finish ends its threads, so that none of them runs in memory that is no longer there.
+// A plugin with the library linked into it statically, unloaded together with it. Before that,
+// usocket_finish ends the library's threads, so that none runs in unmapped memory.
 
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,8 @@
 
 #include <usocket.h>
 
-// What the host calls: everything that makes threads, keeps tables and is left open. 0 if it went well.
+// Called by the host: uses everything that starts threads, keeps tables and stays open. Returns 0
+// on success.
 int plugin_run(const char *trusted)
 {
     usocket_addr addr;

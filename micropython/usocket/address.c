@@ -29,7 +29,7 @@ mp_int_t usk_port_get(mp_obj_t obj) {
     return port;
 }
 
-// A named one too.
+// Named Unix sockets as well.
 static bool is_tuple(mp_obj_t obj) {
     return MP_OBJ_TYPE_GET_SLOT_OR_NULL(mp_obj_get_type(obj), iter) == mp_obj_tuple_getiter;
 }
@@ -87,7 +87,7 @@ static mp_obj_t unix_new(const usocket_addr *addr) {
     int32_t len;
     USK_CALL(len, usocket_addr_path(addr, path, sizeof(path)));
     usk_check(len, 0);
-    // An abstract name is bytes, and so is a path that is no text.
+    // An abstract name becomes bytes, and so does a path that is not UTF-8.
     nlr_buf_t nlr;
     if ((len == 0 || path[0] != 0) && nlr_push(&nlr) == 0) {
         vstr_t text;

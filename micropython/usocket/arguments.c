@@ -1,4 +1,4 @@
-// What functions are called with (arguments.h).
+// The arguments of functions (arguments.h).
 
 #include <math.h>
 
@@ -69,7 +69,7 @@ int64_t usk_timeout_get(mp_obj_t value) {
     if (!(seconds >= 0)) { // NaN is neither
         mp_raise_ValueError(MP_ERROR_TEXT("timeout must not be negative"));
     }
-    // Rounded up: a time that is not 0 stays one.
+    // Rounded up, so that a time above 0 does not become 0.
     mp_float_t us = MICROPY_FLOAT_C_FUN(ceil)(seconds * MICROPY_FLOAT_CONST(1000000.));
     return us < MICROPY_FLOAT_CONST(9.0e18) ? (int64_t)us : INT64_MAX;
     #else

@@ -1,11 +1,11 @@
-// What functions are called with.
+// The arguments of functions.
 #ifndef USK_ARGUMENTS_H
 #define USK_ARGUMENTS_H
 
 #include "runtime.h"
 
 // A method that can also be called on its class, with an instance of a Python subclass before the other arguments
-// (socket.socket.close(self)): MicroPython's own take no such instance. `fun` sees to it what its first argument is.
+// (socket.socket.close(self)): MicroPython's own take no such instance. `fun` checks its first argument itself.
 typedef struct _usk_method_t {
     mp_obj_base_t base;
     mp_rom_obj_t fun;
@@ -13,8 +13,8 @@ typedef struct _usk_method_t {
 extern const mp_obj_type_t usk_type_method;
 #define USK_METHOD(fun) MP_ROM_PTR(&((const usk_method_t) { { &usk_type_method }, MP_ROM_PTR(&fun) }))
 
-// Sorts what a function was called with, by position or by name, into args[0..n): MP_OBJ_NULL for what was left
-// out. TypeError for one too many, and for a missing one of the first `required`. (mp_arg_parse_all for functions that are called often.)
+// Sorts positional and named arguments into args[0..n), with MP_OBJ_NULL for omitted ones. Raises TypeError for surplus
+// arguments, and for missing ones among the first `required`. (mp_arg_parse_all for functions that are called often.)
 void usk_args(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args, size_t required, size_t n, const qstr *names,
     mp_obj_t *args);
 

@@ -10,7 +10,7 @@
 
 #include "error.h"
 
-// The longest sentence of the library's that is told.
+// The maximum length of a sentence of the library.
 #define DETAIL 512
 
 // ---- the classes ----
@@ -91,7 +91,7 @@ static mp_obj_t tls_error(int64_t code, usocket_t s, const char *hint) {
     if (code <= USOCKET_ETLS_ALERT && code > USOCKET_ETLS_ALERT - 256) {
         return ssl_error(-0x7780, "MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE");
     }
-    // What mbedTLS has no word for: ours.
+    // The library's own sentence, where mbedTLS has none.
     char detail[DETAIL];
     int32_t len;
     USK_CALL(len, usocket_error_detail(s, detail, sizeof(detail)));
@@ -112,7 +112,7 @@ mp_obj_t usk_error(int64_t code, usocket_t s, const char *hint) {
         const char *text = usocket_strerror(code);
         return numbered(&usk_type_gaierror, gai, text, strlen(text));
     }
-    // A sentence of the library's, where it may have one to say: about an address.
+    // Adds the library's sentence, if there is one: about an address.
     char detail[DETAIL];
     int32_t len = 0;
     if (code == -EINVAL && s == 0) {

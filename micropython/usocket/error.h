@@ -11,13 +11,13 @@ extern const mp_obj_type_t usk_type_port_error;
 // ssl.SSLCertVerificationError: a ValueError, as with mbedTLS, and an SSLError.
 extern const mp_obj_type_t usk_type_cert_error;
 
-// The exception for a code of the library. `s` is the handle it is about, or 0; `hint`, where it is not NULL, a line
-// that is added to what is said of a peer's certificate.
+// The exception for a code of the library. `s` is the handle it is about, or 0; `hint`, unless NULL, is a line added to
+// errors about a peer's certificate.
 mp_obj_t usk_error(int64_t code, usocket_t s, const char *hint);
 MP_NORETURN void usk_raise(int64_t code, usocket_t s);
-// The number that goes into a stream's *errcode: errno, or the library's own where it has none.
+// The number for a stream's *errcode: errno, or the library's own code if there is no errno.
 int usk_errno(int64_t code);
-// Of the library's TLS range.
+// Whether a code is in the library's TLS range.
 bool usk_is_tls(int64_t code);
 
 static inline int64_t usk_check(int64_t result, usocket_t s) {

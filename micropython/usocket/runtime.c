@@ -1,6 +1,5 @@
-// Calls into libusocket, as MicroPython needs them made: signals and scheduled callbacks are handled
-// while the library waits, exceptions are raised when it has returned, and no signal handler of the
-// port jumps across it.
+// Calls into libusocket for MicroPython: signals and scheduled callbacks are handled while the library waits,
+// exceptions are raised after it has returned, and no signal handler of the port jumps across it.
 
 #include <errno.h>
 #include <pthread.h>
@@ -13,14 +12,14 @@
 
 __thread usk_call_t *volatile usk_current;
 
-// The library runs this on the waiting thread when a signal has come: 0 waits on.
+// The event hook: the library runs it on the waiting thread after a signal; 0 continues the wait.
 static int32_t event_hook(void *arg) {
     (void)arg;
     usk_call_t *call = usk_current;
     if (call == NULL) {
         return 0; // no thread of MicroPython's
     }
-    // Python code may run from here, and may be interrupted, as far as this frame.
+    // Python code may run from here; an interrupt unwinds up to this frame.
     volatile int32_t stop = 0;
     usk_current = NULL;
     if (call->released) {
@@ -46,11 +45,11 @@ bool usk_leave_slow(usk_call_t *call, int64_t result) {
         if (result < 0) {
             nlr_raise(call->raised);
         }
-        // It has a result, which must not be lost: the exception is raised a moment later.
+        // The call has a result that must not be lost: the exception is raised a moment later.
         MP_STATE_THREAD(mp_pending_exception) = call->raised;
         return false;
     }
-    // Nothing was raised, so nobody wanted it to end.
+    // Nothing was raised: make the call again.
     return result == -EINTR && call->released;
 }
 
@@ -71,7 +70,7 @@ bool usk_descriptors_collected(int64_t result) {
 // ---- callbacks that other threads schedule ----
 //
 // micropython.schedule() runs its callbacks on the main thread. While that waits in the library, a signal ends
-// the system call, and the event hook runs them. SIGURG, because nothing is lost where it is not handled.
+// the system call, and the event hook runs them. It uses SIGURG, because that is ignored by default.
 
 usk_call_t *volatile *usk_main_current;
 static pthread_t main_thread;
@@ -80,7 +79,7 @@ static void on_wake(int signum) {
     (void)signum;
 }
 
-// Called on the main thread, before any other can schedule something.
+// Called on the main thread, before any other thread can schedule a callback.
 static void main_thread_is_here(void) {
     if (usk_main_current != NULL) {
         return;
@@ -133,8 +132,8 @@ static void guard_sigint(void) {
 }
 
 #if USK_WRAP_INTERRUPT_CHAR
-// The port sets its handler anew for every line of the REPL. The linker leads its calls here
-// (--wrap), always on the main thread.
+// The port installs its handler again for every line of the REPL. The linker redirects those calls here (--wrap),
+// always on the main thread.
 void __real_mp_hal_set_interrupt_char(char c);
 void __wrap_mp_hal_set_interrupt_char(char c);
 void __wrap_mp_hal_set_interrupt_char(char c) {

@@ -1,5 +1,5 @@
-// Calls into libusocket, from any thread of MicroPython's. The modules hold no socket logic: that is usocket.h's, which
-// they put into Python.
+// Calls into libusocket, from any thread of MicroPython's. The modules contain no socket logic: they only expose
+// usocket.h to Python.
 #ifndef USK_RUNTIME_H
 #define USK_RUNTIME_H
 
@@ -26,30 +26,30 @@
 #define MP_NORETURN NORETURN
 #endif
 
-// One call into the library, on the C stack of the thread that makes it, where the collector looks.
+// One call into the library, on the C stack of its thread, where the collector scans it.
 typedef struct _usk_call_t {
     struct _usk_call_t *outer;
     // An exception that came while the library waited, to be raised when it has returned.
     mp_obj_t raised;
-    // Whether the GIL was given up for this call.
+    // Whether the GIL was released for this call.
     bool released;
     // Whether the thread may be cancelled, outside.
     int cancel;
 } usk_call_t;
 
-// The call this thread is in; NULL while it runs MicroPython. Nothing may jump while it is set:
-// there are frames of Rust on the stack.
+// The library call of this thread; NULL while it runs MicroPython. No longjmp may happen while it is set, because there
+// are Rust frames on the stack.
 extern __thread usk_call_t *volatile usk_current;
 
-// Where the main thread has its own of that.
+// The main thread's instance of that variable.
 extern usk_call_t *volatile *usk_main_current;
 
-// Before the first call: tells the library how its waits let MicroPython handle signals.
+// Installs the event hook before the first call.
 void usk_init(void);
-// The rare part of leaving a call: true when the call is to be made again.
+// The slow path of leaving a call; true when the call must be repeated.
 bool usk_leave_slow(usk_call_t *call, int64_t result);
 
-// When MicroPython ends, the main thread cancels the others wherever they are: not while they are in Rust.
+// When MicroPython exits, the main thread cancels the other threads. This must not happen in Rust code.
 static inline void usk_set_cancel(int state, int *old) {
     #ifndef __ANDROID__ // which has no such thing
     if (usk_main_current != &usk_current) {
@@ -69,7 +69,7 @@ static inline void usk_enter(usk_call_t *call, bool release) {
     }
 }
 
-// True when the call is to be made again.
+// True when the call must be repeated.
 static inline bool usk_leave(usk_call_t *call, int64_t result) {
     if (call->released) {
         MP_THREAD_GIL_ENTER();
@@ -79,7 +79,7 @@ static inline bool usk_leave(usk_call_t *call, int64_t result) {
     return (call->raised != MP_OBJ_NULL || result < 0) && usk_leave_slow(call, result);
 }
 
-// result = call, where the call can block: other threads run meanwhile.
+// result = call, for a call that can block: other threads run meanwhile.
 #define USK_WAIT(result, call) \
     do { \
         usk_call_t usk_call_; \
@@ -89,7 +89,7 @@ static inline bool usk_leave(usk_call_t *call, int64_t result) {
         } while (usk_leave(&usk_call_, (result))); \
     } while (0)
 
-// result = call, where the call cannot block.
+// result = call, for a call that cannot block.
 #define USK_CALL(result, call) \
     do { \
         usk_call_t usk_call_; \
@@ -98,14 +98,14 @@ static inline bool usk_leave(usk_call_t *call, int64_t result) {
         usk_leave(&usk_call_, (result)); \
     } while (0)
 
-// Closes a handle, where that need not let other threads run. As with stock, no close raises.
+// Closes a handle without releasing the GIL. As in stock MicroPython, a close never raises.
 void usk_close(usocket_t handle);
 
-// Whether to try again what could not get a descriptor: true when the collector has closed sockets that
-// were dropped. Descriptors run out long before memory does, which is what the collector watches.
+// Whether to repeat a call that got no descriptor: true when a collection has closed dropped sockets. The collector
+// runs for lack of memory, and descriptors run out long before that.
 bool usk_descriptors_collected(int64_t result);
 
-// result = call, where the call opens a descriptor.
+// result = call, for a call that opens a descriptor.
 #define USK_OPEN(kind, result, call) \
     do { \
         kind(result, call); \

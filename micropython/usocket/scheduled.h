@@ -1,5 +1,5 @@
-// Before every file of MicroPython's own (-include): what another thread schedules must run while the main thread
-// waits in the library (runtime.c).
+// Included before every file of MicroPython (-include): callbacks scheduled by another thread must run while the main
+// thread waits in the library (runtime.c).
 #ifndef __ASSEMBLER__
 void usk_scheduled(void);
 #define MICROPY_SCHED_HOOK_SCHEDULED usk_scheduled()

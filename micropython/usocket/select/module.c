@@ -9,7 +9,7 @@
 typedef struct _poll_t {
     mp_obj_base_t base;
     usk_set_t set;
-    // What the last ipoll() found, until all of it was given out.
+    // The results of the last ipoll(), until all have been returned.
     usk_found_t *ready;
     bool oneshot;
     mp_obj_t tuple;
@@ -65,7 +65,7 @@ static mp_obj_t poll_poll(size_t n_args, const mp_obj_t *args) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(poll_poll_obj, 1, 2, poll_poll);
 
-// ipoll([timeout_ms[, flags]]): an iterator that gives the same tuple each time. Asks for no memory.
+// ipoll([timeout_ms[, flags]]): an iterator that returns the same tuple each time. It allocates no memory.
 static mp_obj_t poll_ipoll(size_t n_args, const mp_obj_t *args) {
     poll_t *self = MP_OBJ_TO_PTR(args[0]);
     int flags = n_args > 2 ? (int)mp_obj_get_int(args[2]) : 0;

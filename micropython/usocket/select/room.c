@@ -1,4 +1,4 @@
-// The room that the waits of a poll object need (set.h).
+// The buffers for the waits of a poll object (set.h).
 
 #include <string.h>
 
@@ -43,7 +43,7 @@ void usk_set_reserve(usk_set_t *set) {
     }
 }
 
-// The room, which is then nobody else's; NULL while a wait has it.
+// Takes the buffers; NULL while a wait uses them.
 static usk_room_t *take(usk_set_t *set) {
     usk_call_t call;
     usk_set_lock(set, &call);
@@ -56,7 +56,7 @@ static usk_room_t *take(usk_set_t *set) {
 usk_room_t *usk_set_take_room(usk_set_t *set) {
     usk_room_t *room = take(set);
     size_t n_events = usk_set_n_events(set, 0);
-    // Another wait may have it; and sockets that were closed have left the poller.
+    // Another wait may use it; and closed sockets have left the poller.
     if (room == NULL || room->n < set->n_beside || room->n_events < n_events) {
         room = usk_room_new(set->n_beside, n_events);
     }
@@ -72,7 +72,7 @@ void usk_set_give_room(usk_set_t *set, usk_room_t *room) {
     usk_set_unlock(set, &call);
 }
 
-// The map with fewer places.
+// Shrinks the map.
 static void shrink_map(mp_map_t *map) {
     size_t n = map->used + map->used / 2 + LEAST;
     mp_map_elem_t *table = map->alloc > 2 * n ? m_new_maybe(mp_map_elem_t, n) : NULL;
@@ -92,8 +92,8 @@ static void shrink_map(mp_map_t *map) {
     *map = smaller;
 }
 
-// What is shrunk does not move, and stays as it is where memory is locked. What is left of it is cleared, for the
-// collector takes it for references.
+// Shrinking does not move a block, and has no effect while the heap is locked. The remaining unused part is cleared,
+// because the collector would take it for references.
 
 static void shrink_room(const usk_set_t *set, usk_room_t *room) {
     size_t n = set->n_beside + LEAST, n_events = usk_set_n_events(set, LEAST);

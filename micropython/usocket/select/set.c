@@ -1,4 +1,4 @@
-// The registrations of a poll object, and what its poller has been told of them (set.h).
+// The registrations of a poll object and of its poller (set.h).
 
 #include <errno.h>
 #include <poll.h>
@@ -8,7 +8,7 @@
 #ifndef POLLRDHUP
 #define POLLRDHUP 0
 #endif
-// What a poller takes as events; others never come anyway.
+// The events that a poller accepts; others never occur.
 #define KNOWN_EVENTS (POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND | POLLRDHUP)
 
 void usk_set_init(usk_set_t *set) {
@@ -35,7 +35,7 @@ void usk_set_deinit(usk_set_t *set) {
 }
 
 void usk_set_lock(usk_set_t *set, usk_call_t *call) {
-    // As in a call into the library: Ctrl-C must not jump out of here.
+    // As in a library call: Ctrl-C must not longjmp out of here.
     usk_enter(call, false);
     #if USK_SET_LOCKED
     mp_thread_mutex_lock(&set->mutex, 1);
@@ -79,9 +79,9 @@ static void join_list(usk_set_t *set, usk_entry_t *e) {
 
 // ---- the poller ----
 
-// Has the poller wait for what the entry wants; false when it does not take it.
+// Registers the entry's events with the poller; false when the poller refuses.
 static bool arm(usk_set_t *set, usk_entry_t *e) {
-    // A mask of POLLERR asks for nothing that would not come unasked; that it is closed is asked for.
+    // A mask of POLLERR requests only events that are always reported; POLLNVAL requests the report of a close.
     uint32_t mask = ((uint32_t)e->events & KNOWN_EVENTS) | POLLERR | POLLNVAL;
     int32_t r = 0;
     if (e->armed == 0) {
@@ -89,7 +89,7 @@ static bool arm(usk_set_t *set, usk_entry_t *e) {
     } else if (e->armed != mask) {
         USK_CALL(r, usocket_poller_modify(set->poller, e->s, mask, (uintptr_t)e));
     }
-    // One that is closed, and was in there, is about to be reported.
+    // If it was registered and is closed, the poller is about to report it.
     if (r < 0 && e->armed == 0) {
         return false;
     }
@@ -100,7 +100,7 @@ static bool arm(usk_set_t *set, usk_entry_t *e) {
     return true;
 }
 
-// The poller knows it no longer.
+// The poller has dropped it.
 static void forget(usk_set_t *set, usk_entry_t *e) {
     set->n_inside -= e->armed != 0;
     e->armed = 0;
@@ -109,14 +109,14 @@ static void forget(usk_set_t *set, usk_entry_t *e) {
 static void disarm(usk_set_t *set, usk_entry_t *e) {
     int32_t r;
     USK_CALL(r, usocket_poller_remove(set->poller, e->s));
-    // One that is closed is about to be reported.
+    // If it is closed, the poller is about to report it.
     if (r != -EBADF) {
         forget(set, e);
     }
 }
 
-// The set has outgrown poll(2): its sockets move into a poller. Without one, for want of descriptors,
-// poll(2) does it, and the next try is at twice as many.
+// The set is too large for poll(2): its sockets move into a poller. If there is no descriptor for one, poll(2) goes on,
+// and the next try is at twice the size.
 static void outgrown(usk_set_t *set) {
     usocket_t poller;
     USK_CALL(poller, usocket_poller_create());
@@ -158,7 +158,7 @@ void usk_set_closed(usk_set_t *set, usk_entry_t *e) {
 
 // ---- registration ----
 
-// How `obj` is to be waited for; not registered yet.
+// Determines how to wait for `obj`, which is not registered yet.
 static usk_entry_t entry_for(mp_obj_t obj) {
     usk_entry_t e = { .obj = MP_OBJ_NULL, .fd = -1 };
     if (mp_obj_is_int(obj)) {
@@ -168,7 +168,7 @@ static usk_entry_t entry_for(mp_obj_t obj) {
         }
         return e;
     }
-    // A closed socket is one of the streams: its ioctl answers POLLNVAL.
+    // A closed socket counts as a stream: its ioctl returns POLLNVAL.
     if (usk_handle_of(obj, &e.s)) {
         e.ioctl = usk_socket_stream_p.ioctl;
         return e;
@@ -192,7 +192,7 @@ static bool is_registered(const usk_entry_t *e) {
     return e != NULL && e->obj != MP_OBJ_NULL;
 }
 
-// Whether nothing needs it any more, nor what was in its place before.
+// Whether nothing needs it any more, nor its predecessor in the map.
 static bool is_done(usk_entry_t *e) {
     while (e->former != NULL && e->former->armed == 0) {
         e->former = e->former->former;
@@ -200,8 +200,8 @@ static bool is_done(usk_entry_t *e) {
     return e->obj == MP_OBJ_NULL && e->armed == 0 && e->former == NULL;
 }
 
-// Lets go of entries that were taken out, when there are more than others. Those that were registered during one of
-// the last two waits are kept: they may be registered again.
+// Frees removed entries when they outnumber the others. Those registered during one of the last two waits are kept:
+// they may be registered again.
 static void sweep(usk_set_t *set) {
     size_t out = set->map.used - set->n_registered;
     if (out <= set->n_registered + USK_SMALL_SET || set->swept == set->waits) {
@@ -229,7 +229,7 @@ static void sweep(usk_set_t *set) {
     usk_set_shrink(set);
 }
 
-// An entry for `obj`, which is not registered: the old one, if it was before.
+// An entry for an unregistered `obj`: the old one, if it was registered before.
 static usk_entry_t *entry_of(usk_set_t *set, mp_obj_t obj) {
     usk_entry_t now = entry_for(obj);
     usk_entry_t *e = find(set, obj);
@@ -239,7 +239,7 @@ static usk_entry_t *entry_of(usk_set_t *set, mp_obj_t obj) {
     if (e != NULL && e->armed == 0) {
         now.former = e->former;
     } else {
-        // (One that is armed was another object's, which had the same place in memory.)
+        // (An armed entry belongs to an earlier object at the same address.)
         now.former = e;
         sweep(set);
         e = m_new_obj(usk_entry_t);

@@ -1,4 +1,4 @@
-// What a poll object holds: the registered objects, and how each of them is waited for.
+// The set of a poll object: the registered objects, and how to wait for each.
 #ifndef USK_SELECT_SET_H
 #define USK_SELECT_SET_H
 
@@ -7,76 +7,76 @@
 // Whether threads run MicroPython at the same time.
 #define USK_SET_LOCKED (MICROPY_PY_THREAD && !MICROPY_PY_THREAD_GIL)
 
-// How many entries are waited for with poll(2).
+// The maximum number of entries for poll(2).
 #define USK_SMALL_SET (16)
 
-// One object, registered or not long ago.
+// An object that is registered, or was recently.
 typedef struct _usk_entry_t {
-    // MP_OBJ_NULL when it was taken out.
+    // MP_OBJ_NULL when removed.
     mp_obj_t obj;
-    // How it is asked: a handle of the library's, else a descriptor (>= 0), else ioctl.
+    // How to poll it: a handle of the library, else a descriptor (>= 0), else ioctl.
     usocket_t s;
     int fd;
     mp_uint_t (*ioctl)(mp_obj_t obj, mp_uint_t request, uintptr_t arg, int *errcode);
     mp_uint_t events;
-    // What the last wait found.
+    // The events of the last wait.
     mp_uint_t revents;
-    // What the poller has been asked for; 0 when it is not in there.
+    // The events registered with the poller; 0 when it is not registered there.
     uint32_t armed;
-    // The wait of the poller that last reported it.
+    // The poller's wait that last reported it.
     uint32_t round;
-    // The wait it was taken out before.
+    // The number of the wait after its removal.
     uint32_t out_since;
-    // It was reported once since nobody wants to know.
+    // It was reported once since its removal.
     bool ignored;
-    // In the list of those beside the poller.
+    // In the list of entries outside the poller.
     bool beside;
     struct _usk_entry_t *next, *prev;
-    // What had this one's place in the map before, while the poller knows it.
+    // The entry it replaced in the map, while the poller still has that.
     struct _usk_entry_t *former;
 } usk_entry_t;
 
-// What one wait writes into. It is made when something is registered: a wait asks for no memory.
+// The buffers of a wait. They are allocated at registration: a wait allocates nothing.
 typedef struct _usk_room_t {
-    // Of entries; fds has one more, for the poller.
+    // The number of entries; fds has one more, for the poller.
     size_t n;
     usk_entry_t **entries;
     usocket_pollfd *fds;
-    // What the poller may report.
+    // The poller's events.
     size_t n_events;
     usocket_event *events;
 } usk_room_t;
 
-// What a wait found, and how far somebody has gone through it.
+// The results of a wait, and the position of the iterator.
 typedef struct _usk_found_t {
     size_t room, len, next;
     usk_entry_t *entries[];
 } usk_found_t;
 
-// Small sets are waited for with poll(2), which needs nothing set up; a set with more sockets gets a
-// poller, so that a wait costs what is ready. Descriptors of others, and streams that can only be
-// asked, are always beside the poller: nobody would tell it that they were closed.
+// Small sets use poll(2), which needs no setup; a set with more sockets gets a poller, so that the cost of a wait
+// depends on the ready ones. Other descriptors, and streams that can only be asked by ioctl, are always outside the
+// poller: it would not notice that they were closed.
 //
-// The poller is told as late as possible. A socket that is taken out stays in there, and is really
-// taken out when it wakes somebody for nothing: asyncio registers the same sockets again and again.
+// Changes reach the poller as late as possible. A removed socket stays registered there until it wakes a wait in vain:
+// asyncio registers the same sockets again and again.
 //
-// Every entry that the poller or the list knows is in the map as well, itself or as a former one: the
-// collector needs a way to it that does not move while another thread waits.
+// Every entry in the poller or the list is also in the map, directly or as a predecessor: the collector needs a
+// reference that does not move while another thread waits.
 typedef struct _usk_set_t {
-    // mp_obj_id of the object -> usk_entry_t *, of those taken out as well, until they are swept.
+    // mp_obj_id of the object -> usk_entry_t *, including removed ones until they are swept.
     mp_map_t map;
     size_t n_registered;
-    // Counts the waits; and before which of them was last swept.
+    // The number of waits; and the wait before which the last sweep was.
     uint32_t waits, swept;
-    // Both big enough for the next wait; without the room while a wait has it.
+    // Both large enough for the next wait; NULL while a wait uses them.
     usk_room_t *room;
     usk_found_t *found;
-    // The poller, 0 until there are `limit` sockets beside it.
+    // The poller; 0 until there are `limit` sockets outside it.
     usocket_t poller;
     size_t limit;
     size_t sockets_beside;
     size_t n_inside;
-    // Those beside it, in the order in which they were registered.
+    // The entries outside it, in the order of registration.
     usk_entry_t *first, *last;
     size_t n_beside;
     // Counts the waits of the poller.
@@ -93,32 +93,32 @@ void usk_set_register(usk_set_t *set, mp_obj_t obj, mp_uint_t events);
 // False when it is not registered.
 bool usk_set_modify(usk_set_t *set, mp_obj_t obj, mp_uint_t events);
 void usk_set_unregister(usk_set_t *set, mp_obj_t obj);
-// Makes the poller agree with an entry that it reports for nothing.
+// Updates the poller for an entry that it reported in vain.
 void usk_set_settle(usk_set_t *set, usk_entry_t *e);
-// The poller has reported that the socket is closed, and knows it no longer.
+// Called when the poller has reported that the socket is closed, and dropped it.
 void usk_set_closed(usk_set_t *set, usk_entry_t *e);
 
-// Waits until something is ready, or `timeout_ms`, negative for ever. What it found is in `set->found` with
-// `again`, which needs no memory, else in a list of its own; NULL for nothing (wait.c).
+// Waits until something is ready, or `timeout_ms`, negative for ever. The results are in `set->found` with `again`,
+// without an allocation, else in a new list; NULL for none (wait.c).
 usk_found_t *usk_set_wait(usk_set_t *set, mp_int_t timeout_ms, bool again);
-// The next of what was found; NULL at the end.
+// The next result; NULL at the end.
 usk_entry_t *usk_set_next(usk_set_t *set, usk_found_t *found);
 
-// Room for a wait (room.c): of at least so many.
+// Buffers for a wait of at least this many entries (room.c).
 usk_room_t *usk_room_new(size_t n, size_t n_events);
 usk_found_t *usk_found_new(size_t n);
-// How many events the poller may have to report when `more` sockets have come; 0 without a poller.
+// The maximum number of the poller's events after adding `more` sockets; 0 without a poller.
 size_t usk_set_n_events(const usk_set_t *set, size_t more);
-// Before something is registered: room for what is in the set, and for one more.
+// Called before a registration: allocates buffers for the set and one more entry.
 void usk_set_reserve(usk_set_t *set);
-// Takes the room for a wait, and gives it back.
+// Take the buffers for a wait, and return them.
 usk_room_t *usk_set_take_room(usk_set_t *set);
 void usk_set_give_room(usk_set_t *set, usk_room_t *room);
-// Gives back what a set needs no longer that was much bigger.
+// Frees memory of a set that was much larger before.
 void usk_set_shrink(usk_set_t *set);
 
-// Around every use of the lists. Nothing within may raise or ask for memory: without a GIL, another
-// thread may register while one waits.
+// Lock and unlock the lists. Code between must not raise or allocate: without a GIL, another thread may register while
+// one waits.
 void usk_set_lock(usk_set_t *set, usk_call_t *call);
 void usk_set_unlock(usk_set_t *set, usk_call_t *call);
 

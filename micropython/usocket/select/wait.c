@@ -1,8 +1,7 @@
 // The wait of a poll object.
 //
-// Streams without a descriptor can only be asked (MP_STREAM_POLL), again and again: the pause between
-// two rounds grows with the time already waited, to an eighth of it, so that waiting long costs
-// little and what happens soon is seen soon.
+// Streams without a descriptor must be asked repeatedly (MP_STREAM_POLL): the pause between two rounds is an eighth of
+// the time already waited, so that long waits cost little and early events are seen early.
 
 #include <poll.h>
 #include <string.h>
@@ -14,22 +13,22 @@
 #define LONGEST_PAUSE_MS (32)
 #define UNASKED (POLLERR | POLLHUP | POLLNVAL)
 
-// The set as one wait sees it: Python code that runs meanwhile may change the registrations.
+// A wait's snapshot of the set: Python code that runs meanwhile may change the registrations.
 typedef struct _snapshot_t {
     usk_set_t *set;
     usk_room_t *room;
-    // Beside the poller: entries[0..n_waited] match fds (whose first is the poller, if there is one), behind them
-    // are those asked by ioctl.
+    // Outside the poller: entries[0..n_waited] correspond to fds (after the poller, if there is one); the entries asked
+    // by ioctl follow.
     size_t n_waited, n_asked;
-    // The poller, or 0, and how much it has reported that somebody wants to know.
+    // The poller, or 0, and the number of its events for registered entries.
     usocket_t poller;
     size_t n_events;
 } snapshot_t;
 
 // ---- taking it ----
 
-// Sorts what is beside the poller: those that are waited for to the front, those that are asked behind
-// them. False when there is more than there is room for, and more must be made.
+// Sorts the entries outside the poller: first those with descriptors, then those asked by ioctl. False when the buffers
+// are too small.
 static bool fill(snapshot_t *snap) {
     usk_set_t *set = snap->set;
     usk_room_t *room = snap->room;
@@ -57,7 +56,7 @@ static bool fill(snapshot_t *snap) {
 
 // ---- waiting ----
 
-// What an entry has to say when the poller has reported `event`; 0 when nobody wants to know.
+// The events of an entry after the poller has reported `event`; 0 if it is not registered any more.
 static mp_uint_t take_event(usk_set_t *set, usk_entry_t *e, uint32_t event, uint32_t round) {
     bool known = e->round == round;
     if (event & POLLNVAL) {
@@ -84,7 +83,7 @@ static size_t wait_poller(snapshot_t *snap, int64_t timeout_us) {
             events[snap->n_events++] = event;
         }
     }
-    // Those that nobody wants may be wanted again soon, and cost nothing while they keep nobody from sleeping.
+    // Removed entries may be registered again soon, and cost nothing as long as they do not end a wait.
     bool awake = snap->n_events > 0 || timeout_us == 0;
     for (size_t i = snap->n_events; i < seen; ++i) {
         usk_entry_t *e = (usk_entry_t *)(uintptr_t)events[i].data;
@@ -100,7 +99,7 @@ static size_t wait_poller(snapshot_t *snap, int64_t timeout_us) {
     return snap->n_events;
 }
 
-// Waits for what is beside the poller, and for the poller with `and_poller`; true when that has something.
+// Waits for the entries outside the poller, and for the poller with `and_poller`; true when the poller is ready.
 static bool wait_beside(snapshot_t *snap, bool and_poller, int64_t timeout_us, size_t *ready) {
     usocket_pollfd *fds = snap->room->fds;
     fds[0] = (usocket_pollfd) { .socket = snap->poller, .fd = -1, .events = POLLIN };
@@ -115,7 +114,7 @@ static bool wait_beside(snapshot_t *snap, bool and_poller, int64_t timeout_us, s
     return and_poller && fds[0].revents != 0;
 }
 
-// One wait; it may end early with nothing.
+// One wait; it may end early without events.
 static size_t wait_once(snapshot_t *snap, int64_t timeout_us) {
     if (snap->poller == 0) {
         size_t ready = 0;
@@ -125,7 +124,7 @@ static size_t wait_once(snapshot_t *snap, int64_t timeout_us) {
     if (snap->n_waited == 0) {
         return wait_poller(snap, timeout_us);
     }
-    // A poller can be polled, once it has looked at all it has.
+    // A poller can be polled after a wait has handled its events.
     size_t ready = wait_poller(snap, 0);
     if (wait_beside(snap, ready == 0, ready == 0 ? timeout_us : 0, &ready)) {
         ready += wait_poller(snap, 0);
@@ -153,7 +152,7 @@ static size_t ask_once(snapshot_t *snap) {
     return ready;
 }
 
-// How long to sleep next, in milliseconds; negative for ever.
+// The length of the next sleep in milliseconds; negative for ever.
 static mp_int_t pause_ms(const snapshot_t *snap, mp_int_t timeout_ms, mp_uint_t waited) {
     mp_int_t left = timeout_ms < 0 ? -1 : timeout_ms - (mp_int_t)waited;
     if (snap->n_asked == 0) {
@@ -165,10 +164,10 @@ static mp_int_t pause_ms(const snapshot_t *snap, mp_int_t timeout_ms, mp_uint_t 
 }
 
 static size_t wait_all(snapshot_t *snap, mp_int_t timeout_ms) {
-    // Most waits need no clock.
+    // Most waits read no clock.
     bool clock = timeout_ms > 0 || snap->n_asked > 0;
     mp_uint_t start = clock ? mp_hal_ticks_ms() : 0;
-    // What can only be asked is asked before the first sleep.
+    // Streams without a descriptor are asked before the first sleep.
     mp_int_t pause = snap->n_asked > 0 ? 0 : timeout_ms;
     for (;;) {
         size_t ready = wait_once(snap, pause < 0 ? -1 : (int64_t)pause * 1000);
@@ -185,7 +184,7 @@ static size_t wait_all(snapshot_t *snap, mp_int_t timeout_ms) {
     }
 }
 
-// Lists those that are ready, in `found` or in the set's.
+// Lists the ready entries, in `found` or in the set's list.
 static usk_found_t *list(const snapshot_t *snap, usk_found_t *found) {
     usk_call_t call;
     usk_set_lock(snap->set, &call); // other threads may go through the set's, or have it shrunk
@@ -225,7 +224,7 @@ usk_entry_t *usk_set_next(usk_set_t *set, usk_found_t *found) {
 
 usk_found_t *usk_set_wait(usk_set_t *set, mp_int_t timeout_ms, bool again) {
     mp_handle_pending(true);
-    // (An eventless wait can be ended by a signal only, as stock's.)
+    // (Only a signal can end a wait without events, as in stock MicroPython.)
     set->waits += 1;
     snapshot_t snap = { .set = set, .room = usk_set_take_room(set) };
     nlr_buf_t nlr;

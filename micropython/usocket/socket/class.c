@@ -1,4 +1,4 @@
-// The class socket: what makes and ends its objects, and the stream protocol.
+// The class socket: making and closing its objects, and the stream protocol.
 
 #include <errno.h>
 #include <poll.h>
@@ -56,7 +56,7 @@ static __attribute__((noinline)) mp_obj_t own_attr(usk_socket_t *self, qstr attr
 
 // The read-only attributes family, type and proto; everything else is in the locals dict.
 void usk_socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    // This comes before every look for a method.
+    // This runs before every lookup of a method.
     if (dest[0] == MP_OBJ_NULL && attr != MP_QSTR_family && attr != MP_QSTR_type && attr != MP_QSTR_proto) {
         dest[1] = MP_OBJ_SENTINEL;
     } else if (dest[0] == MP_OBJ_NULL) {
@@ -68,7 +68,7 @@ void usk_socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 
 static mp_uint_t stream_result(usk_socket_t *self, int64_t r, int *errcode) {
     if (usk_is_tls(r) || r == -ETIMEDOUT || self->failed != 0) {
-        // With its class and its text: nobody asks for those later.
+        // Raise it with its class and text: they are not available later.
         usk_socket_raise(self, r);
     }
     if (r < 0) {
@@ -142,7 +142,7 @@ static mp_obj_t socket_fileno(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_fileno_obj, socket_fileno);
 
-// detach(): the descriptor, which is then the caller's.
+// detach(): returns the descriptor, which then belongs to the caller.
 static mp_obj_t socket_detach(mp_obj_t self_in) {
     usk_socket_t *self = usk_self(self_in);
     int32_t fd;
@@ -162,7 +162,7 @@ static mp_obj_t socket_close(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_close_obj, socket_close);
 
-// __del__, by the collector: it must neither wait nor let another thread run.
+// __del__, called by the collector: it must neither wait nor release the GIL.
 static mp_obj_t socket_del(mp_obj_t self_in) {
     usk_socket_t *self = usk_self(self_in);
     if (self->s != 0) {

@@ -1,4 +1,4 @@
-// The methods of the class socket that name it, connect it and have it accept.
+// The methods of the class socket for addresses, connecting and accepting.
 
 #include <errno.h>
 #include <limits.h>
@@ -18,7 +18,7 @@ static mp_obj_t socket_bind(mp_obj_t self_in, mp_obj_t address) {
 }
 MP_DEFINE_CONST_FUN_OBJ_2(usk_socket_bind_obj, socket_bind);
 
-// Of any integer: below 0 is 0, which the library sees to, and the most there is, the most.
+// Any integer: the library takes negative values as 0; large ones are limited to the maximum.
 static int32_t backlog_get(mp_obj_t obj) {
     if (mp_obj_is_int(obj) && !mp_obj_is_small_int(obj)) {
         return mp_obj_int_sign(obj) < 0 ? -1 : INT_MAX;
@@ -40,7 +40,7 @@ MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_listen_obj, 1, socket_listen);
 
 static mp_obj_t socket_accept(mp_obj_t self_in) {
     usk_socket_t *self = usk_self(self_in);
-    // Made before, so that a connection cannot be lost for want of memory.
+    // Allocated before, so that no connection is lost for lack of memory.
     usk_socket_t *conn = usk_socket_new();
     usocket_addr peer;
     usocket_t s;

@@ -6,9 +6,9 @@
 #include "../arguments.h"
 #include "object.h"
 
-// ---- what they share (object.c) ----
+// ---- common functions (object.c) ----
 
-// The socket that a method is called on, and the arguments behind it (usk_args).
+// The socket that a method is called on, and the other arguments (usk_args).
 static inline usk_socket_t *usk_method(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args, size_t required, size_t n,
     const qstr *names, mp_obj_t *args) {
     usk_args(n_args - 1, pos_args + 1, kw_args, required, n, names, args);

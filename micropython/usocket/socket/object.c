@@ -31,7 +31,7 @@ usk_socket_t *usk_socket_of(mp_obj_t obj) {
     if (type == &usk_socket_type) {
         return MP_OBJ_TO_PTR(obj);
     }
-    // That of sockets wrapped in TLS has the class socket for its parent.
+    // The class of sockets wrapped in TLS has the class socket as its parent.
     if (!mp_obj_is_instance_type(type) && MP_OBJ_TYPE_GET_SLOT_OR_NULL(type, parent) == &usk_socket_type) {
         return MP_OBJ_TO_PTR(obj);
     }

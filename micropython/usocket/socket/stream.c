@@ -6,7 +6,7 @@
 
 #include "methods.h"
 
-// What comes in pieces starts with this much, on the stack: most lines and messages end within.
+// The size of the first piece, on the stack: most lines and messages fit in it.
 #define FIRST_PIECE 1024
 #define BIGGEST_PIECE (1024 * 1024)
 
@@ -19,7 +19,7 @@ static void raise_late(usk_socket_t *self) {
     }
 }
 
-// A call's result with bytes in hand: an error that cannot be asked for again is kept for the next.
+// The result of a call after some bytes: an error that the library will not repeat is kept for the next call.
 static void keep_late(usk_socket_t *self, int64_t r) {
     if (r < 0 && r != -EAGAIN && r != -ETIMEDOUT && r != -EINTR) {
         self->late = r;
@@ -52,8 +52,8 @@ static int64_t read_some(usk_socket_t *self, void *buf, size_t len, bool line) {
     if (r <= 0 || (size_t)r == len || (line && ((char *)buf)[r - 1] == '\n')) {
         return r;
     }
-    // Short. A connection that broke is kept by the library for the next call, with the bytes handed
-    // over first; to an event loop stock reports it at once, and programs rely on that.
+    // A short read. The library keeps the error of a broken connection for the next call and returns the bytes first;
+    // stock MicroPython reports it to an event loop at once, and programs rely on that.
     int64_t timeout_us;
     int32_t ok;
     USK_CALL(ok, usocket_gettimeout(self->s, &timeout_us));
@@ -65,8 +65,8 @@ static int64_t read_some(usk_socket_t *self, void *buf, size_t len, bool line) {
     return r;
 }
 
-// One more piece for what is in hand: an exception that comes meanwhile is raised when that has been
-// handed over, as the library has it within a piece.
+// Reads a further piece: an exception that occurs meanwhile is raised after the bytes so far have been returned, as the
+// library does within a piece.
 static int64_t read_more(usk_socket_t *self, void *buf, size_t len, bool line) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {

@@ -5,7 +5,7 @@
 
 #include "methods.h"
 
-// What is received up to here is received on the stack.
+// Up to this size, data is received on the stack.
 #define SMALL 1024
 
 // ---- sending ----
@@ -74,8 +74,8 @@ static int64_t receive(usk_socket_t *self, void *buf, size_t len, int flags, uso
     return usk_socket_check(self, usk_ended(r));
 }
 
-// The same, of what is in the buffer then. With MSG_TRUNC the number is that of a datagram's bytes, of which
-// only those were received that had room, or of a stream's, which were thrown away.
+// The same, for the bytes in the buffer. With MSG_TRUNC the number is the length of a datagram, of which only a part
+// may have been received, or the number of discarded bytes of a stream.
 static size_t receive_in(usk_socket_t *self, void *buf, size_t len, int flags, usocket_addr *from) {
     if (flags & MSG_TRUNC) {
         memset(buf, 0, len);
@@ -130,7 +130,7 @@ static mp_obj_t socket_recv_into(size_t n_args, const mp_obj_t *pos_args, mp_map
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_recv_into_obj, 1, socket_recv_into);
 
-// (what `receiver` gives, the sender's address)
+// (the result of `receiver`, the sender's address)
 static mp_obj_t with_sender(mp_obj_t (*receiver)(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args, usocket_addr *from),
     size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     usocket_addr from = { 0 }; // none, at the end of a stream

@@ -1,4 +1,4 @@
-// What the two ends of a TLS connection agreed on.
+// The negotiated parameters of a TLS connection.
 
 #include <errno.h>
 #include <string.h>

@@ -1,18 +1,19 @@
-// Between the library, whose connection has no socket, and a stream: the library is fed what the stream gives, and the stream
-// is handed what the library drains.
+// Moves bytes between a TLS connection of the library without a socket and a stream: from the stream by
+// usocket_tls_feed, to the stream by usocket_tls_drain.
 //
-// The stream is asked for no byte behind the record that is coming: one that waits until it has all that was asked for must not
-// wait for what nobody sends, and what follows the end of TLS stays in the stream.
+// No read goes beyond the current record: a stream that blocks until a read is complete must not wait for bytes that
+// nobody sends, and bytes after the end of TLS stay in the stream.
 //
-// A write counts what the stream has taken. What it does not take at once is a record by then, which cannot be taken
-// back: it is kept, and the write gives None, as stock's does. The same bytes written again are counted when the record is gone.
+// A write counts the bytes that the stream has taken. If the stream does not take them at once, they are already
+// encrypted in a record and cannot be taken back: the record is kept, and the write returns None, as in stock
+// MicroPython. When the same bytes are written again, they are counted once the record is sent.
 
 #include <errno.h>
 #include <string.h>
 
 #include "carry.h"
 
-// How much is sent at a time, and drained: records are at most 16 KiB and a bit.
+// The sizes of one send and of one drain: records are slightly larger than 16 KiB at most.
 #define RECORD (16 * 1024)
 #define PIECE (17 * 1024)
 
@@ -48,7 +49,7 @@ int usk_tls_flush(tls_stream_t *self) {
     }
 }
 
-// Where in its records the stream is, `n` bytes of them on.
+// Advances the position within the stream's records by `n` bytes.
 static void follow(tls_stream_t *self, const byte *bytes, size_t n) {
     if (self->record_left > 0) {
         self->record_left -= n;
@@ -62,7 +63,7 @@ static void follow(tls_stream_t *self, const byte *bytes, size_t n) {
     }
 }
 
-// Feeds the library what the stream has of the record that is coming. 0: something or the end, or -errno.
+// Feeds the library the stream's bytes of the current record. Returns 0 for some bytes or the end, or -errno.
 static int carry_in(tls_stream_t *self) {
     byte piece[2048];
     size_t want = self->record_left > 0 ? self->record_left : USK_TLS_HEADER - self->header_len;
@@ -97,7 +98,7 @@ static int64_t attempt(tls_stream_t *self, int op, void *buf, size_t len) {
     return r;
 }
 
-// Counts what went meanwhile, if that is what is written now: how much, or 0.
+// Counts bytes sent meanwhile, if they are the ones written now; returns their number, or 0.
 static size_t count(tls_stream_t *self, const void *buf, size_t len) {
     size_t n = MIN(len, self->uncounted_len - self->uncounted_at);
     if (n == 0 || memcmp(buf, self->uncounted + self->uncounted_at, n) != 0) {
@@ -112,7 +113,7 @@ static size_t count(tls_stream_t *self, const void *buf, size_t len) {
     return n;
 }
 
-// The result of a write that the library has taken `n` bytes of, when the stream says `out`.
+// The result of a write of which the library has taken `n` bytes and the stream returned `out`.
 static int64_t counted(tls_stream_t *self, const void *buf, int64_t n, int out) {
     if (n > 0 && out == -EAGAIN) {
         self->uncounted = m_new(byte, (size_t)n);

@@ -1,4 +1,4 @@
-// What a stream wrapped in TLS holds, and what moves its records.
+// The object of a stream wrapped in TLS, and the functions that move its records.
 #ifndef USK_TLS_CARRY_H
 #define USK_TLS_CARRY_H
 
@@ -12,24 +12,24 @@ typedef struct _tls_stream_t {
     mp_obj_t stream;  // MP_OBJ_NULL when closed
     bool closing;
     usk_tls_context_t *context;
-    // What the session waits for, if it is not what it was asked to do: MP_STREAM_POLL_ flags.
+    // The MP_STREAM_POLL_ flags that the session waits for, if they differ from the requested direction.
     uintptr_t wants;
-    // The header of the record that is coming, as far as it is here, and how much of the record is not.
+    // The header of the current record, as far as received, and the number of bytes missing from the record.
     byte header[USK_TLS_HEADER];
     size_t header_len, record_left;
-    // What the stream has not taken yet.
+    // Bytes that the stream has not taken yet.
     byte *out;
     size_t out_at, out_len;
-    // What is in there, or in the library, and was not counted.
+    // Bytes in that buffer, or in the library, that no write has counted.
     byte *uncounted;
     size_t uncounted_at, uncounted_len;
 } tls_stream_t;
 
-// Hands the stream all there is for it. 0: it has it, or -errno: -EAGAIN when it would block.
+// Writes all output to the stream. Returns 0 when it has taken all, or -errno: -EAGAIN when it would block.
 int usk_tls_flush(tls_stream_t *self);
 
 enum { OP_HANDSHAKE, OP_READ, OP_WRITE };
-// Does that as far as the stream lets it: its result, or -EAGAIN when the stream would block.
+// Runs the operation as far as the stream allows; returns its result, or -EAGAIN when the stream would block.
 int64_t usk_tls_drive(tls_stream_t *self, int op, void *buf, size_t len);
 
 #endif

@@ -1,4 +1,4 @@
-// The library's context behind an SSLContext, made from what was set.
+// The library's context of an SSLContext, made from its settings.
 
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 // ---- the library's context ----
 
-// The library asks this last about each certificate, on the thread that does the handshake.
+// The verify callback, called on the thread that does the handshake.
 static int32_t verify(void *arg, const uint8_t *der, size_t len, int32_t depth) {
     usk_tls_context_t *self = arg;
     if (self->callback == mp_const_none) {
@@ -74,7 +74,7 @@ static int32_t set_up(usk_tls_context_t *self, usocket_t context, bool check_nam
     size_t n;
     mp_obj_t *items;
     mp_obj_list_get(self->loaded, &n, &items);
-    // As mbedTLS, which leaves it to the peer to find out that a key is another certificate's.
+    // As in mbedTLS, the peer finds out that a key belongs to another certificate.
     int32_t r;
     USK_CALL(r, usocket_tls_context_set_key_check(context, 0));
     for (size_t i = 0; i < n && r >= 0; ++i) {
@@ -113,7 +113,7 @@ void usk_tls_context_forget(usk_tls_context_t *self) {
     }
 }
 
-// Sees to it that the library's context is as the settings are.
+// Makes the library's context match the settings.
 int32_t usk_tls_context_made(usk_tls_context_t *self, bool check_name) {
     if (self->context != 0 && self->checks_name == check_name) {
         return 0;
@@ -134,7 +134,7 @@ int32_t usk_tls_context_made(usk_tls_context_t *self, bool check_name) {
     return r;
 }
 
-// Adds to what is loaded; takes it back, and raises, when the library does not like it.
+// Adds a loaded item; removes it again, and raises, if the library refuses it.
 void usk_tls_context_load(usk_tls_context_t *self, int kind, mp_obj_t a, mp_obj_t b) {
     mp_obj_t items[3] = { MP_OBJ_NEW_SMALL_INT(kind), a, b };
     mp_obj_list_append(self->loaded, mp_obj_new_tuple(3, items));
@@ -148,7 +148,7 @@ void usk_tls_context_load(usk_tls_context_t *self, int kind, mp_obj_t a, mp_obj_
 }
 
 int32_t usk_tls_context_wrap(usk_tls_context_t *self, usocket_t s, const char *name) {
-    // Without a name there is none to check: refused before where that would be a hole.
+    // Without a name none is checked; where that would be insecure, it was refused before.
     int32_t r = usk_tls_context_made(self, self->check_hostname && name != NULL);
     if (r < 0) {
         return r;
@@ -172,7 +172,7 @@ const char *usk_tls_context_hint(const usk_tls_context_t *self) {
 
 // ---- loading ----
 
-// Certificates or a key: bytes are themselves, text is PEM if it looks like it, else the name of a file.
+// Certificates or a key: bytes are used as they are; text is PEM if it looks like PEM, else a file name.
 static mp_obj_t contents(mp_obj_t arg) {
     size_t len;
     const char *text = mp_obj_str_get_data(arg, &len); // TypeError for anything else
@@ -191,7 +191,7 @@ static mp_obj_t contents(mp_obj_t arg) {
 void usk_tls_context_load_cert(usk_tls_context_t *self, mp_obj_t cert, mp_obj_t key) {
     if (key != mp_const_none) {
         key = contents(key);
-        // Looked at first, as by stock; whether it is one the library says with the certificate.
+        // Checked first, as in stock MicroPython; the library validates it together with the certificate.
         mp_buffer_info_t bytes;
         mp_get_buffer_raise(key, &bytes, MP_BUFFER_READ);
         if (bytes.len == 0 || (((const char *)bytes.buf)[0] != 0x30 && strstr(bytes.buf, "-----BEGIN ") == NULL)) {

@@ -193,7 +193,7 @@ static mp_obj_t context_set_alpn(mp_obj_t self_in, mp_obj_t names) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_alpn_obj, context_set_alpn);
 
-// set_max_record(bytes=0): the most data sent in one record, for peers with small buffers; 0 for what TLS allows.
+// set_max_record(bytes=0): the maximum data in a sent record, for peers with small buffers; 0 for TLS's limit.
 static mp_obj_t context_set_max_record(size_t n_args, const mp_obj_t *args) {
     usk_tls_context_t *self = usk_tls_context_of(args[0]);
     mp_int_t bytes = n_args > 1 ? mp_obj_get_int(args[1]) : 0;

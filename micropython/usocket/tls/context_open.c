@@ -1,6 +1,7 @@
-// The class SSLContext that programs see. What is set on an instance of a Python class made from a native one stays in the
-// instance: MicroPython keeps it from the native object, and a server told to ask for certificates would take anybody. So
-// this one is a class as Python's own are, made from the native one, and the settings are properties, which subclasses have too.
+// The class SSLContext visible to programs. MicroPython stores attributes set on an instance of a Python subclass of a
+// native class in the instance, and the native object does not see them: a server told to require certificates would
+// then accept anybody. So this class is built like a Python class, derived from the native one, and the settings are
+// properties, which subclasses inherit.
 
 #include "py/objtype.h"
 
@@ -58,7 +59,7 @@ static mp_obj_t open_make_new(const mp_obj_type_t *type, size_t n_args, size_t n
     return MP_OBJ_FROM_PTR(self);
 }
 
-// An instance of this class itself has the attributes of the native one, and no others.
+// A direct instance of this class has only the attributes of the native one.
 static void open_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     mp_obj_t native = MP_OBJ_FROM_PTR(usk_tls_context_of(self_in));
     if (dest[0] == MP_OBJ_NULL) {
@@ -68,7 +69,7 @@ static void open_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     }
 }
 
-// (In RAM: MicroPython marks a class that another is made from.)
+// (In RAM: MicroPython sets a flag in a class that is subclassed.)
 mp_obj_full_type_t usk_tls_context_open = {
     .base = { &mp_type_type },
     .flags = MP_TYPE_FLAG_INSTANCE_TYPE | MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS,

@@ -1,11 +1,11 @@
-// The modules tls and ssl (and ussl): one content under both names. `ssl` in front of a frozen ssl.py, which would
-// hide what SSLContext has here.
+// The modules tls and ssl (and ussl), with the same content. `ssl` takes precedence over a frozen ssl.py, which would
+// hide features of this SSLContext.
 
 #include "py/objstr.h"
 
 #include "wrap.h"
 
-// The version that CPython's `ssl_version` asks for, if it is one: that and no other.
+// The single version requested by CPython's `ssl_version`, if it is one.
 static void set_version(usk_tls_context_t *context, mp_int_t version) {
     if (version == USOCKET_TLS_1_2 || version == USOCKET_TLS_1_3) {
         context->min_version = context->max_version = (int)version;
@@ -60,7 +60,7 @@ static mp_obj_t mod_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(mod_wrap_socket_obj, 0, mod_wrap_socket);
 
-// Programs ask for it to know that CERT_OPTIONAL and verify callbacks are there.
+// Programs check it to learn that CERT_OPTIONAL and verify callbacks are available.
 static const MP_DEFINE_STR_OBJ(version_obj, "libusocket (rustls), with the names and numbers of Mbed TLS");
 
 static const mp_rom_map_elem_t globals_table[] = {

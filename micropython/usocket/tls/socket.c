@@ -1,4 +1,4 @@
-// A socket wrapped in TLS: the same handle, the whole socket API, and what was agreed.
+// A socket wrapped in TLS: the same handle, the whole socket API, and the negotiated parameters.
 
 #include <errno.h>
 #include <poll.h>
@@ -7,12 +7,12 @@
 #include "wrap.h"
 
 typedef struct _tls_socket_t {
-    // First, so that the methods of a socket are this one's too.
+    // First, so that the methods of a socket work on it.
     usk_socket_t socket;
     // Kept alive: the socket that was wrapped, and the context (whose callback the library calls).
     usk_socket_t *inner;
     usk_tls_context_t *context;
-    // Whether the handshake is to be done as soon as there is a connection.
+    // Whether to do the handshake as soon as the socket is connected.
     bool handshake;
     // Whether something was written.
     bool written;
@@ -51,7 +51,7 @@ static int32_t handshake_now(usk_socket_t *self) {
         if (r != -EAGAIN) {
             return r;
         }
-        // As stock: a socket that does not block does so for this.
+        // As in stock MicroPython, a non-blocking socket blocks for this.
         USK_CALL(r, usocket_tls_wants(self->s));
         usocket_pollfd one = { .socket = self->s, .fd = -1, .events = (int16_t)r };
         USK_WAIT(r, usocket_poll(&one, 1, -1));
@@ -61,7 +61,7 @@ static int32_t handshake_now(usk_socket_t *self) {
     }
 }
 
-// Does the handshake. When it fails nobody gets the session: it goes, with the connection.
+// Does the handshake. If it fails, the session is freed and the connection closed.
 static void shake_hands(tls_socket_t *self) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
@@ -84,7 +84,7 @@ mp_obj_t usk_tls_socket_new(usk_tls_context_t *context, usk_socket_t *inner, con
     self->written = false;
     int32_t r = usk_tls_context_wrap(context, inner->s, name);
     if (r == USOCKET_ETLS_NO_CERT && !handshake) {
-        // As with stock, the first use tells. It must not be plain text.
+        // As in stock MicroPython, the first use reports it. It must not send plain text.
         self->socket.failed = r;
         return MP_OBJ_FROM_PTR(self);
     }
@@ -107,9 +107,8 @@ static mp_obj_t tls_connect(mp_obj_t self_in, mp_obj_t address) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(tls_connect_obj, tls_connect);
 
-// write(buf) and so on. What the first one sends is the beginning of a handshake, and the answer is for what comes after it: an
-// answer that is there already, and is an error, is said by the next call (which poll calls for at once), also of a
-// fast server's. asyncio has its `drain` for that.
+// write(buf) and so on. The first write starts the handshake; an error in the peer's response, even if it has arrived
+// already, is reported by the next call (and poll reports the socket ready at once). asyncio has its `drain` for that.
 static mp_obj_t tls_write(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     tls_socket_t *self = MP_OBJ_TO_PTR(pos_args[0]);
     int64_t timeout_us = -1;
@@ -159,7 +158,7 @@ static mp_obj_t tls_exit(size_t n_args, const mp_obj_t *args) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(tls_exit_obj, 4, 4, tls_exit);
 
-// __del__, by the collector. The socket that was wrapped may be gone already: its memory must not be looked at.
+// __del__, called by the collector. The wrapped socket may be freed already: its memory must not be read.
 static mp_obj_t tls_del(mp_obj_t self_in) {
     tls_socket_t *self = MP_OBJ_TO_PTR(self_in);
     usocket_t s = self->socket.s;
@@ -179,7 +178,7 @@ static mp_uint_t tls_stream_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t
         case MP_STREAM_POLL:
             return usk_socket_stream_p.ioctl(self_in, request, arg, errcode);
         default:
-            // A descriptor to poll would tell of ciphertext, not of data.
+            // Polling the descriptor would report ciphertext, not data.
             *errcode = MP_EINVAL;
             return MP_STREAM_ERROR;
     }
@@ -236,7 +235,7 @@ static void tls_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     usk_socket_attr(self_in, attr, dest);
 }
 
-// A socket, as the parent says, in Python's eyes and in the socket methods' own.
+// A socket by its parent class, both for Python and for the socket methods.
 static MP_DEFINE_CONST_OBJ_TYPE(
     tls_socket_type,
     MP_QSTR_SSLSocket,

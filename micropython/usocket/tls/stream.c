@@ -1,4 +1,4 @@
-// TLS over a stream that is no socket of ours (a class of Python's with readinto, write and ioctl).
+// TLS over a stream that is not one of our sockets (a Python class with readinto, write and ioctl).
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -65,7 +65,7 @@ static mp_uint_t tls_stream_poll(tls_stream_t *self, uintptr_t arg, int *errcode
             }
         }
     }
-    // The direction that the session waits for stands in for the one that was asked about.
+    // The direction that the session waits for replaces the requested one.
     if (self->wants != 0 && asked != 0) {
         arg = (arg & ~both) | self->wants;
     }
@@ -84,14 +84,14 @@ static mp_uint_t tls_stream_poll(tls_stream_t *self, uintptr_t arg, int *errcode
 
 // ---- the end ----
 
-// Lets go of the library's connection, with what it had to say.
+// Frees the library's connection after sending its last output.
 static void drop(tls_stream_t *self) {
     usk_socket_close(&self->tls);
     self->out = self->uncounted = NULL;
     self->out_at = self->out_len = self->uncounted_at = self->uncounted_len = 0;
 }
 
-// What the stream takes of the goodbye; it may not want it. All that was counted it has.
+// Sends as much of close_notify as the stream takes. The stream has all counted bytes already.
 static void say_goodbye(tls_stream_t *self) {
     int32_t r;
     if (usk_tls_flush(self) == 0) {
@@ -217,7 +217,7 @@ static mp_obj_t tls_stream_setblocking(mp_obj_t self_in, mp_obj_t flag) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(tls_stream_setblocking_obj, tls_stream_setblocking);
 
-// __del__, by the collector: the stream's memory may be gone already, and so may what it has not taken.
+// __del__, called by the collector: the stream may be freed already, and so may the unsent bytes.
 static mp_obj_t tls_stream_del(mp_obj_t self_in) {
     tls_stream_t *self = MP_OBJ_TO_PTR(self_in);
     usocket_t s = self->tls.s;

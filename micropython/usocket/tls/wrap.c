@@ -1,4 +1,4 @@
-// What SSLContext.wrap_socket and ssl.wrap_socket wrap.
+// The objects that SSLContext.wrap_socket and ssl.wrap_socket accept.
 
 #include "wrap.h"
 

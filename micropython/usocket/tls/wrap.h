@@ -5,7 +5,8 @@
 #include "../socket/methods.h"
 #include "context.h"
 
-// A socket wrapped in TLS: the whole socket API, and what was agreed (socket.c). For a server of that name (NULL: none).
+// A socket wrapped in TLS: the whole socket API, and the negotiated parameters (socket.c). With that server name (NULL:
+// none).
 mp_obj_t usk_tls_socket_new(usk_tls_context_t *context, usk_socket_t *inner, const char *name, bool handshake);
 // Any other stream (stream.c).
 mp_obj_t usk_tls_stream_new(usk_tls_context_t *context, mp_obj_t stream, const char *name, bool handshake);
