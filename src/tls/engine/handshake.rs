@@ -139,7 +139,9 @@ impl Engine {
         out: Out<'_>,
         to: &mut [MaybeUninit<u8>],
     ) -> Result<(Turn, usize)> {
-        self.choose_protocols(config);
+        if !self.choose_protocols(config) {
+            return Ok((Turn::Idle, 0));
+        }
         if !self.can_answer() || !self.can_keep(to.len()) {
             return Err(Error::os(libc::ENOMEM));
         }

@@ -3,6 +3,8 @@
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const ALPN: usize = 16;
+/// The upper byte of the length of the longest record in the clear.
+const RECORD: u8 = 0x40;
 
 /// The version a ClientHello at the beginning of the input is of, where it says no more than that.
 pub fn version(input: &[u8]) -> Option<u16> {
@@ -15,14 +17,71 @@ pub fn version(input: &[u8]) -> Option<u16> {
     }
 }
 
-/// Whether a ClientHello at the beginning of the input, whole and in one record, offers protocols
-/// (ALPN), and none of `ours`.
-pub fn offers_only_others(input: &[u8], ours: &[Vec<u8>]) -> bool {
-    let offered = || {
-        version(input)?;
-        let mut record = &input[3..];
-        let mut message = counted(&mut record, 2)?;
-        take(&mut message, 1)?;
+/// What a ClientHello at the beginning of the input offers.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// Protocols (ALPN), and none of ours.
+    OnlyOthers,
+    /// One of ours, or none at all; or it is no ClientHello.
+    Ours,
+    /// It comes in several records, and not all of them are here.
+    Unknown,
+}
+
+/// What a ClientHello offers, of `ours`.
+pub fn offer(input: &[u8], ours: &[Vec<u8>]) -> Offer {
+    let Some(first) = record(&mut &*input) else { return Offer::Ours };
+    let Some(len) = len_of(first) else { return gathered(input, ours) };
+    match first.get(..len) {
+        Some(message) => judged(message, ours),
+        None => gathered(input, ours),
+    }
+}
+
+/// The same of one in several records.
+#[cold]
+fn gathered(mut input: &[u8], ours: &[Vec<u8>]) -> Offer {
+    let mut message = Vec::new();
+    loop {
+        if let Some(message) = len_of(&message).and_then(|len| message.get(..len)) {
+            return judged(message, ours);
+        }
+        let records = match input {
+            [] | [HANDSHAKE] | [HANDSHAKE, 3] | [HANDSHAKE, 3, _] | [HANDSHAKE, 3, _, _] => true,
+            [HANDSHAKE, 3, _, len @ ..] => (len[0], len[1]) <= (RECORD, 0),
+            _ => false,
+        };
+        match (records, record(&mut input)) {
+            // rustls says what is wrong.
+            (false, _) => return Offer::Ours,
+            (_, None) => return Offer::Unknown,
+            (_, Some(part)) if part.is_empty() || message.try_reserve(part.len()).is_err() => {
+                return Offer::Ours;
+            }
+            (_, Some(part)) => message.extend_from_slice(part),
+        }
+        if message.first().is_some_and(|kind| *kind != CLIENT_HELLO) {
+            return Offer::Ours;
+        }
+    }
+}
+
+/// The content of a record of the handshake, if it is whole.
+fn record<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let [HANDSHAKE, 3, _, rest @ ..] = *from else { return None };
+    *from = rest;
+    counted(from, 2)
+}
+
+/// How long a message is, with its head.
+fn len_of(mut message: &[u8]) -> Option<usize> {
+    take(&mut message, 1)?;
+    Some(4 + number(&mut message, 3)?)
+}
+
+fn judged(mut message: &[u8], ours: &[Vec<u8>]) -> Offer {
+    let mut offered = || {
+        let [CLIENT_HELLO] = take(&mut message, 1)? else { return None };
         let mut hello = counted(&mut message, 3)?;
         // Version and random; session, suites and compressions.
         take(&mut hello, 34)?;
@@ -39,13 +98,13 @@ pub fn offers_only_others(input: &[u8], ours: &[Vec<u8>]) -> bool {
         }
         None
     };
-    let Some(mut list) = offered() else { return false };
+    let Some(mut list) = offered() else { return Offer::Ours };
     while let Some(name) = counted(&mut list, 1) {
         if ours.iter().any(|our| our == name) {
-            return false;
+            return Offer::Ours;
         }
     }
-    true
+    Offer::OnlyOthers
 }
 
 fn take<'a>(from: &mut &'a [u8], n: usize) -> Option<&'a [u8]> {
@@ -80,15 +139,33 @@ mod tests {
         hello.push(body.len() as u8);
         hello.extend(body);
         let ours = |name: &[u8]| [name.to_vec()];
-        assert!(offers_only_others(&hello, &ours(b"mqtt")) && offers_only_others(&hello, &[]));
-        assert!(!offers_only_others(&hello, &ours(b"h2")));
+        assert_eq!(offer(&hello, &ours(b"mqtt")), Offer::OnlyOthers);
+        assert_eq!(offer(&hello, &[]), Offer::OnlyOthers);
+        assert_eq!(offer(&hello, &ours(b"h2")), Offer::Ours);
         for at in 0..hello.len() {
             // Not whole: nothing is known of it yet.
-            assert!(!offers_only_others(&hello[..at], &ours(b"mqtt")));
+            assert_ne!(offer(&hello[..at], &ours(b"mqtt")), Offer::OnlyOthers);
             for byte in [0, 1, 0x7f, 0xff] {
                 let mut damaged = hello.clone();
                 damaged[at] = byte;
-                let _ = offers_only_others(&damaged, &ours(b"mqtt"));
+                let _ = offer(&damaged, &ours(b"mqtt"));
+            }
+        }
+        // In several records, of any size.
+        for size in 1..hello.len() - 5 {
+            let records = hello[5..].chunks(size);
+            let records =
+                records.map(|part| [&[HANDSHAKE, 3, 1, 0, part.len() as u8], part].concat());
+            let records = records.collect::<Vec<_>>().concat();
+            assert_eq!(offer(&records, &ours(b"mqtt")), Offer::OnlyOthers);
+            assert_eq!(offer(&records, &ours(b"h2")), Offer::Ours);
+            for at in 5 + size..records.len() {
+                assert_eq!(offer(&records[..at], &ours(b"mqtt")), Offer::Unknown, "{size} {at}");
+                for byte in [0, 1, 0x7f, 0xff] {
+                    let mut damaged = records.clone();
+                    damaged[at] = byte;
+                    let _ = offer(&damaged, &ours(b"mqtt"));
+                }
             }
         }
     }

@@ -27,6 +27,7 @@ use crate::tls::context::config::{Config, Side};
 use crate::tls::context::resume::Taken;
 use crate::tls::engine::buffer::Buffer;
 use crate::tls::engine::receiver::Receiver;
+use hello::Offer;
 use owner::{Leave, Owner};
 use records::Records;
 
@@ -327,20 +328,23 @@ impl Engine {
     }
 
     /// Begins anew without protocols, where the client offers only others and that is no error. rustls
-    /// has read nothing yet of a ClientHello that lies here whole.
-    fn choose_protocols(&mut self, config: &Config) {
+    /// has read nothing yet of a ClientHello that lies here whole; false while one does not that comes
+    /// in several records, of which rustls would read the first.
+    fn choose_protocols(&mut self, config: &Config) -> bool {
         let (Conn::Server(conn), Side::Server(server), Some(without)) =
             (&mut self.conn, &config.side, &config.without_alpn)
         else {
-            return;
+            return true;
         };
-        if conn.protocol_version().is_none()
-            && hello::offers_only_others(self.input.filled(), &server.alpn_protocols)
-        {
-            // Otherwise the client is refused, as where protocols are required.
+        if conn.protocol_version().is_some() {
+            return true;
+        }
+        let offer = hello::offer(self.input.filled(), &server.alpn_protocols);
+        if offer == Offer::OnlyOthers {
             if let Ok(anew) = UnbufferedServerConnection::new(without.clone()) {
                 **conn = anew;
             }
         }
+        offer != Offer::Unknown
     }
 }

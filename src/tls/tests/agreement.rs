@@ -42,8 +42,15 @@ fn what_was_agreed() {
 #[test]
 fn no_protocol_in_common_may_be_no_error() {
     for &version in VERSIONS {
-        for (groups, retry) in [(c"X25519:secp256r1", false), (c"secp256r1", true)] {
+        // Also where the ClientHello comes in several records.
+        for (groups, retry, record) in [
+            (c"X25519:secp256r1", false, 0),
+            (c"secp256r1", true, 0),
+            (c"X25519:secp256r1", false, 64),
+            (c"secp256r1", true, 64),
+        ] {
             let (client, server) = contexts();
+            client.set_max_record(record).unwrap();
             client.set_versions(version, version).unwrap();
             client.set_groups(Some(c"X25519:secp256r1")).unwrap();
             server.set_groups(Some(groups)).unwrap();
