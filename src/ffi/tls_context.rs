@@ -96,7 +96,8 @@ pub unsafe extern "C" fn usocket_tls_context_add_cert_file(
 
 /// Sets the password for encrypted private keys added from now on (PKCS#8 with PBES2, as `openssl
 /// pkcs8 -topk8` and `openssl genpkey` write them: AES-CBC with PBKDF2 or scrypt). NULL removes it.
-/// The key's file sets the cost of decryption: it may take seconds.
+/// The key's file sets the cost of decryption: it may take seconds. A key that asks for more than
+/// that, or for more than 256 MiB, is USOCKET_ETLS_KEY_ENCRYPTED.
 ///
 /// Returns: 0. A wrong password is reported when the key is added: USOCKET_ETLS_KEY_PASSWORD.
 /// Errors: -EBADF, -EBADR, -EFAULT, -EINVAL, -EOPNOTSUPP.

@@ -187,6 +187,7 @@ fn decrypt(key: &[u8], password: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Ca
         let scheme = der::element(body).ok_or_else(malformed)?;
         let (secret, _) = der::expect(scheme.rest, der::OCTET_STRING).ok_or_else(malformed)?;
         let scheme = pkcs5::EncryptionScheme::try_from(scheme.whole).map_err(|_| unsupported())?;
+        afford(&scheme)?;
         let mut opened = Zeroizing::new(secret.to_vec());
         let len = match scheme.decrypt_in_place(password, &mut opened) {
             Ok(plain) => plain.len(),
@@ -210,9 +211,85 @@ fn decrypt(key: &[u8], password: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Ca
     }
 }
 
+/// Whether opening a key takes no more than seconds, and memory that can be had: both are in its file, and
+/// the derivation is not asked whether it gets any.
+#[cfg(feature = "encrypted-keys")]
+fn afford(scheme: &pkcs5::EncryptionScheme<'_>) -> Result<(), Cause> {
+    /// What OpenSSL writes takes 2048 and, with scrypt, 16 MiB.
+    const MOST_ROUNDS: u32 = 20_000_000;
+    const MOST_MEMORY: u64 = 256 << 20;
+    const MOST_WORK: u64 = 8 * MOST_MEMORY;
+    let (affordable, memory) = match scheme.pbes2().map(|parameters| &parameters.kdf) {
+        Some(pkcs5::pbes2::Kdf::Pbkdf2(p)) => (p.iteration_count <= MOST_ROUNDS, 0),
+        Some(pkcs5::pbes2::Kdf::Scrypt(p)) => {
+            let times = u64::from(p.parallelization);
+            let all = p.cost_parameter.saturating_add(times).saturating_add(1);
+            let memory = all.saturating_mul(128 * u64::from(p.block_size));
+            (memory <= MOST_MEMORY && memory.saturating_mul(times) <= MOST_WORK, memory)
+        }
+        _ => (true, 0),
+    };
+    if !affordable {
+        let words = "the private key is encrypted so that opening it takes too much time or memory; `openssl pkcs8 -topk8 -in FILE -out FILE.pem` writes it anew";
+        return Err(Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, words));
+    }
+    let short = Vec::<u8>::new().try_reserve_exact(memory as usize).is_err();
+    if short { Err(crate::error::Error::os(libc::ENOMEM).into()) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The shortest of DER: what is longer than 127 bytes has two for its length.
+    #[cfg(feature = "encrypted-keys")]
+    fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let all = parts.concat();
+        let len = all.len();
+        let head = if len < 128 { vec![tag, len as u8] } else { vec![tag, 0x81, len as u8] };
+        [head, all].concat()
+    }
+
+    #[test]
+    #[cfg(feature = "encrypted-keys")]
+    fn a_key_that_costs_too_much_is_not_opened() {
+        let number = |n: u64| {
+            // No more zeroes than it takes.
+            let bytes = [&[0][..], &n.to_be_bytes()].concat();
+            let first = bytes.iter().position(|b| *b != 0).unwrap_or(8);
+            let first = if bytes[first] & 0x80 != 0 { first - 1 } else { first };
+            tlv(2, &[&bytes[first..]])
+        };
+        let aes = tlv(
+            0x30,
+            &[&tlv(6, &[&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 0x2a]]), &tlv(4, &[&[0; 16]])],
+        );
+        let salt = tlv(4, &[b"saltsalt"]);
+        let key = |oid: &[u8], parameters: &[u8]| {
+            let kdf = tlv(0x30, &[&tlv(6, &[oid]), &tlv(0x30, &[&salt, parameters])]);
+            let pbes2 = tlv(6, &[&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 0x0d]]);
+            let scheme = tlv(0x30, &[&pbes2, &tlv(0x30, &[&kdf, &aes])]);
+            tlv(0x30, &[&scheme, &tlv(4, &[&[7; 64]])])
+        };
+        let open = |key: &[u8]| code(private_key(key, Some(b"password")));
+        let scrypt = |n: u64, r: u64, p: u64| {
+            let parameters = [number(n), number(r), number(p)].concat();
+            open(&key(&[0x2b, 6, 1, 4, 1, 0xda, 0x47, 4, 0x0b], &parameters))
+        };
+        let pbkdf2 = |rounds: u64| {
+            open(&key(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 0x0c], &number(rounds)))
+        };
+        for (n, r, p) in
+            [(1 << 30, 8, 1), (1 << 40, 8, 1), (1 << 16, 65535, 1), (1 << 14, 8, 60000)]
+        {
+            assert_eq!(scrypt(n, r, p), USOCKET_ETLS_KEY_ENCRYPTED, "{n} {r} {p}");
+        }
+        assert_eq!(scrypt(1 << 10, 8, 1), USOCKET_ETLS_KEY_PASSWORD);
+        assert_eq!(pbkdf2(1000), USOCKET_ETLS_KEY_PASSWORD);
+        for rounds in [u64::from(u32::MAX), 1 << 31, 20_000_001] {
+            assert_eq!(pbkdf2(rounds), USOCKET_ETLS_KEY_ENCRYPTED, "{rounds}");
+        }
+    }
 
     fn code<T>(r: Result<T, Cause>) -> i32 {
         r.map_or_else(|c| c.code, |_| 0)
