@@ -1,7 +1,7 @@
 //! TLS without a socket: the caller moves the bytes.
 //!
-//! What the peer has sent is fed in, what is to go to it is drained, and between the two the session
-//! is the same as on a socket that does not block: EAGAIN means that the caller is to move bytes.
+//! The caller feeds in the peer's bytes and drains the bytes for the peer. Otherwise the session
+//! behaves as on a non-blocking socket: EAGAIN means that the caller has to move bytes.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -17,15 +17,15 @@ use crate::tls::session::Session;
 use crate::tls::transport::Transport;
 use crate::wait::Deadline;
 
-/// How many bytes wait in either direction before no more are taken: more than a flight of handshake
-/// messages, and some records.
+/// The limit of buffered bytes in either direction: more than a flight of handshake messages, and
+/// some records.
 const MOST: usize = 256 * 1024;
 
-/// Bytes on their way.
+/// A queue of bytes.
 #[derive(Default)]
 struct Queue {
     bytes: Vec<u8>,
-    /// From here on; what is before it is gone.
+    /// The start of the remaining bytes.
     start: usize,
 }
 
@@ -34,7 +34,7 @@ impl Queue {
         self.bytes.len() - self.start
     }
 
-    /// Puts in what there is room for.
+    /// Appends as many bytes as fit.
     fn put(&mut self, from: &[u8]) -> io::Result<usize> {
         let n = from.len().min(MOST.saturating_sub(self.len()));
         if n == 0 && !from.is_empty() {
@@ -47,7 +47,7 @@ impl Queue {
         Ok(n)
     }
 
-    /// Takes `n` bytes or less off the front.
+    /// Removes up to `n` bytes from the front.
     fn take(&mut self, n: usize, with: impl FnOnce(&[u8])) -> usize {
         let n = n.min(self.len());
         with(&self.bytes[self.start..][..n]);
@@ -59,16 +59,16 @@ impl Queue {
     }
 }
 
-/// What is beneath the session: two queues.
+/// The session's transport: two queues.
 #[derive(Default)]
 struct Wire {
     incoming: Lock<Queue>,
     outgoing: Lock<Queue>,
-    /// Nothing more comes in.
+    /// The input has ended.
     ended: AtomicBool,
 }
 
-/// A lock that another process has is as good as a wire that is cut.
+/// A lost lock counts as a broken connection.
 fn cut<T>(_: T) -> io::Error {
     io::Error::from_raw_os_error(libc::ENOTRECOVERABLE)
 }
@@ -93,7 +93,7 @@ impl Transport for Wire {
     }
 
     fn recv(&self, to: &mut [u8], _flags: i32) -> io::Result<usize> {
-        // Asked before: what was fed before the end is to be had before it.
+        // Read this first: bytes fed before the end come before the end.
         let ended = self.ended.load(Ordering::Acquire);
         let mut incoming = self.incoming.lock().map_err(cut)?;
         match incoming.take(to.len(), |from| to[..from.len()].copy_from_slice(from)) {
@@ -122,15 +122,15 @@ impl Buffered {
         &self.session
     }
 
-    /// What carries that.
+    /// Its transport.
     pub fn transport(&self) -> &dyn Transport {
         &self.wire
     }
 
-    /// Puts in what the peer has sent: how many of the bytes were taken.
+    /// Feeds in bytes from the peer; returns how many were taken.
     ///
     /// # Errors
-    /// EAGAIN while as much as there is room for has not been received, EPIPE after the end, ENOMEM.
+    /// EAGAIN while the queue is full, EPIPE after the end, ENOMEM.
     pub fn feed(&self, bytes: &[u8]) -> Result<usize> {
         if self.wire.ended.load(Ordering::Acquire) {
             return Err(Error::os(libc::EPIPE));
@@ -138,19 +138,19 @@ impl Buffered {
         Ok(self.wire.incoming.lock().map_err(cut)?.put(bytes)?)
     }
 
-    /// Nothing more is fed: the connection beneath has ended.
+    /// Marks the end of the input: the underlying connection has ended.
     pub fn feed_end(&self) {
         self.wire.ended.store(true, Ordering::Release);
     }
 
-    /// Takes out what is to go to the peer.
+    /// Takes out bytes for the peer.
     ///
     /// # Errors
-    /// ENOTRECOVERABLE in a process that has lost it to another.
+    /// ENOTRECOVERABLE in a process that has lost the lock in a fork.
     pub fn drain(&self, to: &mut [MaybeUninit<u8>]) -> Result<usize> {
         let mut done = 0;
         loop {
-            // What had no room goes in as room is made; of an error the session's next call tells.
+            // Output that did not fit follows now; the session's next call reports an error.
             let _ = self.session.flush(&self.wire, &mut self.deadline());
             let n = self.wire.outgoing.lock().map_err(cut)?.take(to.len() - done, |from| {
                 crate::sys::copy_into(from, &mut to[done..]);
@@ -162,10 +162,10 @@ impl Buffered {
         }
     }
 
-    /// How many bytes are to go to the peer.
+    /// The number of bytes for the peer.
     ///
     /// # Errors
-    /// ENOTRECOVERABLE in a process that has lost it to another.
+    /// ENOTRECOVERABLE in a process that has lost the lock in a fork.
     pub fn drainable(&self) -> Result<usize> {
         Ok(self.wire.outgoing.lock().map_err(cut)?.len())
     }
@@ -229,7 +229,7 @@ impl Buffered {
         self.not_cut_off(&buf[..n], e)
     }
 
-    /// As of a socket: that the stream was cut off is said before its last bytes are given.
+    /// As on a socket: a truncated stream is reported before its last bytes.
     fn not_cut_off(&self, got: &[MaybeUninit<u8>], e: Option<Error>) -> Result<usize> {
         match e {
             Some(e) if e.code() == USOCKET_ETLS_TRUNCATED && self.session.put_back(got) => Err(e),
@@ -237,8 +237,8 @@ impl Buffered {
         }
     }
 
-    /// Until all is done, or the end; a part is a result, and what stopped it is the next call's: an
-    /// error of TLS is said again by each.
+    /// Repeats until everything is done, or the end. A part is a result; the next call reports the
+    /// error, as an error of TLS is permanent.
     fn gather(
         &self,
         want: usize,
@@ -256,7 +256,7 @@ impl Buffered {
         Ok((done, None))
     }
 
-    /// As `Socket::shutdown`, of which there is no more than the goodbye.
+    /// As `Socket::shutdown`; it only sends close_notify.
     pub fn shutdown(&self, how: i32) -> Result<()> {
         match how {
             libc::SHUT_WR | libc::SHUT_RDWR => self.session.close_notify(&self.wire),

@@ -1,8 +1,8 @@
-//! Why TLS failed: a code, and the sentence a person needs.
+//! The cause of a TLS error: a code and a sentence.
 
 use std::fmt;
 
-/// Why TLS failed: a code of the TLS range, and the words.
+/// The cause of a TLS error: a code and a sentence.
 #[derive(Clone, Debug)]
 pub struct Cause {
     /// `USOCKET_ETLS_*`, or `-errno`.
@@ -17,7 +17,7 @@ impl Cause {
         Cause { code, words: words.into() }
     }
 
-    /// A cause for which the code's own text says it all.
+    /// A cause with the code's own text.
     pub fn plain(code: i32) -> Self {
         Cause::new(code, crate::error::message(code))
     }

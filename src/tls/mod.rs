@@ -1,21 +1,21 @@
 //! TLS: contexts, sessions, verification, error codes.
 //!
-//! From the bottom up; a room uses those above it in this table.
+//! From the bottom up; a module uses only those above it in this table.
 //!
-//! | room | what it is for |
+//! | module | purpose |
 //! |---|---|
-//! | `cause` | why TLS failed: a code and a sentence |
-//! | [`material`] | certificates, keys, trust stores and the cryptography itself, as they come |
+//! | `cause` | the cause of a TLS error: a code and a sentence |
+//! | [`material`] | certificates, keys, trust stores and the cryptography |
 //! | `verify` | the one verifier, for both roles |
-//! | [`context`] | what the caller sets up, and what rustls uses of it |
-//! | [`transport`] | what carries a session's records, as far as the session knows it |
+//! | [`context`] | the caller's settings, and the configuration made of them for rustls |
+//! | [`transport`] | the carrier of a session's records |
 //! | `engine` | one connection: bytes in, bytes out, no waiting |
 //! | [`session`] | an engine behind its lock, and the waiting |
 //! | [`buffered`] | a session without a socket |
 //!
-//! Locking: a session has one mutex, held only for work and system calls that do not wait. Beside
-//! it there is the place of the one thread that waits to receive (`receiver`); the others wait for
-//! it to come back. A context has one mutex, held while it is set up.
+//! Locking: a session has one mutex, held only for work and system calls that do not wait, and a
+//! slot for the one thread that waits to receive (`receiver`); other readers wait for that thread.
+//! A context has one mutex, held while its settings change.
 
 #[cfg(feature = "tls")]
 pub mod buffered;

@@ -1,4 +1,4 @@
-//! What carries a session's records: a socket, or buffers that the caller moves.
+//! The carrier of a session's records: a socket, or buffers that the caller moves.
 
 use std::io;
 use std::net::IpAddr;
@@ -9,32 +9,33 @@ use crate::sys::net;
 use crate::wait::limits::Limits;
 use crate::wait::{self, Deadline};
 
-/// All that a session knows of what is beneath it.
+/// The transport beneath a session.
 ///
-/// Where there is a descriptor, it is all in it; where there is none, `send_now` and `recv` are given,
-/// and `timeout_us` is 0: there is nothing to wait on.
+/// With a descriptor the default methods suffice. Without one, `send_now` and `recv` must be
+/// implemented, and `timeout_us` is 0, as there is nothing to wait on.
 pub trait Transport {
     /// The descriptor.
     fn fd(&self) -> Option<BorrowedFd<'_>>;
     /// The mode: microseconds, negative for none, 0 for non-blocking.
     fn timeout_us(&self) -> i64;
-    /// Tells pollers that their answer may be another now: they see only what the kernel sees.
+    /// Notifies pollers that the session's readiness may have changed, since they see only the
+    /// kernel's events.
     fn changed(&self);
-    /// Where it is connected to.
+    /// The peer's address.
     fn peer(&self) -> Option<IpAddr>;
 
-    /// What limits its waits, if there is more than the mode.
+    /// The limits of its waits besides the mode.
     fn limits(&self) -> Option<&Limits> {
         None
     }
 
-    /// How much it is sure to take at once, counting what the kernel adds; `None` when that cannot be
-    /// known.
+    /// The number of bytes it certainly takes at once, including the kernel's overhead; `None` if
+    /// unknown.
     fn room(&self) -> Option<usize> {
         None
     }
 
-    /// Makes it take `more` bytes beyond what it would, if that can be done.
+    /// Makes it take `more` additional bytes, if possible.
     fn widen(&self, more: usize) {
         let _ = more;
     }
@@ -51,7 +52,7 @@ pub trait Transport {
 
     /// Whether it has a peer.
     fn is_connected(&self) -> bool {
-        // Whatever else is wrong, its use will tell.
+        // Other errors will show on use.
         let asked = self.fd().map_or(Ok(()), |fd| net::getpeername(fd).map(drop));
         !matches!(asked, Err(e) if e.raw_os_error() == Some(libc::ENOTCONN))
     }
@@ -63,7 +64,7 @@ fn nothing() -> io::Error {
 }
 
 impl dyn Transport + '_ {
-    /// A deadline for one operation begun now.
+    /// The deadline of an operation that begins now.
     pub fn deadline(&self) -> Deadline {
         Deadline::after_us(self.timeout_us())
     }
@@ -83,7 +84,7 @@ impl dyn Transport + '_ {
         }
     }
 
-    /// The same up to a signal: whether there was one. The hook has not run.
+    /// The same up to a signal; returns whether there was one. The hook has not run.
     ///
     /// # Errors
     /// EAGAIN where there is nothing to wait on, and those of [`wait::fd_or_signal`].
@@ -97,8 +98,8 @@ impl dyn Transport + '_ {
         }
     }
 
-    /// Takes what arrives until the peer has had time to read what it was told: it may have sent much
-    /// before, and a reset would overtake the alert.
+    /// Reads incoming data until the peer has had time to read the alert: unread data would cause a
+    /// reset, which would overtake the alert.
     pub fn linger(&self) {
         const PATIENCE_US: i64 = 250_000;
         const MOST: usize = 1 << 20;
@@ -115,14 +116,14 @@ impl dyn Transport + '_ {
         }
     }
 
-    /// Tells the kernel that somebody wants to send: who has asked for edges gets one.
+    /// Tells the kernel that a send is waiting, so that edge-triggered polls get an event.
     pub fn want_room(&self) {
-        // What it would say is not asked: the question is what arms the edge.
+        // The result does not matter: the poll itself arms the edge.
         let _ = self.wait(libc::POLLOUT, &mut Deadline::after_us(0));
     }
 
-    /// Takes what has arrived out of the kernel, such as the tickets of TLS 1.3: a descriptor closed
-    /// with bytes unread resets the connection, and the reset may overtake what was sent (RFC 1122,
+    /// Reads and drops input in the kernel, such as TLS 1.3 tickets: closing a descriptor with
+    /// unread bytes resets the connection, and the reset may overtake data sent before (RFC 1122,
     /// 4.2.2.13).
     pub fn discard_input(&self) {
         const PIECES: usize = 16;
@@ -130,7 +131,7 @@ impl dyn Transport + '_ {
         for _ in 0..PIECES {
             match self.recv(&mut piece, libc::MSG_DONTWAIT) {
                 Ok(n) if n == piece.len() => {}
-                _ => return, // Short means empty.
+                _ => return, // A short read means empty.
             }
         }
     }

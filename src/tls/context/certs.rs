@@ -1,4 +1,4 @@
-//! Which certificate is presented.
+//! Choosing the certificate to present.
 
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads certificate (with its issuers) and key. `check` says whether they must belong together;
-    /// unchecked, a peer finds out: what the key signs is not the certificate's.
+    /// Reads certificate (with its issuers) and key. `check` says whether they must belong
+    /// together; unchecked, the peer rejects the signature of a wrong key.
     pub fn new(
         provider: &CryptoProvider,
         cert: &[u8],
@@ -53,7 +53,7 @@ impl Identity {
         };
         let key = provider::signing_key(provider, &key)
             .map_err(|e| Cause::new(USOCKET_ETLS_KEY_INVALID, unusable(e)))?;
-        // A key that cannot say what its public half is passes, as in rustls.
+        // A key without a known public half passes, as in rustls.
         let another =
             |key: &dyn SigningKey| key.public_key().is_some_and(|p| p.as_ref() != facts.key);
         if check && another(&*key) {
@@ -63,7 +63,7 @@ impl Identity {
         Ok(Identity { key: Arc::new(key), names })
     }
 
-    /// Whether another is for the same names with the same kind of key, so that only one is needed.
+    /// Whether another has the same names and the same kind of key, and so replaces it.
     pub fn is_renewed_by(&self, other: &Identity) -> bool {
         self.names == other.names && self.key.key.algorithm() == other.key.key.algorithm()
     }
@@ -73,7 +73,7 @@ impl Identity {
         self.key.end_entity_cert().is_ok_and(|c| Facts::of(c).is_some_and(|f| f.serial == serial))
     }
 
-    /// Sets what is stapled to the certificate.
+    /// Sets the stapled status.
     pub fn staple(&mut self, status: Option<&[u8]>) {
         let mut key = CertifiedKey::clone(&self.key);
         key.ocsp = status.map(<[u8]>::to_vec);
@@ -92,7 +92,7 @@ impl Identity {
     }
 }
 
-/// What the program says about the name that a client asks for.
+/// The program's choice for the name that a client asks for.
 pub enum Chosen {
     /// The context's own certificates.
     Own,
@@ -102,7 +102,7 @@ pub enum Chosen {
     Nothing(&'static str),
 }
 
-/// Chooses by name: an empty one where the client has not said any.
+/// Chooses by name; the name is empty if the client sent none.
 #[derive(Clone)]
 pub struct ByName(pub Arc<dyn Fn(&str) -> Chosen + Send + Sync>);
 
@@ -112,24 +112,24 @@ impl std::fmt::Debug for ByName {
     }
 }
 
-/// All of a context's.
+/// The certificates of a context.
 #[derive(Debug)]
 pub struct Identities {
     /// In the order they were given.
     pub list: Vec<Identity>,
-    /// What is asked before.
+    /// A callback that is asked first.
     pub by_name: Option<ByName>,
-    /// The context's suites, to say what a client lacks.
+    /// The context's suites, for error sentences.
     pub suites: Vec<CipherSuite>,
     /// And its groups.
     pub groups: Vec<NamedGroup>,
 }
 
 impl Identities {
-    /// Notes why there will be no handshake, where rustls would see something else first.
+    /// Records why the handshake will fail, where rustls would report something else first.
     fn note_what_is_missing(&self, hello: &ClientHello<'_>) {
         let suites = hello.cipher_suites();
-        // A client that names none has none in common.
+        // A client without groups has none in common.
         let groups = hello.named_groups().unwrap_or_default();
         if !suites.iter().any(|s| self.suites.contains(s)) {
             let real = suites.iter().filter(|s| **s != SIGNAL);
@@ -141,8 +141,8 @@ impl Identities {
         }
     }
 
-    /// A key that fits nothing: rustls refuses the client with handshake_failure for it, where it
-    /// would be silent, or say access_denied, about one that does not fit.
+    /// A key that fits no client: for it rustls sends handshake_failure; for a missing key it would
+    /// send nothing, or access_denied.
     fn none(list: &[Identity]) -> Option<Arc<CertifiedKey>> {
         let kinds: Vec<_> = list.iter().map(|i| format!("{:?}", i.key.key.algorithm())).collect();
         let words = format!(
@@ -153,7 +153,8 @@ impl Identities {
         Some(Arc::new(CertifiedKey::new(Vec::new(), Arc::new(NoKey))))
     }
 
-    /// No key at all: rustls says access_denied then, which becomes unrecognized_name on its way out.
+    /// No key: rustls then queues access_denied, which is replaced by unrecognized_name before it
+    /// is sent.
     fn refuse(name: Option<&str>, why: &str) -> Option<Arc<CertifiedKey>> {
         let name = name.map_or_else(|| "no name".into(), |name| format!("{name:?}"));
         let words = format!("the client asks for {name}: {why}");
@@ -162,12 +163,12 @@ impl Identities {
     }
 }
 
-/// No suite, but a signal in the list of them.
+/// A signalling value, not a cipher suite.
 const SIGNAL: CipherSuite = CipherSuite::TLS_EMPTY_RENEGOTIATION_INFO_SCSV;
 
-/// The sentence for a client that offers nothing the context has.
+/// The sentence for a client that shares none of the context's choices.
 fn missing(code: i32, offered: &[String]) -> Cause {
-    /// A client may offer hundreds.
+    /// How many to list: a client may offer hundreds.
     const MOST: usize = 4;
     let more = if offered.len() > MOST { ", ..." } else { "" };
     let list = match offered {
@@ -192,10 +193,12 @@ impl SigningKey for NoKey {
 }
 
 impl ResolvesServerCert for Identities {
-    /// By name, among those whose key the client knows; else the first that it knows.
+    /// Chooses by name among the certificates with a key the client supports; else the first of
+    /// those.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name();
-        // "" is no name. It may use other connections, on this thread, which take notes too.
+        // "" stands for no name. The callback may use other connections on this thread, and they
+        // write notes as well.
         let chosen = self.by_name.as_ref().map_or(Chosen::Own, |f| f.0(name.unwrap_or_default()));
         keylog::note_server_name(name);
         let list = match &chosen {

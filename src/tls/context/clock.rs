@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 
-/// The time, for devices without a clock of their own.
+/// A clock set by the program, for devices without a real-time clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Clock(pub Option<(u64, Instant)>);
 

@@ -1,4 +1,4 @@
-//! A context turned into what rustls uses.
+//! The rustls configuration of a context.
 
 use std::sync::Arc;
 
@@ -22,24 +22,24 @@ use crate::tls::verify::lasting::Lasting;
 use crate::tls::verify::staple::Staples;
 use crate::tls::verify::{Mode, Usage, Verifier};
 
-/// What a session needs of its context.
+/// The parts of a context that a session needs.
 pub struct Config {
-    /// rustls' own.
+    /// rustls' configuration.
     pub side: Side,
-    /// A server's for clients that offer none of its protocols, where that is no error.
+    /// A server's configuration for clients that offer none of its protocols, if that is allowed.
     pub without_alpn: Option<Arc<ServerConfig>>,
-    /// Who decided about the peer.
+    /// The verifier of the peer.
     pub verifier: Arc<Verifier>,
     /// Whether the peer is verified.
     pub mode: Mode,
-    /// Whether a client needs a name.
+    /// Whether a client checks the server's name.
     pub check_name: bool,
     /// The clock was set by the program.
     pub own_clock: bool,
 }
 
 impl Config {
-    /// The chain from what a peer sent to a trusted certificate, its own first.
+    /// The chain from the peer's certificate to a trusted one.
     pub fn verified_chain(
         &self,
         sent: &[CertificateDer<'_>],
@@ -51,20 +51,20 @@ impl Config {
             Side::Server(c) => (Usage::Client, c.time_provider.current_time()),
         };
         let name = name.filter(|_| matches!(self.side, Side::Client(..)));
-        // Accepted in the handshake; what is so no longer, or not by this clock, has no chain.
+        // It was accepted in the handshake. If it is not accepted any more, there is no chain.
         keylog::unsaid(|| self.verifier.accepted(leaf, rest, name, now?, usage).ok())
     }
 }
 
 /// Client or server.
 pub enum Side {
-    /// With the store of sessions, unless resumption is off.
+    /// A client's, with the store of sessions unless resumption is off.
     Client(Arc<ClientConfig>, Option<Arc<Store>>),
     /// A server's.
     Server(Arc<ServerConfig>),
 }
 
-/// Makes it. What is kept of a server's clients stays from one time to the next.
+/// Builds it. A server keeps its clients' sessions from one build to the next.
 pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Config, Cause> {
     let provider = Arc::new(narrowed(draft));
     let versions = versions(draft, &provider)?;
@@ -82,7 +82,7 @@ pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Confi
         verifier: verifier.clone(),
         clock: Arc::new(draft.clock),
         log: Arc::new(Log(draft.keylog.clone())),
-        // rustls counts a record's header, too.
+        // rustls includes a record's header.
         max_fragment_size: draft.max_record.map(|n| n + 5),
     };
     let mut without_alpn = None;
@@ -108,7 +108,7 @@ pub fn build(draft: &Draft, role: Role, kept: &mut Option<Kept>) -> Result<Confi
     })
 }
 
-/// What either role's is made of.
+/// The common parts of both roles.
 struct Parts {
     versions: Vec<&'static SupportedProtocolVersion>,
     identities: Arc<Identities>,
@@ -136,7 +136,7 @@ fn client(draft: &Draft, parts: Parts) -> Result<Side, Cause> {
     config.alpn_protocols.clone_from(&draft.alpn);
     config.key_log = parts.log;
     config.max_fragment_size = parts.max_fragment_size;
-    // A resumed connection shows no certificates, and a callback is to see them each time.
+    // A resumed connection has no certificates, and a callback must see them each time.
     let resumes = draft.sessions > 0 && parts.verifier.callback.is_none();
     let make = || Arc::new(Store::new(draft.sessions, parts.verifier.clone(), draft.clock));
     let store = resumes.then(make);
@@ -160,8 +160,8 @@ fn server(draft: &Draft, parts: Parts, kept: &mut Option<Kept>) -> Result<Server
     config.alpn_protocols.clone_from(&draft.alpn);
     config.key_log = parts.log;
     config.max_fragment_size = parts.max_fragment_size;
-    // Who names suites says which is best; the library's own order leaves that to clients,
-    // which know what their processors are good at.
+    // A program that names suites sets their order. Otherwise the client's order applies, since
+    // clients know which suites suit their processors.
     config.ignore_client_order = draft.suites.is_some();
     config.send_tls13_tickets = if sessions > 0 { draft.tickets } else { 0 };
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -178,18 +178,18 @@ fn server(draft: &Draft, parts: Parts, kept: &mut Option<Kept>) -> Result<Server
     Ok(config)
 }
 
-/// What seals tickets with the program's keys, if it has given any.
+/// The ticketer with the program's keys, if there are any.
 fn shared_keys(draft: &Draft) -> Result<Option<Arc<dyn ProducesTickets>>, Cause> {
     if draft.ticket_keys.is_empty() {
         return Ok(None);
     }
-    // The whole provider's: which suites are in use is another matter.
+    // From the complete provider, whichever suites are in use.
     let keys = TicketKeys::new(&draft.ticket_keys, &draft.provider, draft.clock);
     let keys = keys.ok_or_else(|| Cause::plain(USOCKET_ETLS_NO_SUCH_SUITE))?;
     Ok(Some(keys))
 }
 
-/// The provider with the suites and groups that were asked for.
+/// The provider, limited to the requested suites and groups.
 fn narrowed(draft: &Draft) -> CryptoProvider {
     let mut provider = draft.provider.clone();
     if let Some(suites) = &draft.suites {
@@ -201,7 +201,7 @@ fn narrowed(draft: &Draft) -> CryptoProvider {
     provider
 }
 
-/// The versions that were asked for and have a suite.
+/// The requested versions that have a suite.
 fn versions(
     draft: &Draft,
     provider: &CryptoProvider,
@@ -224,7 +224,7 @@ fn verifier(draft: &Draft, role: Role, provider: Arc<CryptoProvider>) -> Result<
     if !draft.trusted.is_empty() {
         trusted.insert(0, draft.trusted.clone());
     }
-    // Somebody who says how clients' certificates are to be looked at wants to see them.
+    // Settings for checking clients' certificates imply that certificates are required.
     let looks = draft.callback.is_some() || !draft.keys.is_empty() || !draft.lists.is_empty();
     let mode = match (draft.mode, role) {
         (Some(mode), _) => mode,
@@ -249,8 +249,8 @@ fn verifier(draft: &Draft, role: Role, provider: Arc<CryptoProvider>) -> Result<
         let words = "a stapled certificate status is required, and no certificate is verified (verify mode)";
         return Err(Cause::new(USOCKET_ETLS_NO_TRUST, words));
     }
-    // Told to clients, so that they know which certificate to present. Not a whole store: that
-    // would be kilobytes in every handshake.
+    // Sent to clients as a hint for the certificate to present. Not a whole store: that would be
+    // kilobytes in every handshake.
     let hints = match role {
         Role::Client => Vec::new(),
         Role::Server => (draft.trusted.anchors().iter())

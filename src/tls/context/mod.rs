@@ -1,8 +1,8 @@
-//! A context: what the program sets up, and what connections use of it.
+//! A context: the program's settings, and the configuration made of them for connections.
 //!
-//! A connection takes the settings as they are when it is wrapped, and keeps them. What is changed
-//! later is for the connections made from then on: so a server's certificate is replaced while it
-//! runs. A change ends the sessions of a client; those of a server's clients are judged anew.
+//! A connection takes the settings in force when it is wrapped, and keeps them. Later changes apply
+//! to new connections: so a server's certificate can be replaced while it runs. A change drops a
+//! client's sessions; those of a server's clients are checked again.
 
 pub mod certs;
 pub mod clock;
@@ -40,20 +40,20 @@ use crate::tls::verify::staple::Staples;
 use clock::Clock;
 use config::Config;
 
-/// Which end of a connection.
+/// The role in a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Connects.
+    /// The side that connects.
     Client,
-    /// Is connected to.
+    /// The side that accepts.
     Server,
 }
 
-/// What was set up so far.
+/// The settings so far.
 pub struct Draft {
     pub(super) provider: CryptoProvider,
     pub(super) identities: Vec<Identity>,
-    /// Chooses a server's by the name that is asked for.
+    /// Chooses a server's certificates by the requested name.
     pub(super) by_name: Option<ByName>,
     pub(super) check_keys: bool,
     /// Of encrypted keys.
@@ -62,7 +62,7 @@ pub struct Draft {
     pub(super) trusted: Arc<Trusted>,
     /// The system's store and the like.
     pub(super) stores: Vec<Arc<Trusted>>,
-    /// The program has said whom to trust, be it nobody.
+    /// The program has set its trust, possibly to nobody.
     pub(super) trust_given: bool,
     pub(super) lists: Vec<Arc<List>>,
     pub(super) crl_policy: CrlPolicy,
@@ -78,7 +78,7 @@ pub struct Draft {
     pub(super) max_record: Option<usize>,
     pub(super) sessions: usize,
     pub(super) tickets: usize,
-    /// What seals tickets, the newest first; none for keys of the context's own.
+    /// The program's ticket keys, the newest first; empty for keys of the context's own.
     pub(super) ticket_keys: Vec<Secret>,
     pub(super) keylog: Option<Arc<fs::File>>,
     pub(super) keys: Vec<[u8; 32]>,
@@ -88,7 +88,7 @@ pub struct Draft {
 
 struct State {
     draft: Box<Draft>,
-    /// What the draft was last made into, until it is changed.
+    /// The configuration made of the draft, until it is changed.
     used: Option<Arc<Config>>,
     /// A server's sessions.
     kept: Option<Kept>,
@@ -101,7 +101,7 @@ pub struct Context {
     detail: Lock<String>,
 }
 
-/// What a change may fail with.
+/// The result of a change.
 type Change<T> = std::result::Result<T, Cause>;
 
 const HIGHEST: u16 = USOCKET_TLS_1_3 as u16;
@@ -165,7 +165,7 @@ impl Context {
         self.detail.lock().map_or_else(|_| String::new(), |d| d.clone())
     }
 
-    /// An error with its sentence, left here for `usocket_error_detail`.
+    /// Makes an error and stores its sentence for `usocket_error_detail`.
     pub fn refuse(&self, code: i32, words: &str) -> Error {
         self.explain(words.into());
         Error::tls(code)
@@ -177,7 +177,7 @@ impl Context {
         }
     }
 
-    /// The settings. Lost is what a thread of the parent process was changing while it forked.
+    /// The settings. They are lost if a thread of the parent was changing them during the fork.
     fn state(&self) -> Change<Guard<'_, State>> {
         self.state.lock().map_err(|_| Error::os(libc::ENOTRECOVERABLE).into())
     }
@@ -189,7 +189,7 @@ impl Context {
         })
     }
 
-    /// Changes what was set up, for the connections made from now on.
+    /// Changes the settings for later connections.
     fn change<T>(&self, f: impl FnOnce(&mut Draft) -> Change<T>) -> Result<T> {
         let mut state = self.explained(self.state())?;
         let result = f(&mut state.draft);
@@ -199,7 +199,7 @@ impl Context {
         self.explained(result)
     }
 
-    /// Sets one thing. What is set to what it was changes nothing.
+    /// Changes one setting. Setting the same value again changes nothing.
     fn set<T: PartialEq>(
         &self,
         find: impl FnOnce(&mut Draft) -> &mut T,
@@ -215,7 +215,7 @@ impl Context {
         Ok(0)
     }
 
-    /// What connections use from now on.
+    /// The configuration for later connections.
     pub fn config(&self) -> Result<Arc<Config>> {
         let mut state = self.explained(self.state())?;
         if let Some(config) = &state.used {
@@ -227,8 +227,8 @@ impl Context {
         Ok(config)
     }
 
-    /// Adds a certificate and its key, or puts them in the place of one for the same names; an empty
-    /// key is taken from the certificate's text.
+    /// Adds a certificate and its key, or replaces one for the same names; an empty key means that
+    /// the key is in the certificate's text.
     pub fn use_cert(&self, cert: &[u8], key: &[u8]) -> Result<()> {
         let key = if key.is_empty() { cert } else { key };
         self.change(|d| {
@@ -249,7 +249,7 @@ impl Context {
         self.use_cert(&cert, key.as_ref().map_or(&[][..], |k| &k[..]))
     }
 
-    /// Takes all certificates of its own out, so that others take their place.
+    /// Removes all its own certificates, so that others can replace them.
     pub fn clear_certs(&self) -> Result<i32> {
         self.change(|d| {
             d.identities.clear();
@@ -268,7 +268,7 @@ impl Context {
         Ok(self.explained(self.state())?.draft.identities.clone())
     }
 
-    /// What chooses a server's certificates by the name that is asked for; `None` for its own.
+    /// Sets the callback that chooses a server's certificates by name; `None` for its own.
     pub fn set_by_name(&self, by_name: Option<ByName>) -> Result<i32> {
         self.change(|d| {
             if self.role == Role::Client {

@@ -1,4 +1,5 @@
-//! Client sessions: kept per context, taken out, given to another connection to the same server.
+//! Client sessions: kept per context, taken out, and used for another connection to the same
+//! server.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -13,26 +14,26 @@ use crate::sys::fork::Lock;
 use crate::tls::context::clock::Clock;
 use crate::tls::verify::Verifier;
 
-/// What a server gave to resume its session with.
+/// A session of rustls, for resumption.
 enum Value {
     Tls12(Tls12ClientSessionValue),
     Tls13(Tls13ClientSessionValue),
 }
 
-/// A session, and until when what was verified for it holds.
+/// A session, with the expiry of the certificates verified for it.
 struct Session {
     value: Value,
     until: UnixTime,
 }
 
-/// A session outside its context's store, as the ABI hands it out. It can be used once.
+/// A session outside its context's store, as an object of the ABI. It can be used once.
 pub struct Ticket {
     store: Arc<Store>,
     name: ServerName<'static>,
     session: Lock<Option<Session>>,
 }
 
-/// What is known of one server.
+/// The sessions of one server.
 #[derive(Default)]
 struct Server {
     group: Option<NamedGroup>,
@@ -44,7 +45,7 @@ struct Server {
 #[derive(Default)]
 struct Servers {
     by_name: HashMap<ServerName<'static>, Server>,
-    /// The first that came is the first that goes.
+    /// In order of arrival: the oldest is dropped first.
     order: VecDeque<ServerName<'static>>,
 }
 
@@ -52,7 +53,7 @@ struct Servers {
 pub struct Store {
     verifier: Arc<Verifier>,
     clock: Clock,
-    /// How many servers there is room for.
+    /// The maximum number of servers.
     most: usize,
     servers: Lock<Servers>,
 }
@@ -64,22 +65,22 @@ impl std::fmt::Debug for Store {
 }
 
 thread_local! {
-    /// The session the connection being made on this thread is to resume. rustls asks for it
-    /// within the constructor, so it is set around that and nothing else.
+    /// The session to resume for the connection being made on this thread. rustls asks for it
+    /// within the constructor, so it is set only around that.
     static PREFERRED: RefCell<Option<Session>> = const { RefCell::new(None) };
 }
 
-/// How many sessions of TLS 1.3, each good for one connection, are kept of a server.
+/// The number of TLS 1.3 sessions kept per server; each can be used for one connection.
 const EACH: usize = 8;
 
 impl Store {
-    /// A store for about so many sessions of what `verifier` accepts.
+    /// A store for about this many sessions with servers that `verifier` accepts.
     pub fn new(sessions: usize, verifier: Arc<Verifier>, clock: Clock) -> Self {
         let most = sessions.div_ceil(EACH);
         Store { verifier, clock, most, servers: Lock::default() }
     }
 
-    /// Takes the newest session for a server out.
+    /// Takes out the newest session for a server.
     pub fn take(self: &Arc<Self>, name: &ServerName<'static>) -> Option<Ticket> {
         let mut servers = self.servers.lock().ok()?;
         let server = servers.by_name.get_mut(name)?;
@@ -94,10 +95,10 @@ impl Store {
         Some(Ticket { store: self.clone(), name: name.clone(), session })
     }
 
-    /// Runs `make`, which makes a connection, so that it resumes what was taken from `ticket`.
+    /// Runs `make`, so that the connection it makes resumes the session of `ticket`.
     pub fn resuming<T>(ticket: Option<Taken>, make: impl FnOnce() -> T) -> T {
         let set = |v| PREFERRED.try_with(|p| *p.borrow_mut() = v);
-        // In a thread that is ending nothing is resumed.
+        // A thread that is ending resumes nothing.
         let _ = set(ticket.map(|t| t.0));
         let made = make();
         let _ = set(None);
@@ -109,7 +110,7 @@ impl Store {
         self.clock.current_time().is_some_and(|now| now <= until)
     }
 
-    /// Changes what is kept of a server.
+    /// Changes a server's entry.
     fn edit(&self, name: ServerName<'static>, change: impl FnOnce(&mut Server)) {
         let Ok(mut servers) = self.servers.lock() else { return };
         if !servers.by_name.contains_key(&name) {
@@ -122,7 +123,7 @@ impl Store {
         change(servers.by_name.entry(name).or_default());
     }
 
-    /// The preferred session, if it is of this kind and still counts.
+    /// The preferred session, if it is of this kind and has not expired.
     fn preferred<T>(
         &self,
         of_kind: impl Fn(Value) -> Option<T>,
@@ -134,17 +135,17 @@ impl Store {
     }
 }
 
-/// What was in a ticket.
+/// The session of a ticket.
 pub struct Taken(Session);
 
 impl Ticket {
-    /// Uses the ticket up; `None` when it was.
+    /// Uses up the ticket; `None` when it was used already.
     pub fn redeem(&self) -> Option<Taken> {
         self.session.lock().ok()?.take().map(Taken)
     }
 
-    /// Whether it came from this store and is for this name: the server proved to be that one, and
-    /// nothing is known of it as another.
+    /// Whether it came from this store and is for this name: the server was verified under that
+    /// name and no other.
     pub fn is_for(&self, store: &Arc<Store>, name: &ServerName<'_>) -> bool {
         Arc::ptr_eq(&self.store, store) && self.name == *name
     }
@@ -197,7 +198,7 @@ impl ClientSessionStore for Store {
         self.preferred(kind, |v| matches!(v, Value::Tls13(_))).or_else(|| {
             let mut servers = self.servers.lock().ok()?;
             let server = servers.by_name.get_mut(name)?;
-            // The newest that still counts; what no longer does is of no more use.
+            // The newest that has not expired; expired ones are dropped.
             while let Some((value, until)) = server.tls13.pop_back() {
                 if self.ahead(until) {
                     return Some(value);

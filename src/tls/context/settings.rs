@@ -1,4 +1,4 @@
-//! How a context's connections are to be: versions, suites, protocols, records, sessions.
+//! Settings of a context's connections: versions, suites, protocols, records, sessions.
 
 use std::ffi::CStr;
 use std::fs::OpenOptions;
@@ -59,7 +59,7 @@ impl Context {
         )
     }
 
-    /// The names of the suites that would be used.
+    /// The names of the suites in use.
     pub fn ciphers(&self) -> String {
         let Ok(state) = self.state() else { return String::new() };
         let draft = &state.draft;
@@ -80,7 +80,7 @@ impl Context {
         })
     }
 
-    /// The most data that is sent in one record; 0 for what TLS allows.
+    /// The maximum size of the data in a sent record; 0 for TLS's own limit.
     pub fn set_max_record(&self, bytes: i32) -> Result<i32> {
         let most = match usize::try_from(bytes) {
             Ok(0) => Ok(None),
@@ -90,7 +90,7 @@ impl Context {
         self.set(|d| &mut d.max_record, |_| most)
     }
 
-    /// How many sessions are kept, and tickets given.
+    /// The numbers of sessions to keep and of tickets to send.
     pub fn set_resumption(&self, sessions: i32, tickets: i32) -> Result<i32> {
         self.change(|d| {
             if !(0..=1_000_000).contains(&sessions) || !(0..=16).contains(&tickets) {
@@ -101,7 +101,7 @@ impl Context {
         })
     }
 
-    /// Adds a key that seals tickets from now on; those before it still open theirs.
+    /// Adds a key that encrypts tickets from now on; earlier keys still decrypt theirs.
     pub fn add_ticket_key(&self, key: &[u8]) -> Result<i32> {
         let key: Option<[u8; SECRET]> = key.try_into().ok();
         self.change(|d| {
@@ -109,7 +109,8 @@ impl Context {
                 return Err(Error::os(libc::EOPNOTSUPP).into());
             }
             let key = Zeroizing::new(key.ok_or_else(invalid)?);
-            // All the room there will be at once: where a vector has grown, what was in it stays behind.
+            // Allocate the full capacity at once: a growing vector would leave copies of the keys
+            // behind.
             d.ticket_keys.truncate(MOST - 1);
             let more = MOST - d.ticket_keys.len();
             memory::reserve(&mut d.ticket_keys, more)?;
@@ -118,7 +119,8 @@ impl Context {
         })
     }
 
-    /// Where secrets are logged; `None` asks the environment. Gives 1 when nowhere.
+    /// Sets the file for logging secrets; `None` takes it from the environment. Returns 1 when
+    /// nothing is logged.
     pub fn set_keylog(&self, path: Option<&CStr>) -> Result<i32> {
         let path = path.map(|p| PathBuf::from(as_path(p)));
         let path = path.or_else(|| env::var("SSLKEYLOGFILE").map(PathBuf::from));

@@ -1,9 +1,9 @@
-//! Tickets sealed with keys that the program gives, so that other processes and machines can open
-//! them: a server behind a balancer resumes what its neighbour began.
+//! Tickets encrypted with the program's keys, so that other processes and machines can decrypt
+//! them: a server behind a load balancer can resume its neighbour's sessions.
 //!
-//! A ticket is the key's name, a salt, and what was sealed, by an AEAD of TLS 1.3 with a key derived
-//! for this ticket alone (HKDF over salt and secret), so that no nonce can come twice. Inside, the
-//! time is first: a secret may stay for years, a ticket does not.
+//! A ticket is the key's name, a salt, and the ciphertext of a TLS 1.3 AEAD with a key derived for
+//! this ticket alone (HKDF over salt and secret), so that no nonce is used twice. The plaintext
+//! starts with the time: a secret may be used for years, a ticket may not.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,20 +19,20 @@ use zeroize::Zeroizing;
 
 use crate::tls::context::clock::Clock;
 
-/// A secret of the program's.
+/// A ticket key of the program.
 pub type Secret = Zeroizing<[u8; SECRET]>;
 /// How long it is.
 pub const SECRET: usize = 32;
-/// How many are kept: the newest seals, the others still open.
+/// The number of keys kept: the newest encrypts, the others still decrypt.
 pub const MOST: usize = 4;
 
-/// How long a ticket is good, in seconds.
+/// The lifetime of a ticket in seconds.
 const LIFETIME: u32 = 12 * 60 * 60;
-/// How far the clocks of servers may be apart.
+/// The tolerated difference between servers' clocks.
 const SKEW: u64 = 60;
 const NAME: usize = 16;
 const SALT: usize = 32;
-/// A record's header, which goes before what a record's cipher seals.
+/// The size of a record's header, which rustls puts before the ciphertext.
 const HEADER: usize = 5;
 
 /// See the module documentation.
@@ -50,7 +50,7 @@ impl fmt::Debug for TicketKeys {
 }
 
 impl TicketKeys {
-    /// Keys, the newest first; `None` where the provider has no suite for it.
+    /// Makes it from keys, the newest first; `None` when the provider has no suite for it.
     pub fn new(secrets: &[Secret], provider: &CryptoProvider, clock: Clock) -> Option<Arc<Self>> {
         let suite = provider.cipher_suites.iter().find_map(|suite| match suite {
             SupportedCipherSuite::Tls13(s) if s.aead_alg.key_len() == 32 => Some(*s),
@@ -60,7 +60,7 @@ impl TicketKeys {
         Some(Arc::new(TicketKeys { secrets, suite, random, clock }))
     }
 
-    /// A key's name, which goes in the open.
+    /// A key's name, sent in clear text.
     fn name(&self, secret: &Secret) -> Option<[u8; NAME]> {
         let mut name = [0; NAME];
         let expander = self.suite.hkdf_provider.extract_from_secret(None, &secret[..]);

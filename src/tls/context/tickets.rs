@@ -1,9 +1,9 @@
-//! What a server keeps of its clients' sessions, in tickets or in memory.
+//! A server's record of its clients' sessions, in tickets or in memory.
 //!
-//! rustls resumes a session without asking anybody about the certificate its client showed when it
-//! began. Here that is asked, every time, of whoever decides about new connections now: with its
-//! dates, lists, pins and callback. What is refused is not resumed; a whole handshake follows, in
-//! which the client is told why. So sessions outlive a change of the context, and may be shared.
+//! rustls resumes a session without checking the client's original certificate again. Here the
+//! current verifier checks it each time: dates, lists, pins and callback. A refused session is not
+//! resumed; a full handshake follows, and there the client gets the alert. So sessions outlive a
+//! change of the context, and can be shared.
 
 use std::sync::Arc;
 
@@ -19,22 +19,22 @@ use crate::tls::verify::{Usage, Verifier};
 /// The sessions of a server's clients. They stay while its settings change.
 #[derive(Clone)]
 pub struct Kept {
-    /// How many there is room for.
+    /// The maximum number of sessions.
     pub sessions: usize,
     tickets: Arc<dyn ProducesTickets>,
     memory: Arc<dyn StoresServerSessions>,
 }
 
 impl Kept {
-    /// Room for so many, and a key for tickets.
+    /// Makes a store of this size, and a key for tickets.
     pub fn new(sessions: usize) -> Result<Kept, Cause> {
         let tickets = provider::ticketer()?;
         Ok(Kept { sessions, tickets, memory: ServerSessionMemoryCache::new(sessions) })
     }
 
-    /// Both, asking `verifier` before anything is resumed.
+    /// Both, with a check by `verifier` before a session is resumed.
     ///
-    /// `shared` seals the tickets in place of the context's own keys.
+    /// `shared` encrypts the tickets in place of the context's own keys.
     pub fn guarded(
         &self,
         shared: Option<Arc<dyn ProducesTickets>>,
@@ -69,7 +69,7 @@ impl Judge {
             None => !self.verifier.requires_certificate(),
             Some((leaf, chain)) => {
                 let now = self.clock.current_time()?;
-                // What is said about a refusal here belongs to no failure: the handshake goes on.
+                // Discard the sentence of a refusal here, since the handshake goes on.
                 keylog::unsaid(|| {
                     self.verifier.judge(leaf, chain, None, &[], now, Usage::Client).is_ok()
                 })
@@ -121,9 +121,9 @@ impl StoresServerSessions for Guarded<dyn StoresServerSessions> {
     }
 }
 
-/// The client's certificates in a session as rustls 0.23 writes it. Should it ever write it in
-/// another way, this gives `None` (a test sees to it that we notice), and nothing is resumed where
-/// clients show certificates.
+/// The client's certificates in a session in rustls 0.23's encoding. If the encoding ever changes,
+/// this returns `None` (and a test fails), and sessions of clients with certificates are not
+/// resumed.
 fn client_chain(session: &[u8]) -> Option<Vec<CertificateDer<'_>>> {
     let mut rest = session;
     // The name: a flag, and its length in one byte.

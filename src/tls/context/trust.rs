@@ -1,4 +1,4 @@
-//! Whom a context trusts, and how it verifies.
+//! A context's trusted certificates and verification settings.
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::tls::verify::lists::{self, CrlPolicy, List};
 use crate::tls::verify::staple::Staples;
 
 impl Context {
-    /// Trusts certificates, leaving out what cannot be read beside others; gives how many.
+    /// Trusts certificates, skipping unreadable ones among others; returns their number.
     pub fn trust(&self, certs: &[u8]) -> Result<i32> {
         self.change(|d| {
             let n = Arc::make_mut(&mut d.trusted).add_all(pem::certificates(certs)?)?;
@@ -36,30 +36,30 @@ impl Context {
         self.trust(&self.explained(read(as_path(path)))?)
     }
 
-    /// [`Context::trust`] from all files of a directory that hold certificates: all, or none.
+    /// [`Context::trust`] from all files of a directory with certificates: all, or none on error.
     pub fn trust_dir(&self, path: &CStr) -> Result<i32> {
         let certs = self.explained(read_dir(as_path(path)))?;
         self.change(|d| {
             let n = Arc::make_mut(&mut d.trusted).add_all(certs)?;
-            // An empty directory, too, says whom to trust: nobody, and not the system's store.
+            // An empty directory counts as well: nobody is trusted, and not the system's store.
             d.trust_given = true;
             Ok(n)
         })
     }
 
-    /// Trusts what the system trusts; gives how many certificates that is.
+    /// Trusts the system's certificates; returns their number.
     pub fn trust_system(&self) -> Result<i32> {
         let store = self.explained(roots::system())?;
         self.change(|d| Ok(add_store(d, store)))
     }
 
-    /// Trusts Mozilla's roots; gives how many there are.
+    /// Trusts Mozilla's roots; returns their number.
     pub fn trust_mozilla(&self) -> Result<i32> {
         let store = self.explained(roots::mozilla())?;
         self.change(|d| Ok(add_store(d, store)))
     }
 
-    /// Adds revocation lists, all or none; gives how many.
+    /// Adds revocation lists, all or none; returns their number.
     pub fn add_crl(&self, lists: &[u8]) -> Result<i32> {
         self.change(|d| {
             let lists = pem::revocation_lists(lists)?;
@@ -86,7 +86,7 @@ impl Context {
         self.set(|d| &mut d.crl_policy, |_| if known { Ok(policy) } else { Err(invalid()) })
     }
 
-    /// What a client asks of a stapled status.
+    /// How a client treats a stapled status.
     pub fn set_ocsp_mode(&self, mode: i32) -> Result<i32> {
         let mode = match mode {
             _ if self.role == Role::Server => Err(Error::os(libc::EOPNOTSUPP).into()),
@@ -98,8 +98,8 @@ impl Context {
         self.set(|d| &mut d.staples, |_| mode)
     }
 
-    /// Gives a server the status of one of its certificates; how many it is about. None of them takes
-    /// all out.
+    /// Gives a server the status of one of its certificates; returns the number of certificates it
+    /// applies to. An empty response removes all.
     pub fn add_ocsp(&self, response: &[u8]) -> Result<i32> {
         self.change(|d| {
             if self.role == Role::Client {
@@ -127,7 +127,7 @@ impl Context {
         })
     }
 
-    /// What no server of ours would staple, for the tests.
+    /// Staples anything, for the tests.
     #[cfg(test)]
     #[allow(clippy::unwrap_used)]
     pub fn staple_anything(&self, response: &[u8]) {
@@ -146,7 +146,7 @@ impl Context {
             USOCKET_TLS_VERIFY_REQUIRED => Ok(Mode::Required),
             _ => Err(invalid()),
         };
-        // A server cannot be without a certificate, so that on a client both are the same.
+        // A server always has a certificate, so on a client both are the same.
         let always = |m| if m == Mode::Optional { Mode::Required } else { m };
         let client = self.role == Role::Client;
         self.set(|d| &mut d.mode, |_| mode.map(|m| Some(if client { always(m) } else { m })))

@@ -1,4 +1,4 @@
-//! Keys and signatures by name, for sentences; and what is wrong with a key.
+//! Names of keys and signatures for sentences, and problems with keys.
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 
@@ -56,7 +56,7 @@ pub fn signature_name(algorithm: &[u8]) -> String {
     name_in(SIGNATURES, expect(algorithm, OID).map_or(&[][..], |e| e.0))
 }
 
-/// Whether a signature algorithm is one nobody accepts any more.
+/// Whether a signature algorithm is obsolete.
 pub fn is_weak_signature(algorithm: &[u8]) -> bool {
     let name = signature_name(algorithm);
     ["MD2 ", "MD5 ", "SHA-1 "].iter().any(|weak| name.starts_with(weak))
@@ -66,12 +66,12 @@ pub fn is_weak_signature(algorithm: &[u8]) -> bool {
 pub struct Key<'a> {
     /// AlgorithmIdentifier, its content.
     algorithm: &'a [u8],
-    /// How long an RSA key is.
+    /// The length of an RSA key.
     bits: Option<usize>,
 }
 
 impl<'a> Key<'a> {
-    /// Of a SubjectPublicKeyInfo.
+    /// From a SubjectPublicKeyInfo.
     pub fn public(info: &'a [u8]) -> Option<Self> {
         let (body, _) = expect(info, SEQUENCE)?;
         let (algorithm, rest) = expect(body, SEQUENCE)?;
@@ -83,7 +83,7 @@ impl<'a> Key<'a> {
         Some(Key { algorithm, bits: modulus().map(bits).filter(|_| is_rsa(algorithm)) })
     }
 
-    /// Of a private key: PKCS#8, or PKCS#1 for RSA.
+    /// From a private key: PKCS#8, or PKCS#1 for RSA.
     pub fn private(key: &'a [u8]) -> Option<Self> {
         let (body, _) = expect(key, SEQUENCE)?;
         let (_, rest) = expect(body, INTEGER)?;
@@ -113,12 +113,12 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// Whether it is shorter than anybody accepts today.
+    /// Whether it is too short by today's standards.
     pub fn is_weak(&self) -> bool {
         self.bits.is_some_and(|bits| bits < 2048)
     }
 
-    /// What is wrong with it, as the end of a sentence.
+    /// The problem with it, as the end of a sentence.
     pub fn problem(&self, supported: &WebPkiSupportedAlgorithms) -> Option<String> {
         let name = self.name();
         let oid = expect(self.algorithm, OID).map_or(&[][..], |e| e.0);

@@ -1,7 +1,7 @@
-//! DER, element by element: as much as certificates, keys and revocation lists need.
+//! A DER parser for certificates, keys and revocation lists.
 //!
-//! It reads what comes from the network, so every step is checked and nothing allocates by what a
-//! length claims.
+//! Its input comes from the network, so every step is checked, and no claimed length causes an
+//! allocation.
 
 /// BOOLEAN
 pub const BOOLEAN: u8 = 0x01;
@@ -20,15 +20,15 @@ pub const SET: u8 = 0x31;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
-/// One element, and what follows it.
+/// One element, and the input after it.
 pub struct Element<'a> {
     /// Its tag.
     pub tag: u8,
-    /// What is in it.
+    /// Its content.
     pub content: &'a [u8],
     /// Tag, length and content.
     pub whole: &'a [u8],
-    /// What follows.
+    /// The input after it.
     pub rest: &'a [u8],
 }
 
@@ -53,7 +53,7 @@ pub fn element(input: &[u8]) -> Option<Element<'_>> {
     Some(Element { tag, content, whole: &input[..input.len() - rest.len()], rest })
 }
 
-/// The content of the next element if it has this tag, and what follows it.
+/// The content of the next element if it has this tag, and the input after it.
 pub fn expect(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     element(input).filter(|e| e.tag == tag).map(|e| (e.content, e.rest))
 }
@@ -67,7 +67,7 @@ pub fn elements(mut input: &[u8]) -> impl Iterator<Item = Element<'_>> {
     })
 }
 
-/// Splits DER elements that follow one another; `None` if that is not what it is.
+/// Splits a sequence of DER elements; `None` if the input is not one.
 pub fn split(mut input: &[u8]) -> Option<Vec<&[u8]>> {
     let mut all = Vec::new();
     while !input.is_empty() {
@@ -152,7 +152,7 @@ pub fn oid_text(oid: &[u8]) -> String {
     arcs.join(".")
 }
 
-/// A moment as a person reads it, UTC.
+/// A readable date, UTC.
 pub fn date(unix: i64) -> String {
     let (day, second) = (unix.div_euclid(86400), unix.rem_euclid(86400));
     let shifted = day + 719_468;

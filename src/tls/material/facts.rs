@@ -1,4 +1,4 @@
-//! What a certificate says, for programs that ask.
+//! The contents of a certificate, for programs.
 
 use crate::error::causes::USOCKET_ETLS_CERT_INVALID;
 use crate::error::{Error, Result};

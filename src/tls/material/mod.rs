@@ -1,4 +1,4 @@
-//! What TLS is made from, as it comes: certificates, keys, trust stores, the cryptography.
+//! The material of TLS: certificates, keys, trust stores, cryptography.
 
 pub mod algorithm;
 pub mod der;

@@ -1,6 +1,6 @@
-//! What an OCSP response says (RFC 6960): as much as one that is stapled to a handshake needs.
+//! A parser for OCSP responses (RFC 6960) as stapled to handshakes.
 //!
-//! Nothing here decides whether it is to be believed.
+//! `verify` decides whether to trust them.
 
 use crate::tls::material::der::*;
 use crate::tls::material::x509::{Signed, critical_in};
@@ -10,12 +10,12 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// id-pkix-ocsp-basic
 const BASIC: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 0x30, 1, 1];
 
-/// What a responder knows of a certificate.
+/// A certificate's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It is not revoked.
     Good,
-    /// It is.
+    /// It is revoked.
     Revoked,
     /// Nothing.
     Unknown,
@@ -31,7 +31,7 @@ pub struct Single<'a> {
     pub key_hash: &'a [u8],
     /// The certificate's number.
     pub serial: &'a [u8],
-    /// What is known of it.
+    /// Its status.
     pub status: Status,
     /// Seconds since 1970.
     pub this_update: i64,
@@ -39,26 +39,26 @@ pub struct Single<'a> {
     pub next_update: Option<i64>,
 }
 
-/// A response that says something.
+/// A successful response.
 pub struct Basic<'a> {
-    /// All of it, which is signed as a certificate is.
+    /// The signed structure, in the form of a certificate's.
     pub der: &'a [u8],
-    /// What it says, of each certificate.
+    /// The status of each certificate.
     pub all: Vec<Single<'a>>,
-    /// Certificates of who may have signed it, one after the other.
+    /// Certificates of possible signers, concatenated.
     pub certs: &'a [u8],
 }
 
 /// A response.
 pub enum Response<'a> {
-    /// The responder had no answer, for the reason of this number.
+    /// The responder failed, with this status number.
     Failed(u8),
-    /// It had.
+    /// A successful response.
     Basic(Basic<'a>),
 }
 
 impl<'a> Response<'a> {
-    /// Reads it; `None` for what is malformed, or has a critical extension: none is known.
+    /// Parses it; `None` if it is malformed, or has a critical extension, as none is supported.
     pub fn of(input: &'a [u8]) -> Option<Self> {
         let whole = element(input).filter(|e| e.tag == SEQUENCE && e.rest.is_empty())?;
         let (status, rest) = expect(whole.content, ENUMERATED)?;
@@ -81,7 +81,7 @@ impl<'a> Basic<'a> {
         if let Some((_, rest)) = expect(data, 0xa0) {
             data = rest;
         }
-        // By name or by key: who signed it is found out by trying.
+        // By name or by key; not needed, as the signer is found by trying.
         let responder = element(data).filter(|e| matches!(e.tag, 0xa1 | 0xa2))?;
         let (_, rest) = expect(responder.rest, GENERALIZED_TIME)?;
         let (list, rest) = expect(rest, SEQUENCE)?;

@@ -19,10 +19,11 @@ fn damaged(words: &str) -> Cause {
     Cause::new(USOCKET_ETLS_PEM_BAD, words)
 }
 
-/// All items of a PEM text; what is between them is passed over.
+/// All items of a PEM text; other lines are skipped.
 fn items(text: &[u8]) -> Result<Vec<Item<'_>>, Cause> {
     let mut items = Vec::new();
-    // Any of them may be a key: nothing of it stays behind, nor where a buffer has grown.
+    // Any of them may be a key: its memory is wiped, and the buffer does not grow, which would
+    // leave copies.
     let mut open: Option<(&str, Zeroizing<Vec<u8>>, bool)> = None;
     for line in text.split(|b| *b == b'\n') {
         let line = line.trim_ascii();
@@ -35,7 +36,7 @@ fn items(text: &[u8]) -> Result<Vec<Item<'_>>, Cause> {
             let Some((begun, base64, encrypted)) = open.take().filter(|o| o.0 == label) else {
                 return Err(damaged("an END line does not match its BEGIN line"));
             };
-            // What an encrypted key's text holds is of no use, and may not even be base64 here.
+            // The text of an encrypted key is not used, and may not be plain base64.
             let der = if encrypted { Zeroizing::default() } else { decode(&base64)? };
             items.push(Item { label: begun, der, encrypted });
         } else if let Some((_, base64, encrypted)) = &mut open {
@@ -52,7 +53,7 @@ fn items(text: &[u8]) -> Result<Vec<Item<'_>>, Cause> {
     }
 }
 
-/// How long the item that begins with this line can be.
+/// The maximum length of the item that begins with this line.
 fn room_for(text: &[u8], line: &[u8]) -> usize {
     let rest = &text[line.as_ptr() as usize - text.as_ptr() as usize..];
     rest.windows(9).position(|w| w == b"-----END ").unwrap_or(rest.len())
@@ -93,7 +94,7 @@ fn is_pem(input: &[u8]) -> bool {
     input.windows(11).any(|w| w == b"-----BEGIN ")
 }
 
-/// Refuses PKCS#12, which holds what is needed in a form that is not read.
+/// Refuses PKCS#12, which is not supported.
 fn not_pkcs12(input: &[u8], code: i32) -> Result<(), Cause> {
     const WORDS: &str = "this is PKCS#12 (.p12, .pfx), which is not read; PEM is made of it by `openssl pkcs12 -in FILE -noenc -out FILE.pem`, with -legacy for old ones";
     if der::is_pkcs12(input) { Err(Cause::new(code, WORDS)) } else { Ok(()) }
@@ -131,11 +132,11 @@ pub fn revocation_lists(input: &[u8]) -> Result<Vec<CertificateRevocationListDer
     Ok(all.into_iter().map(CertificateRevocationListDer::from).collect())
 }
 
-/// A private key's DER, which is wiped when it goes.
+/// A private key's DER, wiped when dropped.
 pub struct PrivateKey(Zeroizing<Vec<u8>>);
 
 impl PrivateKey {
-    /// As rustls knows it.
+    /// The key in rustls' form.
     pub fn der(&self) -> Result<PrivateKeyDer<'_>, Cause> {
         let words = "the private key is not PKCS#8, PKCS#1 or SEC1";
         PrivateKeyDer::try_from(&self.0[..])
@@ -169,7 +170,7 @@ pub fn private_key(input: &[u8], password: Option<&[u8]>) -> Result<PrivateKey, 
     Ok(key)
 }
 
-/// An EncryptedPrivateKeyInfo, opened.
+/// Decrypts an EncryptedPrivateKeyInfo.
 fn decrypt(key: &[u8], password: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Cause> {
     let Some(password) = password else {
         let words =
@@ -191,12 +192,12 @@ fn decrypt(key: &[u8], password: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Ca
         let mut opened = Zeroizing::new(secret.to_vec());
         let len = match scheme.decrypt_in_place(password, &mut opened) {
             Ok(plain) => plain.len(),
-            // It says Encrypt, too, for what it could not decrypt.
+            // The crate also reports Encrypt for a failed decryption.
             Err(pkcs5::Error::DecryptFailed | pkcs5::Error::EncryptFailed) => 0,
             Err(_) => return Err(unsupported()),
         };
         opened.truncate(len);
-        // A wrong password is found by the padding, but for one in a few hundred.
+        // The padding reveals a wrong password, except one in a few hundred.
         if der::expect(&opened, der::SEQUENCE).is_none_or(|(_, rest)| !rest.is_empty()) {
             return Err(Cause::plain(USOCKET_ETLS_KEY_PASSWORD));
         }

@@ -27,7 +27,7 @@ use rustls::crypto::ring as chosen;
 #[cfg(feature = "graviola")]
 use rustls_graviola as chosen;
 
-/// The provider, whole.
+/// The complete provider.
 ///
 /// # Errors
 /// `USOCKET_ETLS_CPU` where the processor cannot run it.
@@ -53,7 +53,7 @@ fn has(feature: &str) -> bool {
     }
 }
 
-/// A private key made ready to sign. It is read where it is: the bytes stay with who wipes them.
+/// Prepares a private key for signing, without copying the bytes, which their owner wipes.
 pub fn signing_key(
     provider: &CryptoProvider,
     key: &PrivateKeyDer<'_>,
@@ -67,7 +67,7 @@ pub fn signing_key(
     }
 }
 
-/// What seals a server's tickets.
+/// Makes the ticketer of a server.
 pub fn ticketer() -> Result<Arc<dyn ProducesTickets>, Cause> {
     chosen::Ticketer::new().map_err(|e| Cause::new(USOCKET_ETLS_SYSTEM, e.to_string()))
 }
@@ -98,11 +98,11 @@ pub fn suite_name(suite: CipherSuite) -> String {
     if let Some((_, name)) = OLD.iter().find(|(number, _)| *number == u16::from(suite)) {
         return format!("TLS_{name}");
     }
-    // rustls writes TLS13_ where IANA, and everybody else, has TLS_.
+    // rustls writes TLS13_ where IANA has TLS_.
     format!("{suite:?}").replacen("TLS13_", "TLS_", 1)
 }
 
-/// Suites nobody here has, and old peers offer.
+/// Suites of old peers that the library does not support.
 #[rustfmt::skip] // A table.
 const OLD: &[(u16, &str)] = &[
     (0x000a, "RSA_WITH_3DES_EDE_CBC_SHA"),
@@ -174,7 +174,7 @@ pub fn groups(
 ) -> Result<Vec<&'static dyn SupportedKxGroup>, Cause> {
     let mut chosen = Vec::new();
     for name in words(names) {
-        // What OpenSSL calls the NIST curves.
+        // OpenSSL's names of the NIST curves.
         let name = match name.to_ascii_lowercase().as_str() {
             "prime256v1" | "p-256" | "p256" => "secp256r1",
             "p-384" | "p384" => "secp384r1",

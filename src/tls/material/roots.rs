@@ -1,7 +1,7 @@
-//! Whom to trust: certificates given by the program, the system's store, Mozilla's roots.
+//! Trusted certificates: the program's, the system's store, Mozilla's roots.
 //!
-//! However it was given, a certificate means the same: one that may issue others (it says that it
-//! is a CA's, or is of version 1) is an anchor for chains, and each is good as a peer's own.
+//! The source makes no difference: a certificate that may issue others (marked as a CA, or of
+//! version 1) is a trust anchor, and each is accepted as the peer's own.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -21,19 +21,19 @@ use crate::tls::Cause;
 use crate::tls::material::pem;
 use crate::tls::material::x509::Facts;
 
-/// Certificates that are trusted.
+/// A set of trusted certificates.
 #[derive(Clone, Default)]
 pub struct Trusted {
-    /// Of those that may issue others.
+    /// The certificates that may issue others.
     anchors: Vec<TrustAnchor<'static>>,
-    /// The certificate of each anchor, where it is known whole.
+    /// The certificate of each anchor, if available.
     roots: Vec<Option<CertificateDer<'static>>>,
-    /// Those that may not.
+    /// The others.
     others: Vec<CertificateDer<'static>>,
 }
 
 impl Trusted {
-    /// Adds one; twice is as good as once.
+    /// Adds one, unless it is there already.
     ///
     /// # Errors
     /// `USOCKET_ETLS_CERT_INVALID`.
@@ -54,8 +54,9 @@ impl Trusted {
         Ok(())
     }
 
-    /// Adds all that are certificates, and gives how many. Odd ones among others are left out:
-    /// bundles have them, and less is trusted for it. Nothing but odd ones is a mistake.
+    /// Adds all valid certificates, and returns their number. Unreadable ones among others are
+    /// skipped: bundles contain such, and skipping them only reduces trust. If all are unreadable,
+    /// it is an error.
     pub fn add_all(&mut self, certs: Vec<CertificateDer<'static>>) -> Result<i32, Cause> {
         let (mut n, mut odd) = (0, None);
         for cert in certs {
@@ -80,7 +81,7 @@ impl Trusted {
         self.anchors.len() + self.others.len()
     }
 
-    /// What chains may lead to.
+    /// The trust anchors.
     pub fn anchors(&self) -> &[TrustAnchor<'static>] {
         &self.anchors
     }
@@ -90,27 +91,28 @@ impl Trusted {
         self.certs().any(|c| c == cert)
     }
 
-    /// All that are known whole.
+    /// All complete certificates.
     pub fn certs(&self) -> impl Iterator<Item = &CertificateDer<'static>> + Clone {
         self.roots.iter().flatten().chain(&self.others)
     }
 
-    /// The certificate that one of [`Trusted::anchors`] is from.
+    /// The certificate of one of [`Trusted::anchors`].
     pub fn root_of(&self, anchor: &TrustAnchor<'_>) -> Option<&CertificateDer<'static>> {
-        // The very one: another may have the same name and key, and other dates.
+        // Compared by address: another anchor may have the same name and key, and other dates.
         let at = self.anchors.iter().position(|a| std::ptr::eq(a, anchor))?;
         self.roots.get(at)?.as_ref()
     }
 }
 
-/// The most that is read of one file: whoever names a huge file, or a device, made a mistake.
+/// The maximum size of a file: a larger one, or a device, is a mistake.
 const MOST: u64 = 16 << 20;
 
-/// A whole file. It may be a key's: it is wiped when it goes.
+/// Reads a file. It may be a key, so the memory is wiped when dropped.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Cause> {
     let whole = || {
         let file = File::open(path)?;
-        // Room for all of it, and for finding its end: a buffer that grows leaves a copy behind.
+        // Allocate for the whole file and the read at its end: a growing buffer would leave a copy
+        // behind.
         let len = file.metadata()?.len().min(MOST);
         let mut bytes = Zeroizing::new(Vec::with_capacity(len as usize + 64));
         file.take(MOST).read_to_end(&mut bytes)?;
@@ -119,14 +121,14 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Cause> {
     whole().map_err(|e: std::io::Error| about(path, Cause::from(e)))
 }
 
-/// A cause that says which file it is about.
+/// Adds the file's name to a cause.
 fn about(path: &Path, mut cause: Cause) -> Cause {
     cause.words = format!("{}: {}", path.display(), cause.words);
     cause
 }
 
-/// The certificates in all files of a directory. A file without any is passed over; one that
-/// cannot be read, or is damaged, is an error.
+/// The certificates in all files of a directory. A file without any is skipped; an unreadable or
+/// damaged one is an error.
 pub fn read_dir(path: &Path) -> Result<Vec<CertificateDer<'static>>, Cause> {
     let mut found = Vec::new();
     for certs in files_of(path)? {
@@ -135,7 +137,7 @@ pub fn read_dir(path: &Path) -> Result<Vec<CertificateDer<'static>>, Cause> {
     Ok(found)
 }
 
-/// Each file of a directory that holds certificates, or should.
+/// Each file of a directory of certificates.
 fn files_of(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<Vec<CertificateDer<'static>>, Cause>>, Cause> {
@@ -150,7 +152,7 @@ fn files_of(
         };
         let meta = match fs::metadata(&path) {
             Ok(meta) => meta,
-            // A link to nothing is what remains of a certificate that was taken away.
+            // A dangling link remains from a removed certificate.
             Err(e) if e.kind() == ErrorKind::NotFound => return None,
             Err(e) => return Some(Err(about(&path, e.into()))),
         };
@@ -165,7 +167,7 @@ fn files_of(
     }))
 }
 
-/// Where distributions keep their store in one file. The first that there is.
+/// Locations of the store as one file in distributions; the first existing one is used.
 const FILES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -179,20 +181,20 @@ const FILES: &[&str] = &[
 /// And in a directory.
 const DIRECTORIES: &[&str] = &["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
-/// The system's store. It costs milliseconds, once; an empty store is asked for again.
+/// The system's store. Reading it costs milliseconds, once; an empty store is read again next time.
 pub fn system() -> Result<Arc<Trusted>, Cause> {
     once(&SYSTEM, read_system)
 }
 
 static SYSTEM: Lock<Option<Arc<Trusted>>> = Lock::new(None);
 
-/// Lets go of the system's store: it is read again when it is asked for.
+/// Frees the system's store; the next use reads it again.
 pub fn forget() {
     let kept = SYSTEM.lock().ok().and_then(|mut kept| kept.take());
     drop(kept);
 }
 
-/// What is made once per process. Two threads may both make it; the first to be done has made it.
+/// Makes a value once per process. Two threads may both make it; the first result is kept.
 fn once(
     place: &Lock<Option<Arc<Trusted>>>,
     make: impl FnOnce() -> Result<Trusted, Cause>,
@@ -221,9 +223,9 @@ fn split_paths(list: &OsString) -> Vec<OsString> {
     std::env::split_paths(list).map(OsString::from).filter(|p| !p.is_empty()).collect()
 }
 
-/// What cannot be read of a store is not worth more than what is not there: it is others who keep
-/// it, and it holds odd old roots. Only when nothing at all is left, it is an error; or when it is the
-/// process that lacks something to read it with: what is left then would be kept for good.
+/// Reads a store and skips unreadable parts: others maintain it, and it contains odd old roots. It
+/// is an error if nothing is left, or if the process lacks the resources to read it, because a
+/// partial result would be kept for good.
 fn read_store(file: Option<OsString>, directories: &[OsString]) -> Result<Trusted, Cause> {
     let mut trusted = Trusted::default();
     let (mut why, mut lacking) = (None, None);

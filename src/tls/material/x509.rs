@@ -1,7 +1,7 @@
-//! What a certificate or a revocation list says: what webpki does not tell, for people and for what
-//! it has no rule for.
+//! The contents of certificates and revocation lists that webpki does not provide, for sentences
+//! and further checks.
 //!
-//! Nothing here decides about trust: chains and signatures are webpki's.
+//! Nothing here decides about trust: webpki checks chains and signatures.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1d, 0x1c];
 
 /// Something signed: a certificate, or a revocation list.
 pub struct Signed<'a> {
-    /// What is signed.
+    /// The signed part.
     pub body: &'a [u8],
     /// AlgorithmIdentifier, its content.
     pub algorithm: &'a [u8],
@@ -37,7 +37,7 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// What a certificate says about itself.
+/// The contents of a certificate.
 pub struct Facts<'a> {
     /// 1 or 3, as a rule.
     pub version: u8,
@@ -106,7 +106,7 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// Whether its key may sign certificates: where it says at all what the key may do (key usage).
+    /// Whether its key may sign certificates, according to its key usage, if it has one.
     pub fn key_may_sign(&self) -> bool {
         /// keyCertSign, of the first eight bits.
         const CERTIFICATES: u8 = 0x04;
@@ -118,7 +118,8 @@ impl<'a> Facts<'a> {
             .is_none_or(|value| bits(value).is_some_and(|bits| bits & CERTIFICATES != 0))
     }
 
-    /// Whether it may issue others: it says that it is a CA's, or is of version 1, which cannot say.
+    /// Whether it may issue others: it is marked as a CA, or is of version 1, which has no such
+    /// mark.
     pub fn may_issue(&self) -> bool {
         let says_so = |value| {
             let (flag, _) = expect(expect(value, SEQUENCE)?.0, BOOLEAN)?;
@@ -128,14 +129,14 @@ impl<'a> Facts<'a> {
         self.version == 1 || basic.and_then(says_so).unwrap_or(false) && self.key_may_sign()
     }
 
-    /// What it may be used for (extended key usage), as identifiers; `None` is anything.
+    /// Its purposes (extended key usage), as identifiers; `None` is any.
     pub fn purposes(&self) -> Option<Vec<&'a [u8]>> {
         let value = extension(self.extensions, EXTENDED_KEY_USAGE)?;
         let list = expect(value, SEQUENCE).map_or(&[][..], |e| e.0);
         Some(elements(list).filter(|e| e.tag == OID).map(|e| e.content).collect())
     }
 
-    /// The extensions that whoever does not understand them must refuse it for.
+    /// Its critical extensions.
     pub fn critical(&self) -> impl Iterator<Item = &'a [u8]> {
         critical_in(self.extensions)
     }
@@ -145,14 +146,14 @@ impl<'a> Facts<'a> {
         self.alt_names.is_some()
     }
 
-    /// The host names it is for.
+    /// Its host names.
     pub fn dns_names(&self) -> impl Iterator<Item = &'a str> {
         elements(self.alt_names.unwrap_or_default())
             .filter(|e| e.tag == 0x82)
             .filter_map(|e| std::str::from_utf8(e.content).ok())
     }
 
-    /// The IP addresses it is for.
+    /// Its IP addresses.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         elements(self.alt_names.unwrap_or_default()).filter(|e| e.tag == 0x87).filter_map(|e| {
             let v4 = <[u8; 4]>::try_from(e.content).map(IpAddr::from);
@@ -184,7 +185,7 @@ impl<'a> Facts<'a> {
         elements(self.alt_names.unwrap_or_default()).map(one).collect::<Vec<_>>().join(",")
     }
 
-    /// All it is for, as a person reads it.
+    /// All its names, as readable text.
     pub fn names(&self) -> Vec<String> {
         let addresses = self.addresses().map(|a| a.to_string());
         let mut names: Vec<_> = self.dns_names().map(String::from).chain(addresses).collect();
@@ -213,15 +214,15 @@ fn extension<'a>(list: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// What a revocation list says beside its entries.
+/// The contents of a revocation list, without its entries.
 pub struct ListFacts {
     /// Seconds since 1970.
     pub this_update: i64,
     /// Seconds since 1970.
     pub next_update: i64,
-    /// Which of its issuer's lists it is: whose key signs it, and which certificates it is about.
+    /// Identifies the list among its issuer's: the signing key, and the certificates it covers.
     pub kind: Box<[u8]>,
-    /// It is about some certificates of its issuer only.
+    /// It covers only some certificates of its issuer.
     pub partial: bool,
 }
 
@@ -266,15 +267,15 @@ const ATTRIBUTES: &[(&[u8], &str)] = &[
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1], "emailAddress"),
 ];
 
-/// A name in its own order, as "C=US,O=Example,CN=www". What could be taken for a separator, and
-/// what does not print, is escaped: no name can pretend to be two.
+/// A name in its own order, as "C=US,O=Example,CN=www". Separators and bytes that do not print are
+/// escaped, so that one name cannot look like two.
 pub fn name_text(name: &[u8]) -> String {
     let one = |attribute: Element<'_>| {
         let (oid, value) = expect(attribute.content, OID)?;
         let known = ATTRIBUTES.iter().find(|(o, _)| *o == oid);
         let kind = known.map_or_else(|| oid_text(oid), |(_, name)| (*name).into());
         let value = element(value)?;
-        // UTF8String, PrintableString, TeletexString, IA5String; the others are no bytes of text.
+        // UTF8String, PrintableString, TeletexString, IA5String; other types are not text in bytes.
         let text = match value.tag {
             0x0c | 0x13 | 0x14 | 0x16 => escaped(value.content),
             _ => format!("#{}", hex(value.whole)),

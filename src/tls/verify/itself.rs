@@ -1,4 +1,4 @@
-//! A certificate that is trusted itself: no chain leads from it, and all else counts.
+//! A peer's certificate that is itself trusted: it needs no chain, but all other checks apply.
 
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, Error as Tls};
@@ -10,8 +10,8 @@ use crate::tls::verify::refusal::{Refused, unix, wrong_name, wrong_purpose};
 use crate::tls::verify::{Usage, Verifier};
 
 impl Verifier {
-    /// Its dates, its purpose, the revocation lists, and its name: the common one where it has no
-    /// alternative names.
+    /// Checks its dates, its purpose, the revocation lists, and its name: the common name if it has
+    /// no alternative names.
     pub(super) fn judge_itself(
         &self,
         cert: &CertificateDer<'_>,
@@ -59,7 +59,7 @@ impl Verifier {
     }
 }
 
-/// A common name against the name that is expected: equal, or a wildcard for the first label.
+/// Compares a common name with the expected name: equal, or a wildcard for the first label.
 fn common_name_is(cn: &str, name: &ServerName<'_>) -> bool {
     match name {
         ServerName::DnsName(dns) => {

@@ -1,7 +1,7 @@
-//! Until when what was verified of a server holds: a session is not resumed after that.
+//! The expiry of a server's verification: a session is not resumed after that.
 //!
-//! A resumed connection shows no certificates, and rustls asks nobody about it. What else a context
-//! decides cannot change without ending its sessions (see `context`); dates pass by themselves.
+//! A resumed connection has no certificates, and rustls does not verify it. A change of the
+//! context's settings drops its sessions (see `context`), but dates pass without a change.
 
 use std::collections::HashMap;
 
@@ -9,19 +9,19 @@ use rustls::pki_types::{ServerName, UnixTime};
 
 use crate::sys::fork::Lock;
 
-/// Names with the first moment at which something verified for them ends.
+/// Names with the earliest expiry of anything verified for them.
 #[derive(Default)]
 pub struct Lasting(Lock<HashMap<ServerName<'static>, UnixTime>>);
 
-/// How many names are remembered; of one that is not, no session is kept.
+/// The number of names remembered; no session is kept for other names.
 const MOST: usize = 1024;
 
 impl Lasting {
-    /// What was verified for a name holds until then. A server may have several certificates, and
-    /// which one a session is from is not known: the first that ends counts for all, until it has.
+    /// Records the expiry of a name's verification. A server may have several certificates, and the
+    /// one behind a session is unknown: the earliest expiry applies to all, until it has passed.
     pub fn verified(&self, name: &ServerName<'_>, until: UnixTime, now: UnixTime) {
         let name = name.to_owned();
-        // What is not remembered is not resumed.
+        // A name that is not remembered is not resumed.
         let Ok(mut names) = self.0.lock() else { return };
         match names.get_mut(&name) {
             Some(known) if *known < now => *known = until,
@@ -35,7 +35,7 @@ impl Lasting {
         }
     }
 
-    /// Until when it holds; `None` when nothing was verified.
+    /// The expiry; `None` when nothing was verified.
     pub fn until(&self, name: &ServerName<'static>) -> Option<UnixTime> {
         self.0.lock().ok()?.get(name).copied()
     }

@@ -1,4 +1,4 @@
-//! Revocation lists: as webpki uses them for chains, and for a certificate that is trusted itself.
+//! Revocation lists: for webpki's chains, and for a certificate that is itself trusted.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::tls::material::x509::{Facts, ListFacts, Signed};
 use crate::tls::verify::refusal::{day, list_words, refuse, refuse_as, unix};
 use crate::tls::verify::{Path, Verifier};
 
-/// How far the clocks may be apart.
+/// The tolerated difference between clocks.
 const SKEW: i64 = 300;
 
 /// How revocation lists are used.
@@ -28,7 +28,7 @@ pub struct CrlPolicy {
 }
 
 impl CrlPolicy {
-    /// As webpki has it.
+    /// Applies it to webpki's options.
     pub fn apply<'a>(
         self,
         mut r: webpki::RevocationOptionsBuilder<'a>,
@@ -49,7 +49,7 @@ impl CrlPolicy {
     }
 }
 
-/// A list that can be used: what cannot was refused when it was given.
+/// A usable list; unusable ones were refused when added.
 pub struct List {
     der: CertificateRevocationListDer<'static>,
     parsed: webpki::CertRevocationList<'static>,
@@ -57,7 +57,7 @@ pub struct List {
 }
 
 impl List {
-    /// Reads it whole, each entry: there is no second reading that could differ.
+    /// Parses the whole list with each entry, so that no later parsing could differ.
     ///
     /// # Errors
     /// `USOCKET_ETLS_CRL_INVALID`.
@@ -80,31 +80,31 @@ impl List {
         &self.parsed
     }
 
-    /// Whether it is by the issuer of a certificate.
+    /// Whether it is from the issuer of a certificate.
     pub fn is_by_issuer_of(&self, facts: &Facts<'_>) -> bool {
         self.parsed.issuer() == facts.issuer_name
     }
 
-    /// Whether it says what another said, later or as late.
+    /// Whether it covers the same as another and is not older.
     pub fn replaces(&self, other: &List) -> bool {
         self.parsed.issuer() == other.parsed.issuer()
             && self.facts.kind == other.facts.kind
             && self.facts.this_update >= other.facts.this_update
     }
 
-    /// From when on it counts, its issuer's clock being perhaps ahead of ours.
+    /// The start of its validity, tolerating an issuer's clock ahead of ours.
     pub fn this_update(&self) -> UnixTime {
         unix(self.facts.this_update.saturating_sub(SKEW))
     }
 
-    /// From when on it no longer counts.
+    /// The end of its validity.
     pub fn next_update(&self) -> UnixTime {
         unix(self.facts.next_update)
     }
 }
 
-/// Adds a list to others: of those that say the same only the latest that has begun is kept. webpki
-/// goes by the first that is about a certificate, so that the latest are first.
+/// Adds a list. Of lists that cover the same, only the latest one already valid is kept. webpki
+/// uses the first list that covers a certificate, so the latest come first.
 pub fn add(lists: &mut Vec<Arc<List>>, list: Arc<List>, now: UnixTime) {
     let begun = |list: &List| list.this_update() <= now;
     if lists.iter().any(|known| begun(known) && known.replaces(&list) && !list.replaces(known)) {
@@ -117,8 +117,8 @@ pub fn add(lists: &mut Vec<Arc<List>>, list: Arc<List>, now: UnixTime) {
     lists.sort_by_key(|list| std::cmp::Reverse(list.facts.this_update));
 }
 
-/// Those that count now first: webpki goes by the first that is about a certificate, and does not ask
-/// from when on it counts.
+/// Sorts lists already valid first: webpki uses the first that covers a certificate, and ignores
+/// the start of its validity.
 pub fn in_order(lists: &[Arc<List>], now: UnixTime) -> Vec<&List> {
     let lists = lists.iter().map(|list| &**list);
     let (begun, early): (Vec<_>, Vec<_>) = lists.partition(|list| list.this_update() <= now);
@@ -126,7 +126,7 @@ pub fn in_order(lists: &[Arc<List>], now: UnixTime) -> Vec<&List> {
 }
 
 impl Verifier {
-    /// Whether there is more than lists of the future about a certificate of the path.
+    /// Fails if all lists that cover a certificate of the path are dated in the future.
     pub(super) fn judge_beginnings(&self, path: &Path, now: UnixTime) -> Result<(), Tls> {
         let asked = match self.crl_policy {
             CrlPolicy { allow_expired: true, .. } => 0,
@@ -158,22 +158,22 @@ fn not_begun(list: &List, now: UnixTime) -> Tls {
     refuse_as(alert, USOCKET_ETLS_CRL_EXPIRED, words)
 }
 
-/// What asking a list needs beside the certificate.
+/// The parameters of a check against lists, besides the certificate.
 pub struct Question<'a> {
     /// All lists.
     pub lists: &'a [Arc<List>],
     /// How they are used.
     pub policy: CrlPolicy,
-    /// What signatures can be checked with.
+    /// The supported signature algorithms.
     pub algorithms: &'a [&'a dyn SignatureVerificationAlgorithm],
     /// The time.
     pub now: UnixTime,
 }
 
 impl Question<'_> {
-    /// Whether the lists let pass a certificate that is trusted itself, so that no chain leads from
-    /// it. `known` are certificates that may be its issuer's: whether they are, its own signature
-    /// says, so that it does not matter who sent them.
+    /// Checks a certificate that is itself trusted, and so has no chain, against the lists. `known`
+    /// are candidates for its issuer's certificate: its own signature decides, so their source does
+    /// not matter.
     pub fn ask<'c>(
         &self,
         cert: &CertificateDer<'_>,
@@ -185,7 +185,8 @@ impl Question<'_> {
         }
         let mut lists = in_order(self.lists, self.now);
         lists.retain(|list| list.is_by_issuer_of(facts));
-        // Whoever signed it: the program gave the list, and it can only refuse.
+        // Without checking the list's signature: the program supplied the list, and it can only
+        // refuse.
         if lists.iter().any(|list| !matches!(list.parsed.find_serial(facts.serial), Ok(None))) {
             return Err(CertificateError::Revoked.into());
         }

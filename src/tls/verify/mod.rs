@@ -1,10 +1,9 @@
-//! The one verifier, for both roles: webpki's chains, and what users of small devices need beside.
+//! The verifier for both roles: webpki's chains, and further features for small devices.
 //!
-//! In this order: the certificate is among the trusted ones, whole (then it stands for itself: its
-//! dates count, its purpose, the revocation lists, and its common name where it has no alternative
-//! names), or a chain leads from it to a trusted one that may issue; revocation lists; the name; the
-//! stapled status; pinned keys; the verify callback. What refuses says which alert the peer gets, by
-//! the kind of rustls error it gives.
+//! The order of checks: the certificate itself is trusted (then its dates, its purpose, the
+//! revocation lists and its name are checked, the common name if it has no alternative names), or a
+//! chain leads from it to a trust anchor; revocation lists; the name; the stapled status; pinned
+//! keys; the verify callback. The kind of rustls error of a refusal determines the alert.
 
 mod itself;
 pub mod lasting;
@@ -36,10 +35,10 @@ use lists::{CrlPolicy, List};
 use refusal::{CLIENT_AUTH, Refused, SERVER_AUTH, bad_key, refuse, unix, wrong_name};
 use staple::Staples;
 
-/// How much is asked of the peer's certificate.
+/// The requirement for the peer's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Nothing (a server does not even ask for one, unless pins or the callback are to decide).
+    /// None (a server does not request one, unless pins or a callback are set).
     None,
     /// If there is one, it must verify.
     Optional,
@@ -47,22 +46,22 @@ pub enum Mode {
     Required,
 }
 
-/// What decides last: certificate and depth; 0 accepts.
+/// The verify callback: certificate and depth; 0 accepts.
 pub type Callback = dyn Fn(&[u8], i32) -> i32 + Send + Sync;
 
 /// See the module documentation.
 pub struct Verifier {
-    /// How much is asked.
+    /// The requirement for the peer's certificate.
     pub mode: Mode,
-    /// Whether a client looks at the name.
+    /// Whether a client checks the name.
     pub check_name: bool,
-    /// Whom to trust, in the order they are tried.
+    /// The trusted certificates, in the order they are tried.
     pub trusted: Vec<Arc<Trusted>>,
     /// Revocation lists.
     pub lists: Vec<Arc<List>>,
     /// How they are used.
     pub crl_policy: CrlPolicy,
-    /// How much is asked of a status that is stapled to the handshake.
+    /// The requirement for a stapled status.
     pub staples: Staples,
     /// SHA-256 of SubjectPublicKeyInfo.
     pub keys: Vec<[u8; 32]>,
@@ -70,11 +69,11 @@ pub struct Verifier {
     pub callback: Option<Arc<Callback>>,
     /// The cryptography.
     pub provider: Arc<CryptoProvider>,
-    /// Told to clients, so that they know which certificate to present.
+    /// Sent to clients as a hint for the certificate to present.
     pub hints: Vec<DistinguishedName>,
     /// The clock was set by the program.
     pub own_clock: bool,
-    /// A client's: until when what was verified holds.
+    /// For a client: the expiry of verifications.
     pub lasting: Lasting,
 }
 
@@ -84,7 +83,7 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// What the peer is.
+/// The peer's role.
 #[derive(Clone, Copy)]
 pub enum Usage {
     /// A server.
@@ -116,12 +115,12 @@ impl Usage {
     }
 }
 
-/// A chain that was accepted: the peer's own certificate first.
+/// An accepted chain, the peer's own certificate first.
 pub type Path = Vec<CertificateDer<'static>>;
 
 impl Verifier {
-    /// Decides; gives until when that holds, as far as dates are concerned. Servers may have stapled
-    /// their certificate's status: empty where they have not.
+    /// Verifies the peer; returns the time until which its dates hold. A server's stapled status is
+    /// empty if there is none.
     pub fn judge(
         &self,
         leaf: &CertificateDer<'_>,
@@ -145,7 +144,7 @@ impl Verifier {
         self.provider.signature_verification_algorithms.all
     }
 
-    /// The chain that is accepted, before pins and the callback.
+    /// The accepted chain, before pins and the callback.
     pub fn accepted(
         &self,
         leaf: &CertificateDer<'_>,
@@ -164,7 +163,7 @@ impl Verifier {
         }
     }
 
-    /// Whether a client is asked for a certificate: pins and the callback want one to decide about.
+    /// Whether a server requests a certificate: also if there are pins or a callback.
     pub fn wants_certificate(&self) -> bool {
         self.mode != Mode::None || self.decides()
     }
@@ -198,14 +197,14 @@ impl Verifier {
         let lists: Vec<_> = lists.into_iter().map(List::parsed).collect();
         let mut worst = Pki::UnknownIssuer;
         for trusted in &self.trusted {
-            // Its one error is that there is no list.
+            // Its only error is an empty list.
             let revocation = webpki::RevocationOptionsBuilder::new(&lists).ok();
-            // The accepted path, with the trusted certificate where we have it whole.
+            // The accepted path, with the trusted certificate if available.
             let accepted = RefCell::new(Path::new());
             let finish = |path: &webpki::VerifiedPath<'_>| {
                 let root = trusted.root_of(path.anchor());
                 root.map_or(Ok(()), |root| check_dates(root, now))?;
-                // What webpki does not look at. (Roots that may not are no anchors.)
+                // webpki does not check key usage. (Roots that may not sign are not anchors.)
                 let signs = |c: &[u8]| Facts::of(c).is_some_and(|f| f.key_may_sign());
                 if !path.intermediate_certificates().all(|c| signs(&c.der())) {
                     return Err(Pki::EndEntityUsedAsCa);
@@ -243,7 +242,7 @@ impl Verifier {
         Err(refused.translate(worst))
     }
 
-    /// The first moment at which a certificate of the path, or a list about one, no longer counts.
+    /// The earliest expiry of the path's certificates and of lists that cover them.
     fn holds_until(&self, path: &Path) -> UnixTime {
         let mut until = unix(i64::MAX);
         if self.mode == Mode::None {
@@ -282,8 +281,8 @@ impl Verifier {
         Ok(())
     }
 
-    /// Says that it is the handshake that is signed wrongly, not the certificate; or that the key is
-    /// one that is not accepted.
+    /// Makes the sentence for a bad signature of the handshake, not of the certificate; or for an
+    /// unacceptable key.
     fn not_its_key(&self, e: Tls, cert: &CertificateDer<'_>) -> Tls {
         let algorithms = &self.provider.signature_verification_algorithms;
         let bad = Facts::of(cert).and_then(|f| bad_key("the certificate", f.key, algorithms));
@@ -297,7 +296,7 @@ impl Verifier {
     }
 }
 
-/// webpki takes an anchor's dates for somebody else's business.
+/// Checks an anchor's dates, as webpki does not.
 fn check_dates(root: &CertificateDer<'_>, time: UnixTime) -> Result<(), Pki> {
     let facts = Facts::of(root).ok_or(Pki::BadDer)?;
     let (not_before, not_after) = (unix(facts.not_before), unix(facts.not_after));

@@ -1,5 +1,5 @@
-//! webpki's refusals as rustls', so that the peer gets the alert that belongs to them, and the
-//! sentences that say what is wrong, and with which certificate of the chain.
+//! Translates webpki's refusals to rustls', so that the peer gets the proper alert, and makes
+//! sentences that name the problem and the certificate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub fn refuse(code: i32, words: impl Into<String>) -> Tls {
     Tls::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(cause))))
 }
 
-/// A refusal with a code of its own, and the alert of another.
+/// A refusal with a code of its own, and the alert of another error.
 pub fn refuse_as(alert: CertificateError, code: i32, words: impl Into<String>) -> Tls {
     note_cause(Cause::new(code, words));
     alert.into()
@@ -39,7 +39,7 @@ pub fn day(t: UnixTime) -> String {
     date(i64::try_from(t.as_secs()).unwrap_or(i64::MAX / 2))
 }
 
-/// The name is another. `certificate` says which names it has.
+/// The refusal of a wrong name. `certificate` has the actual names.
 pub fn wrong_name(name: &ServerName<'_>, certificate: &Facts<'_>) -> Tls {
     let presented = certificate.names();
     if let (false, Some(common)) = (certificate.has_alt_names(), &certificate.common_name) {
@@ -51,7 +51,7 @@ pub fn wrong_name(name: &ServerName<'_>, certificate: &Facts<'_>) -> Tls {
     CertificateError::NotValidForNameContext { expected: name.to_owned(), presented }.into()
 }
 
-/// The purpose is another.
+/// The refusal of a wrong purpose.
 pub fn wrong_purpose(usage: Usage, purposes: &[&[u8]]) -> Tls {
     use ExtendedKeyPurpose as P;
     let presented = purposes.iter().map(|oid| match *oid {
@@ -68,17 +68,17 @@ pub const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
 /// id-kp-clientAuth
 pub const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
 
-/// The chain that was refused.
+/// A refused chain.
 pub struct Refused<'a> {
-    /// Who refused it.
+    /// The verifier that refused it.
     pub verifier: &'a Verifier,
     /// The peer's own certificate.
     pub leaf: &'a CertificateDer<'a>,
-    /// What it says.
+    /// Its contents.
     pub facts: &'a Facts<'a>,
-    /// What came with it.
+    /// The other certificates sent with it.
     pub chain: &'a [CertificateDer<'a>],
-    /// What it was to be used for.
+    /// The required purpose.
     pub usage: Usage,
 }
 
@@ -103,8 +103,8 @@ impl Refused<'_> {
             Pki::CrlExpired { time, next_update } => {
                 C::ExpiredRevocationListContext { time, next_update }.into()
             }
-            // A certificate that is its own issuer and not among the trusted ones: that is the
-            // cause, whatever else may be wrong with it.
+            // A self-issued certificate that is not trusted: report that, whatever else may be
+            // wrong with it.
             Pki::UnknownIssuer | Pki::CaUsedAsEndEntity if self.facts.self_issued => {
                 note_words("the certificate is self-signed, and not among the trusted ones".into());
                 C::UnknownIssuer.into()
@@ -133,7 +133,7 @@ impl Refused<'_> {
         }
     }
 
-    /// All certificates of the peer, its own first, and how to speak of each.
+    /// All certificates of the peer, its own first, each with a name for sentences.
     fn all(&self) -> impl Iterator<Item = (&CertificateDer<'_>, Facts<'_>, String)> {
         let own = std::iter::once(self.leaf);
         own.chain(self.chain).enumerate().filter_map(|(n, c)| {
@@ -147,7 +147,7 @@ impl Refused<'_> {
         })
     }
 
-    /// Says which certificate has this date, when it is not the peer's own.
+    /// Notes which certificate has this date, if it is not the peer's own.
     fn note_other(
         &self,
         of: impl Fn(&Facts<'_>) -> i64,
@@ -178,7 +178,7 @@ impl Refused<'_> {
         } else {
             ", and no chain leads from there to a trusted one"
         };
-        // A trusted certificate of that name that may not issue is what somebody took for a CA's.
+        // A trusted certificate of that name that may not issue was probably mistaken for a CA's.
         let trusted = self.verifier.trusted.iter().flat_map(|t| t.certs());
         let meant = trusted.into_iter().any(|c| {
             Facts::of(c).is_some_and(|f| f.subject_name == self.facts.issuer_name && !f.may_issue())
@@ -192,7 +192,7 @@ impl Refused<'_> {
         CertificateError::UnknownIssuer.into()
     }
 
-    /// A signature in the chain: wrong, or by a key that cannot be used.
+    /// The refusal of a signature in the chain: wrong, or by an unusable key.
     fn bad_signature(&self) -> Tls {
         self.weak_issuer().unwrap_or_else(|| {
             note_words(
@@ -203,7 +203,7 @@ impl Refused<'_> {
         })
     }
 
-    /// An issuer with a key that is not accepted, if there is one.
+    /// The refusal of an issuer with an unacceptable key, if there is one.
     fn weak_issuer(&self) -> Option<Tls> {
         let algorithms = &self.verifier.provider.signature_verification_algorithms;
         let sent =
@@ -219,7 +219,7 @@ impl Refused<'_> {
         })
     }
 
-    /// An issuer that is none.
+    /// The refusal of an issuer that may not issue.
     fn may_not_issue(&self) -> Tls {
         let lacks = |f: &Facts<'_>| !f.key_may_sign();
         let words = match self.all().skip(1).find(|(_, f, _)| lacks(f)) {
@@ -271,13 +271,13 @@ impl Refused<'_> {
         refuse_as(CertificateError::BadEncoding, code, words)
     }
 
-    /// A key of the chain that is not accepted.
+    /// The refusal of an unacceptable key in the chain.
     fn key_algorithm(&self) -> Option<Tls> {
         self.weak_issuer()
     }
 }
 
-/// Refuses a key that cannot be used; `whose` is the certificate it is in.
+/// Refuses an unusable key; `whose` names its certificate.
 pub fn bad_key(whose: &str, key: &[u8], algorithms: &WebPkiSupportedAlgorithms) -> Option<Tls> {
     let key = Key::public(key)?;
     let problem = key.problem(algorithms)?;
@@ -291,7 +291,7 @@ fn is_known(oid: &[u8]) -> bool {
     matches!(oid, [0x55, 0x1d, 15 | 17 | 19 | 30 | 31 | 37])
 }
 
-/// What breaks a limit, or cannot be read.
+/// The refusal of a chain that breaks a limit or cannot be parsed.
 fn limits(e: &Pki) -> Tls {
     use CertificateError as C;
     let constraint = |words: &str| refuse(USOCKET_ETLS_CERT_CONSTRAINT, words);
@@ -337,7 +337,7 @@ fn limits(e: &Pki) -> Tls {
     }
 }
 
-/// What is wrong with a revocation list; `None` for what is not about one.
+/// The problem with a revocation list; `None` for other errors.
 pub fn list_words(e: &Pki) -> Option<&'static str> {
     Some(match e {
         Pki::InvalidCrlSignatureForPublicKey => {

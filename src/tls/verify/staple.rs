@@ -1,5 +1,4 @@
-//! The status a server has stapled to the handshake (OCSP): whether it is its issuer's word about
-//! this certificate, and what it says.
+//! Checking the stapled status (OCSP): its signature, its certificate and its content.
 
 use rustls::crypto::hash::HashAlgorithm;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -15,7 +14,7 @@ use crate::tls::verify::lists::signed_by;
 use crate::tls::verify::refusal::{day, unix};
 use crate::tls::verify::{Path, Verifier};
 
-/// How much is asked of a stapled status.
+/// The requirement for a stapled status.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub enum Staples {
     /// If there is one, it must verify.
@@ -27,22 +26,22 @@ pub enum Staples {
     Ignored,
 }
 
-/// How far the clocks may be apart.
+/// The tolerated difference between clocks.
 const SKEW: i64 = 300;
-/// How many certificates that come with a response are tried.
+/// The number of certificates in a response that are tried.
 const MOST: usize = 8;
 /// id-kp-OCSPSigning
 const OCSP_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 9];
 
-/// A staple that is not to be believed, or missing.
+/// The refusal of an invalid or missing staple.
 fn wrong(words: impl Into<String>) -> Tls {
     note_words(format!("the stapled certificate status (OCSP) is wrong: {}", words.into()));
     CertificateError::InvalidOcspResponse.into()
 }
 
 impl Verifier {
-    /// Whether the status lets the certificate pass whose accepted path this is, and until when that
-    /// holds. `sent` came with it, and may have the issuer.
+    /// Checks the status of an accepted path's certificate, and returns the time until which it
+    /// holds. `sent` are the peer's certificates, which may include the issuer.
     pub(super) fn judge_staple(
         &self,
         path: &Path,
@@ -64,7 +63,7 @@ impl Verifier {
         }
         let basic = match Response::of(staple) {
             Some(Response::Basic(basic)) => basic,
-            // An error of the responder's, which says nothing and which nobody has signed.
+            // An error of the responder is unsigned and means nothing.
             Some(Response::Failed(_)) if !required => return Ok(forever),
             Some(Response::Failed(n)) => {
                 return Err(wrong(format!("the responder had no answer (status {n})")));
@@ -103,7 +102,7 @@ impl Verifier {
             wrong(format!("it {verb} {}, {} {}", day(unix(then)), self.clock_words(), day(now)))
         };
         match (single.status, single.next_update) {
-            // However old that is.
+            // However old the response is.
             (Status::Revoked, _) => {
                 let words = "the certificate has been revoked, says the status stapled to the handshake (OCSP)";
                 note_words(words.into());
@@ -121,7 +120,7 @@ impl Verifier {
         }
     }
 
-    /// Whether the issuer that is named is the certificate's.
+    /// Whether the response names the certificate's issuer.
     fn names(&self, single: &Single<'_>, facts: &Facts<'_>, issuer: &CertificateDer<'_>) -> bool {
         let key = || {
             let key = Facts::of(issuer)?.key;
@@ -133,7 +132,7 @@ impl Verifier {
         is(single.name_hash, facts.issuer_der) && key().is_some_and(|key| is(single.key_hash, key))
     }
 
-    /// The hash of that identifier, if it is here. (SHA-1 is no more than a name's short form here.)
+    /// The hash with that identifier, if available. (SHA-1 only abbreviates a name here.)
     fn hash(&self, oid: &[u8], data: &[u8]) -> Option<Vec<u8>> {
         let algorithm = match oid {
             [0x2b, 0x0e, 3, 2, 0x1a] => return Some(Sha1::digest(data).to_vec()),
@@ -144,8 +143,8 @@ impl Verifier {
         provider::hash(&self.provider, algorithm, data).map(|h| h.as_ref().to_vec())
     }
 
-    /// Whether the issuer has signed it, or one to whom the issuer itself has given a certificate for
-    /// that.
+    /// Whether it is signed by the issuer, or by a responder with an OCSP certificate from the
+    /// issuer.
     fn is_authorized(&self, basic: &Basic<'_>, issuer: &CertificateDer<'_>, now: UnixTime) -> bool {
         let signs = |by: &CertificateDer<'_>| signed_by(self.algorithms(), basic.der, by);
         let name = Facts::of(issuer).map(|f| f.subject_name.to_vec());
