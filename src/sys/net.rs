@@ -164,7 +164,11 @@ pub fn send_room(fd: BorrowedFd<'_>) -> io::Result<usize> {
 pub fn widen_send_room(fd: BorrowedFd<'_>, more: usize) -> io::Result<()> {
     /// Allowance for the kernel's overhead.
     const EXTRA: usize = 64 * 1024;
-    let (queued, _) = send_memory(fd)?;
+    let queued = match send_memory(fd) {
+        Ok((queued, _)) => queued,
+        // As much as may be.
+        Err(_) => getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_SNDBUF)?.try_into().unwrap_or(0),
+    };
     // The kernel doubles it.
     let half = i32::try_from((queued + 2 * more + EXTRA) / 2).unwrap_or(i32::MAX / 2);
     setsockopt(fd, libc::SOL_SOCKET, libc::SO_SNDBUF, &half.to_ne_bytes())
