@@ -103,6 +103,13 @@ impl Addr {
         self.len = true_len(self.family(), len);
     }
 
+    /// Its length, as system calls take it.
+    #[inline]
+    #[allow(clippy::unnecessary_cast)] // Signed on Android's 32 bits.
+    pub fn socklen(&self) -> libc::socklen_t {
+        self.len as libc::socklen_t
+    }
+
     /// Whether an address from outside may go to a system call: its length fits its family.
     #[inline]
     pub fn is_valid(&self) -> bool {

@@ -15,7 +15,7 @@ use super::fork::{self, Lock};
 use super::net;
 
 /// A descriptor, and the inode that distinguishes its socket from a later one with the same number.
-type Socket = (RawFd, libc::ino_t);
+type Socket = (RawFd, u64);
 
 /// The descriptors being closed. If the list is full, the close happens inside, and a fork waits
 /// for it.
@@ -147,9 +147,11 @@ pub fn settle() {
     }
 }
 
-fn inode(fd: RawFd) -> Option<libc::ino_t> {
+#[allow(clippy::unnecessary_cast)] // They have other types on Android.
+fn inode(fd: RawFd) -> Option<u64> {
     let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: writable for the size of its type, and written when it succeeds.
     let stat = unsafe { (libc::fstat(fd, stat.as_mut_ptr()) == 0).then(|| stat.assume_init())? };
-    (stat.st_mode & libc::S_IFMT == libc::S_IFSOCK).then_some(stat.st_ino)
+    let kind = stat.st_mode as u32 & libc::S_IFMT as u32;
+    (kind == libc::S_IFSOCK as u32).then_some(stat.st_ino as u64)
 }

@@ -14,11 +14,12 @@ pub fn exists(path: &CStr) -> bool {
 const MOST: usize = 256 * 1024;
 
 /// Whether [`small_file`] has all that there is.
+#[allow(clippy::unnecessary_cast)] // Not of 64 bits everywhere.
 pub fn is_small(path: &CStr) -> bool {
     // SAFETY: all zeros is a valid stat, which is writable; NUL-terminated text.
     unsafe {
         let mut stat: libc::stat = std::mem::zeroed();
-        libc::stat(path.as_ptr(), &mut stat) != 0 || stat.st_size <= MOST as libc::off_t
+        libc::stat(path.as_ptr(), &mut stat) != 0 || stat.st_size as i64 <= MOST as i64
     }
 }
 

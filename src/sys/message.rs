@@ -91,7 +91,7 @@ pub fn send(
     let mut msg = header(pieces);
     if let Some(to) = to {
         msg.msg_name = to.as_sockaddr().cast_mut().cast();
-        msg.msg_namelen = to.len;
+        msg.msg_namelen = to.socklen();
     }
     if !control.is_empty() {
         msg.msg_control = control.as_ptr().cast_mut().cast();

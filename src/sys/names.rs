@@ -231,7 +231,7 @@ pub fn getnameinfo(q: &Reverse) -> io::Result<Result<Names, i32>> {
     let r = unsafe {
         c_getnameinfo(
             q.addr.storage_bytes().as_ptr().cast(),
-            q.addr.len,
+            q.addr.socklen(),
             host.as_mut_ptr().cast(),
             room(q.want.0, host.len()),
             service.as_mut_ptr().cast(),

@@ -11,13 +11,13 @@ use super::{cvt, cvt_len, is_unknown};
 /// bind(2)
 pub fn bind(fd: BorrowedFd<'_>, addr: &Addr) -> io::Result<()> {
     // SAFETY: the address is valid for `len` bytes (`Addr` keeps len within its storage).
-    cvt(unsafe { libc::bind(fd.as_raw_fd(), addr.as_sockaddr(), addr.len) }).map(drop)
+    cvt(unsafe { libc::bind(fd.as_raw_fd(), addr.as_sockaddr(), addr.socklen()) }).map(drop)
 }
 
 /// connect(2)
 pub fn connect(fd: BorrowedFd<'_>, addr: &Addr) -> io::Result<()> {
     // SAFETY: as in `bind`.
-    cvt(unsafe { libc::connect(fd.as_raw_fd(), addr.as_sockaddr(), addr.len) }).map(drop)
+    cvt(unsafe { libc::connect(fd.as_raw_fd(), addr.as_sockaddr(), addr.socklen()) }).map(drop)
 }
 
 /// accept4(2), close-on-exec; writes the peer's address to `from`, and no other bytes of it
@@ -78,7 +78,7 @@ pub fn sendto(fd: BorrowedFd<'_>, buf: &[u8], flags: i32, addr: &Addr) -> io::Re
             buf.len(),
             flags,
             addr.as_sockaddr(),
-            addr.len,
+            addr.socklen(),
         )
     })
 }
