@@ -86,9 +86,13 @@ def is_made(what):
     return os.path.exists(f"{CROSS}/root/.{what}")
 
 
-def fetched():
-    """The crates, where cargo finds them in the root."""
-    on_host(["cargo", "fetch", "--locked", "--quiet"], CARGO_HOME=ENVIRONMENT["CARGO_HOME"])
+def fetched(name):
+    """The crates, where cargo finds them in the root; the standard library's too where that is built."""
+    fetch = ["cargo", "fetch", "--locked", "--quiet"]
+    on_host(fetch, CARGO_HOME=ENVIRONMENT["CARGO_HOME"])
+    if not MACHINES[name].prefix:
+        library = f"{CROSS}/root/usr/lib/rustlib/src/rust/library/Cargo.toml"
+        on_host([*fetch, "--manifest-path", library], CARGO_HOME=ENVIRONMENT["CARGO_HOME"], RUSTC_BOOTSTRAP="1")
 
 
 def zig():
