@@ -183,8 +183,14 @@ static usk_entry_t entry_for(mp_obj_t obj) {
     return e;
 }
 
+// What stands for an object in the map: a number that takes no memory, as its address does where small integers
+// have 31 bits. Descriptors are what they are; the others are below zero.
+static mp_obj_t key_of(mp_obj_t obj) {
+    return mp_obj_is_small_int(obj) ? obj : MP_OBJ_NEW_SMALL_INT(-(mp_int_t)((uintptr_t)obj >> 2) - 1);
+}
+
 static usk_entry_t *find(usk_set_t *set, mp_obj_t obj) {
-    mp_map_elem_t *elem = mp_map_lookup(&set->map, mp_obj_id(obj), MP_MAP_LOOKUP);
+    mp_map_elem_t *elem = mp_map_lookup(&set->map, key_of(obj), MP_MAP_LOOKUP);
     return elem != NULL ? MP_OBJ_TO_PTR(elem->value) : NULL;
 }
 
@@ -243,7 +249,7 @@ static usk_entry_t *entry_of(usk_set_t *set, mp_obj_t obj) {
         now.former = e;
         sweep(set);
         e = m_new_obj(usk_entry_t);
-        mp_map_lookup(&set->map, mp_obj_id(obj), MP_MAP_LOOKUP_ADD_IF_NOT_FOUND)->value = MP_OBJ_FROM_PTR(e);
+        mp_map_lookup(&set->map, key_of(obj), MP_MAP_LOOKUP_ADD_IF_NOT_FOUND)->value = MP_OBJ_FROM_PTR(e);
     }
     *e = now;
     return e;

@@ -63,7 +63,7 @@ typedef struct _usk_found_t {
 // Every entry in the poller or the list is also in the map, directly or as a predecessor: the collector needs a
 // reference that does not move while another thread waits.
 typedef struct _usk_set_t {
-    // mp_obj_id of the object -> usk_entry_t *, including removed ones until they are swept.
+    // key_of the object -> usk_entry_t *, including removed ones until they are swept.
     mp_map_t map;
     size_t n_registered;
     // The number of waits; and the wait before which the last sweep was.
