@@ -10,7 +10,7 @@ use super::BYTES;
 pub struct Segment {
     id: i32,
     /// The time of creation: in another namespace the id may belong to another segment.
-    made: libc::time_t,
+    made: i64,
 }
 
 impl Segment {
@@ -39,7 +39,7 @@ impl Segment {
     }
 
     /// Its time of creation, and the number of attached processes.
-    fn state(id: i32) -> Option<(libc::time_t, libc::shmatt_t)> {
+    fn state(id: i32) -> Option<(i64, libc::shmatt_t)> {
         let mut state = MaybeUninit::<libc::shmid_ds>::zeroed();
         // SAFETY: room for the answer, of which all zeros are one.
         let state = unsafe {
@@ -48,7 +48,8 @@ impl Segment {
             }
             state.assume_init()
         };
-        Some((state.shm_ctime, state.shm_nattch))
+        #[allow(clippy::unnecessary_cast)] // Not 64 bits everywhere.
+        Some((state.shm_ctime as i64, state.shm_nattch))
     }
 
     /// Detaches it from `at`, where [`Segment::new`] attached it.
