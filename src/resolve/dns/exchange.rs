@@ -221,7 +221,10 @@ fn candidates(host: &[u8], config: &Config) -> io::Result<Vec<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::CString;
+
     use super::*;
+    use crate::sys::poll;
 
     fn config(dots: usize) -> Config {
         Config {
@@ -232,6 +235,44 @@ mod tests {
             attempts: 2,
             rotate: false,
         }
+    }
+
+    /// An address where nobody listens, as long as the socket lives: it is for one peer, who is silent.
+    fn nobody() -> (std::net::UdpSocket, Addr) {
+        let made = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| {
+            socket.connect("127.0.0.1:1")?;
+            let port = socket.local_addr()?.port();
+            Ok((socket, Addr::ip(libc::AF_INET, "127.0.0.1", port.into(), 0, 0)))
+        });
+        match made {
+            Ok((socket, Ok(addr))) => (socket, addr),
+            failed => panic!("{failed:?}"),
+        }
+    }
+
+    #[test]
+    fn who_refuses_is_not_waited_for() {
+        let mut config = config(1);
+        config.search.clear();
+        let (first, second) = (nobody(), nobody());
+        config.servers = vec![first.1, second.1];
+        let query = Query { host: CString::new("a.example").ok(), ..Query::default() };
+        let (mut ports, now) = (Ports::new(1), Instant::now());
+        let exchange = Exchange::new(&query, config);
+        let mut exchange = exchange.unwrap_or_else(|e| panic!("{e}"));
+        // No time goes by: what ends a turn is that the server has refused both questions.
+        let mut fds = Vec::new();
+        let end = loop {
+            if let Some(end) = exchange.step(now, &mut ports) {
+                break end;
+            }
+            fds.clear();
+            assert!(ports.watch(&mut fds).is_ok());
+            let told = poll::ppoll(&mut fds, Some(Duration::from_secs(10)));
+            assert!(told.is_ok_and(|n| n > 0), "nothing is said of the refusal");
+            ports.receive(|from, message| exchange.receive(from, &message));
+        };
+        assert!(matches!(end, End::Failed(e) if e == Error::resolver(USOCKET_EAI_AGAIN)));
     }
 
     #[test]

@@ -55,7 +55,9 @@ impl Ports {
         let fresh = self.open.iter().filter(fits).count();
         let any = usize::from_ne_bytes(random::bytes()?) % fresh.max(1);
         let port = self.open.iter().filter(fits).nth(any).ok_or(io::ErrorKind::NotFound)?;
-        net::send_now(port.socket.as_fd(), message).map(drop)
+        // An error may be what an earlier message has come to: then this one has not gone out yet.
+        let sent = net::send_now(port.socket.as_fd(), message);
+        sent.or_else(|_| net::send_now(port.socket.as_fd(), message)).map(drop)
     }
 
     /// Calls `put` for each message received, and for each server that cannot be reached.
