@@ -353,6 +353,125 @@ static void a_child_asks_for_names_that_the_parents_threads_were_asking_for(void
     }
 }
 
+// --- a daemon ---
+
+enum { PIPES = 100 };
+static int strangers[PIPES][2];
+
+// What a daemon does: closes every descriptor it does not know of, and opens its own.
+static void begin_anew(void)
+{
+    for (int fd = 3; fd < 1024; fd++)
+        close(fd);
+    for (int i = 0; i < PIPES; i++)
+        CHILD(pipe2(strangers[i], O_NONBLOCK | O_CLOEXEC) == 0);
+}
+
+static bool untouched(void)
+{
+    for (int i = 0; i < PIPES; i++) {
+        char byte = 's', back = 0;
+        // Alive, of this kind, at this number, and with nothing in it.
+        if (read(strangers[i][0], &back, 1) != -1 || errno != EAGAIN)
+            return false;
+        if (write(strangers[i][1], &byte, 1) != 1 || read(strangers[i][0], &back, 1) != 1)
+            return false;
+    }
+    return true;
+}
+
+static void works_anew(void)
+{
+    usocket_addrinfo *list;
+    CHILD(usocket_getaddrinfo("localhost", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list) == 0);
+    usocket_freeaddrinfo(list);
+    usocket_connection_t connection = usocket_connection_create("127.0.0.1", "1", GENEROUS, NULL);
+    CHILD(connection > 0);
+    CHILD(usocket_connection_take(connection, GENEROUS) == -ECONNREFUSED);
+    CHILD(usocket_close(connection) == 0);
+    usocket_poller_t poller = usocket_poller_create();
+    usocket_event e;
+    CHILD(poller > 0 && usocket_poller_wake(poller) == 0);
+    CHILD(usocket_poller_wait(poller, &e, 1, GENEROUS) == 0);
+    CHILD(usocket_close(poller) == 0);
+    CHILD(untouched());
+}
+
+struct everything {
+    usocket_t pair[2], cancellable;
+    usocket_poller_t poller;
+    usocket_query_t query;
+    usocket_connection_t connection;
+};
+
+static void use_everything(struct everything *all)
+{
+    usocket_event e;
+    CHILD(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, all->pair) == 0);
+    all->cancellable = usocket_socket(AF_INET, SOCK_DGRAM, 0);
+    all->poller = usocket_poller_create();
+    all->query = usocket_query_create("localhost", "80", 0, SOCK_STREAM, 0, 0);
+    all->connection = usocket_connection_create("127.0.0.1", "1", GENEROUS, NULL);
+    CHILD(all->cancellable > 0 && all->poller > 0 && all->query > 0 && all->connection > 0);
+    CHILD(usocket_cancel(all->cancellable, 0) == 0);
+    CHILD(usocket_poller_add(all->poller, all->pair[0], POLLIN, 1) == 0);
+    CHILD(usocket_poller_arm_timer(all->poller, GENEROUS, 2) > 0);
+    CHILD(usocket_fileno(all->poller) >= 0);
+    CHILD(usocket_poller_wait(all->poller, &e, 1, 0) == 0);
+}
+
+static void a_daemon_closes_everything_and_opens_its_own(void **state)
+{
+    (void)state;
+    pid_t child = fork_child();
+    if (child == 0) {
+        struct everything all;
+        use_everything(&all);
+        // In the process itself, where the library has threads.
+        CHILD(usocket_finish(GENEROUS) == 0);
+        begin_anew();
+        works_anew();
+        _exit(0);
+    }
+    child_ends_well(child);
+    for (int finish = 0; finish < 2; finish++) {
+        struct everything all;
+        use_everything(&all);
+        child = fork_child();
+        if (child == 0) {
+            begin_anew();
+            if (finish) {
+                CHILD(usocket_finish(GENEROUS) == 0);
+                CHILD(untouched());
+            } else {
+                usocket_event e;
+                usocket_addrinfo *list;
+                CHILD(usocket_poller_wait(all.poller, &e, 1, 0) == -EBADF);
+                CHILD(usocket_poller_wake(all.poller) == -EBADF);
+                CHILD(usocket_close(all.poller) == 0);
+                CHILD(usocket_cancel(all.cancellable, 1) == -EBADF);
+                CHILD(usocket_close(all.cancellable) == -EBADF);
+                CHILD(usocket_query_result(all.query, GENEROUS, &list) == 0);
+                usocket_freeaddrinfo(list);
+                CHILD(usocket_close(all.query) == 0);
+                int32_t closed = usocket_close(all.connection);
+                CHILD(closed == 0 || closed == -EBADF); // It may have had a socket at the fork.
+                CHILD(usocket_close(all.pair[0]) == -EBADF);
+                CHILD(untouched());
+            }
+            works_anew();
+            _exit(0);
+        }
+        child_ends_well(child);
+        OK(usocket_close(all.pair[0]));
+        OK(usocket_close(all.pair[1]));
+        OK(usocket_close(all.cancellable));
+        OK(usocket_close(all.poller));
+        OK(usocket_close(all.query));
+        OK(usocket_close(all.connection));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +483,7 @@ int main(void)
         cmocka_unit_test(a_thread_that_forks_within_its_hook_keeps_its_call),
         cmocka_unit_test(a_hook_that_was_removed_runs_no_more),
         cmocka_unit_test(a_child_asks_for_names_that_the_parents_threads_were_asking_for),
+        cmocka_unit_test(a_daemon_closes_everything_and_opens_its_own),
     };
     return RUN(tests);
 }

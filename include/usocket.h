@@ -41,7 +41,10 @@
  * leaves it open in the other; but if another thread of the closing process is in a call on it, the
  * connection is shut down for both. From the fork on each process has pollers of its own. fork()
  * waits for calls that are about to return, never for a blocked one. A thread that forks in its event
- * hook or in a callback continues its call in the child. _Fork() and clone() run no fork handlers:
+ * hook or in a callback continues its call in the child. A child that closes every
+ * descriptor it finds (a daemon) and opens others can go on: close the handles from before the fork,
+ * which does not touch a file or pipe that has one of their numbers now. Without a fork, call
+ * usocket_finish before. _Fork() and clone() run no fork handlers:
  * after them the child may call the library only if the process had no other threads.
  */
 

@@ -3,7 +3,7 @@
 //! There is one for each process and pair of namespaces. It starts with the first task, and ends
 //! after a while without any. It waits only in poll(2).
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::error::Result;
 use crate::sys::counted::Counted;
 use crate::sys::namespace::PerNamespace;
+use crate::sys::own::Own;
 use crate::sys::{memory, poll, process};
 
 const STACK: usize = 256 * 1024;
@@ -52,7 +53,15 @@ struct State {
     /// Tasks that the thread has not taken over yet.
     new: Vec<Box<dyn Task>>,
     /// Wakes the thread; set while the thread runs.
-    wake: Option<Counted<OwnedFd>>,
+    wake: Option<Counted<Own>>,
+}
+
+impl State {
+    /// Forgets the eventfd if the host has closed its number: it may be the host's now. Another thread
+    /// replaces the one that waits for it.
+    fn give_up_lost(&mut self) {
+        std::mem::forget(self.wake.take_if(|wake| wake.is_lost()));
+    }
 }
 
 /// A task with the index of its first descriptor and its due time.
@@ -77,6 +86,7 @@ pub fn run(task: Box<dyn Task>) -> Result<&'static Background> {
     let this = ALL.get(Background::default)?;
     let mut state = this.lock();
     memory::reserve(&mut state.new, 1)?;
+    state.give_up_lost();
     if state.wake.is_none() {
         let wake = Counted::new(poll::eventfd()?)?;
         process::spawn(this, STACK)?;
@@ -92,7 +102,9 @@ impl Background {
     /// Wakes the thread after a task's descriptors have changed: poll(2) keeps a closed descriptor
     /// alive.
     pub fn look_again(&self) {
-        if let Some(wake) = &self.lock().wake {
+        let mut state = self.lock();
+        state.give_up_lost();
+        if let Some(wake) = &state.wake {
             // It fails only if the eventfd is readable already.
             let _ = poll::signal(wake);
         }
@@ -150,7 +162,8 @@ impl process::Serve for Background {
             // After a failure there are no events, and only due tasks run.
             let seen = poll::ppoll(&mut fds, time).unwrap_or_default();
             let ending = process::ending();
-            if tasks.is_empty() && (seen == 0 || ending) && self.ends() {
+            let deaf = fds.first().is_some_and(|wake| wake.revents & libc::POLLNVAL != 0);
+            if tasks.is_empty() && (seen == 0 || ending || deaf) && self.ends() {
                 return;
             }
             // It fails only if the eventfd is drained already.

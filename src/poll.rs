@@ -1,12 +1,13 @@
 //! poll over handles: for small sets, without registrations.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use crate::error::Result;
 use crate::handle::Handle;
 use crate::object;
 use crate::socket::Socket;
+use crate::sys::own::Own;
 use crate::sys::{self, memory, process};
 use crate::wait::{self, Deadline, UNHEARD};
 use crate::watchers::{Change, Watcher};
@@ -84,7 +85,7 @@ impl Held {
 
 /// An eventfd that wakes a poll over sockets with readiness the kernel does not fully know: another
 /// thread may read what the kernel has, and leave data over.
-struct Bell(OwnedFd);
+struct Bell(Own);
 
 impl Bell {
     /// # Errors

@@ -1,6 +1,6 @@
 //! A connection under way, as an object: start, poll, take, close.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
 pub use super::race::Failure;
@@ -12,6 +12,7 @@ use crate::socket::Socket;
 use crate::sys::counted::Counted;
 use crate::sys::fork::Lock;
 use crate::sys::names::Query;
+use crate::sys::own::Own;
 use crate::sys::text::Text;
 use crate::sys::{memory, poll, process};
 use crate::wait::{self, Deadline};
@@ -25,7 +26,7 @@ pub struct Connection {
     shared: Counted<Lock<State>>,
     runner: Option<&'static Background>,
     forks: u32,
-    bell: Counted<OwnedFd>,
+    bell: Counted<Own>,
     watchers: Watchers,
 }
 
@@ -36,7 +37,7 @@ pub type Story = Text<4096>;
 struct Shared(Counted<Lock<State>>);
 
 enum State {
-    Running(Race, Counted<OwnedFd>),
+    Running(Race, Counted<Own>),
     Connected(Socket),
     Failed(Error, Race),
     /// Taken, or given up.

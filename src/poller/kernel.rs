@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::entry::Entry;
 use crate::error::{Error, Result};
+use crate::sys::own::Own;
 use crate::sys::poll as sys;
 use crate::watchers::Source;
 
@@ -19,14 +20,14 @@ pub(super) const BELL: u64 = u64::MAX;
 pub(super) const TIMER: u64 = u64::MAX - 1;
 
 pub(super) struct Kernel {
-    epoll: OwnedFd,
+    epoll: Own,
     /// An eventfd: readable, it ends every wait.
-    bell: OwnedFd,
+    bell: Own,
     /// A timerfd: readable when the first of the timers is due, or earlier.
-    timer: OnceLock<OwnedFd>,
+    timer: OnceLock<Own>,
     /// An epoll with nothing but that epoll in it, for loops of others: where another epoll takes over
     /// the number of ours, theirs would not know.
-    lent: OnceLock<OwnedFd>,
+    lent: OnceLock<Own>,
 }
 
 impl Kernel {
@@ -64,7 +65,7 @@ impl Kernel {
             // Another thread may be faster, and then it is that one's.
             _ = self.lent.set(lent);
         }
-        self.lent.get().map(AsRawFd::as_raw_fd).ok_or(Error::os(libc::ENOMEM))
+        self.lent.get().map(|lent| lent.as_raw_fd()).ok_or(Error::os(libc::ENOMEM))
     }
 
     pub(super) fn fileno(&self) -> i32 {
@@ -99,14 +100,18 @@ impl Kernel {
     /// In a forked child: takes a bell and a timer of its own, under the numbers of the parent's.
     ///
     /// # Errors
-    /// EMFILE, ENFILE, ENOMEM.
+    /// EMFILE, ENFILE, ENOMEM; EBADF if the host has closed the numbers and uses them.
     pub(super) fn part(&self) -> Result<()> {
-        sys::replace(&sys::eventfd()?, &self.bell)?;
+        let others = [self.timer.get(), self.lent.get()].into_iter().flatten();
+        if others.chain([&self.epoll, &self.bell]).any(Own::is_strange) {
+            return Err(Error::os(libc::EBADF));
+        }
+        sys::replace(sys::eventfd()?, &self.bell)?;
         if let Some(timer) = self.timer.get() {
-            sys::replace(&sys::timer()?, timer)?;
+            sys::replace(sys::timer()?, timer)?;
         }
         if let Some(lent) = self.lent.get() {
-            sys::replace(&sys::epoll()?, lent)?;
+            sys::replace(sys::epoll()?, lent)?;
         }
         Ok(())
     }
@@ -132,7 +137,7 @@ impl Kernel {
                 _ => {}
             }
         }
-        sys::replace(&epoll, &self.epoll)?;
+        sys::replace(epoll, &self.epoll)?;
         if let Some(lent) = self.lent.get() {
             add_to(lent, &self.epoll, 0)?;
         }

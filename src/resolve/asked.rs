@@ -1,6 +1,6 @@
 //! A question to the resolver under way: its owner polls a descriptor, and may abandon it.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, Result};
 use crate::sys::counted::Counted;
 use crate::sys::fork::Lock;
+use crate::sys::own::Own;
 use crate::sys::{net, poll};
 use crate::wait::{self, Deadline};
 
@@ -48,7 +49,7 @@ pub struct Job<Q: Question> {
     answer: OnceLock<Result<Q::Answer>>,
     abandoned: AtomicBool,
     /// Readable once there is an answer. Closed when the question is abandoned.
-    bell: Lock<Option<OwnedFd>>,
+    bell: Lock<Option<Own>>,
 }
 
 impl<Q: Question> Asked<Q> {

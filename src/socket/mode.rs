@@ -223,14 +223,18 @@ impl Socket {
     /// Ends the operations of other threads before a close.
     pub fn end_operations(&self) {
         self.state.fetch_or(state::ENDED, Ordering::Release);
-        net::end_operations(self.fd.as_fd());
+        if !self.fd.is_strange() {
+            net::end_operations(self.fd.as_fd());
+        }
     }
 
     /// Replaces the descriptor by a dead one before a close: a thread that forked within a call may
     /// come back to it and must get EBADF. The connection stays open for the other process.
     pub fn give_up_number(&self) {
         self.state.fetch_or(state::ENDED, Ordering::Release);
-        net::give_up_number(self.fd.as_fd());
+        if !self.fd.is_strange() {
+            net::give_up_number(self.fd.as_fd());
+        }
     }
 
     /// EBADF when it is being closed: ends a retry loop that nothing else would end.

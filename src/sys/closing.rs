@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::fork::{self, Lock};
 use super::net;
+use super::own::{self, Kind};
 
 /// A descriptor, and the inode that distinguishes its socket from a later one with the same number.
 type Socket = (RawFd, u64);
@@ -25,12 +26,20 @@ static UNDER_WAY: Lock<[Option<Socket>; 16]> = Lock::new([None; 16]);
 pub struct Descriptor {
     fd: ManuallyDrop<OwnedFd>,
     may_linger: AtomicBool,
+    /// [`fork::forks`] where it was opened, as far as there is room for it.
+    forks: u16,
 }
 
 impl Descriptor {
     /// A descriptor without SO_LINGER.
     pub fn new(fd: OwnedFd) -> Self {
-        Descriptor { fd: ManuallyDrop::new(fd), may_linger: AtomicBool::new(false) }
+        Descriptor::with(fd, false)
+    }
+
+    #[inline]
+    fn with(fd: OwnedFd, may_linger: bool) -> Self {
+        let may_linger = AtomicBool::new(may_linger);
+        Descriptor { fd: ManuallyDrop::new(fd), may_linger, forks: fork::forks() as u16 }
     }
 
     /// Records that its close may wait: SO_LINGER is being set, or code outside the library may set
@@ -42,14 +51,19 @@ impl Descriptor {
     /// Makes the descriptor of a socket accepted or dup'd from this one.
     #[inline]
     pub fn heir(&self, fd: OwnedFd) -> Self {
-        let may_linger = AtomicBool::new(self.may_linger.load(Ordering::Relaxed));
-        Descriptor { fd: ManuallyDrop::new(fd), may_linger }
+        Descriptor::with(fd, self.may_linger.load(Ordering::Relaxed))
     }
 
     /// Whether its close may wait, according to the system.
     fn lingers(&self) -> bool {
         let told = self.may_linger.load(Ordering::Relaxed) || fork::partings() != 0;
         told && net::lingers(self.fd.as_fd())
+    }
+
+    /// Whether the number is anything else's by now: a forked child may have closed it behind our back.
+    pub fn is_strange(&self) -> bool {
+        let inherited = self.forks != fork::forks() as u16;
+        own::is_strange(self.fd.as_raw_fd(), Kind::Socket, inherited)
     }
 
     /// Gives it up, open.
@@ -70,6 +84,9 @@ impl Deref for Descriptor {
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
+        if self.is_strange() {
+            return failed(libc::EBADF);
+        }
         let lingers = self.lingers();
         // SAFETY: taken once, here.
         let fd = unsafe { ManuallyDrop::take(&mut self.fd) };
@@ -100,10 +117,14 @@ fn close(fd: OwnedFd) {
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
         // EINTR while it waited for the peer is not a failure.
         if errno != libc::EINTR {
-            FAILED.set(errno);
-            FAILURES.fetch_add(1, Ordering::Relaxed);
+            failed(errno);
         }
     }
+}
+
+fn failed(errno: i32) {
+    FAILED.set(errno);
+    FAILURES.fetch_add(1, Ordering::Relaxed);
 }
 
 /// How often close(2) has failed, in all threads: only if this changes does a thread check its own.

@@ -19,6 +19,7 @@ pub mod message;
 pub mod names;
 pub mod namespace;
 pub mod net;
+pub mod own;
 pub mod poll;
 pub mod process;
 pub mod random;

@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::own::{Kind, Own};
 use super::time::{self, timespec};
 use super::{cvt, cvt_len, is_unknown};
 
@@ -35,12 +36,16 @@ fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
 }
 
 /// eventfd(2): readable from the first [`signal`] to the next [`drain`]
-pub fn eventfd() -> io::Result<OwnedFd> {
+pub fn eventfd() -> io::Result<Own> {
     // SAFETY: no pointers; the descriptor is fresh.
-    unsafe {
-        cvt(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))
-            .map(|fd| OwnedFd::from_raw_fd(fd))
-    }
+    unsafe { cvt(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK)).map(|fd| own(fd)) }
+}
+
+/// # Safety
+/// The descriptor is fresh.
+unsafe fn own(fd: RawFd) -> Own {
+    // SAFETY: by this function's contract.
+    Own::new(unsafe { OwnedFd::from_raw_fd(fd) }, Kind::Anonymous)
 }
 
 /// Makes an eventfd readable.
@@ -63,12 +68,10 @@ pub fn drain(event: &OwnedFd) -> io::Result<()> {
 }
 
 /// timerfd_create(2) of the clock of [`std::time::Instant`]: readable from the time that is set
-pub fn timer() -> io::Result<OwnedFd> {
+pub fn timer() -> io::Result<Own> {
     let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
     // SAFETY: no pointers; the descriptor is fresh.
-    unsafe {
-        cvt(libc::timerfd_create(libc::CLOCK_MONOTONIC, flags)).map(|fd| OwnedFd::from_raw_fd(fd))
-    }
+    unsafe { cvt(libc::timerfd_create(libc::CLOCK_MONOTONIC, flags)).map(|fd| own(fd)) }
 }
 
 /// timerfd_settime(2): makes it expire in `left`, and unreadable until then; `None` is never
@@ -83,13 +86,19 @@ pub fn set_timer(timer: &OwnedFd, left: Option<Duration>) -> io::Result<()> {
 }
 
 /// epoll_create1(2)
-pub fn epoll() -> io::Result<OwnedFd> {
+pub fn epoll() -> io::Result<Own> {
     // SAFETY: no pointers; the descriptor is fresh.
-    unsafe { cvt(libc::epoll_create1(libc::EPOLL_CLOEXEC)).map(|fd| OwnedFd::from_raw_fd(fd)) }
+    unsafe { cvt(libc::epoll_create1(libc::EPOLL_CLOEXEC)).map(|fd| own(fd)) }
 }
 
 /// dup3(2): replaces `old`, under its number, by `new`; close-on-exec
-pub fn replace(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
+///
+/// # Errors
+/// EBADF if the number is the host's now, in a forked child.
+pub fn replace(new: Own, old: &Own) -> io::Result<()> {
+    if old.is_strange() {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
     // SAFETY: both are open and ours; the number stays `old`'s.
     cvt(unsafe { super::net::dup3(new.as_raw_fd(), old.as_raw_fd()) }).map(drop)
 }

@@ -4,7 +4,7 @@
 //! A cancel is a state, not a moment: it also ends waits that begin later, so that it cannot come
 //! too early. Its eventfd is polled together with the socket, so it reaches only waits in ppoll(2).
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::OnceLock;
 #[cfg(target_has_atomic = "64")]
 use std::sync::atomic::AtomicI64;
@@ -16,6 +16,7 @@ use portable_atomic::AtomicI64;
 use super::{Deadline, poll};
 use crate::error::{Error, Result};
 use crate::sys::fork::Lock;
+use crate::sys::own::Own;
 use crate::sys::{self, process, time};
 
 /// See the module documentation. There is no limit at first.
@@ -29,7 +30,7 @@ pub struct Limits {
     pub change: Lock<()>,
     /// The eventfd, readable while waits are cancelled, and [`process::forks`] when it was made:
     /// another process has its own.
-    bell: OnceLock<OwnedFd>,
+    bell: OnceLock<Own>,
     forks: AtomicU32,
     cancelled: AtomicBool,
     /// The functions that wait with limits; programs that never set any do not link them.
@@ -133,7 +134,7 @@ impl Limits {
     }
 
     /// This process's bell, if there is one.
-    fn bell(&self) -> Result<Option<&OwnedFd>> {
+    fn bell(&self) -> Result<Option<&Own>> {
         let bell = self.bell.get();
         if let Some(bell) = bell.filter(|_| !self.is_ours()) {
             let _changing = self.change.lock()?;
@@ -147,13 +148,13 @@ impl Limits {
     }
 
     /// In a forked child: makes the bell its own. The caller holds `change`.
-    fn renew(&self, bell: &OwnedFd) -> Result<()> {
+    fn renew(&self, bell: &Own) -> Result<()> {
         if !self.is_ours() {
             let fresh = sys::poll::eventfd()?;
             if self.cancelled() {
                 sys::poll::signal(&fresh)?;
             }
-            sys::poll::replace(&fresh, bell)?;
+            sys::poll::replace(fresh, bell)?;
             self.forks.store(process::forks(), Ordering::Release);
         }
         Ok(())
@@ -162,7 +163,7 @@ impl Limits {
     /// The descriptors to poll: the socket for `events`, and the bell.
     fn questions(&self, fd: BorrowedFd<'_>, events: i16) -> Result<[libc::pollfd; 2]> {
         let question = |fd, events| libc::pollfd { fd, events, revents: 0 };
-        let bell = self.bell()?.map_or(-1, AsRawFd::as_raw_fd);
+        let bell = self.bell()?.map_or(-1, |bell| bell.as_raw_fd());
         Ok([question(fd.as_raw_fd(), events), question(bell, libc::POLLIN)])
     }
 

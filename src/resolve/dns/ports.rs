@@ -8,6 +8,7 @@ use socket2::{Socket, Type};
 
 use super::message;
 use crate::addr::Addr;
+use crate::sys::own::{Kind, Own};
 use crate::sys::{memory, net, random};
 
 /// How long a port sends questions; after that it only receives replies. A forger has to guess the
@@ -27,7 +28,7 @@ pub struct Ports {
 
 struct Port {
     server: Addr,
-    socket: Socket,
+    socket: Own,
     since: Instant,
 }
 
@@ -104,6 +105,6 @@ impl Port {
         let kind = Type::DGRAM.cloexec().nonblocking();
         let socket = Socket::new(server.family().into(), kind, None)?;
         net::connect(socket.as_fd(), &server)?;
-        Ok(Port { server, socket, since })
+        Ok(Port { server, socket: Own::new(socket.into(), Kind::Socket), since })
     }
 }
