@@ -1,5 +1,6 @@
 """Why TLS fails: each cause has its class, its number and a sentence, on both sides."""
 
+import _ssl
 import hashlib
 import re
 import socket
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 import usocket
 import ussl
+from usocket._causes import ALERT
+from usocket._errors import strerror
+from usocket._tls_errors import tls_error
 
 HEADER = (Path(__file__).resolve().parent.parent / "include" / "usocket.h").read_text()
 CODES = {
@@ -361,3 +365,13 @@ def test_an_issuer_without_a_common_name_has_a_name(tmp_path, meet, client_conte
     ours, _ = meet(server, client_context())
     assert type(ours.error) is VERIFICATION and ours.error.code == CODES["CERT_UNKNOWN_ISSUER"]
     assert re.search("issued by .*Nobody Ltd", str(ours.error)), ours.error
+
+
+def test_alerts_have_openssls_names():
+    if not hasattr(_ssl, "err_names_to_codes"):
+        pytest.skip("this CPython keeps OpenSSL's names to itself")
+    theirs = {n - 1000: name for name, (_, n) in _ssl.err_names_to_codes.items() if 1000 <= n < 1256}
+    assert len(theirs) > 25
+    for number, name in theirs.items():
+        code = ALERT - number
+        assert tls_error(code, strerror(code)).reason == name

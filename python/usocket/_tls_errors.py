@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # OpenSSL names an alert after the version that brought it; TLSV1 where nothing is said here.
 _ALERTS_SINCE = {n: "SSLV3" for n in (10, 20, 30, *range(40, 48))}
 _ALERTS_SINCE.update({109: "TLSV13", 116: "TLSV13"})
+# It does not call these so; and the one it spells otherwise.
+_NO_ALERTS = range(110, 115)
+_SPELT = {"USER_CANCELED": "USER_CANCELLED"}
 
 
 class SSLError(OSError):
@@ -41,7 +44,9 @@ class SSLError(OSError):
     def reason(self) -> str:
         if self.alert is not None:
             name = self._sentence().rpartition("(")[2].rstrip(")").upper()
-            return f"{_ALERTS_SINCE.get(self.alert, 'TLSV1')}_ALERT_{name}"
+            name = _SPELT.get(name, name)
+            since = _ALERTS_SINCE.get(self.alert, "TLSV1")
+            return f"{since}_{name}" if self.alert in _NO_ALERTS else f"{since}_ALERT_{name}"
         cause = CAUSES.get(self.code)
         return cause.reason if cause else "OTHER"
 
