@@ -30,6 +30,7 @@ from . import _constants
 from ._constants import *  # noqa: F403
 from ._context import SSLContext
 from ._default import InsecureWarning, create_default_context, wrap_socket
+from ._object import MemoryBIO, SSLObject
 from ._pem import DER_cert_to_PEM_cert, PEM_cert_to_DER_cert
 from ._session import SSLSession
 from ._socket import SSLSocket
@@ -41,6 +42,7 @@ __all__ = [
     "CertificateError",
     "DER_cert_to_PEM_cert",
     "InsecureWarning",
+    "MemoryBIO",
     "OPENSSL_VERSION",
     "PEM_cert_to_DER_cert",
     "SSLCertVerificationError",
@@ -48,6 +50,7 @@ __all__ = [
     "SSLContext",
     "SSLEOFError",
     "SSLError",
+    "SSLObject",
     "SSLSession",
     "SSLSocket",
     "SSLSyscallError",

@@ -74,6 +74,8 @@ class SSLContext(Settings):
 
     # What wrap_socket makes: SSLSocket, which is set where that is. From: CPython.
     sslsocket_class: Any
+    # What wrap_bio makes, in the same way.
+    sslobject_class: Any
 
     def __init__(self, protocol: int) -> None:
         if protocol not in (PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
@@ -336,6 +338,24 @@ class SSLContext(Settings):
             bool(do_handshake_on_connect),
             bool(suppress_ragged_eofs),
             session,
+        )
+
+    def wrap_bio(
+        self,
+        incoming: Any,
+        outgoing: Any,
+        server_side: bool = False,
+        server_hostname: Optional[Union[str, bytes]] = None,
+        session: Any = None,
+    ) -> Any:
+        """TLS without a socket: an SSLObject between two MemoryBIOs, whose bytes the caller carries.
+
+        incoming: what the peer has sent is written into it; outgoing: what is to go to the peer is read
+        out of it. CPython's `ssl.MemoryBIO` does as well. The others are as of `wrap_socket`.
+        Raises TypeError, ValueError, SSLError. Does not block. From: CPython.
+        """
+        return self.sslobject_class._wrap(
+            self, incoming, outgoing, bool(server_side), server_hostname, session
         )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ctypes import create_string_buffer
+from errno import ENODATA
 from operator import index
 from typing import Any, Dict, List, Literal, Optional, Tuple, Union, overload
 
 from usocket._address import text
+from usocket._causes import NOT_WRAPPED
 from usocket._errors import check
 from usocket._fields import part_of
 from usocket._lib import lib
@@ -23,26 +25,15 @@ _VERSIONS = {0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
 
 @part_of("SSLSocket")
-class Info(socket):
-    """A socket that can be asked about TLS. What concerns the peer is there after the handshake."""
+class Facts:
+    """What can be asked about TLS. What concerns the peer is there after the handshake."""
 
-    __slots__ = (
-        "_context",
-        "_greet",
-        "_hostname",
-        "_ragged",
-        "_server_side",
-        "_session",
-        "_wrapped",
-    )
+    __slots__ = ()
 
+    _handle: int
     _context: SSLContext
-    # Whether the handshake is done without being asked for.
-    _greet: bool
     # What a client asks for and checks.
     _hostname: Optional[str]
-    # Whether the end without close_notify is an end like another.
-    _ragged: bool
     _server_side: bool
     _session: Optional[SSLSession]
     # Whether the library's socket is: one that listens is not.
@@ -166,3 +157,46 @@ class Info(socket):
         if self.version() is None:
             return None
         return bool(check(lib.usocket_tls_resumed(self._handle)))
+
+    @property
+    def session(self) -> Optional[SSLSession]:
+        """A client's session, for another connection of the same context; None while there is
+        none: a TLS 1.3 server sends it after the handshake, it comes with the first data.
+
+        Set before the handshake, it is the one to resume. Raises ValueError on the server side,
+        after the handshake, for a session of another context; TypeError. From: CPython.
+        """
+        if self._session is None and not self._server_side and self._wrapped:
+            code = lib.usocket_tls_take_session(self._handle)
+            if code not in (-ENODATA, NOT_WRAPPED):
+                taken = SSLSession(check(code), self._context)
+                self._session = taken  # type: ignore[misc] # Which those who are one have.
+        return self._session
+
+    @session.setter
+    def session(self, session: SSLSession) -> None:
+        if not isinstance(session, SSLSession):
+            raise TypeError("Value is not a SSLSession.")
+        if self._server_side:
+            raise ValueError("Cannot set session for server-side SSLSocket.")
+        session._give_to(self._handle)
+
+
+@part_of("SSLSocket")
+class Info(Facts, socket):
+    """A socket that can be asked about TLS."""
+
+    __slots__ = (
+        "_context",
+        "_greet",
+        "_hostname",
+        "_ragged",
+        "_server_side",
+        "_session",
+        "_wrapped",
+    )
+
+    # Whether the handshake is done without being asked for.
+    _greet: bool
+    # Whether the end without close_notify is an end like another.
+    _ragged: bool

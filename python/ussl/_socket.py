@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import _socket
 import os
-from errno import EAGAIN, EBUSY, EINTR, ENODATA, ENOTCONN, EOPNOTSUPP, ETIMEDOUT
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple, Union
+from errno import EAGAIN, EBUSY, ENOTCONN, EOPNOTSUPP
+from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
-from usocket._address import text
 from usocket._bsd import BSDSocket
 from usocket._constants import CONSTANTS
-from usocket._errors import check, detail, error, strerror
-from usocket._causes import BAD_NAME, CRL_MISSING, NAME_REQUIRED, NOT_WRAPPED, TRUNCATED
+from usocket._causes import TRUNCATED
+from usocket._errors import error
 from usocket._lib import lib
 from usocket._socket import socket
-from usocket._tls_errors import (
-    SSLConfigError,
-    tls_error,
-    want_error,
-)
+from usocket._tls_errors import want_error
 from usocket._transfer import POLLIN, POLLOUT
 from usocket._wait import through
 
-from ._constants import PROTOCOL_TLS_SERVER
 from ._context import SSLContext
 from ._info import Info
 from ._session import SSLSession
+from ._setup import as_hostname, check_side, made, prepared
 
 if TYPE_CHECKING:
     from usocket._address import Address
@@ -78,11 +72,7 @@ class SSLSocket(Info):
             raise ValueError("the socket is wrapped in TLS already")
         if not isinstance(sock, (socket, *_CPYTHONS)):
             raise TypeError(f"a socket is needed, not {type(sock).__name__}")
-        if server_side != (context.protocol == PROTOCOL_TLS_SERVER):
-            side = "server" if server_side else "client"
-            raise ValueError(f"server_side={server_side} needs a context for the {side} side")
-        if server_side and hostname:
-            raise ValueError("server_hostname can only be specified in client mode")
+        check_side(context, server_side, hostname)
         if not isinstance(sock, socket):
             # CPython's: a duplicate of it is wrapped, and once that has worked it gives its own up.
             with _duplicate(sock) as ours:
@@ -93,7 +83,7 @@ class SSLSocket(Info):
         new = cls.__new__(cls)
         new._context, new._server_side = context, server_side
         new._greet, new._ragged = greet, ragged
-        new._hostname = _hostname(hostname)
+        new._hostname = as_hostname(hostname)
         new._session, new._wrapped = None, False
         if not server_side or not _listens(sock):
             # A listener stays what it is; the connections it accepts are wrapped.
@@ -116,23 +106,9 @@ class SSLSocket(Info):
 
     def _wrap_handle(self, handle: int, session: Optional[SSLSession]) -> None:
         """Wraps the library's socket, and tells what was wrong with a context or a name."""
-        context, name = self._context, self._hostname
-        if context.verify_flags and not context._crls:
-            raise tls_error(CRL_MISSING, "verify_flags needs revocation lists: load_crl()")
-        if session is not None and not isinstance(session, SSLSession):
-            raise TypeError("session is no SSLSession")
-        if session is not None and session._context is not context:
-            raise ValueError("Session refers to a different SSLContext.")
-        given = None if name is None else text(name, "server_hostname")
-        code = lib.usocket_tls_wrap(handle, context._handle, given, 0)
-        if code == NAME_REQUIRED:
-            raise SSLConfigError("CERT_REQUIRED requires server_hostname", code, strerror(code))
-        if code == BAD_NAME:
-            raise SSLConfigError(
-                "invalid server_hostname", code, detail(context._handle) or strerror(code)
-            )
-        if code < 0:
-            raise error(code, context._handle)
+        context = self._context
+        name = prepared(context, self._hostname, session)
+        made(lib.usocket_tls_wrap(handle, context._handle, name, 0), context)
         if session is not None:
             session._give_to(handle)
 
@@ -318,41 +294,8 @@ class SSLSocket(Info):
         self._handle = 0
         return plain
 
-    @property
-    def session(self) -> Optional[SSLSession]:
-        """A client's session, for another connection of the same context; None while there is
-        none: a TLS 1.3 server sends it after the handshake, it comes with the first data.
-
-        Set before the handshake, it is the one to resume. Raises ValueError on the server side,
-        after the handshake, for a session of another context; TypeError. From: CPython.
-        """
-        if self._session is None and not self._server_side and self._wrapped:
-            code = lib.usocket_tls_take_session(self._handle)
-            if code not in (-ENODATA, NOT_WRAPPED):
-                self._session = SSLSession(check(code), self._context)
-        return self._session
-
-    @session.setter
-    def session(self, session: SSLSession) -> None:
-        if not isinstance(session, SSLSession):
-            raise TypeError("Value is not a SSLSession.")
-        if self._server_side:
-            raise ValueError("Cannot set session for server-side SSLSocket.")
-        session._give_to(self._handle)
-
 
 SSLContext.sslsocket_class = SSLSocket
-
-
-def _hostname(name: Optional[Union[str, bytes]]) -> Optional[str]:
-    """A server name as text, in the form it has on the wire. None and "" are none."""
-    if not name:
-        return None
-    if isinstance(name, (bytes, bytearray)):
-        name = bytes(name).decode("ascii")
-    if not isinstance(name, str):
-        raise TypeError(f"server_hostname must be str or bytes, not {type(name).__name__}")
-    return name if name.isascii() else name.encode("idna").decode()
 
 
 def _duplicate(theirs: Any) -> socket:
