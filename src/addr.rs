@@ -36,60 +36,22 @@ impl Addr {
                 format_args!("flowinfo {flowinfo} is not within 0-1048575"),
             ));
         }
-        let (text, zone) = match host.split_once('%') {
-            Some((text, zone)) => (text, Some(zone)),
-            None => (host, None),
-        };
-        let not_numeric = || {
-            let what = match family {
-                libc::AF_INET => "a numeric IPv4 address",
-                libc::AF_INET6 => "a numeric IPv6 address",
-                _ => "a numeric address",
-            };
-            explain(
-                invalid(),
-                format_args!("'{host}' is not {what}: resolve names with getaddrinfo first"),
-            )
-        };
-        let ipv4_alone = || match (flowinfo, scope_id) {
-            (0, 0) => Ok(()),
-            _ => Err(explain(invalid(), "an IPv4 address has no flowinfo or scope id")),
-        };
-        let mut room = [0; 64];
-        let c_text = terminated(text, &mut room).ok_or_else(not_numeric)?;
         let mut addr = Addr::default();
-        if text.is_empty() && zone.is_none() {
-            if family == libc::AF_INET6 {
-                addr.put6([0; 16], port, flowinfo, scope_id);
-                return Ok(addr);
+        match numeric(family, host)? {
+            Numeric::V4(_) if (flowinfo, scope_id) != (0, 0) => {
+                return Err(explain(invalid(), "an IPv4 address has no flowinfo or scope id"));
             }
-            ipv4_alone()?;
-            addr.put4([0; 4], port);
-            return Ok(addr);
-        }
-        if family != libc::AF_INET6 && zone.is_none() {
-            if let Some((bin, _)) = names::pton(libc::AF_INET, c_text)? {
-                ipv4_alone()?;
-                addr.put4([bin[0], bin[1], bin[2], bin[3]], port);
-                return Ok(addr);
+            Numeric::V4(ip) => addr.put4(ip, port),
+            Numeric::V6(ip, None) => addr.put6(ip, port, flowinfo, scope_id),
+            Numeric::V6(ip, Some(zone)) => {
+                let scope_id = zone_index(zone, scope_id).ok_or_else(|| {
+                    let words = "is no interface, or not the scope id given";
+                    explain(invalid(), format_args!("'{zone}' {words}"))
+                })?;
+                addr.put6(ip, port, flowinfo, scope_id);
             }
         }
-        if family != libc::AF_INET {
-            if let Some((bin, _)) = names::pton(libc::AF_INET6, c_text)? {
-                let scope_id = match zone {
-                    None => scope_id,
-                    Some(zone) => zone_index(zone, scope_id).ok_or_else(|| {
-                        explain(
-                            invalid(),
-                            format_args!("'{zone}' is no interface, or not the scope id given"),
-                        )
-                    })?,
-                };
-                addr.put6(bin, port, flowinfo, scope_id);
-                return Ok(addr);
-            }
-        }
-        Err(not_numeric())
+        Ok(addr)
     }
 
     /// A Unix address: a path, an abstract name (first byte NUL), or nothing (unnamed, autobind).
@@ -221,6 +183,49 @@ impl Addr {
         b[24..28].copy_from_slice(&scope_id.to_ne_bytes());
         self.len = 28;
     }
+}
+
+/// An IP address that was read.
+enum Numeric<'a> {
+    V4([u8; 4]),
+    /// With its zone.
+    V6([u8; 16], Option<&'a str>),
+}
+
+/// Reads a numeric IP address; an empty text is the wildcard address. `family` 0 accepts either.
+fn numeric(family: i32, host: &str) -> Result<Numeric<'_>> {
+    let not_numeric = || {
+        let what = match family {
+            libc::AF_INET => "a numeric IPv4 address",
+            libc::AF_INET6 => "a numeric IPv6 address",
+            _ => "a numeric address",
+        };
+        explain(
+            Error::os(libc::EINVAL),
+            format_args!("'{host}' is not {what}: resolve names with getaddrinfo first"),
+        )
+    };
+    let (text, zone) = match host.split_once('%') {
+        Some((text, zone)) => (text, Some(zone)),
+        None => (host, None),
+    };
+    if host.is_empty() {
+        let six = family == libc::AF_INET6;
+        return Ok(if six { Numeric::V6([0; 16], None) } else { Numeric::V4([0; 4]) });
+    }
+    let mut room = [0; 64];
+    let text = terminated(text, &mut room).ok_or_else(not_numeric)?;
+    if family != libc::AF_INET6 && zone.is_none() {
+        if let Some(([a, b, c, d, ..], _)) = names::pton(libc::AF_INET, text)? {
+            return Ok(Numeric::V4([a, b, c, d]));
+        }
+    }
+    if family != libc::AF_INET {
+        if let Some((ip, _)) = names::pton(libc::AF_INET6, text)? {
+            return Ok(Numeric::V6(ip, zone));
+        }
+    }
+    Err(not_numeric())
 }
 
 /// Text with its NUL, if it fits a buffer for addresses and interface names.
