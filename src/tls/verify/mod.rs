@@ -202,17 +202,7 @@ impl Verifier {
             // The accepted path, with the trusted certificate if available.
             let accepted = RefCell::new(Path::new());
             let finish = |path: &webpki::VerifiedPath<'_>| {
-                let root = trusted.root_of(path.anchor());
-                root.map_or(Ok(()), |root| check_dates(root, now))?;
-                // webpki does not check key usage. (Roots that may not sign are not anchors.)
-                let signs = |c: &[u8]| Facts::of(c).is_some_and(|f| f.key_may_sign());
-                if !path.intermediate_certificates().all(|c| signs(&c.der())) {
-                    return Err(Pki::EndEntityUsedAsCa);
-                }
-                let mut all = vec![leaf.clone().into_owned()];
-                all.extend(path.intermediate_certificates().map(|c| c.der().into_owned()));
-                all.extend(root.cloned());
-                *accepted.borrow_mut() = all;
+                *accepted.borrow_mut() = whole(trusted, leaf, path, now)?;
                 Ok(())
             };
             match parsed.verify_for_usage(
@@ -294,6 +284,26 @@ impl Verifier {
         }
         e
     }
+}
+
+/// The path of a chain that webpki accepted, after the checks that webpki does not make.
+fn whole(
+    trusted: &Trusted,
+    leaf: &CertificateDer<'_>,
+    path: &webpki::VerifiedPath<'_>,
+    now: UnixTime,
+) -> Result<Path, Pki> {
+    let root = trusted.root_of(path.anchor());
+    root.map_or(Ok(()), |root| check_dates(root, now))?;
+    // webpki does not check key usage. (Roots that may not sign are not anchors.)
+    let signs = |c: &[u8]| Facts::of(c).is_some_and(|f| f.key_may_sign());
+    if !path.intermediate_certificates().all(|c| signs(&c.der())) {
+        return Err(Pki::EndEntityUsedAsCa);
+    }
+    let mut all = vec![leaf.clone().into_owned()];
+    all.extend(path.intermediate_certificates().map(|c| c.der().into_owned()));
+    all.extend(root.cloned());
+    Ok(all)
 }
 
 /// Checks an anchor's dates, as webpki does not.
