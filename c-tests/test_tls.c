@@ -405,6 +405,9 @@ static void messages_over_tls(void **state)
     msg = (usocket_msg){.data = out, .count = 3, .control = body, .control_len = 16};
     GIVES(-EOPNOTSUPP, usocket_sendmsg(pair[0], &msg, 0));
     GIVES(-EOPNOTSUPP, usocket_dup(pair[0]));
+    // A flag that would be ignored is refused.
+    GIVES(-EOPNOTSUPP, usocket_recv(pair[1], in, 1, MSG_WAITALL));
+    GIVES(-EOPNOTSUPP, usocket_recv(pair[1], in, 1, MSG_TRUNC));
     close_pair(pair);
 }
 

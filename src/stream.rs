@@ -25,7 +25,8 @@ impl Socket {
         self.late(true)?;
         let mut deadline = self.deadline();
         // In blocking mode the kernel itself can wait for all bytes of a stream, in one call.
-        let in_one = self.timeout_us() < 0 && self.kind() == libc::SOCK_STREAM;
+        let in_one =
+            self.timeout_us() < 0 && self.kind() == libc::SOCK_STREAM && self.session().is_none();
         let flags = if in_one { libc::MSG_WAITALL } else { 0 };
         self.gather(true, buf.len(), |done| {
             let mut step = |probe| {

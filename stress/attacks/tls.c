@@ -538,6 +538,36 @@ static void close_ends_a_blocked_send(void)
     GIVES(-EBADF, j.result);
 }
 
+static int32_t says_stop(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+static void nothing(int signal)
+{
+    (void)signal;
+}
+
+// A hook that says stop ends it, however much it has done: Ctrl-C.
+static void a_signal_ends_a_blocked_send(void)
+{
+    usocket_t pair[2];
+    tls_pair(pair);
+    struct sigaction action = {.sa_handler = nothing};
+    sigaction(SIGUSR1, &action, NULL);
+    OK(usocket_set_event_hook(says_stop, NULL));
+    struct job j = {.s = pair[0]};
+    pthread_t t = start(blocked_in_send, &j);
+    until_inside(&j);
+    sleep_us(100 * MS);
+    until_inside(&j);
+    pthread_kill(t, SIGUSR1);
+    join_within(t, 8 * SECOND, "a blocking send that a signal was to end");
+    GIVES(-EINTR, j.result);
+    OK(usocket_set_event_hook(NULL, NULL));
+}
+
 // Received beside a blocked send: one direction must not hold the other.
 static void receiving_beside_a_blocked_send(void)
 {
@@ -575,6 +605,7 @@ static const struct stress_case CASES[] = {
     {"tls: threads on one session", threads_on_one_session, 0},
     {"tls: close ends a blocked recv", close_ends_a_blocked_recv, 0},
     {"tls: close ends a blocked send", close_ends_a_blocked_send, 0},
+    {"tls: a signal ends a blocked send", a_signal_ends_a_blocked_send, 0},
     {"tls: receiving beside a blocked send", receiving_beside_a_blocked_send, 0},
 };
 

@@ -132,11 +132,8 @@ impl Session {
         flags: i32,
         deadline: &mut Deadline,
     ) -> Result<usize> {
-        const KNOWN: i32 = libc::MSG_PEEK
-            | libc::MSG_DONTWAIT
-            | libc::MSG_WAITALL
-            | libc::MSG_NOSIGNAL
-            | libc::MSG_CMSG_CLOEXEC;
+        const KNOWN: i32 =
+            libc::MSG_PEEK | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_CMSG_CLOEXEC;
         if flags & !KNOWN != 0 {
             return Err(Error::os(libc::EOPNOTSUPP));
         }
