@@ -2,7 +2,7 @@
 
 The wheel carries the stripped library and the accelerator. The library is built by cargo, or is the file
 that USOCKET_LIBRARY names; the accelerator by USOCKET_CC or CC, where there are Python's headers (3.11 on).
-The platform that the wheel is for is read out of the two: the newest symbol of glibc they need.
+The wheel's platform follows from the two: the newest symbol of glibc they need.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE / "library" if (HERE / "library").exists() else HERE.parent
 PACKAGES = ("usocket", "ussl", "uselect")
 OF_THE_LIBRARY = ".cargo Cargo.toml Cargo.lock build.rs LICENSE README.md src include tools".split()
-# Before which there is no manylinux of the machine, or no Rust for it.
+# The first manylinux version of a machine, or the first supported by Rust.
 OLDEST_GLIBC = 17
-THEN = (1980, 1, 1, 0, 0, 0)  # As long ago as a zip file knows: the same input gives the same file.
+THEN = (1980, 1, 1, 0, 0, 0)  # The earliest time of a zip file, so that the same input gives the same file.
 
 
 def _said(key: str) -> str:
@@ -57,7 +57,7 @@ def _modules() -> Iterator[Tuple[str, bytes]]:
                 yield path.relative_to(HERE).as_posix(), path.read_bytes()
 
 
-# --- what is compiled
+# --- the compiled files
 
 
 def _library(work: Path) -> bytes:
@@ -75,7 +75,7 @@ def _library(work: Path) -> bytes:
 
 
 def _accelerator(work: Path) -> Optional[bytes]:
-    """The accelerator; None where it cannot be built, which the package does without."""
+    """The accelerator; None if it cannot be built: the package works without it."""
     include = sysconfig.get_path("include")
     compiler = shlex.split(os.environ.get("USOCKET_CC") or os.environ.get("CC") or "cc")
     if sys.version_info < (3, 11) or not os.path.exists(os.path.join(include, "Python.h")):
@@ -93,7 +93,7 @@ def _accelerator(work: Path) -> Optional[bytes]:
 
 
 def _platform(*compiled: bytes) -> str:
-    """What runs the compiled files, as a wheel says it."""
+    """The tags of the wheel for the compiled files."""
     machine = sysconfig.get_platform().split("-", 1)[1].replace("-", "_").replace(".", "_")
     if any(b"libc.musl" in data or b"libc.so\0" in data for data in compiled):
         return f"musllinux_1_2_{machine}"

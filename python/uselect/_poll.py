@@ -28,7 +28,7 @@ _ONE_SHOT = 1
 
 
 class _Entry:
-    """One registered object: what it is to the library, and what it is waited for."""
+    """One registered object: its handle or descriptor, and its events."""
 
     __slots__ = ("obj", "handle", "fd", "events", "order")
 
@@ -40,9 +40,9 @@ class _Entry:
 class poll:
     """A set of objects to wait for.
 
-    An object is a usocket socket, an integer (a descriptor), or has a `fileno()`. It counts as
-    what it is when it is registered: a socket that is closed later reports POLLNVAL. Belongs to
-    one thread at a time. From: MicroPython.
+    An object is a usocket socket, an integer (a descriptor), or has a `fileno()`. Its handle or
+    descriptor is determined at registration: a socket closed later reports POLLNVAL. Belongs to one
+    thread at a time. From: MicroPython.
     """
 
     __module__ = "uselect"
@@ -54,7 +54,7 @@ class poll:
         self._descriptors = _Descriptors(self._sockets)
 
     def register(self, obj: Any, eventmask: int = POLLIN | POLLOUT) -> None:
-        """Adds an object, or changes what one that is there is waited for.
+        """Registers an object, or changes the events of a registered one.
 
         Raises OSError EBADF for a closed socket, ValueError for a negative descriptor or mask,
         TypeError for an object without a descriptor.
@@ -66,13 +66,13 @@ class poll:
         self._entries[_key(obj)] = entry
 
     def unregister(self, obj: Any) -> None:
-        """Removes an object; one that is not there is no error."""
+        """Removes an object; no error if it is not registered."""
         entry = self._entries.pop(_key(obj), None)
         if entry is not None:
             self._group(entry).remove(entry)
 
     def modify(self, obj: Any, eventmask: int) -> None:
-        """Changes what a registered object is waited for. OSError ENOENT for an unknown one."""
+        """Changes the events of a registered object. OSError ENOENT for an unknown one."""
         mask = _mask(eventmask)
         entry = self._entries.get(_key(obj))
         if entry is None:
@@ -84,9 +84,9 @@ class poll:
     ) -> List[Tuple[Union[object, int], int]]:
         """Waits for at least one event, or `timeout` milliseconds (None or negative: for ever).
 
-        With flag 1 ("one-shot") what has an event is not waited for again until `modify`.
-        Returns `(object, events)` for each that has events, empty when the time is over; POLLERR,
-        POLLHUP and POLLNVAL come unasked. Signals do not lengthen or shorten the time.
+        With flag 1 ("one-shot") an object with an event is disabled until `modify`.
+        Returns `(object, events)` for each that has events, empty after the timeout; POLLERR, POLLHUP
+        and POLLNVAL are always reported. Signals do not lengthen or shorten the time.
         Raises OSError EINVAL for more objects than the process may open descriptors, TypeError.
         """
         deadline = None
@@ -115,13 +115,14 @@ class poll:
 
 
 class _Sockets:
-    """The sockets of the library: registered with a poller, whose wait costs what is ready."""
+    """The sockets of the library, registered with a poller: the cost of a wait depends on the ready
+    ones."""
 
     def __init__(self) -> None:
         self.poller = check(lib.usocket_poller_create())
         finalize(self, lib.usocket_close, self.poller)
         self._entries: Dict[int, _Entry] = {}
-        # A closed one is invalid for as long as it is registered; the poller says so once.
+        # A closed socket reports POLLNVAL while it is registered; the poller reports it only once.
         self._closed: Dict[int, _Entry] = {}
         self._room = (Event * 1)()
 
@@ -133,7 +134,7 @@ class _Sockets:
     def change(self, entry: _Entry) -> None:
         handle = entry.handle
         code = lib.usocket_poller_modify(self.poller, handle, _asked(entry), handle)
-        if code != -EBADF:  # Closed: the next wait says so.
+        if code != -EBADF:  # Closed: the next wait reports it.
             check(code)
 
     def remove(self, entry: _Entry) -> None:
@@ -145,7 +146,7 @@ class _Sockets:
         return bool(self._closed)
 
     def wait(self, deadline: Optional[float]) -> List[Tuple[_Entry, int]]:
-        """Waits until a time of `monotonic()`: the entries that have events, and which."""
+        """Waits until a time of `monotonic()`; returns the entries with their events."""
         if len(self._room) < len(self._entries):
             self._room = (Event * (2 * len(self._entries)))()
         if self._closed:
@@ -158,7 +159,7 @@ class _Sockets:
         for event in self._room[: check(n)]:
             entry = self._entries.get(event.socket)
             if entry is None:
-                continue  # Closed after it was removed from here.
+                continue  # Closed after its removal.
             if event.events & POLLNVAL:
                 self._closed[event.socket] = entry
             else:
@@ -167,13 +168,13 @@ class _Sockets:
 
 
 class _Descriptors:
-    """Descriptors that are none of the library's, which may be closed behind anybody's back: an
-    array for usocket_poll, which then says so. The sockets' poller is one entry more."""
+    """Descriptors that the library does not own, in an array for usocket_poll: it reports those closed
+    meanwhile. The sockets' poller is a further entry."""
 
     def __init__(self, sockets: _Sockets) -> None:
         self._sockets = sockets
         self._entries: Dict[int, _Entry] = {}
-        self._array: Any = None  # Made when it is needed, after each change.
+        self._array: Any = None  # Made on demand, after each change.
 
     def __bool__(self) -> bool:
         return bool(self._entries)
@@ -209,12 +210,12 @@ def _registration(ready: Tuple[_Entry, int]) -> int:
 
 
 def _asked(entry: _Entry) -> int:
-    """POLLERR, which comes unasked, is for the empty mask; a closed socket is to be reported."""
+    """POLLERR, which is always reported, stands for the empty mask; POLLNVAL reports a closed socket."""
     return entry.events | POLLERR | POLLNVAL
 
 
 def _key(obj: Any) -> object:
-    """An integer is its value, any other object is itself and not what it is equal to."""
+    """The key of an object: the value of an integer, the identity of any other object."""
     return ("descriptor", obj) if isinstance(obj, int) else id(obj)
 
 
@@ -226,7 +227,7 @@ def _mask(events: int) -> int:
 
 
 def _source(obj: Any) -> Tuple[int, int]:
-    """Handle and descriptor of an object; one of them counts."""
+    """Handle and descriptor of an object; one of them is used."""
     if isinstance(obj, socket):
         if not obj._handle:
             raise error(-EBADF)

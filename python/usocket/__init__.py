@@ -14,7 +14,7 @@ EAI_, NI_, SHUT_, SOMAXCONN; and IPPROTO_SEC. `uselect.poll` waits for several s
 
 from __future__ import annotations
 
-from _socket import (  # The platform's, by way of CPython: no socket is in them.
+from _socket import (  # The platform's constants, from CPython; no functions of its socket module.
     gethostbyaddr,
     gethostbyname,
     gethostbyname_ex,
@@ -52,7 +52,7 @@ from ._socket import SocketType, from_fd, fromfd, socket, socketpair
 
 def install() -> None:
     """Lets the standard modules `socket` and `ssl`, and with them every program of this process, run
-    on libusocket. Call it first: what was imported by `from socket import ...` before stays.
+    on libusocket. Call it first: names imported before by `from socket import ...` do not change.
 
     There the modules are CPython's: names in addresses are resolved, `makefile` makes a file, a str
     is not sent. A second call does nothing. `python -m usocket run program.py` calls it.
@@ -64,7 +64,7 @@ def install() -> None:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    # The constants: which there are is the platform's to say.
+    # The constants depend on the platform.
     def __getattr__(name: str) -> int: ...
 
 

@@ -1,4 +1,4 @@
-"""The accelerator: the calls that programs make most, in C (`fast/fast.c`), where it has been built.
+"""The accelerator: the most frequent calls in C (`fast/fast.c`), if it has been built.
 
 A wheel has it beside this file, a checkout in `target/python` (`make accelerator`). It needs CPython 3.11;
 without it, and with USOCKET_PURE=1 in the environment, the same methods are in Python, over ctypes.
@@ -15,7 +15,7 @@ from types import FunctionType
 from ._address import _decode
 from ._lib import HERE, lib
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
@@ -40,7 +40,7 @@ def _load() -> Any:
             try:
                 module: Any = loader.create_module(ModuleSpec(_NAME, loader, origin=path))
                 loader.exec_module(module)
-            except ImportError:  # Of another machine, or in another interpreter of this process.
+            except ImportError:  # Built for another machine, or loaded in another interpreter of this process.
                 return None
             module.bind(
                 {f: cast(getattr(lib, "usocket_" + f), c_void_p).value for f in _FUNCTIONS}, _decode
@@ -53,8 +53,8 @@ fast = _load()
 
 
 def accelerated(part: _C) -> _C:
-    """Decorates a part of a socket: its methods that are in C as well are those. What they leave to
-    Python is there under `_slow_` and the name."""
+    """Decorates a part of a socket: replaces its methods by those in C. The Python ones stay available
+    with the prefix `_slow_`, for the cases that C leaves to them."""
     if fast is not None:
         for name, method in fast.METHODS.items():
             slow = vars(part).get(name)

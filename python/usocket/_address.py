@@ -1,15 +1,15 @@
 """Socket addresses: Python's tuples and paths, and the library's opaque ones.
 
-What a method takes as an address:
+A method takes these as an address:
 
 - `(host, port)` for AF_INET, `(host, port[, flowinfo[, scope_id]])` for AF_INET6; the host is
   numeric text ("" is the wildcard address), names are for getaddrinfo;
 - str or bytes for AF_UNIX: a path, or a Linux abstract name (its first byte is NUL);
 - CPython's tuples for AF_NETLINK, AF_PACKET, AF_CAN, AF_VSOCK, AF_ALG, AF_QIPCRTR;
-- for every family the opaque bytes of a `struct sockaddr`, as `native_address` makes them. For
-  AF_UNIX they begin with the bytes of the family, which no path can: it would have a NUL in it.
+- for every family the opaque bytes of a `struct sockaddr`, as `native_address` makes them. For AF_UNIX
+  they begin with the bytes of the family; a path cannot, as they contain a NUL.
 
-What comes out is a tuple, a str (path), or bytes (abstract name).
+Methods return a tuple, a str (path), or bytes (abstract name).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ._errors import PortError, check, detail, error, int32
 from ._families import FORMS, pack
 from ._lib import Addr, lib
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Tuple, Union
 
@@ -41,7 +41,7 @@ _UNIX_FAMILY = AF_UNIX.to_bytes(2, byteorder)
 
 
 def text(value: Any, what: str) -> bytes:
-    """Text for the library, which ends at a NUL: so there may be none in it."""
+    """Text for the library. It ends at a NUL, so it must not contain one."""
     if isinstance(value, str):
         value = value.encode()
     elif not isinstance(value, (bytes, bytearray)):
@@ -52,7 +52,7 @@ def text(value: Any, what: str) -> bytes:
 
 
 def port_number(value: Any) -> int:
-    """A port as an integer of its range."""
+    """A port as an integer in the valid range."""
     port = index(value)
     if not 0 <= port <= 65535:
         raise PortError("port must be 0-65535.")
@@ -60,14 +60,14 @@ def port_number(value: Any) -> int:
 
 
 def _checked(code: int) -> None:
-    """Raises what a function that makes an address gave, with its sentence."""
+    """Raises the error of a function that makes an address, with its sentence."""
     if code in (-EINVAL, -ENAMETOOLONG):
         raise OSError(-code, detail() or os.strerror(-code))
     check(code)
 
 
 def encode(family: int, address: Any) -> Addr:
-    """The library's address for what a caller gave to a socket of a family.
+    """The library's address for a caller's one, for a socket of a family.
 
     Raises TypeError for the wrong shape, PortError (an OverflowError and a ValueError) for a port
     out of range, OverflowError for a flowinfo or scope id out of range, OSError EINVAL for a name
@@ -117,7 +117,7 @@ def decode(addr: Addr) -> Address:
     return address
 
 
-# A socket sees few addresses, many times.
+# A socket sees few addresses, often.
 _known: dict[Any, Any] = {}
 _KNOWN_MAX = 256
 
@@ -176,7 +176,7 @@ def native_address(address: Address, af: int = AF_INET) -> bytes:
 
 
 def sockaddr(addr: Any) -> tuple[Any, ...]:
-    """Takes opaque bytes apart (MicroPython): what they are made of, in numbers and bytes.
+    """Splits opaque bytes into numbers and bytes (MicroPython).
 
     addr: bytes-like, a `struct sockaddr`.
     Returns `(AF_INET, address, port)`, `(AF_INET6, address, port, flowinfo, scope_id)`, or
@@ -192,7 +192,7 @@ def inet_pton(af: int, txt_addr: str) -> bytes:
 
     af: AF_INET (4 bytes) or AF_INET6 (16 bytes).
     Raises OSError EINVAL for text that is no address of the family, EAFNOSUPPORT for another
-    family; TypeError, ValueError for what is no text. Thread-safe. From: MaixPy, Pycopy.
+    family; TypeError, ValueError for invalid text. Thread-safe. From: MaixPy, Pycopy.
     """
     out = create_string_buffer(16)
     n = lib.usocket_inet_pton(int32(af), text(txt_addr, "address"), out, len(out))

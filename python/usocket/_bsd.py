@@ -23,7 +23,7 @@ from ._option import Options, default_timeout
 from ._transfer import POLLIN, POLLOUT, Transfer
 from ._wait import check_signals, microseconds, resume, timeout_us, wait
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Callable, Optional, Tuple, Type, TypeVar
 
@@ -44,17 +44,17 @@ _close = lib.usocket_close
 @accelerated
 @part_of("socket")
 class BSDSocket(Options, Messages, Transfer):
-    """What `usocket.socket` and the standard modules' socket (`usocket.install`) have in common."""
+    """The common base of `usocket.socket` and the standard modules' socket (`usocket.install`)."""
 
     __slots__ = ("_proto", "_type")
 
-    # What accept and dup make.
+    # The class that accept and dup make.
     _kind: Any
-    # What may be sent.
+    # The types that may be sent.
     _outgoing = staticmethod(outgoing_or_text)
 
     def _become(self: _S, handle: int) -> _S:
-        """Takes a fresh handle of the library over, or raises what it gave instead."""
+        """Takes over a new handle of the library, or raises its error."""
         self._handle = check(handle)
         self._late_in = self._late_out = 0
         self._filed = False
@@ -79,7 +79,7 @@ class BSDSocket(Options, Messages, Transfer):
         return new
 
     def _address(self, address: Address, call: str) -> Addr:
-        """The library's address for what a caller gave to one of the methods."""
+        """The library's address for an argument of a method."""
         return encode(self._family, address)
 
     def __enter__(self: _S) -> _S:
@@ -117,7 +117,7 @@ class BSDSocket(Options, Messages, Transfer):
     )
 
     def close(self) -> None:
-        """Closes the socket; a second time is fine. The other end sees the end of the stream.
+        """Closes the socket; closing it again has no effect. The other end sees the end of the stream.
 
         Operations that other threads are in end with OSError EBADF. Does not block (SO_LINGER
         aside). Thread-safe. From: every document.
@@ -129,7 +129,8 @@ class BSDSocket(Options, Messages, Transfer):
                 raise error(code)
 
     def detach(self) -> int:
-        """Gives up the descriptor, open, and becomes closed. Returns it; -1 when closed already.
+        """Detaches the descriptor, which stays open; the socket becomes closed. Returns it; -1 when
+        closed already.
 
         Raises OSError EBUSY while another thread is in an operation. From: CPython.
         """
@@ -142,8 +143,7 @@ class BSDSocket(Options, Messages, Transfer):
     def dup(self) -> Any:
         """A second socket for the same connection, of the same class, in the same mode.
 
-        A class of one's own is made as CPython makes it: by its constructor, with `fileno`. From:
-        CPython.
+        A subclass is made as in CPython: by its constructor, with `fileno`. From: CPython.
         """
         if type(self) is self._kind:
             return self._another(lib.usocket_dup(self._handle), self._timeout)
@@ -158,7 +158,7 @@ class BSDSocket(Options, Messages, Transfer):
             if fd >= 0:
                 os.close(fd)
             raise
-        # What a descriptor does not tell is known of the duplicate.
+        # The duplicate has properties that a descriptor does not tell.
         made, new._handle = new._handle, 0
         lib.usocket_close(made)
         return new._become(handle)
@@ -183,16 +183,17 @@ class BSDSocket(Options, Messages, Transfer):
         self._check(lib.usocket_listen(self._handle, int32(max(-1, index(backlog)))))
 
     def accept(self) -> tuple[Any, ...]:
-        """Accepts a connection: `(conn, address)`, a new socket with the default timeout, and who it is.
+        """Accepts a connection: `(conn, address)`, a new socket with the default timeout, and the peer's
+        address.
 
         Raises OSError EINVAL (not listening), BlockingIOError (non-blocking), TimeoutError.
-        Blocks as the mode has it. Thread-safe. From: every document.
+        Blocks according to the mode. Thread-safe. From: every document.
         """
         handle, address = self._accepted()
         return self._another(handle, default_timeout()), address
 
     def _accepted(self) -> Tuple[int, Address]:
-        """The handle of a connection, and who it is."""
+        """The handle of a connection, and the peer's address."""
         peer, handle, timeout = Addr(), self._handle, self._timeout
         deadline = monotonic() + timeout if timeout else None
         new = lib.usocket_accept(handle, byref(peer))
@@ -207,13 +208,13 @@ class BSDSocket(Options, Messages, Transfer):
         """Connects to an address, which `usocket._address` describes; of datagrams, sets the peer.
 
         Raises ConnectionRefusedError, TimeoutError, BlockingIOError (EINPROGRESS, non-blocking),
-        OSError EINVAL (a name for an address), EISCONN; PortError, TypeError. Blocks as the mode
-        has it. From: every document.
+        OSError EINVAL (a name for an address), EISCONN; PortError, TypeError. Blocks according to the
+        mode. From: every document.
         """
         self._check(self._connect(self._address(address, "connect")))
 
     def connect_ex(self, address: Address) -> int:
-        """Like `connect`, but gives the errno, 0 for success; a bad address still raises.
+        """Like `connect`, but returns the errno, 0 for success; a bad address still raises.
 
         From: CPython.
         """
@@ -225,7 +226,7 @@ class BSDSocket(Options, Messages, Transfer):
         code = lib.usocket_connect(handle, byref(addr))
         while code == -EINTR:
             check_signals()
-            # The attempt went on in the kernel; this waits for it.
+            # The attempt goes on in the kernel; this waits for it.
             if deadline is None:
                 code = lib.usocket_connect(handle, byref(addr))
             else:
@@ -235,7 +236,7 @@ class BSDSocket(Options, Messages, Transfer):
         return code
 
     def _connect_until(self, deadline: float, addr: Addr) -> int:
-        """A connect after a signal, which has the time left and not the whole timeout again."""
+        """Continues a connect after a signal, for the remaining time."""
         handle, left = self._handle, microseconds(deadline - monotonic())
         if left == 0:
             return -ETIMEDOUT
@@ -259,17 +260,17 @@ class BSDSocket(Options, Messages, Transfer):
         return decode(addr)
 
     def getpeername(self) -> Address:
-        """The address of the other end. OSError ENOTCONN. From: CPython."""
+        """The peer's address. OSError ENOTCONN. From: CPython."""
         addr = Addr()
         self._check(lib.usocket_getpeername(self._handle, byref(addr)))
         return decode(addr)
 
     def send(self, data: Any, flags: int = NO_FLAGS) -> int:
-        """Sends bytes (any buffer; str as UTF-8), perhaps not all. Returns how many.
+        """Sends bytes (any buffer; str as UTF-8), possibly not all. Returns how many.
 
         Raises BlockingIOError (non-blocking), TimeoutError, BrokenPipeError, ConnectionResetError,
-        OSError ENOTCONN, SSLError (an IPPROTO_SEC socket that is not wrapped). Blocks as the mode
-        has it. Thread-safe. From: every document (flags: CPython).
+        OSError ENOTCONN, SSLError (an IPPROTO_SEC socket that is not wrapped). Blocks according to the
+        mode. Thread-safe. From: every document (flags: CPython).
         """
         start, size, held = self._outgoing(data)
         try:
@@ -280,10 +281,10 @@ class BSDSocket(Options, Messages, Transfer):
             del held
 
     def sendall(self, data: Any, flags: int = NO_FLAGS) -> None:
-        """Sends all of the bytes: one timeout for the whole, however many pieces it takes.
+        """Sends all of the bytes, with one timeout for the whole.
 
-        On an error it is not known how much went; `write` tells. A non-blocking socket that does
-        not take all is a BlockingIOError. Otherwise as `send`. From: every document.
+        After an error the number of bytes sent is unknown; `write` returns it. A non-blocking socket
+        that does not take all raises BlockingIOError. Otherwise as `send`. From: every document.
         """
         start, size, held = self._outgoing(data)
         try:
@@ -321,7 +322,7 @@ class BSDSocket(Options, Messages, Transfer):
     def sendfile(self, file: Any, offset: int = 0, count: Optional[int] = None) -> int:
         """Sends a file, opened in binary mode, from `offset` on: `count` bytes, or all there are.
 
-        Returns how many bytes went; the file's position is behind them, also after an error.
+        Returns how many bytes were sent; the file's position is after them, also on an error.
         Raises ValueError for a file in text mode, a count that is not positive, a non-blocking
         socket, and what is no stream; otherwise as `sendall`. From: CPython.
         """
@@ -352,8 +353,8 @@ class BSDSocket(Options, Messages, Transfer):
         return total
 
     def get_inheritable(self) -> bool:
-        """Whether a program that this one becomes or starts gets the descriptor: it does not,
-        unless somebody said so. From: CPython."""
+        """Whether programs started by exec inherit the descriptor: by default they do not. From:
+        CPython."""
         return os.get_inheritable(self._descriptor())
 
     def set_inheritable(self, inheritable: bool) -> None:
@@ -368,19 +369,19 @@ class BSDSocket(Options, Messages, Transfer):
 
         Raises ValueError for a negative size, BlockingIOError (non-blocking), TimeoutError,
         ConnectionResetError, OSError ENOTCONN, SSLError (an IPPROTO_SEC socket that is not
-        wrapped), MemoryError. Blocks as the mode has it. Thread-safe. From: every document.
+        wrapped), MemoryError. Blocks according to the mode. Thread-safe. From: every document.
         """
         size = size_of(bufsize, "buffersize in recv")
         if self._late_in:
             self._raise_late_in()
         room = take_room(size)
-        # With MSG_TRUNC the number may be more than there is room for.
+        # With MSG_TRUNC the number may be larger than the buffer.
         data: bytes = room[: min(size, self._move(_recv, POLLIN, room, size, flags))]
         give_back(room)
         return data
 
     def recvfrom(self, bufsize: int, flags: int = NO_FLAGS) -> Tuple[bytes, Address]:
-        """Like `recv`, and from whom: `(bytes, address)`. On a stream the address is None.
+        """Like `recv`, with the sender: `(bytes, address)`. On a stream the address is None.
 
         From: every document (flags: CPython).
         """
@@ -408,7 +409,7 @@ class BSDSocket(Options, Messages, Transfer):
     def recvfrom_into(
         self, buffer: Any, nbytes: int = NO_SIZE, flags: int = NO_FLAGS
     ) -> Tuple[int, Address]:
-        """Like `recv_into`, and from whom: `(nbytes, address)`. From: CPython."""
+        """Like `recv_into`, with the sender: `(nbytes, address)`. From: CPython."""
         start, size, held = self._room_in(buffer, nbytes, "recvfrom_into")
         sender = Addr()
         try:
@@ -418,7 +419,7 @@ class BSDSocket(Options, Messages, Transfer):
         return n, decode(sender)
 
     def _room_in(self, buffer: Any, nbytes: int, what: str) -> Any:
-        """The start of a writable buffer, how much of it to use, and what holds it in place."""
+        """The address of a writable buffer, the length to use, and the object that keeps it in place."""
         start, room, held = incoming(buffer)
         try:
             if nbytes is not NO_SIZE:
@@ -435,7 +436,7 @@ class BSDSocket(Options, Messages, Transfer):
     def _move(
         self, call: Callable[..., int], events: int, start: Any, size: int, flags: int, *rest: Any
     ) -> int:
-        """A send or receive of the library, carried on over signals."""
+        """A send or receive of the library, continued after signals."""
         if flags is not NO_FLAGS:
             flags = int32(flags)
         timeout = self._timeout

@@ -1,8 +1,8 @@
 """Memory on its way to and from the library.
 
-The library is given addresses, integers, and a call keeps beside them what holds the memory in place: a
-local that it deletes before it is left. An exception brings the locals of every frame along, and a
-buffer they still held could not be resized for as long as somebody looks at that exception.
+The library gets addresses, as integers. Meanwhile the caller keeps an object that holds the memory in
+place, in a local variable that it deletes before it returns. An exception refers to the locals of every
+frame, and a buffer still held there could not be resized while the exception exists.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from ctypes import (
     pythonapi,
 )
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Tuple, Union
 
-    # The address of memory; of bytes, which nobody can move, they themselves. None where there is none.
+    # The address of memory; for bytes, which cannot move, the object itself. None for no memory.
     Start = Union[bytes, int, None]
 
-# What one call takes out of the kernel at most, unless more is asked of it.
+# The most that one call reads from the kernel by default.
 ROOM = 65536
 _Room = c_char * ROOM
 
-# Rooms that nobody uses at the moment. To make one costs more than a system call.
+# Unused buffers. Making one costs more than a system call.
 _spare: list[Any] = []
 _SPARE_MAX = 16
 
 
 def take_room(size: int) -> Any:
-    """A ctypes array of at least `size` bytes, ROOM or more. Its content is left over."""
+    """A ctypes array of at least `size` bytes, ROOM or more, with arbitrary content."""
     if size > ROOM:
         return (c_char * size)()
     try:
@@ -47,7 +47,7 @@ def take_room(size: int) -> Any:
 
 
 def give_back(room: Any) -> None:
-    """Keeps a room of take_room for the next one. What is not given back is garbage like any."""
+    """Returns a buffer of take_room for reuse. Without this call it is garbage-collected."""
     if len(room) == ROOM and len(_spare) < _SPARE_MAX:
         _spare.append(room)
 
@@ -83,7 +83,8 @@ pythonapi.PyBuffer_Release.restype = None
 
 
 def outgoing(data: Any) -> Tuple[Start, int, object]:
-    """Bytes to send, from where they are: their start, how many, and what holds them in place."""
+    """Bytes to send, without a copy: their address, their length, and the object that keeps them in
+    place."""
     if type(data) is bytes:
         return data, len(data), None
     if type(data) is bytearray and data:
@@ -99,8 +100,9 @@ def outgoing_or_text(data: Any) -> Tuple[Start, int, object]:
 
 
 def incoming(buffer: Any) -> Tuple[Start, int, object]:
-    """A writable buffer to receive into: its start, its length, and what holds it in place."""
-    if type(buffer) is bytearray:  # The usual one, with nothing to be asked about it.
+    """A writable buffer to receive into: its address, its length, and the object that keeps it in
+    place."""
+    if type(buffer) is bytearray:  # The usual type needs no checks.
         size = len(buffer)
     else:
         with memoryview(buffer) as view:

@@ -15,7 +15,7 @@ from ._numbers import BACKLOG_DEFAULT, SERVER_DUAL_STACK, SERVER_REUSE_PORT
 from ._socket import socket
 from ._wait import timeout_us, undisturbed
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, List, Optional, Tuple, Union
     from ._address import Address
@@ -36,16 +36,16 @@ def create_connection(
     source_address: what to connect from, an address of this machine.
     all_errors: where every attempt failed, all their errors are raised, as an ExceptionGroup, which
     there is from Python 3.11 on (ValueError before).
-    Raises gaierror, TimeoutError, ConnectionRefusedError or what else the most telling attempt
-    failed with; PortError, ValueError (timeout 0, negative, NaN), TypeError. Blocks for at most the
-    timeout; signals (Ctrl-C) are handled meanwhile. Thread-safe. From: CPython's `socket`.
+    Raises gaierror, TimeoutError, ConnectionRefusedError or another error of the most specific failure;
+    PortError, ValueError (timeout 0, negative, NaN), TypeError. Blocks for at most the timeout; signals
+    (Ctrl-C) are handled meanwhile. Thread-safe. From: CPython's `socket`.
     """
     if all_errors and sys.version_info < (3, 11):
         raise ValueError("all_errors needs ExceptionGroup, which Python 3.11 has")
     host, port = address[:2]
     more: Any = address[2:]
     name = _host(host)
-    if len(more) > 1 and more[1] and name and b"%" not in name:  # An address of a link.
+    if len(more) > 1 and more[1] and name and b"%" not in name:  # A link-local address.
         name += b"%%%d" % index(more[1])
     limit = timeout_us(timeout)
     if limit == 0:
@@ -54,8 +54,8 @@ def create_connection(
     if source_address is not None:
         family = AF_INET6 if ":" in str(source_address[0]) else AF_INET
         source = byref(encode(family, source_address))
-    # One attempt, however many signals come: the library goes on with it between them. An exception,
-    # such as Ctrl-C's, ends it.
+    # One connection for all signals: the library continues it between them. An exception, such as
+    # Ctrl-C's, ends it.
     attempt = check(lib.usocket_connection_create(name, _service(port), limit, source))
     try:
         made = undisturbed(lambda left: lib.usocket_connection_take(attempt, left), None)
@@ -67,7 +67,7 @@ def create_connection(
 
 
 def _failures(attempt: int) -> List[BaseException]:
-    """How the attempts of a connection ended, in the order in which they did."""
+    """The failed attempts of a connection, in order."""
     failures: List[BaseException] = []
     code = c_int32()
     while lib.usocket_connection_failure(attempt, len(failures), None, byref(code), None) == 0:
@@ -103,7 +103,7 @@ def create_server(
 
 
 def _adopt(handle: int) -> socket:
-    """The socket of a fresh handle, or the exception for what the library gave instead."""
+    """The socket of a new handle; raises the exception of an error."""
     return socket.__new__(socket)._become(handle)
 
 

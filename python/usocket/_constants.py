@@ -1,6 +1,6 @@
 """The platform's constants, as plain integers. They come from the system, by way of CPython.
 
-`_socket` is where CPython's `socket` has them from, without the classes and all they import.
+CPython's `socket` takes them from `_socket`, which has no classes and imports little.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import _socket as _system
 
 from ._numbers import IPPROTO_SEC
 
-# Every integer that CPython's module has: AF_, SOCK_, SO_, CAN_, TIPC_ ...
+# Every integer of CPython's module: AF_, SOCK_, SO_, CAN_, TIPC_ ...
 CONSTANTS: dict[str, int] = {
     name: int(value)
     for name, value in vars(_system).items()
     if name[0].isupper() and isinstance(value, int)
 }
 
-# Linux's that CPython's module has not, or not yet: many datagrams for one system call, each way, and
-# groups by the interface's index.
+# Linux's constants that CPython's module lacks: many datagrams per system call, in both directions, and
+# multicast groups by interface index.
 for _name, _value in {
     "MCAST_JOIN_GROUP": 42,
     "MCAST_LEAVE_GROUP": 45,

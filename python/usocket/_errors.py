@@ -1,4 +1,4 @@
-"""Exceptions: what a negative number from the library becomes."""
+"""Exceptions for the library's negative numbers."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class PortError(OverflowError, ValueError):
 
 
 def strerror(code: int) -> str:
-    """The text for a code of the library; an errno is one with a minus before it."""
+    """The text for a code of the library; an errno is negated."""
     return lib.usocket_strerror(code).decode()
 
 
 def detail(handle: int = 0) -> str:
-    """The sentence behind the last error, "" when there is none.
+    """The sentence of the last error, "" if there is none.
 
-    With 0: of the last failed call of this thread, if it was one without a handle.
+    With 0: of this thread's last failed call, if that had no handle.
     """
     buf = ctypes.create_string_buffer(1024)
     lib.usocket_error_detail(handle, buf, len(buf))
@@ -43,7 +43,7 @@ def detail(handle: int = 0) -> str:
 def error(code: int, handle: int = 0) -> BaseException:
     """The exception for a negative number of the library: an OSError.
 
-    (What a TLS verify callback raised may be more than that, such as KeyboardInterrupt.)
+    (A TLS verify callback may raise other exceptions, such as KeyboardInterrupt.)
     """
     if code > -4096:
         return OSError(-code, strerror(code))
@@ -54,14 +54,14 @@ def error(code: int, handle: int = 0) -> BaseException:
 
 
 def check(code: int) -> int:
-    """Gives a number of the library back, or raises the exception it stands for."""
+    """Returns a number of the library, or raises the exception it stands for."""
     if code < 0:
         raise error(code)
     return code
 
 
 def int32(value: Any) -> int:
-    """An argument that is a C int. ctypes would cut off what does not fit."""
+    """Checks an argument that is a C int. ctypes would truncate a larger one."""
     number: int = index(value)
     if not -0x80000000 <= number <= 0x7FFFFFFF:
         raise OverflowError(f"{number} does not fit into a C int")
@@ -69,7 +69,7 @@ def int32(value: Any) -> int:
 
 
 def size(value: Any, what: str) -> int:
-    """An argument that is a number of bytes."""
+    """Checks an argument that is a number of bytes."""
     number: int = index(value)
     if number < 0:
         raise ValueError(f"negative {what}")

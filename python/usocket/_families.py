@@ -1,4 +1,4 @@
-"""The tuples of families that only the kernel looks into: AF_NETLINK, AF_PACKET, AF_CAN, AF_VSOCK,
+"""The tuples of families that only the kernel interprets: AF_NETLINK, AF_PACKET, AF_CAN, AF_VSOCK,
 AF_ALG, AF_QIPCRTR; as CPython has them."""
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from _socket import htons, if_indextoname, if_nametoindex, ntohs
 
 from ._constants import CONSTANTS
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Tuple
 
@@ -40,7 +40,7 @@ def _packet_parts(rest: bytes) -> tuple[Any, ...]:
 
 def _can(ifname: Any, *more: Any) -> bytes:
     at = if_nametoindex(ifname) if ifname else 0
-    if len(more) == 2:  # ISO-TP: what is received and what is sent.
+    if len(more) == 2:  # ISO-TP: receive and transmit ids.
         return struct.pack("=xxiII8x", at, *more)
     if len(more) == 3:  # J1939: name, parameter group, address.
         return struct.pack("=xxiQIB3x", at, *more)
@@ -89,12 +89,12 @@ _FORMS: Dict[str, Tuple[Callable[..., bytes], Callable[[bytes], tuple[Any, ...]]
     "AF_QIPCRTR": (_qipcrtr, _netlink_parts),
 }
 
-# By number, as far as the system has them.
+# By number, if the system has them.
 FORMS = {CONSTANTS[name]: (name, *form) for name, form in _FORMS.items() if name in CONSTANTS}
 
 
 def pack(family: int, address: tuple[Any, ...]) -> bytes:
-    """What follows the family in the `struct sockaddr` of a tuple.
+    """The bytes after the family in the `struct sockaddr` of a tuple.
 
     Raises TypeError for the wrong shape, OverflowError, ValueError, OSError (no such interface).
     """

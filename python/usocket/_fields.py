@@ -1,4 +1,4 @@
-"""What the parts of a socket have in common."""
+"""The common base of a socket's parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ._accelerator import fast
 from ._errors import error
 from ._lib import lib
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Callable, Optional, TypeVar
 
@@ -21,8 +21,8 @@ CLOSED_AS_A_FILE = (
 
 
 def part_of(name: str) -> Callable[[_C], _C]:
-    """Decorates a class that is a part of another: what is said of its methods (the errors of wrong
-    arguments, repr) is said of the class that a program knows."""
+    """Decorates a class that is a part of another: errors of wrong arguments and repr name the class
+    that programs use."""
 
     def rename(part: _C) -> _C:
         for thing in vars(part).values():
@@ -37,7 +37,7 @@ class _Slots:
     __slots__ = ("_family", "_filed", "_handle", "_late_in", "_late_out", "_timeout")
 
 
-# In C, where the methods that are there find them.
+# In C, for the methods in C.
 if TYPE_CHECKING or fast is None:
     _Base = _Slots
 else:
@@ -50,29 +50,29 @@ class Fields(_Base):
     __slots__ = ()
 
     _family: int
-    # The library's; 0 when closed, which the library answers with EBADF.
+    # The handle; 0 when closed, for which the library returns EBADF.
     _handle: int
     # Seconds; None is blocking mode, 0.0 non-blocking.
     _timeout: Optional[float]
-    # Whether makefile gave it out as a file, which somebody may have closed.
+    # Whether makefile has returned it as a file, which may have been closed.
     _filed: bool
     # Errors of the library (negative numbers) that the next call in that direction raises.
     _late_in: int
     _late_out: int
 
     def _error(self, code: int) -> BaseException:
-        """The exception for what an operation on this socket gave."""
+        """The exception for an error of an operation on this socket."""
         if code == -EBADF and not self._handle and self._filed:
             return OSError(EBADF, CLOSED_AS_A_FILE)
         return error(code, self._handle)
 
     def _failed(self, code: int, events: int) -> int:
-        """What a send (POLLOUT) or a receive (POLLIN) gives where the library gave that code: it raises,
-        unless a kind of socket knows better."""
+        """Handles an error code of a send (POLLOUT) or a receive (POLLIN): raises, unless overridden by
+        a kind of socket."""
         raise self._error(code)
 
     def _check(self, code: int) -> int:
-        """Gives a number of the library back, or raises the exception it stands for."""
+        """Returns a number of the library, or raises the exception it stands for."""
         if code < 0:
             raise self._error(code)
         return code

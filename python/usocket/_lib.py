@@ -1,4 +1,4 @@
-"""The shared library: where it is, and its structures (`include/usocket.h`)."""
+"""The shared library: finding it, and its structures (`include/usocket.h`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ctypes import c_char_p, c_int16, c_int32, c_int64, c_size_t, c_uint32, c_ui
 
 from ._prototypes import PROTOTYPES
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Callable
 
@@ -32,13 +32,13 @@ HOW_TO_GET_IT = (
 
 
 class Addr(ctypes.Structure):
-    """`usocket_addr`: the bytes of a `struct sockaddr`, and how many of them count."""
+    """`usocket_addr`: the bytes of a `struct sockaddr` and their number."""
 
     _fields_ = [("storage", c_uint64 * 16), ("len", c_uint32), ("reserved", c_uint32)]
 
 
 class AddrInfo(ctypes.Structure):
-    """`usocket_addrinfo`: one answer of the resolver."""
+    """`usocket_addrinfo`: one result of the resolver."""
 
 
 AddrInfo._fields_ = [
@@ -59,7 +59,7 @@ class Piece(ctypes.Structure):
 
 
 class Message(ctypes.Structure):
-    """`usocket_msg`: what usocket_sendmsg sends and usocket_recvmsg receives."""
+    """`usocket_msg`: a message of usocket_sendmsg and usocket_recvmsg."""
 
     _fields_ = [
         ("addr", c_void_p),
@@ -79,13 +79,13 @@ class PollFd(ctypes.Structure):
 
 
 class Event(ctypes.Structure):
-    """`usocket_event`: what a poller reports about one registration."""
+    """`usocket_event`: one event of a poller."""
 
     _fields_ = [("socket", c_int64), ("data", c_uint64), ("fd", c_int32), ("events", c_uint32)]
 
 
 def _candidates() -> list[str]:
-    """Where the library may be, best first."""
+    """Possible locations of the library, best first."""
     named = os.environ.get("USOCKET_LIBRARY")
     if named:
         return [named]
@@ -101,7 +101,7 @@ def _candidates() -> list[str]:
 
 
 def _load() -> tuple[Any, str]:
-    """Loads the first library there is and declares its functions."""
+    """Loads the first existing library and declares its functions."""
     reasons = []
     for path in _candidates():
         try:
@@ -129,9 +129,8 @@ version: str = lib.usocket_version().decode()
 features: str = lib.usocket_features().decode()
 """What the library can do, words separated by spaces, such as "tls=none"."""
 
-# A signal must end a blocked call so that the interpreter can run its handlers (Ctrl-C). The hook
-# that says "stop" must not be Python: what a handler raised within it would be lost. So it is a C
-# function that gives something other than 0 for its argument, which is what "stop" is: the family
-# of no address, -EFAULT.
+# A signal must end a blocked call so that the interpreter can run its handlers (Ctrl-C). The event hook
+# must not be Python: an exception raised within it would be lost. So it is a C function with a result
+# other than 0, which means "stop": the family of no address, -EFAULT.
 _stop: Any = lib.usocket_addr_family
 lib.usocket_set_event_hook(ctypes.cast(_stop, c_void_p), None)

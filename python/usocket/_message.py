@@ -14,14 +14,14 @@ from ._fields import part_of
 from ._lib import Addr, Message, Piece, lib
 from ._transfer import POLLIN, POLLOUT, Transfer
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable, List, Optional, Tuple
     from ._address import Address
 
     Ancillary = Tuple[int, int, bytes]
 
-# What the library asks for, and nobody else wants to know of.
+# Flags that the library adds; not for programs.
 MSG_CMSG_CLOEXEC = CONSTANTS.get("MSG_CMSG_CLOEXEC", 0)
 
 _WORD = sizeof(c_size_t)
@@ -37,7 +37,7 @@ def _receive(handle: int, message: Any, _: Any, flags: int) -> int:
 
 
 def CMSG_LEN(length: int) -> int:
-    """How long an item of ancillary data of `length` bytes is, without padding behind it.
+    """The size of an item of ancillary data of `length` bytes, without trailing padding.
 
     Raises OverflowError for a length out of range. From: CPython.
     """
@@ -47,7 +47,7 @@ def CMSG_LEN(length: int) -> int:
 
 
 def CMSG_SPACE(length: int) -> int:
-    """How much room an item of ancillary data of `length` bytes takes, with padding.
+    """The space for an item of ancillary data of `length` bytes, with padding.
 
     Raises OverflowError for a length out of range. From: CPython.
     """
@@ -61,7 +61,7 @@ def _padded(n: int) -> int:
 
 
 def _items(ancdata: Iterable[Ancillary]) -> bytes:
-    """Ancillary data as the system has it."""
+    """Ancillary data in the system's form."""
     parts = []
     for item in ancdata:
         if not isinstance(item, (tuple, list)) or len(item) != 3:
@@ -74,7 +74,7 @@ def _items(ancdata: Iterable[Ancillary]) -> bytes:
 
 
 def _taken_apart(control: bytes) -> List[Ancillary]:
-    """Ancillary data from the system; the last item may be cut off."""
+    """Ancillary data from the system's form; the last item may be truncated."""
     items, at = [], 0
     while at + _HEAD <= len(control):
         length = int.from_bytes(control[at : at + _WORD], byteorder)
@@ -103,7 +103,7 @@ class Messages(Transfer):
         flags: int = 0,
         address: Address = None,  # type: ignore[assignment]
     ) -> int:
-        """Sends the bytes of several buffers, one after the other, perhaps not all. Returns how many.
+        """Sends the bytes of several buffers in order, possibly not all. Returns how many.
 
         ancdata: items `(level, type, data)`, such as the descriptors of SCM_RIGHTS.
         address: where to, of a socket that is not connected.
@@ -126,9 +126,9 @@ class Messages(Transfer):
     ) -> Tuple[bytes, List[Ancillary], int, Address]:
         """Receives at most `bufsize` bytes, and as much ancillary data as fits into `ancbufsize`.
 
-        Returns `(data, ancdata, msg_flags, address)`; MSG_TRUNC and MSG_CTRUNC among the flags say
-        that something was cut off. Descriptors that come (SCM_RIGHTS) are close-on-exec.
-        Errors and waiting as for `recv`. From: CPython.
+        Returns `(data, ancdata, msg_flags, address)`; MSG_TRUNC and MSG_CTRUNC among the flags mean
+        truncation. Received descriptors (SCM_RIGHTS) are close-on-exec. Errors and waiting as for
+        `recv`. From: CPython.
         """
         size = size_of(bufsize, "buffer size in recvmsg()")
         room = take_room(size)
@@ -151,7 +151,7 @@ class Messages(Transfer):
             del pieces
 
     def _receive(self, places: list[Any], ancbufsize: int, flags: int) -> tuple[Any, ...]:
-        """Receives into pieces of memory: how much, ancillary data, flags, from whom."""
+        """Receives into pieces of memory: (length, ancillary data, flags, sender)."""
         space = size_of(ancbufsize, "ancillary data buffer size in recvmsg()")
         if space > 0x7FFFFFFF:
             raise ValueError("invalid ancillary data buffer length")
@@ -175,7 +175,7 @@ def _message(places: list[Any], address: Optional[Addr], control: Any) -> Messag
         message.addr = cast(byref(address), c_void_p)
     if len(control):
         message.control, message.control_len = cast(control, c_void_p), len(control)
-    # What the message points to lives as long as it does.
+    # Keep the memory alive as long as the message.
     message.held = (pieces, address, control)
     return message
 
@@ -187,7 +187,7 @@ def send_fds(
 
     Raises as `socket.sendmsg`. From: CPython's `socket`.
     """
-    from array import array  # Which brings a good deal along.
+    from array import array  # It imports a lot.
 
     rights = (CONSTANTS["SOL_SOCKET"], CONSTANTS["SCM_RIGHTS"], array("i", fds))
     n: int = sock.sendmsg(buffers, [rights], flags, address)

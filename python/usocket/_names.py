@@ -11,7 +11,7 @@ from ._errors import check, int32
 from ._lib import AddrInfo, lib
 from ._wait import timeout_us, undisturbed
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Iterator, List, Optional, Tuple, Union
     from ._address import Address
@@ -40,13 +40,13 @@ def getaddrinfo(
     family: int = 0,
     timeout: Optional[float] = None,
 ) -> List[Tuple[int, int, int, str, Address]]:
-    """Asks the resolver for the addresses of a host and a service.
+    """Resolves a host and a service to addresses.
 
     host: a name or numeric text; None or "" is the local host, or with AI_PASSIVE any address.
     port: an integer 0...65535, numeric text, a service name ("http"), or None.
-    af (also as `family`), type, proto: only answers with these; 0 is any.
+    af (also as `family`), type, proto: only results with these; 0 is any.
     flags: AI_ constants.
-    timeout: how many seconds it may take; None is as long as the resolver wants.
+    timeout: the limit in seconds; None is that of the resolver.
     Returns a list of `(family, type, proto, canonname, sockaddr)`: the last goes to `connect` or
     `bind`, canonname is "" unless AI_CANONNAME asked for it.
     Raises gaierror (an OSError) with a negative `args[0]`, an EAI_ number; PortError (a ValueError
@@ -59,7 +59,7 @@ def getaddrinfo(
     left = timeout_us(timeout)
     deadline = None if left < 0 else monotonic() + left / 1e6
     first = POINTER(AddrInfo)()
-    # One query, however many signals come: a new one for each would never have its turn.
+    # One query for all signals: a new one after each might never finish.
     query = check(lib.usocket_query_create(host, service, af, type, proto, flags))
     try:
         code = undisturbed(

@@ -10,7 +10,7 @@ from ._fields import Fields, part_of
 from ._lib import lib
 from ._wait import timeout_us
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Optional, overload
 
@@ -18,7 +18,7 @@ _default: Optional[float] = None
 
 
 def getdefaulttimeout() -> Optional[float]:
-    """The timeout in seconds that new sockets have: None, blocking, unless somebody set one.
+    """The default timeout of new sockets in seconds: None, blocking, unless set.
 
     From: CPython's `socket`.
     """
@@ -37,7 +37,7 @@ default_timeout = getdefaulttimeout
 
 @part_of("socket")
 class Options(Fields):
-    """What can be set and asked."""
+    """Options and modes."""
 
     __slots__ = ()
 
@@ -81,11 +81,11 @@ class Options(Fields):
         return room[: self._check(lib.usocket_getsockopt(self._handle, level, optname, room, size))]
 
     def settimeout(self, value: Optional[float]) -> None:
-        """Sets how long an operation may take, in seconds: None for ever, 0 for non-blocking.
+        """Sets the timeout of operations, in seconds: None for ever, 0 for non-blocking.
 
-        It counts for each operation as a whole, in steps of a microsecond. Raises ValueError for a
-        negative number or NaN, OverflowError for one beyond 292,000 years but infinity, TypeError. From: every
-        document.
+        It applies to each operation as a whole, in steps of a microsecond. Raises ValueError for a
+        negative number or NaN, OverflowError for one beyond 292,000 years but infinity, TypeError. From:
+        every document.
         """
         timeout = timeout_us(value)
         self._check(lib.usocket_settimeout(self._handle, timeout))

@@ -12,7 +12,7 @@ from ._lib import lib
 from ._option import default_timeout
 from ._stream import Stream
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Optional, Tuple
 
@@ -22,15 +22,15 @@ class socket(BSDSocket, Stream):
 
     af (also as `family`): AF_INET, AF_INET6, AF_UNIX, any the system has.
     type: SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, ...; SOCK_NONBLOCK in it is `setblocking(False)`.
-    proto: 0 is the one that belongs to the type (TCP, UDP); IPPROTO_SEC is TCP that carries no
-    data before it is wrapped in TLS.
-    fileno: takes an open descriptor over instead; the others are then asked of the system.
+    proto: 0 is the default for the type (TCP, UDP); IPPROTO_SEC is TCP that carries no data before it is
+    wrapped in TLS.
+    fileno: takes over an open descriptor instead; the system then supplies the others.
 
-    It begins in blocking mode and is close-on-exec. It may be used from several threads at once;
-    closing it ends what they are doing with OSError EBADF, which every method of a closed socket
-    raises (`close`, `fileno`, `gettimeout` and the attributes do not). Dropping it closes it, with
-    a ResourceWarning; `with` closes it at the end. Every method may raise OSError and its
-    subclasses; a timeout is TimeoutError. A str that is sent goes as UTF-8.
+    It begins in blocking mode and is close-on-exec. It may be used from several threads at once; closing
+    it makes their operations fail with OSError EBADF, which every method of a closed socket raises
+    (`close`, `fileno`, `gettimeout` and the attributes do not). Dropping it closes it, with a
+    ResourceWarning; `with` closes it at the end. Every method may raise OSError and its subclasses; a
+    timeout is TimeoutError. A str is sent as UTF-8.
 
     Raises TypeError, OverflowError, OSError. From: every document.
     """
@@ -82,7 +82,7 @@ def socketpair(
 
 
 def from_fd(fd: int) -> socket:
-    """A socket that takes an open descriptor over, and closes it.
+    """A socket that takes over an open descriptor, and closes it.
 
     Raises OSError EBADF, ENOTSOCK (the descriptor then stays the caller's), ValueError.
     """
@@ -92,7 +92,8 @@ def from_fd(fd: int) -> socket:
 def fromfd(fd: int, family: int, type: int, proto: int = 0) -> socket:
     """A socket for a duplicate of an open descriptor; the descriptor stays the caller's.
 
-    Family, type and protocol are asked of the system, the arguments are only for CPython's sake.
+    The system supplies family, type and protocol; the arguments exist only for compatibility with
+    CPython.
     Raises OSError EBADF, ENOTSOCK. From: CPython.
     """
     copy = os.dup(int32(fd))

@@ -1,9 +1,9 @@
 """The stream methods of a socket: MicroPython's read, readinto, readline, write, makefile.
 
-"No short reads, no short writes": each goes on until it has all it was asked for, the stream ends,
-or an error comes. An error that comes with part of the bytes here (a timeout, a reset) is kept for
-the next call, and the part is handed over. The library does this within a call; what is here does
-it across calls (readall is many) and across signals.
+"No short reads, no short writes": each goes on until everything is done, the stream ends, or an error
+occurs. An error after some bytes (a timeout, a reset) is kept for the next call, and the bytes are
+returned. The library does this within a call; this module does it across calls (readall makes many) and
+across signals.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ._lib import lib
 from ._transfer import POLLIN, POLLOUT, Transfer
 from ._wait import resume
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Optional, Tuple
 
@@ -35,7 +35,7 @@ NEWLINE = 10
 
 
 def _part_of(buf: Any, offset: int, length: Optional[int] = None) -> Any:
-    """What `write(buf, length)` and `write(buf, offset, length)` write."""
+    """The part of a buffer for `write(buf, length)` and `write(buf, offset, length)`."""
     if length is None:
         offset, length = 0, offset
     if offset < 0 or length < 0:
@@ -50,18 +50,18 @@ _read, _readline, _recv = lib.usocket_read, lib.usocket_readline, lib.usocket_re
 @accelerated
 @part_of("socket")
 class Stream(Transfer):
-    """What a socket is as a stream."""
+    """The stream methods of a socket."""
 
     __slots__ = ()
 
     def read(self, size: Optional[int] = -1) -> Optional[bytes]:
         """Reads `size` bytes; without a size, or with a negative one or None, as `readall`.
 
-        Less than asked comes at the end of the stream (b"" when it has ended), from a non-blocking
-        socket (what is there), or before a timeout or an error that the next call then raises.
-        None: a non-blocking socket had nothing.
-        Raises TimeoutError when the timeout passed without a byte, OSError. Blocks as the mode
-        has it, with one timeout for the whole. Thread-safe. From: every document with streams.
+        It returns less at the end of the stream (b"" when it has ended), from a non-blocking socket (the
+        available bytes), or before a timeout or an error that the next call then raises. None: a
+        non-blocking socket had nothing.
+        Raises TimeoutError when the timeout passed without a byte, OSError. Blocks according to the
+        mode, with one timeout for the whole. Thread-safe. From: every document with streams.
         """
         limit = -1 if size is None else index(size)
         return self._collect(None if limit < 0 else limit)
@@ -73,9 +73,9 @@ class Stream(Transfer):
     def readline(self, size: Optional[int] = -1) -> Optional[bytes]:
         """Reads a line with its newline, of at most `size` bytes if that is not negative or None.
 
-        A line without newline comes in the cases where `read` gives less than asked. No byte
-        behind the newline is taken out of the kernel. Errors and the rest as for `read`, and
-        OSError EOPNOTSUPP on what is no stream. From: every document with streams.
+        It returns a line without newline where `read` returns less than asked. Bytes after the newline
+        stay in the kernel. Errors and the rest as for `read`, and OSError EOPNOTSUPP on a socket that is
+        not a stream. From: every document with streams.
         """
         limit = -1 if size is None else index(size)
         return self._collect(None if limit < 0 else limit, line=True)
@@ -103,14 +103,14 @@ class Stream(Transfer):
             del held
 
     def write(self, buf: Any, *part: int) -> Optional[int]:
-        """Writes all of a buffer (str as UTF-8); with one number so many bytes of it, with two so many from the first
-        number on (MicroPython's streams have both).
+        """Writes all of a buffer (str as UTF-8); with one number that many bytes, with two numbers an
+        offset and a length (as in MicroPython's streams).
 
-        Returns how many bytes were written: less than all from a non-blocking socket (what went),
-        or before a timeout or an error that the next call then raises. None: a non-blocking
-        socket took nothing. Raises TimeoutError when the timeout passed without a byte, OSError.
-        Blocks as the mode has it, with one timeout for the whole. Thread-safe; of two writers the
-        bytes may interleave. From: every document with streams.
+        Returns how many bytes were written: less than all from a non-blocking socket, or before a
+        timeout or an error that the next call then raises. None: a non-blocking socket took nothing.
+        Raises TimeoutError when the timeout passed without a byte, OSError.
+        Blocks according to the mode, with one timeout for the whole. Thread-safe; bytes of concurrent
+        writers may interleave. From: every document with streams.
         """
         if part:
             buf = _part_of(buf, *part)
@@ -141,9 +141,9 @@ class Stream(Transfer):
         newline: None = None,
         bufsize: Optional[int] = None,
     ) -> Any:
-        """Gives the socket itself, which is a file already: closing one closes the other, which
-        the OSError of what is done with it afterwards says. (CPython's is a second file, and the
-        connection lives until both are closed: `usocket.install()` has that.)
+        """Returns the socket itself, which is a file already: closing one closes the other, and the
+        OSError of a later use says so. (CPython returns a second file, and the connection stays open
+        until both are closed: `usocket.install()` does that.)
 
         mode: "rb", "wb" or "rwb" (in any order of letters); all read and write. buffering (in
         CPython 2.5 bufsize) is ignored, a socket is unbuffered. Text modes, encoding, errors and newline are a ValueError.
@@ -164,7 +164,7 @@ class Stream(Transfer):
     ) -> Optional[bytes]:
         """read, readall and readline: `limit` bytes, None for no limit.
 
-        begun: what the accelerator has from a first call of the library, which is not all.
+        begun: the incomplete result of a first call by the accelerator.
         """
         if self._late_in:
             self._raise_late_in()
@@ -205,12 +205,12 @@ class Stream(Transfer):
     def _fill(
         self, start: Any, size: int, line: bool = False, first: Optional[_First] = None
     ) -> int:
-        """usocket_read or usocket_readline, carried on over signals.
+        """usocket_read or usocket_readline, continued after signals.
 
-        first: what it gave, and the deadline, where it has been called already.
+        first: the result and the deadline of a call already made.
 
-        Gives how many bytes came, or a negative number when not one did. An error after the first
-        byte is kept.
+        Returns the number of bytes received, or a negative number if there are none. An error after the
+        first byte is kept.
         """
         handle, timeout = self._handle, self._timeout
         if first:
@@ -222,8 +222,8 @@ class Stream(Transfer):
             return n
         done = 0
         if n > 0:
-            # Short. The library keeps the reason; reading nothing asks it for that, and it is 0 at
-            # the end of the stream and where a non-blocking socket had no more.
+            # A short read. The library keeps the reason, and an empty read returns it: 0 at the end of
+            # the stream or if a non-blocking socket had no more.
             done, n = n, _read(handle, None, 0)
             if n == 0:
                 return done
@@ -237,12 +237,12 @@ class Stream(Transfer):
     def _fill_within(
         self, start: int, size: int, done: int, deadline: Optional[float], line: bool
     ) -> int:
-        """The same piece by piece until a deadline, after the first `done` bytes."""
+        """The same in pieces until a deadline, after the first `done` bytes."""
         handle = self._handle
         while done < size:
             at, want = start + done, size - done
             if line:
-                # Look ahead, then take no more than the line.
+                # Look ahead, then read only the line.
                 n = resume(deadline, POLLIN, _recv, handle, at, want, MSG_PEEK)
                 want = string_at(at, max(n, 0)).find(b"\n") + 1 or n
             else:

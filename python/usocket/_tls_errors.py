@@ -1,7 +1,6 @@
 """The exceptions of TLS, with CPython's names. `usocket._errors` raises them, `ussl` has them.
 
-One class for each way a program may want to go on; the cause itself is in `code`, `reason` and the
-sentence.
+One class for each reaction of a program; the cause is in `code`, `reason` and the sentence.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from _thread import _local as local
 
 from ._causes import ALERT, CAUSES, CERT_REFUSED
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Optional
 
-# OpenSSL names an alert after the version that brought it; TLSV1 where nothing is said here.
+# OpenSSL names an alert after the version that introduced it; TLSV1 by default.
 _ALERTS_SINCE = {n: "SSLV3" for n in (10, 20, 30, *range(40, 48))}
 _ALERTS_SINCE.update({109: "TLSV13", 116: "TLSV13"})
 # It does not call these so; and the one it spells otherwise.
@@ -28,8 +27,8 @@ class SSLError(OSError):
 
     `code` (also `args[0]`) is the library's number, USOCKET_ETLS_..., -10001 and below; `reason` a
     name in capitals, OpenSSL's where it has one; `alert` the number of the alert the peer sent, or
-    None; `verify_code` and `verify_message` say what was wrong with the peer's certificate (0 and
-    "" if that was not it).
+    None; `verify_code` and `verify_message` describe the problem with the peer's certificate (0 and ""
+    if there was none).
     """
 
     __module__ = "ussl"
@@ -112,7 +111,7 @@ class SSLConfigError(SSLError, ValueError):
 class SSLEOFError(SSLError):
     """The connection ended without the peer's close_notify, or in the middle of the handshake.
 
-    `partial`: what `read`, `readall` or `readline` had read before, which may be b"".
+    `partial`: the bytes read before by `read`, `readall` or `readline`, possibly b"".
     """
 
     __module__ = "ussl"
@@ -158,7 +157,7 @@ class SSLSyscallError(SSLError):
 
 
 class _InCallback(local):
-    """What a verify callback raised on this thread; the refusal it became brings it along."""
+    """An exception raised by a verify callback on this thread, reported together with the refusal."""
 
     raised: Optional[BaseException] = None
 
@@ -183,7 +182,7 @@ def tls_error(code: int, sentence: str) -> BaseException:
 
 
 def want_error(writes: bool) -> SSLError:
-    """The exception for what a non-blocking session waits for."""
+    """The exception for the direction that a non-blocking session waits for."""
     if writes:
         return SSLWantWriteError(EAGAIN, "TLS needs to send first: poll for POLLOUT")
     return SSLWantReadError(EAGAIN, "TLS needs to receive first: poll for POLLIN")

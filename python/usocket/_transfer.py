@@ -1,4 +1,4 @@
-"""Sending everything: what sendall and write have in common."""
+"""Sending everything: the common part of sendall and write."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._fields import Fields
 from ._lib import lib
 from ._wait import resume
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Callable, Optional, Tuple
 
@@ -20,7 +20,7 @@ _send, _write = lib.usocket_send, lib.usocket_write
 
 
 class Transfer(Fields):
-    """A socket that data goes through."""
+    """A socket that transfers data."""
 
     __slots__ = ()
 
@@ -28,7 +28,8 @@ class Transfer(Fields):
     _outgoing: Callable[..., Any]
 
     def _drain(self, data: Any, size: int) -> Tuple[int, int]:
-        """usocket_write, carried on over signals: how many bytes went, and why not more.
+        """usocket_write, continued after signals: returns the number of bytes written, and the reason
+        for a short write.
 
         The reason is a negative number, 0 when all went.
         """
@@ -40,7 +41,7 @@ class Transfer(Fields):
         if n < 0:
             done, code = 0, n
         else:
-            # As in _fill: writing nothing asks for the reason; 0 is that no more fits now.
+            # As in _fill: an empty write returns the reason; 0 means that no more fits now.
             done, code = n, _write(handle, None, 0) or -EAGAIN
         if code != -EINTR:
             return done, code

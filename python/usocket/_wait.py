@@ -1,8 +1,8 @@
-"""Signals and deadlines: how an operation goes on after a signal ended it.
+"""Signals and deadlines: continuing an operation after a signal.
 
-A signal makes the library's call return -EINTR (`_lib` tells it to). Its handler runs, and if that
-raises nothing the operation goes on for the time that is left. Nothing here is on the way of an
-operation that no signal disturbs.
+A signal makes the library's call return -EINTR (`_lib` tells it to). The handler runs, and if it raises
+nothing the operation goes on for the remaining time. An operation without a signal does not use this
+module.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from time import monotonic
 from ._constants import CONSTANTS
 from ._lib import PollFd, lib
 
-TYPE_CHECKING = False  # `typing` takes longer to import than all that is here.
+TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Callable, Optional
 
 MSG_DONTWAIT = CONSTANTS["MSG_DONTWAIT"]
 
-# How often "ready" may be contradicted before each next try waits a moment (in seconds) as well.
+# How often EAGAIN may contradict "ready" before each try also pauses (in seconds).
 CONTRADICTIONS = 4
 PAUSE = 0.001
 
@@ -33,15 +33,15 @@ check_signals.argtypes = ()
 
 
 def microseconds(seconds: float) -> int:
-    """Seconds as the library takes them; rounded up, so that no wait is too short."""
+    """Converts seconds to the library's microseconds, rounded up, so that no wait is too short."""
     return max(0, ceil(seconds * 1e6))
 
 
 def timeout_us(seconds: Optional[float]) -> int:
-    """A caller's timeout as the library takes it, in microseconds; None is -1, for ever.
+    """Converts a caller's timeout to the library's microseconds; None is -1, for ever.
 
-    Infinity is longer than anything lasts. Raises ValueError for a negative number or NaN, OverflowError for another
-    beyond 292,000 years, TypeError.
+    Infinity is allowed. Raises ValueError for a negative number or NaN, OverflowError for another beyond
+    292,000 years, TypeError.
     """
     if seconds is None:
         return -1
@@ -58,15 +58,15 @@ def timeout_us(seconds: Optional[float]) -> int:
 def poll(entries: Any, n: int, deadline: Optional[float]) -> int:
     """usocket_poll over `n` entries until a time of `monotonic()`; None is for ever.
 
-    Gives how many are ready (0 when the time is over) or a negative number.
+    Returns the number of ready entries (0 after the timeout) or a negative number.
     """
     return undisturbed(lambda left: lib.usocket_poll(entries, n, left), deadline)
 
 
 def undisturbed(call: Callable[[int], int], deadline: Optional[float]) -> int:
-    """What a waiting call gives in the end; signals are handled, and do not stretch its time.
+    """Repeats a waiting call after signals, within its deadline, and returns its result.
 
-    `call` takes the microseconds that are left until the deadline, a time of `monotonic()`.
+    `call` takes the remaining microseconds; the deadline is a time of `monotonic()`.
     """
     while True:
         code = call(-1 if deadline is None else microseconds(deadline - monotonic()))
@@ -76,7 +76,7 @@ def undisturbed(call: Callable[[int], int], deadline: Optional[float]) -> int:
 
 
 def wait(handle: int, events: int, deadline: Optional[float]) -> int:
-    """Waits until a handle has one of `events`: 0, or a negative number, at worst -ETIMEDOUT."""
+    """Waits until a handle has one of `events`; returns 0 or a negative number, such as -ETIMEDOUT."""
     entry = PollFd(handle, -1, events, 0)
     ready = poll(byref(entry), 1, deadline)
     return -ETIMEDOUT if ready == 0 else min(ready, 0)
@@ -88,10 +88,10 @@ def through(
     timeout: Optional[float],
     deadline: Optional[float] = None,
 ) -> int:
-    """The code of a call without flags that waits as its socket's timeout has it, made again after signals
-    with the time that is left.
+    """Makes a call without flags that waits within its socket's timeout, and repeats it after signals
+    with the remaining time; returns its code.
 
-    deadline: when it has to be over, where some of its time is gone already.
+    deadline: the end of the operation, if it has begun already.
     """
     late, end = deadline is not None, deadline
     if timeout and not late:
@@ -106,7 +106,7 @@ def through(
 def _until(
     deadline: Optional[float], call: Callable[[int], int], handle: int, timeout: Optional[float]
 ) -> int:
-    """The call with the time that is left, and not with the whole timeout."""
+    """Makes the call with the remaining time instead of the whole timeout."""
     if deadline is None:
         return call(handle)
     left = microseconds(deadline - monotonic())
@@ -129,10 +129,10 @@ def resume(
     flags: Any,
     *rest: Any,
 ) -> int:
-    """Goes on with a send or receive of the library until a time of `monotonic()`.
+    """Continues a send or receive of the library until a time of `monotonic()`.
 
-    `call` has its flags in the fourth place. Without a deadline the mode of the socket counts.
-    Gives what `call` gives in the end.
+    `call` has its flags as the fourth argument. Without a deadline the socket's mode applies. Returns
+    the final result of `call`.
     """
     if flags & MSG_DONTWAIT:
         deadline = None
@@ -146,7 +146,7 @@ def resume(
             code = wait(handle, events, deadline)
             if code < 0:
                 return code
-            # "Ready" and EAGAIN in turn is what a Unix datagram peer with a full queue gives.
+            # A Unix datagram peer with a full queue gives "ready" and EAGAIN in turn.
             contradictions += 1
             if contradictions > CONTRADICTIONS:
                 poll(None, 0, monotonic() + PAUSE)

@@ -48,7 +48,7 @@ Element = Tuple[int, bytes]
 
 
 def elements(der: bytes) -> Iterator[Element]:
-    """The DER elements that follow one another: tag and content. ValueError where it is no DER."""
+    """Splits DER into consecutive elements: tag and content. ValueError for invalid DER."""
     at = 0
     while at < len(der):
         if at + 2 > len(der):
@@ -134,7 +134,7 @@ def _general_name(tag: int, content: bytes) -> Tuple[str, object]:
 
 
 def _extension(found: Dict[str, object], kind: str, value: bytes) -> None:
-    """What is known of an extension, into the dict."""
+    """Adds a known extension to the dict."""
     if kind == _SUBJECT_ALT_NAME:
         names = tuple(_general_name(*e) for e in elements(_only(value)))
         if names:
@@ -157,9 +157,9 @@ def _extension(found: Dict[str, object], kind: str, value: bytes) -> None:
 
 
 def as_dict(der: bytes) -> dict[Any, Any]:
-    """What is in a certificate (DER), in the form of CPython's `SSLSocket.getpeercert()`.
+    """The contents of a certificate (DER), in the form of CPython's `SSLSocket.getpeercert()`.
 
-    Raises ValueError for what is no certificate; UnicodeError is one.
+    Raises ValueError for an invalid certificate; UnicodeError is one.
     """
     try:
         return _as_dict(der)

@@ -45,7 +45,7 @@ class Options(IntFlag):
 
 
 class VerifyFlags(IntFlag):
-    """For `SSLContext.verify_flags`: whose revocation is looked up in the lists."""
+    """For `SSLContext.verify_flags`: the certificates to look up in the revocation lists."""
 
     VERIFY_DEFAULT = 0
     VERIFY_CRL_CHECK_LEAF = 0x4
@@ -53,7 +53,7 @@ class VerifyFlags(IntFlag):
 
 
 class Purpose(IntEnum):
-    """For `create_default_context`: whom the context authenticates."""
+    """For `create_default_context`: the peers that the context authenticates."""
 
     SERVER_AUTH = 1
     CLIENT_AUTH = 2

@@ -1,4 +1,4 @@
-"""The class `SSLContext`: what connections have in common. Set up, then used, then fixed."""
+"""The class `SSLContext`: the common settings of connections."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ._stats import Stats
 
 _CALLBACK = CFUNCTYPE(c_int32, c_void_p, POINTER(c_uint8), c_size_t, c_int32)
 
-# What a certificate or key is refused with, as MicroPython words it.
+# MicroPython's messages for a refused certificate or key.
 _INVALID_KEY = (KEY_INVALID, KEY_ENCRYPTED, KEY_MISMATCH)
 _INVALID_PEM = (PEM_EMPTY, PEM_BAD)
 _CLIENT, _SERVER = 1, 2
@@ -50,9 +50,8 @@ class SSLContext(Settings):
     was loaded), dates and name. A server asks for no certificate. `verify_mode` changes both.
 
     A connection takes the settings as they are when it is made; a change is for later ones.
-    It may be used by any number of connections and threads, and outlives none of them by force.
-    Certificates and keys are PEM or DER; errors in them are SSLConfigError (a ValueError with
-    MicroPython's words, and an SSLError with the reason).
+    It may be used by any number of connections and threads. Certificates and keys are PEM or DER; errors
+    in them are SSLConfigError (a ValueError with MicroPython's words, and an SSLError with the reason).
 
     Raises TypeError without a protocol, ValueError for another one, OSError EOPNOTSUPP when the
     library was built without TLS. From: MicroPython's and CPython's `ssl`.
@@ -72,7 +71,7 @@ class SSLContext(Settings):
         "_verify_mode",
     )
 
-    # What wrap_socket makes: SSLSocket, which is set where that is. From: CPython.
+    # The class that wrap_socket makes: SSLSocket, set in its module. From: CPython.
     sslsocket_class: Any
     # What wrap_bio makes, in the same way.
     sslobject_class: Any
@@ -109,9 +108,9 @@ class SSLContext(Settings):
 
         certfile, keyfile: bytes with PEM or DER, or the name of a file (str or path) with either.
         Without a keyfile the key is in the PEM text of the first.
-        password: for CPython's sake; an encrypted key has to be decrypted beforehand.
-        A server may have several certificates and chooses by the name its client asks for; a
-        client presents the first that suits the server.
+        password: for compatibility with CPython; an encrypted key has to be decrypted beforehand. A
+        server may have several certificates and chooses by the name its client asks for; a client
+        presents the first that suits the server.
         Raises SSLConfigError (ValueError "invalid cert", "invalid key"), OSError for a file that
         cannot be read, TypeError. Blocks on the file system. From: both.
         """
@@ -124,7 +123,7 @@ class SSLContext(Settings):
             raise self._invalid(code, cert)
 
     def _invalid(self, code: int, cert: bytes = b"") -> BaseException:
-        """What a refused certificate or key raises; the certificate, where it may be the key."""
+        """The exception for a refused certificate or key; the certificate, if it may be either."""
         sentence = detail(self._handle) or strerror(code)
         if code in _INVALID_KEY or (code in _INVALID_PEM and _is_good(cert)):
             return SSLConfigError("invalid key", code, sentence)
@@ -140,11 +139,12 @@ class SSLContext(Settings):
         capath: Union[str, bytes, "os.PathLike[str]", None] = None,
         cadata: Optional[Source] = None,
     ) -> None:
-        """Trusts certificates: those they issued, and they themselves (also self-signed ones that
-        call themselves a CA, also with nothing but a common name).
+        """Trusts certificates: as issuers, and as a peer's own (also self-signed ones marked as a CA, or
+        with only a common name).
 
         cafile: the name of a file with PEM or DER, or bytes that are PEM or DER; capath: a
-        directory of such files; cadata: PEM as str or bytes, or DER. Revocation lists among them are used as `verify_flags` has it.
+        directory of such files; cadata: PEM as str or bytes, or DER. Revocation lists among them are
+        used according to `verify_flags`.
         Raises SSLConfigError (ValueError "invalid cert"), OSError for a file that cannot be read,
         TypeError when nothing is given. Blocks on the file system. From: both.
         """
@@ -169,7 +169,7 @@ class SSLContext(Settings):
     def load_crl(self, crl: Source) -> None:
         """Loads revocation lists: bytes with PEM or DER, or the name of a file.
 
-        They count once `verify_flags` says so. Raises SSLConfigError, OSError, TypeError.
+        They are used according to `verify_flags`. Raises SSLConfigError, OSError, TypeError.
         """
         data = the_bytes(crl, "crl")
         if self._verify_flags & VerifyFlags.VERIFY_CRL_CHECK_LEAF:
@@ -182,10 +182,10 @@ class SSLContext(Settings):
             raise self._invalid(code)
 
     def load_default_certs(self, purpose: Any = None) -> None:
-        """Trusts what the system trusts. A client that was given no trust does so by itself.
+        """Trusts the system's certificates. A client without any trusted certificates does so by itself.
 
-        purpose: for CPython's sake. Raises SSLError when there is no store. Blocks on the file
-        system, once per process. From: CPython.
+        purpose: for compatibility with CPython. Raises SSLError when there is no store. Blocks on the
+        file system, once per process. From: CPython.
         """
         self._check(lib.usocket_tls_context_add_trust_system(self._handle))
 
@@ -197,8 +197,8 @@ class SSLContext(Settings):
     def verify_mode(self) -> VerifyMode:
         """CERT_NONE, CERT_OPTIONAL or CERT_REQUIRED (a client's default; a server's is CERT_NONE).
 
-        With CERT_NONE no name is checked either: that is a ValueError where somebody asked for the
-        check (`check_hostname = True`, create_default_context) and did not take it back. From: both
+        With CERT_NONE no name is checked either: that raises ValueError if the program has turned the
+        check on (`check_hostname = True`, create_default_context) and not off again. From: both
         (MicroPython has no `check_hostname`).
         """
         return self._verify_mode
@@ -236,8 +236,8 @@ class SSLContext(Settings):
 
     @property
     def verify_flags(self) -> VerifyFlags:
-        """Whose revocation is looked up: VERIFY_DEFAULT (nobody's), VERIFY_CRL_CHECK_LEAF (the
-        peer's) or VERIFY_CRL_CHECK_CHAIN (its issuers' too), in the lists that were loaded.
+        """The certificates looked up in the loaded revocation lists: VERIFY_DEFAULT (none),
+        VERIFY_CRL_CHECK_LEAF (the peer's) or VERIFY_CRL_CHECK_CHAIN (also its issuers').
 
         From: CPython.
         """
@@ -265,8 +265,8 @@ class SSLContext(Settings):
     @property
     def verify_callback(self) -> Optional[Callable[[bytes, int], int]]:
         """`f(cert, depth)`, called for each certificate of the peer's chain (DER), the trusted one
-        first, down to its own (depth 0), once everything else has accepted them. It accepts with
-        0; anything else refuses, and so does an exception, which becomes the refusal's cause.
+        first, down to its own (depth 0), after all other checks. It accepts with 0; anything else
+        refuses, and so does an exception, which becomes the refusal's cause.
 
         It runs in the handshake, on the thread that drives it. None removes it. From: MicroPython.
         """
@@ -280,7 +280,7 @@ class SSLContext(Settings):
             return
         thunk = None if callback is None else _thunk(callback)
         self._check(lib.usocket_tls_context_set_verify_callback(self._handle, thunk, None))
-        # The library calls it while there are connections; each of them keeps its context.
+        # The library calls it as long as there are connections; each of them keeps its context alive.
         self._callback, self._thunk = callback, thunk
 
     def pin(self, sha256: bytes) -> None:
@@ -293,8 +293,8 @@ class SSLContext(Settings):
         self._check(lib.usocket_tls_context_add_pin(self._handle, raw, len(raw)))
 
     def set_clock(self, unix_seconds: int) -> None:
-        """Sets the time that certificates are checked with, in seconds since 1970; it goes on from
-        there. 0 is the system's. For devices without a clock."""
+        """Sets the clock for checking certificates, in seconds since 1970; it runs on from there. 0 is
+        the system's clock. For devices without a real-time clock."""
         self._check(lib.usocket_tls_context_set_clock(self._handle, index(unix_seconds)))
 
     # --- connections
@@ -318,17 +318,16 @@ class SSLContext(Settings):
         """Wraps a stream socket in TLS: an SSLSocket, which takes the connection over; `sock` is
         closed from then on, as after `detach`. A `socket.socket` of CPython's can be wrapped too.
 
-        server_side: must be what the context is for.
+        server_side: must match the context's role.
         do_handshake_on_connect: the handshake is done now if the socket is connected, or by
         `connect`; without it, and in non-blocking mode, by `do_handshake` or the first use.
-        suppress_ragged_eofs: the end without the peer's close_notify is b"" like the proper one;
-        without it, SSLEOFError.
-        server_hostname: what a client asks for and checks: a host name or an IP address.
+        suppress_ragged_eofs: the end without the peer's close_notify is b"" like a proper end; without
+        it, SSLEOFError. server_hostname: the host name or IP address that a client asks for and checks.
         session: of an earlier connection of this context, to be resumed.
         A listening socket wrapped on the server side accepts wrapped connections.
         Raises TypeError, ValueError (the wrong side; no server_hostname where it is checked),
         SSLError and OSError as `do_handshake`; after that the connection is closed.
-        Blocks as the socket's mode has it. From: both.
+        Blocks according to the socket's mode. From: both.
         """
         return self.sslsocket_class._wrap(
             sock,
@@ -360,13 +359,13 @@ class SSLContext(Settings):
 
 
 def _is_good(cert: bytes) -> bool:
-    """Whether a certificate can be read: then it is the key that cannot."""
+    """Whether a certificate can be parsed: if so, the key is the problem."""
     scratch = SSLContext(PROTOCOL_TLS_CLIENT)
     return lib.usocket_tls_context_add_trust(scratch._handle, cert, len(cert)) > 0
 
 
 def _thunk(callback: Any) -> Any:
-    """A verify callback as C calls it. An exception must refuse, and not get lost."""
+    """The verify callback called from C. An exception refuses the peer and is kept."""
 
     def call(_: Any, der: Any, size: Any, depth: Any) -> Any:
         in_callback.raised = None

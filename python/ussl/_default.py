@@ -15,7 +15,7 @@ _said = False
 
 
 class InsecureWarning(UserWarning):
-    """`wrap_socket` was called as MicroPython has it by default: without verifying anything."""
+    """`wrap_socket` was called with MicroPython's defaults, which verify nothing."""
 
     __module__ = "ussl"
 
@@ -45,17 +45,16 @@ def wrap_socket(
     cert_reqs: CERT_NONE, the default as in MicroPython: **nothing is verified**, which a client is
     warned of once (InsecureWarning). CERT_REQUIRED verifies the chain, the dates and, with it,
     `server_hostname`, which must be given.
-    cadata: whom to trust, DER or PEM (`ca_certs`: WiPy's name); without it, what the system
-    trusts.
-    server_hostname: what a client asks for (SNI).
+    cadata: trusted certificates, DER or PEM (`ca_certs`: WiPy's name); without it, the system's.
+    server_hostname: the name that a client asks for (SNI).
     ssl_version: TLSVersion.TLSv1_2 or TLSv1_3 is that version alone; a PROTOCOL_TLS_… is what there is anyway.
     do_handshake (also as do_handshake_on_connect): the handshake is done at once if `sock` is
     connected and not non-blocking, or by `connect`; otherwise by the first use.
 
     Raises ValueError "invalid cert", "invalid key" (SSLConfigError), ValueError without a
     server_hostname where it is needed, TypeError for a key without a certificate, and what
-    `SSLSocket.do_handshake` does; after that the connection is closed. Blocks as the socket's mode
-    has it. From: MicroPython, WiPy.
+    `SSLSocket.do_handshake` does; after that the connection is closed. Blocks according to the socket's
+    mode. From: MicroPython, WiPy.
     """
     global _said
     key, cert = (keyfile if key is None else key), (certfile if cert is None else cert)
@@ -100,9 +99,9 @@ def create_default_context(
     """A context for clients (Purpose.SERVER_AUTH) that verifies its server, or for servers
     (Purpose.CLIENT_AUTH) that asks for no certificate.
 
-    cafile, capath, cadata: whom to trust; without any, what the system trusts.
-    Raises as SSLContext and its `load_verify_locations`. From: CPython. (The environment's
-    SSLKEYLOGFILE is not looked at: set `keylog_filename`.)
+    cafile, capath, cadata: trusted certificates; without any, the system's.
+    Raises as SSLContext and its `load_verify_locations`. From: CPython. (SSLKEYLOGFILE of the
+    environment is ignored: set `keylog_filename`.)
     """
     if purpose == Purpose.SERVER_AUTH:
         context = SSLContext(PROTOCOL_TLS_CLIENT)

@@ -1,4 +1,4 @@
-"""What an SSLSocket tells of its session."""
+"""Information of an SSLSocket about its session."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _VERSIONS = {0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
 @part_of("SSLSocket")
 class Facts:
-    """What can be asked about TLS. What concerns the peer is there after the handshake."""
+    """What can be asked about TLS. The peer's is available after the handshake."""
 
     __slots__ = ()
 
     _handle: int
     _context: SSLContext
-    # What a client asks for and checks.
+    # The name that a client asks for and checks.
     _hostname: Optional[str]
     _server_side: bool
     _session: Optional[SSLSession]
-    # Whether the library's socket is: one that listens is not.
+    # Whether the library's socket is wrapped: a listening one is not.
     _wrapped: bool
 
     def pending(self) -> int:
-        """How many received bytes are decrypted and wait. Does not block. From: CPython."""
+        """The number of received bytes already decrypted. Does not block. From: CPython."""
         return check(lib.usocket_tls_pending(self._handle)) if self._wrapped else 0
 
     def version(self) -> Optional[str]:
@@ -68,7 +68,7 @@ class Facts:
         """None: there is no compression. From: CPython."""
 
     def selected_alpn_protocol(self) -> Optional[str]:
-        """The agreed application protocol (ALPN), None when there is none. From: CPython."""
+        """The negotiated application protocol (ALPN), None if there is none. From: CPython."""
         return self._text(lib.usocket_tls_alpn) or None
 
     def selected_npn_protocol(self) -> None:
@@ -84,9 +84,9 @@ class Facts:
     def getpeercert(self, binary_form: bool) -> Union[Dict[str, Any], bytes, None]: ...
 
     def getpeercert(self, binary_form: bool = False) -> Any:
-        """The peer's certificate: DER with `binary_form`, None if it presented none. Otherwise a
-        dict of what is in it, as CPython's: subject, issuer, notBefore, notAfter, subjectAltName
-        and so on; {} if it was not verified.
+        """The peer's certificate: DER with `binary_form`, None if it presented none. Otherwise a dict of
+        its contents, as in CPython: subject, issuer, notBefore, notAfter, subjectAltName and so on; {}
+        if it was not verified.
 
         Raises ValueError before the handshake is complete. From: both.
         """
@@ -102,8 +102,8 @@ class Facts:
         return presented_chain(self._handle)
 
     def get_channel_binding(self, cb_type: str = "tls-exporter") -> Optional[bytes]:
-        """Bytes that only the two ends of this connection know (RFC 9266); None before the
-        handshake is complete. ValueError for another type; OSError EOPNOTSUPP on TLS 1.2.
+        """The channel binding of this connection (RFC 9266); None before the handshake is complete.
+        ValueError for another type; OSError EOPNOTSUPP on TLS 1.2.
 
         From: CPython, whose only type is an older one.
         """
@@ -118,7 +118,7 @@ class Facts:
     def export_keying_material(
         self, label: str, length: int, context: Optional[bytes] = None
     ) -> bytes:
-        """`length` bytes that only the two ends know, under a label (RFC 8446, section 7.5).
+        """Exports `length` bytes of keying material for a label (RFC 8446, section 7.5).
 
         Raises OSError ENOTCONN before the handshake, EOPNOTSUPP on TLS 1.2, EINVAL (length).
         """
@@ -142,8 +142,8 @@ class Facts:
 
     @property
     def server_hostname(self) -> Optional[str]:
-        """A client's: what it was wrapped with. A server's: what its client asked for (SNI), after
-        the handshake. None without. From: CPython (where a server has none)."""
+        """A client's: the name it was wrapped with. A server's: the name its client asked for (SNI),
+        after the handshake. None if there is none. From: CPython (where a server has none)."""
         if not self._server_side:
             return self._hostname
         try:
@@ -160,8 +160,8 @@ class Facts:
 
     @property
     def session(self) -> Optional[SSLSession]:
-        """A client's session, for another connection of the same context; None while there is
-        none: a TLS 1.3 server sends it after the handshake, it comes with the first data.
+        """A client's session, for another connection of the same context; None while there is none: a
+        TLS 1.3 server sends it after the handshake, and it arrives with the first data.
 
         Set before the handshake, it is the one to resume. Raises ValueError on the server side,
         after the handshake, for a session of another context; TypeError. From: CPython.
@@ -184,7 +184,7 @@ class Facts:
 
 @part_of("SSLSocket")
 class Info(Facts, socket):
-    """A socket that can be asked about TLS."""
+    """A socket with information about TLS."""
 
     __slots__ = (
         "_context",
@@ -196,7 +196,7 @@ class Info(Facts, socket):
         "_wrapped",
     )
 
-    # Whether the handshake is done without being asked for.
+    # Whether the handshake is done automatically.
     _greet: bool
-    # Whether the end without close_notify is an end like another.
+    # Whether the end without close_notify counts as a proper end.
     _ragged: bool

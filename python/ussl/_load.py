@@ -29,7 +29,7 @@ def the_bytes(source: Source, what: str) -> bytes:
 
 
 def file_name(source: Source) -> Source:
-    """The source; bytes that name a file and are neither PEM nor DER are that name."""
+    """The source; bytes that are neither PEM nor DER but name a file count as that name."""
     if not isinstance(source, bytes) or _PEM in source or b"\0" in source:
         return source
     # DER begins with a sequence whose length needs more than a byte.

@@ -11,7 +11,7 @@ from usocket._lib import lib
 
 
 def presented(handle: int, at: int) -> Optional[bytes]:
-    """The one at that place, the peer's own at 0; None where there is none."""
+    """The certificate at that index, the peer's own at 0; None if there is none."""
     size = lib.usocket_tls_peer_cert(handle, at, None, 0)
     if size == -ENODATA:
         return None

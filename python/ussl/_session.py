@@ -1,4 +1,4 @@
-"""The class `SSLSession`: what a client needs to resume."""
+"""The class `SSLSession`: a client's session for resumption."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from usocket._lib import lib
 class SSLSession:
     """The session of a client connection, which `SSLSocket.session` gives and `wrap_socket` takes.
 
-    Good for one connection, of the same context (RFC 8446, appendix C.4); given to another one
-    it does nothing, and that does a whole handshake. From: CPython.
+    It can be used for one connection of the same context (RFC 8446, appendix C.4); for another one it
+    has no effect, and that does a full handshake. From: CPython.
     """
 
     __module__ = "ussl"
@@ -28,7 +28,7 @@ class SSLSession:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def _give_to(self, handle: int) -> None:
-        """Lets a wrapped socket of the library resume it."""
+        """Makes a wrapped socket of the library resume it."""
         code = lib.usocket_tls_set_session(handle, self._handle)
         if code == -EINVAL:
             raise ValueError("Session refers to a different SSLContext.")

@@ -1,4 +1,4 @@
-"""What of a context is about the protocol: versions, names, suites, sessions."""
+"""The protocol settings of a context: versions, names, suites, sessions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ._constants import ALWAYS_ON, Options, TLSVersion
 
 @part_of("SSLContext")
 class Settings:
-    """The part of SSLContext that decides how the two ends speak."""
+    """The part of SSLContext with the protocol settings."""
 
     __slots__ = ("_alpn", "_handle", "_keylog", "_max", "_min", "_options")
 
@@ -37,7 +37,7 @@ class Settings:
         self._options = ALWAYS_ON
 
     def _check(self, code: int) -> int:
-        """Gives a number of the library back, or raises with the context's own sentence."""
+        """Returns a number of the library, or raises with the context's own sentence."""
         if code < 0:
             raise error(code, self._handle)
         return code
@@ -104,8 +104,8 @@ class Settings:
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
         """The application protocols, best first: `["h2", "http/1.1"]`.
 
-        With none in common a connection goes on without, as OpenSSL's. Raises SSLError for an empty name, one
-        with a comma or over 255 bytes. From: CPython.
+        With none in common a connection goes on without one, as in OpenSSL. Raises SSLError for an empty
+        name, one with a comma or over 255 bytes. From: CPython.
         """
         names = [p.encode("ascii") for p in alpn_protocols]
         for name in names:
@@ -119,8 +119,8 @@ class Settings:
 
     def set_ciphers(self, ciphers: Union[str, Iterable[str]]) -> None:
         """The cipher suites, best first: names, IANA's or OpenSSL's, in a list or separated by
-        colons; "DEFAULT" for the library's own. A version without a suite is left out. A server's
-        order counts when it names any, its clients' otherwise.
+        colons; "DEFAULT" for the library's own. A version without a suite is disabled. A server with a
+        list follows its own order, otherwise that of its clients.
 
         Raises SSLError (NO_CIPHER_MATCH). From: MicroPython; CPython's leaves TLS 1.3 alone.
         """
@@ -141,26 +141,26 @@ class Settings:
         self._check(lib.usocket_tls_context_set_groups(self._handle, text))
 
     def set_resumption(self, sessions: int = 256, tickets: int = 2) -> None:
-        """How many sessions are kept to be resumed (0: none), and how many TLS 1.3 tickets a
-        server gives each client. OSError EINVAL."""
+        """Sets the number of sessions kept for resumption (0: none), and of TLS 1.3 tickets a server
+        sends to each client. OSError EINVAL."""
         self._check(
             lib.usocket_tls_context_set_resumption(self._handle, index(sessions), index(tickets))
         )
 
     def set_max_record(self, size: int = 0) -> None:
-        """The most data sent in one record, 64 to 16384 bytes, for peers with small buffers; 0 for
-        what TLS allows. OSError EINVAL."""
+        """Sets the maximum data in a sent record, 64 to 16384 bytes, for peers with small buffers; 0 for
+        TLS's limit. OSError EINVAL."""
         self._check(lib.usocket_tls_context_set_max_record(self._handle, index(size)))
 
     def add_ticket_key(self, key: bytes) -> None:
         """A server's key for tickets, 32 random bytes: servers with the same one resume each other's
-        sessions. The newest seals, the 3 before it still open theirs. OSError EINVAL."""
+        sessions. The newest encrypts, the 3 before it still decrypt theirs. OSError EINVAL."""
         self._check(lib.usocket_tls_context_add_ticket_key(self._handle, bytes(key), len(key)))
 
     @property
     def keylog_filename(self) -> Optional[str]:
-        """A file that every connection appends its secrets to, in the format Wireshark reads:
-        whoever has it can read the traffic. None, and nothing else, is none. From: CPython."""
+        """The file that every connection appends its secrets to, in Wireshark's format: anybody with it
+        can read the traffic. Only None means no file. From: CPython."""
         return self._keylog
 
     @keylog_filename.setter

@@ -47,7 +47,7 @@ def made(code: int, context: Any) -> int:
 
 
 def as_hostname(name: Optional[Union[str, bytes]]) -> Optional[str]:
-    """A server name as text, in the form it has on the wire. None and "" are none."""
+    """A server name as text, in its wire form. None and "" mean none."""
     if not name:
         return None
     if isinstance(name, (bytes, bytearray)):

@@ -37,15 +37,15 @@ class SSLSocket(Info):
     The methods of a socket do what they do there, with these differences:
 
     - What is first done does the handshake, if it was not done before, and may raise its errors:
-      SSLCertVerificationError, SSLEOFError, SSLError, each with a sentence that says why. An error
-      of TLS is final: every later call raises it again.
+      SSLCertVerificationError, SSLEOFError, SSLError, each with a sentence that says why. A TLS error is
+      final: every later call raises it again.
     - Non-blocking, `recv`, `send` and the like raise SSLWantReadError or SSLWantWriteError (both
-      BlockingIOError, errno EAGAIN): what TLS needs may be the other direction than one's own.
-      `read`, `readline` and `write` give None, as they do on every socket.
-    - `shutdown(SHUT_WR)` and `close` say goodbye (close_notify). The end without the peer's is
-      like the proper one with `suppress_ragged_eofs`, else SSLEOFError; `read`, `readall` and
-      `readline` then raise it at once, and what they had read is its attribute `partial`.
-    - `dup` is OSError EOPNOTSUPP: one session cannot be two.
+      BlockingIOError, errno EAGAIN): TLS may have to wait for the other direction. `read`, `readline`
+      and `write` give None, as they do on every socket.
+    - `shutdown(SHUT_WR)` and `close` send close_notify. The end without the peer's is like a proper end
+      with `suppress_ragged_eofs`, else SSLEOFError; `read`, `readall` and `readline` then raise it at
+      once, and what they had read is its attribute `partial`.
+    - `dup` raises OSError EOPNOTSUPP: a session cannot be duplicated.
     - `accept`, on a listening socket that was wrapped on the server side, gives SSLSockets.
 
     One thread may send while another receives. From: CPython's and MicroPython's `ssl`.
@@ -74,7 +74,8 @@ class SSLSocket(Info):
             raise TypeError(f"a socket is needed, not {type(sock).__name__}")
         check_side(context, server_side, hostname)
         if not isinstance(sock, socket):
-            # CPython's: a duplicate of it is wrapped, and once that has worked it gives its own up.
+            # For CPython's socket: wraps a duplicate, and on success the original gives up its
+            # descriptor.
             with _duplicate(sock) as ours:
                 new = cls._wrap(ours, context, server_side, hostname, False, ragged, session)
                 os.close(sock.detach())
@@ -86,7 +87,7 @@ class SSLSocket(Info):
         new._hostname = as_hostname(hostname)
         new._session, new._wrapped = None, False
         if not server_side or not _listens(sock):
-            # A listener stays what it is; the connections it accepts are wrapped.
+            # A listener stays unwrapped; the connections it accepts are wrapped.
             new._wrap_handle(sock._handle, session)
             new._wrapped = True
         new._handle, sock._handle = sock._handle, 0
@@ -105,7 +106,7 @@ class SSLSocket(Info):
         return self
 
     def _wrap_handle(self, handle: int, session: Optional[SSLSession]) -> None:
-        """Wraps the library's socket, and tells what was wrong with a context or a name."""
+        """Wraps the library's socket, and raises errors of the context or the name."""
         context = self._context
         name = prepared(context, self._hostname, session)
         made(lib.usocket_tls_wrap(handle, context._handle, name, 0), context)
@@ -141,7 +142,7 @@ class SSLSocket(Info):
             self.do_handshake()
 
     def connect_ex(self, address: Address) -> int:
-        """Like `connect`, but gives the errno of the connecting; the handshake still raises."""
+        """Like `connect`, but returns the errno of connecting; the handshake still raises."""
         if self._server_side:
             raise ValueError("can't connect in server-side mode")
         code = super().connect_ex(address)
@@ -151,9 +152,9 @@ class SSLSocket(Info):
 
     def accept(self) -> Tuple[SSLSocket, Address]:
         """Accepts a connection and wraps it as this one is: `(conn, address)`. With
-        `do_handshake_on_connect` the handshake is done as well, whose errors close the connection;
-        a client that says nothing holds it up, so servers better leave it to the connection's
-        own thread. From: CPython."""
+        `do_handshake_on_connect` the handshake is done as well, and its errors close the connection. A
+        silent client delays it, so servers should do it on the connection's own thread. From:
+        CPython."""
         conn, address = super().accept()
         try:
             return self._context.wrap_socket(
@@ -164,8 +165,7 @@ class SSLSocket(Info):
             raise
 
     def close(self) -> None:
-        """As a socket's; says goodbye (close_notify) if that can be done at once, or, with a
-        timeout, within that."""
+        """As a socket's; sends close_notify if that is possible at once, or within the timeout."""
         if self._handle and self._wrapped:
             self._context._stats.end(self)
         super().close()
@@ -200,8 +200,8 @@ class SSLSocket(Info):
     ) -> Optional[bytes]:
         data = super()._collect(limit, line, begun)
         if self._late_in == TRUNCATED:
-            # A whole stream and a piece of one look alike: whoever does not call once more has to
-            # hear of it as well.
+            # A complete stream and a truncated one look alike: report it also to callers that do not
+            # call again.
             self._late_in = 0
             e = error(TRUNCATED, self._handle)
             e.partial = data  # type: ignore[attr-defined]
@@ -219,8 +219,8 @@ class SSLSocket(Info):
         return self._proper_end(self._last(n, lambda: fill(start, size, done, deadline, line)))
 
     def _last(self, n: int, again: Any) -> int:
-        """What came; of a stream that was cut off the library says that first, and then gives the
-        last bytes."""
+        """The bytes received; for a truncated stream the library reports the error first, and then
+        returns the last bytes."""
         if n != TRUNCATED:
             return n
         n = again()
@@ -229,7 +229,7 @@ class SSLSocket(Info):
         return n
 
     def _proper_end(self, n: int) -> int:
-        """What came, where the end without close_notify is the end."""
+        """The bytes received, if the end without close_notify counts as a proper end."""
         if self._ragged:
             if self._late_in == TRUNCATED:
                 self._late_in = 0
@@ -238,7 +238,7 @@ class SSLSocket(Info):
         return n
 
     def _wants(self, events: int) -> Any:
-        """The exception for EAGAIN: what TLS waits for, or else what the caller did."""
+        """The exception for EAGAIN: for the direction that TLS waits for, or else the caller's."""
         wants = lib.usocket_tls_wants(self._handle)
         if wants <= 0 or wants & events:
             wants = events
@@ -247,12 +247,12 @@ class SSLSocket(Info):
     # --- what TLS does
 
     def do_handshake(self, block: bool = False) -> None:
-        """Does the handshake, or goes on with it; one timeout for the whole.
+        """Does or continues the handshake, with one timeout for the whole.
 
-        block: waits for as long as it takes, whatever the mode.
+        block: waits without limit, whatever the mode.
         Raises SSLCertVerificationError (the peer's certificate), SSLEOFError (the connection
         ended), SSLError (anything else, an alert from the peer too), SSLWantReadError or
-        SSLWantWriteError (non-blocking), TimeoutError, OSError. Blocks as the mode has it.
+        SSLWantWriteError (non-blocking), TimeoutError, OSError. Blocks according to the mode.
         From: CPython.
         """
         timeout = self._timeout
@@ -266,7 +266,7 @@ class SSLSocket(Info):
         self._settle(self._through(lib.usocket_tls_handshake))
 
     def _settle(self, code: int) -> None:
-        """Raises what a call that TLS waits in came to."""
+        """Raises the error of a waiting call of TLS."""
         if code == -EAGAIN:
             raise self._wants(POLLIN)
         if code < 0:
@@ -277,12 +277,12 @@ class SSLSocket(Info):
         return through(call, self._handle, self._timeout)
 
     def unwrap(self) -> socket:
-        """Ends TLS on both sides and gives the connection as a plain socket, on which both sides go
-        on (FTP's CCC, the end of STARTTLS); this one is closed.
+        """Ends TLS on both sides and returns the connection as a plain socket, on which both sides go on
+        (FTP's CCC); this one is closed.
 
-        Data of the session that was still on its way is dropped; what the peer sent in clear behind
-        its goodbye is the first that the plain socket receives. Raises SSLEOFError when the peer just
-        hangs up, SSLWantReadError (non-blocking: call it again), TimeoutError, OSError. From: CPython.
+        Unread data of the session is dropped; the plain socket first receives bytes that the peer sent
+        after its close_notify. Raises SSLEOFError when the peer closes without close_notify,
+        SSLWantReadError (non-blocking: call it again), TimeoutError, OSError. From: CPython.
         """
         code = self._through(lib.usocket_tls_unwrap)
         while code == -EBUSY:

@@ -10,8 +10,8 @@ from usocket._lib import lib
 
 
 class Stats:
-    """Counts connections. A handshake may end in any operation, so what became of it is asked for
-    when somebody wants to know, or when the connection is closed."""
+    """Counts connections. A handshake may end in any operation, so its result is determined when the
+    counts are read, or when the connection is closed."""
 
     __slots__ = ("_counts", "_lock", "_open")
 
@@ -47,7 +47,7 @@ class Stats:
         return True
 
     def counts(self) -> Dict[str, int]:
-        """What there was up to now."""
+        """The counts so far."""
         with self._lock:
             for sock in list(self._open):
                 if self._settle(sock):
