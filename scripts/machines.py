@@ -147,9 +147,10 @@ class Built:
     def __init__(self, name):
         self.tools = tools = Toolchain(name)
         self.name, self.triple = name, tools.machine.triple
-        self.release = os.path.join(BUILD, self.triple, "release")
+        # One for each, so that two can be tested at once.
         self.out = os.path.join(BUILD, name)
-        self.cargo = ["--release", "--lib", "--target", self.triple, "--target-dir", BUILD, *FEATURES]
+        self.release = os.path.join(self.out, self.triple, "release")
+        self.cargo = ["--release", "--lib", "--target", self.triple, "--target-dir", self.out, *FEATURES]
         if tools.machine.prefix:
             self.libraries = [f"-L{self.release}", "-lusocket", f"-Wl,-rpath,{self.release}", "-lcmocka"]
         else:
@@ -223,7 +224,7 @@ def firmware(name):
     multiarch = prefix.rstrip("-").replace("i686", "i386")
     tools.must(["scripts/micropython-build", "ours"], MICROPYTHON_DIR=mine, MICROPYTHON_HOME=home,
                CROSS_COMPILE=prefix, PKG_CONFIG_LIBDIR=f"/usr/lib/{multiarch}/pkgconfig",
-               USOCKET_LIB=f"{BUILD}/{triple}/release/libusocket.a")
+               USOCKET_LIB=f"{BUILD}/{name}/{triple}/release/libusocket.a")
     if qemu:
         os.replace(f"{home}/micropython", f"{home}/micropython.{name}")
         with open(f"{home}/micropython", "w") as f:
