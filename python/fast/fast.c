@@ -93,6 +93,26 @@ static PyObject *Socket_sendall(Socket *self, Arguments args, Py_ssize_t n, PyOb
     return Py_NewRef(Py_None);
 }
 
+/* Of a TLS connection of the standard modules: all of it, or in non-blocking mode what there is room for. */
+static PyObject *Socket__put(Socket *self, Arguments args, Py_ssize_t n, PyObject *keywords)
+{
+    Memory m;
+    if (keywords || n != 1 || self->late_out)
+        return SLOW("_put");
+    int plain = outgoing(args[0], &m);
+    if (plain <= 0)
+        return plain < 0 ? NULL : SLOW("_put");
+    int64_t code, sent = (int64_t)m.size;
+    if (self->timeout == 0 || !m.size)
+        code = sent = move(self, send_, m.start, m.size, 0, NULL, POLLOUT);
+    else
+        drain(self, m.start, m.size, &code);
+    release(&m);
+    if (code < 0 && (sent = failed(self, code, POLLOUT)) == RAISED)
+        return NULL;
+    return PyLong_FromLongLong(sent);
+}
+
 static PyObject *Socket_write(Socket *self, Arguments args, Py_ssize_t n, PyObject *keywords)
 {
     Memory m;
@@ -313,6 +333,7 @@ static PyObject *Socket_readline(Socket *self, Arguments args, Py_ssize_t n, PyO
 static PyMethodDef methods[] = {
     METHOD(send, "($self, data, flags=0)"),
     METHOD(sendall, "($self, data, flags=0)"),
+    METHOD(_put, "($self, data)"),
     METHOD(sendto, "($self, data, *flags_and_address)"),
     METHOD(recv, "($self, bufsize, flags=0)"),
     METHOD(recvfrom, "($self, bufsize, flags=0)"),

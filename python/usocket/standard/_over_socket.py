@@ -23,9 +23,10 @@ from .._transfer import POLLIN, POLLOUT
 from .._wait import MSG_DONTWAIT, resume, through, timeout_us
 from . import _hello, _ssl_errors as errors
 from ._connection import Connection
+from ._socket import socket
 
 _recv, _recv_into = BSDSocket.recv, BSDSocket.recv_into
-_send, _sendall = BSDSocket.send, BSDSocket.sendall
+_put = socket._put
 
 
 class OverSocket(Connection):
@@ -137,24 +138,20 @@ class OverSocket(Connection):
             if not want:
                 return 0
             got = _recv_into(self._started(), buffer, want)
-        self._greeted()
+        if not self._done:
+            self._greeted()
         if not got and self._said_goodbye:
             # Over on both sides, and no longer the end of what the peer had to say.
             raise errors.zero_return()
         return got
 
     def write(self, data: Any) -> int:
-        sock = self._started()
-        if type(data) is bytes:
-            size = len(data)
-        else:
-            with memoryview(data) as view:
-                size = view.nbytes
-        if sock._timeout == 0 or not size:
-            size = _send(sock, data)
-        else:  # All of it, as OpenSSL has it.
-            _sendall(sock, data)
-        self._greeted()
+        sock = self._sock()
+        if not self._done or sock is None:
+            sock = self._started()
+        size: int = _put(sock, data)
+        if not self._done:
+            self._greeted()
         return size
 
     def shutdown(self) -> Any:

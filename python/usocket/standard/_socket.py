@@ -9,6 +9,7 @@ from errno import ECONNRESET, ETIMEDOUT
 from types import ModuleType
 from typing import Any, Optional
 
+from .._accelerator import accelerated
 from .._address import AF_INET, AF_INET6, AF_UNIX, encode
 from .._address import inet_ntop as _inet_ntop
 from .._address import inet_pton as _inet_pton
@@ -24,6 +25,7 @@ from .._option import default_timeout, getdefaulttimeout, setdefaulttimeout
 timeout = _system.timeout
 
 
+@accelerated
 class socket(BSDSocket):
     """socket(family=AF_INET, type=SOCK_STREAM, proto=0, fileno=None): a socket of libusocket, with
     the methods of CPython's `_socket.socket`, which `socket.socket` builds on."""
@@ -98,6 +100,15 @@ class socket(BSDSocket):
         if code == -ETIMEDOUT and self._timeout:
             return timeout("timed out")
         return super()._error(code)
+
+    def _put(self, data: Any) -> int:
+        """Of a TLS connection: sends all of it, or in non-blocking mode what there is room for."""
+        with memoryview(data) as view:
+            size = view.nbytes
+        if self._timeout == 0 or not size:
+            return BSDSocket.send(self, data)  # Not that of `ssl.SSLSocket`, which comes here.
+        BSDSocket.sendall(self, data)
+        return size
 
     def _failed(self, code: int, events: int) -> int:
         if self._tls is not None:
