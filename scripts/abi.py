@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Prints what programs rely on in the built library: symbols, signatures, constants, layouts. With
-`asserts 64`, 32 or i386 a C program that compiles where structures lie as they do on such machines.
+"""Prints the ABI of the built library: symbols, signatures, constants, layouts. With `asserts 64`, 32 or
+i386 it prints a C program that compiles only with the structure layouts of such machines.
 
-The signatures are the header's, which is all that a program is compiled against, and the layouts what a
-C compiler makes of it. abidiff (libabigail) has nothing to add: it takes types from debug information,
-of which the library has lines alone, and compares the symbols that are here already.
+The signatures are those of the header that programs are compiled against, and the layouts those of a C
+compiler. abidiff (libabigail) would add nothing: it takes types from debug information, of which the
+library has only line tables, and compares the symbols that are here already.
 """
 
 import os
@@ -18,14 +18,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def exported(library):
-    """The symbols a shared library gives to programs."""
+    """The symbols that a shared library exports."""
     nm = ["nm", "-D", "--defined-only", library]
     lines = subprocess.run(nm, capture_output=True, text=True, check=True).stdout.splitlines()
     return sorted(line.split()[-1] for line in lines)
 
 
 def soname(library):
-    """The name under which the loader looks for a shared library."""
+    """The soname of a shared library."""
     dynamic = subprocess.run(["objdump", "-p", library], capture_output=True, text=True, check=True)
     return re.search(r"SONAME\s+(\S+)", dynamic.stdout)[1]
 
@@ -46,13 +46,13 @@ def describe(root=ROOT):
     yield from subprocess.run([layout], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-# Where structures lie: as abi.txt says on 64 bits; on 32 as abi-32.txt, but for x86, which aligns
-# 64-bit numbers to four bytes.
+# Structure layouts: abi.txt for 64 bits; abi-32.txt for 32, except for x86, which aligns 64-bit numbers
+# to four bytes.
 LAYOUTS = {"64": "c-tests/abi.txt", "32": "c-tests/abi-32.txt", "i386": "c-tests/abi-i386.txt"}
 
 
 def asserts(path):
-    """A C program that compiles where structures lie as a file says."""
+    """A C program that compiles only with the layouts of a file."""
     yield "#include <stddef.h>"
     yield "#include <usocket.h>"
     with open(os.path.join(ROOT, path)) as f:

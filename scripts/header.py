@@ -7,7 +7,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HEADER = os.path.join(ROOT, "include/usocket.h")
-# What every function's comment says, in this order.
+# The lines of every function's comment, in this order.
 MUST_SAY = ["Returns", "Errors", "Blocks", "Threads", "Ownership"]
 
 
@@ -15,7 +15,7 @@ def functions():
     """(name, its comment, its declaration) of every function in the header."""
     with open(HEADER) as f:
         text = f.read()
-    # A run of comment lines, and behind it a declaration up to its semicolon.
+    # A run of comment lines, followed by a declaration up to its semicolon.
     found = re.finditer(r"((?:^//.*\n)*)^(?!//|#|typedef|extern)([\w][^;{}#]*\)\s*;)", text, re.M)
     for comment, declaration in (m.groups() for m in found):
         yield re.search(r"(\w+)\s*\(", declaration)[1], comment, " ".join(declaration.split())

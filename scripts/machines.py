@@ -1,6 +1,7 @@
-"""Other machines: what each takes, and the library built for it in the root of scripts/cross-root.
+"""Other machines: the requirements of each, and the library built for it in the root of
+scripts/cross-root.
 
-All that is built stays in target/cross, and what was printed in target/cross/NAME.log.
+Everything built stays in target/cross, with the output in target/cross/NAME.log.
 """
 
 import glob
@@ -16,8 +17,8 @@ import test
 CROSS = os.path.join(test.ROOT, "target/cross")
 BUILD = os.path.join(CROSS, "build")
 
-# What scripts/cross-root is asked for, Rust's triple, what the C compiler and its tools begin with (None:
-# zig's), what runs a program.
+# The argument of scripts/cross-root, Rust's triple, the prefix of the C compiler and its tools (None:
+# zig's), the emulator.
 Machine = namedtuple("Machine", "root triple prefix qemu")
 MACHINES = {
     "i386": Machine("i386", "i686-unknown-linux-gnu", "i686-linux-gnu-", None),
@@ -29,14 +30,14 @@ MACHINES = {
     "aarch64-musl": Machine("musl", "aarch64-unknown-linux-musl", None, "qemu-aarch64"),
 }
 LAYOUTS = {"i386": "i386", "armhf": "32"}
-# Whose firmware is tried: one of 32 bits, natively, and one of another processor.
+# The machines to test the firmware on: one of 32 bits, natively, and one with another processor.
 FIRMWARE = ["i386", "arm64"]
 
 ENVIRONMENT = {
     "CARGO_HOME": os.path.join(CROSS, "cargo"),
     "CARGO_NET_OFFLINE": "true",
 }
-# Tests are what is wanted, not speed: it builds in a third of the time.
+# Optimised for build time, a third of the usual: the tests need no speed.
 FOR_TESTS = {
     "CARGO_PROFILE_RELEASE_LTO": "off",
     "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
@@ -52,7 +53,7 @@ class Skip(Exception):
 
 
 class Failed(Exception):
-    """What did not build."""
+    """A failed build."""
 
 
 def inside(name, command, limit, **environment):
@@ -111,7 +112,7 @@ def zig():
 
 
 class Toolchain:
-    """How Rust and C are compiled for a machine, and programs are run."""
+    """The settings for compiling Rust and C for a machine, and for running programs."""
 
     def __init__(self, name):
         self.name, self.machine = name, MACHINES[name]
@@ -142,7 +143,8 @@ class Toolchain:
 
 
 class Built:
-    """The library for one machine, as the tests want it, and how C programs are made and run with it."""
+    """The library for one machine, built for the tests, and the commands to build and run C programs
+    with it."""
 
     def __init__(self, name):
         self.tools = tools = Toolchain(name)
@@ -177,7 +179,7 @@ class Built:
         return [("Rust", [*self.tools.test, *self.cargo], test.CARGO, 3600)]
 
     def layouts_hold(self):
-        """Whether structures lie as the file for such machines says (scripts/abi.py)."""
+        """Whether the structure layouts match the file for such machines (scripts/abi.py)."""
         tool = os.path.join(self.out, "tool_layout")
         self.tools.must([*self.tools.cc, "-std=c11", "-Iinclude", "-o", tool, "c-tests/tool_layout.c"])
         printed = self.tools.must([*self.tools.qemu, tool], 60)
@@ -185,8 +187,8 @@ class Built:
             return f.read().endswith(printed)
 
     def installs(self):
-        """Whether a program finds what `make install` staged with this machine's tools, links and runs.
-        None where there are no such tools."""
+        """Whether a program finds the files staged by `make install` with this machine's tools, links
+        and runs. None where there are no such tools."""
         prefix = self.tools.machine.prefix
         if not prefix:
             return None
@@ -234,7 +236,7 @@ def firmware(name):
              test.PLAIN, 3600)]
 
 
-# The library as it ships: what cargo is told for it.
+# The library as shipped: the arguments of cargo.
 SHIPPED = {
     "full": ["--release"],
     "small": ["--profile", "small", "--no-default-features", "--features", "ring"],
@@ -243,8 +245,8 @@ SHIPPED = {
 
 
 def sizes(name):
-    """Bytes of the stripped shared library, of each that ships, and the version of the C library that it
-    asks for."""
+    """The size of each shipped shared library, stripped, and the version of the C library that it
+    needs."""
     tools, said = Toolchain(name), {}
     triple, prefix = tools.machine.triple, tools.machine.prefix
     for kind, options in SHIPPED.items():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes what Python's host has from include/usocket.h: in _prototypes.py what ctypes must know of each
-function, in _numbers.py the numbers of the ABI (but those of TLS errors, which have a table of their own).
+"""Generates the Python modules made from include/usocket.h: _prototypes.py with the ctypes signature of
+each function, _numbers.py with the numbers of the ABI (except TLS errors, which have their own table).
 
 With --check it writes nothing, and fails when a file is stale.
 """
@@ -35,10 +35,10 @@ NUMBERS = '''"""Made by scripts/prototypes.py from include/usocket.h: its number
 
 
 def functions(header):
-    """(name, result, arguments) of each function, the types in ctypes' words."""
+    """(name, result, arguments) of each function, with ctypes' types."""
     code = re.sub(r"//[^\n]*|/\*.*?\*/", "", header, flags=re.DOTALL)
     code = re.sub(r"^#.*(?:\\\n.*)*$", "", code, flags=re.MULTILINE)
-    # A pointer to a function is a pointer, also where it has a name of its own.
+    # A function pointer is a pointer, also as a named type.
     code = re.sub(r"\w+ \(\*(\w+)\)\([^()]*\)", r"void *\1", code)
     types = dict(TYPES)
     for target, star, name in re.findall(r"typedef (\w+) (\*?)(\w+);", code):
@@ -49,9 +49,9 @@ def functions(header):
 
 
 def ctype(types, declaration):
-    """A declaration, with or without a name, in ctypes' words."""
+    """A declaration, with or without a name, as a ctypes type."""
     if "*" in declaration:
-        # Only text that goes in ends at a NUL; what a function writes has a length.
+        # Only input text ends at a NUL; output has a length.
         text = re.search(r"const char \*(?!\*)", declaration)
         return "c_char_p" if text else "c_void_p"
     return next(types[w] for w in re.findall(r"\w+", declaration) if w in types)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs every test suite there is and closes with one line that counts.
+"""Runs every test suite and ends with one line of counts.
 
 Each suite is a command; its runner's own closing lines say how many tests there were. A suite
 that fails without naming a failed test, runs no test, or does not end, counts as one failure.
@@ -16,7 +16,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# How each runner closes: patterns whose numbers add up to passed, failed and skipped.
+# The closing lines of each runner: patterns with the numbers of passed, failed and skipped tests.
 CARGO = {
     "passed": r"test result: \w+\. (\d+) passed",
     "failed": r"test result: .* (\d+) failed;",
@@ -35,20 +35,20 @@ PYTEST = {
 }
 # One check that passes or fails as a whole.
 CHECK = None
-# Our own runners close as this one does.
+# Our own runners end like this one.
 PLAIN = {
     "passed": r"^(\d+) passed, \d+ failed",
     "failed": r"^\d+ passed, (\d+) failed",
     "skipped": r"^\d+ passed, \d+ failed, (\d+) skipped",
 }
 
-# The Python tests of what is in C as well.
+# The Python tests of the methods that are also in C.
 HOT = """socket socket_connect socket_transfer stream buffer threads signals standard asyncio ussl_modes
     ussl_end ussl_socket ussl_threads""".split()
 
 
 def first():
-    """What the others need: (name, command, how its runner closes, seconds it may take)"""
+    """The steps before the suites: (name, command, closing lines of its runner, limit in seconds)"""
     clippy = ["cargo", "clippy", "-q", "--workspace", "--all-targets", "--", "-D", "warnings"]
     yield "format", ["cargo", "fmt", "--all", "--check"], CHECK, 60
     yield "clippy", clippy, CHECK, 900
@@ -56,11 +56,12 @@ def first():
     yield "without TLS", [*clippy[:3], "--lib", "--no-default-features", *clippy[5:]], CHECK, 600
     yield "header drift", ["cargo", "run", "-q", "-p", "header", "--", "--check"], CHECK, 600
     yield "build", ["make", "-s", "build", "c-tests", "certs", "accelerator"], CHECK, 900
-    # Here, so that cargo keeps nobody waiting later who only runs an example.
+    # Built here, so that a later run of an example does not wait for cargo.
     yield "build of the Rust tests", ["cargo", "test", "-q", "--workspace", "--no-run"], CHECK, 900
 
 
-# Lanes, run beside each other: most suites wait more than they work. What one suite makes for another is in the same lane.
+# Lanes, run in parallel: most suites wait more than they work. Suites that depend on each other are in
+# the same lane.
 
 
 def rust_and_c():
@@ -89,7 +90,7 @@ def others():
     yield "instruction counts", ["make", "-s", "bench-counts"], PLAIN, 600
     yield "CPython's own tests", ["env", "PYTHON=" + os.path.abspath(python()), "scripts/cpython-tests", "--core"], PLAIN, 1200
     yield "stress", ["make", "-s", "stress-short"], PLAIN, 900
-    # What the accelerator has in C, in Python.
+    # Without the accelerator.
     hot = [f"python-tests/test_{name}.py" for name in HOT]
     yield "python-tests, pure", ["env", "USOCKET_PURE=1", python(), "-m", "pytest", "-ra", *hot], PYTEST, 1200
 
@@ -98,7 +99,7 @@ LANES = [rust_and_c, with_pytest, firmware, others]
 
 
 def python():
-    """The Python that has pytest: scripts/tools saw to there being one."""
+    """The Python with pytest, provided by scripts/tools."""
     venv = "target/venv/bin/python"
     return venv if os.path.exists(venv) else sys.executable
 
@@ -127,7 +128,7 @@ def run(command, limit, show):
 
 
 def count(runner, code, text):
-    """What a suite's outcome adds to passed, failed and skipped."""
+    """The numbers that a suite adds to passed, failed and skipped."""
     if runner is CHECK:
         return (1, 0, 0) if code == 0 else (0, 1, 0)
     passed, failed, skipped = (
@@ -147,7 +148,7 @@ class Tally:
         self.lock = threading.Lock()
 
     def take(self, suites, at_once=False):
-        """Runs one suite after the other, and shows what each said: a line as it comes, or all when it has ended."""
+        """Runs one suite after the other, and shows its output: each line at once, or all at the end."""
         for name, command, runner, limit in suites:
             said = [f"\n--- {name}\n"]
             show_line = show if at_once else said.append

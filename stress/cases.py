@@ -35,7 +35,7 @@ def holds(condition, words):
 
 
 class within:
-    """What happens inside must be over by then (a call that never returns ends with the process)."""
+    """A time limit for the code inside (a call that never returns ends with the process)."""
 
     def __init__(self, seconds, what):
         self.seconds, self.what = seconds, what

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Is the machine able to find anything? Puts defects that were there once back, one at a time and each
-of a line, and says which tool finds it and after how long.
+"""Checks that the tools find defects: puts back earlier defects, one at a time and one line each, and
+prints which tool finds it and after what time.
 
 defects.py [NAME ...]     works on a copy of the checkout in target/defects; writes stress/defects.json
 
@@ -22,7 +22,7 @@ ROOT = os.path.dirname(HERE)
 TREE = os.path.join(ROOT, "target/defects")
 LONGEST = 600
 
-# name: (what it was, file, what stands there, what is put in its place, the tool)
+# name: (the defect, file, the present text, its replacement, the tool)
 DEFECTS = {
     "filter": (
         "`usocket_poller_wait` fails for ever under a filter that answers EPERM",

@@ -43,7 +43,7 @@ def wrapped(server, version, cert="server", ours=None, peer_context=None):
 
 
 def in_thread(function):
-    """Runs it beside; the result is a list that it will be in."""
+    """Runs it on a thread; returns a list that will contain the result."""
     out = []
     t = threading.Thread(target=lambda: out.append(function()), daemon=True)
     t.start()

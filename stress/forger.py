@@ -61,7 +61,7 @@ def record(kind, body, version=0x0303):
 
 
 def records(data):
-    """(whole records as (type, body, raw), what is left)"""
+    """(complete records as (type, body, raw), the rest)"""
     out, at = [], 0
     while len(data) - at >= 5:
         kind, _, n = struct.unpack_from("!BHH", data, at)
@@ -158,7 +158,7 @@ class Peer:
     # --- moving bytes ---
 
     def take(self, timeout=10):
-        """What the other end sent next goes to OpenSSL; False at its end."""
+        """Passes the other end's next bytes to OpenSSL; False at the end."""
         self.sock.settimeout(timeout)
         try:
             data = self.sock.recv(65536)
@@ -172,7 +172,7 @@ class Peer:
         return True
 
     def flight(self):
-        """What OpenSSL has to say now."""
+        """OpenSSL's pending output."""
         data = self.outgoing.read()
         self.said += data
         return data
@@ -294,7 +294,7 @@ class Peer:
         return out
 
     def resealed(self, opened):
-        """Sealed again, each set of keys counting from 0."""
+        """Encrypts again, with each set of keys counting from 0."""
         out, fresh = b"", {}
         for kind, plain, keys in opened:
             if keys is None:

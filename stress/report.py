@@ -35,7 +35,8 @@ def defects():
 
 
 def mutants():
-    """What `make mutants` found, of scripts/mutants/score.json: small faults put into the sources."""
+    """The results of `make mutants`, from scripts/mutants/score.json: small faults put into the
+    sources."""
     with open(f"{ROOT}/scripts/mutants/score.json") as f:
         runs = json.load(f)
     lines = ["## Small faults put into the sources\n",

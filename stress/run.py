@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the tools, two at a time, and keeps what came of it in target/stress/results.json.
+"""Runs the tools, two at a time, and writes the results to target/stress/results.json.
 
 run.py [--minutes N | --short] [--tool NAME,...] [--built DIR]     STRESS_SEED is every tool's, if set
 
@@ -23,18 +23,19 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, "target/venv/bin/python")
 
-# Not the TLS part of the scenario: what rustls and its cryptography allocate is not the library's.
+# Without the TLS part of the scenario: the library does not control the allocations of rustls and its
+# cryptography.
 PLAIN = ["streams", "modes", "datagrams", "poll", "poller", "close", "names", "connection", "fork"]
 
 
 def tools(short, built):
-    """(name, command, seconds of its own or None where it takes what it takes, what it is)"""
+    """(name, command, its seconds or None for no limit, description)"""
     python = VENV if os.path.exists(VENV) else sys.executable
 
     def places(*what):
         return [sys.executable, "stress/faults/places.py", *what]
 
-    # Of a quarter of an hour; what is timed is stretched or cut to what was asked for.
+    # For a quarter of an hour; timed tools are scaled to the requested time.
     yield "handshake", [python, "stress/peer/handshake.py"], None, "each message of a handshake dropped, doubled, swapped, split, cut, lengthened"
     yield "fork", [f"{built}/fork"], None, "forks at every moment; what a child does and its parent notices"
     yield "core", [f"{built}/core"], None, "deadlines, closing, refused system calls, few descriptors, true answers"

@@ -26,7 +26,7 @@ def constants():
 
 
 def declarations():
-    """(name, what it returns, [(type, name), ...], its comment) of every function"""
+    """(name, result type, [(type, name), ...], its comment) of every function"""
     text = header()
     found = re.finditer(r"((?:^//.*\n)*)^(?!//|#|typedef|extern)([\w][^;{}#]*\)\s*;)", text, re.M)
     for comment, declaration in (m.groups() for m in found):

@@ -2,8 +2,7 @@
 # of it in one select.poll, and clients that send it real data and compare what comes back.
 #
 #     target/micropython/micropython examples/micropython/demo.py
-#
-# Ends with 0 only when every byte came back as it was sent.
+#Exits with 0 only if every byte came back as sent.
 
 import _thread
 import hashlib
@@ -20,7 +19,7 @@ TIMEOUT = 10  # seconds, for each operation
 
 
 def show(address):
-    """An address as a person writes it."""
+    """An address as readable text."""
     if isinstance(address, tuple):
         return ("%s:%d" if len(address) == 2 else "[%s]:%d") % address[:2]
     if isinstance(address, bytes):
@@ -33,7 +32,7 @@ def checksum(data):
 
 
 class Server:
-    """Sends back whatever comes, to every client at once."""
+    """Echoes the data of all clients at once."""
 
     def __init__(self):
         self.poll = select.poll()
@@ -52,7 +51,7 @@ class Server:
         return s.getsockname()
 
     def run(self):
-        waiting = {}  # what a client has sent and not yet taken back
+        waiting = {}  # bytes to echo that the client has not read yet
         room = bytearray(64 * 1024)
         while True:
             for s, events in self.poll.ipoll():

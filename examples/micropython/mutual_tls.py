@@ -4,7 +4,7 @@
 #
 #     target/micropython/micropython examples/micropython/mutual_tls.py [DIRECTORY]
 #
-# where `make certs` has put certificates (target/certs). Ends with 0 only when all of that was so.
+# where `make certs` has put certificates (target/certs). Exits with 0 only if all of that holds.
 
 import _thread
 import hashlib
@@ -24,13 +24,14 @@ def context(role, identity):
     c.load_verify_locations("%s/ca.pem" % CERTS)
     if identity:
         c.load_cert_chain("%s/%s.pem" % (CERTS, identity), "%s/%s-key.pem" % (CERTS, identity))
-    # A client verifies its server without being told; a server has to be.
+    # A client verifies its server by default; a server must be told to.
     c.verify_mode = ssl.CERT_REQUIRED
     return c
 
 
 def common_name(der):
-    """The last one in a certificate: the first is its issuer's. Who the peer may be is decided by the verification."""
+    """The last one in a certificate: the first is its issuer's. The verification decides whether to
+    accept the peer."""
     at = der.rfind(b"\x55\x04\x03")
     return der[at + 5 : at + 5 + der[at + 4]].decode()
 

@@ -1,12 +1,12 @@
-"""What the examples' command lines have in common: arguments that are checked, errors that are a sentence,
-the exit status."""
+"""The common parts of the examples' command lines: checked arguments, errors as sentences, the exit
+status."""
 
 import argparse
 import sys
 
 
 def parser(text):
-    """A parser of arguments; the first line of a module's text says what it is for."""
+    """A parser of arguments; the first line of a module's docstring is its description."""
     return argparse.ArgumentParser(description=text.splitlines()[0])
 
 
@@ -18,8 +18,8 @@ def port(text):
 
 
 def run(main, arguments):
-    """Ends the program as `main` did: 0 when it gave true or nothing, 1 when not, or with what went wrong
-    in a sentence, and 130 after Ctrl-C."""
+    """Exits according to `main`: 0 if it returned true or None, 1 if not or after an error, printed as a
+    sentence, and 130 after Ctrl-C."""
     try:
         good = main(**vars(arguments))
     except KeyboardInterrupt:

@@ -41,7 +41,7 @@ def echo_datagram(s, data):
 
 
 def talk(what, s, address, echo, data):
-    """One conversation, with a line about it; whether what came back is what went."""
+    """One conversation, with a line about it; returns whether the echo was correct."""
     with s:
         s.settimeout(TIMEOUT)
         begun = time.perf_counter()

@@ -2,8 +2,8 @@
 
     python3 examples/python/echo_server.py [TCP_PORT [UDP_PORT [UNIX_PATH]]]
 
-Ports of 0 (the default) are of the system's choice; the path defaults to an abstract name. It says
-where it listens, one line each, then who says how much, and ends with Ctrl-C or on SIGTERM.
+Ports of 0 (the default) are of the system's choice; the path defaults to an abstract name. It prints its
+addresses, one per line, then the amount of data of each client, and ends with Ctrl-C or on SIGTERM.
 """
 
 import os
@@ -15,7 +15,7 @@ import usocket
 
 
 def show(address):
-    """An address as a person writes it."""
+    """An address as readable text."""
     if isinstance(address, tuple):
         return f"{address[0]}:{address[1]}"
     if isinstance(address, bytes):
@@ -72,7 +72,7 @@ def serve(tcp, udp, unix):
 
 
 def main(tcp_port, udp_port, path):
-    # Also where whoever started it ignores SIGINT.
+    # Also if the parent process ignores SIGINT.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
     path = "\0" + path[1:] if path.startswith("@") else path

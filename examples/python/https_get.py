@@ -2,8 +2,8 @@
 
     python3 examples/python/https_get.py [URL [CA_FILE]]
 
-Whom the system trusts is trusted, or the certificates of CA_FILE. Without arguments it starts
-https_server.py, asks that, and shows how a server is refused whose certificate nobody vouches for.
+It trusts the system's certificates, or those of CA_FILE. Without arguments it starts https_server.py,
+fetches from it, and shows the refusal of a server with an untrusted certificate.
 """
 
 import subprocess
@@ -71,7 +71,7 @@ def https(text):
     url = urlsplit(text)
     if url.scheme != "https" or not url.hostname:
         raise ValueError(f"{text!r} is no https://HOST[:PORT]/PATH")
-    url.port  # Raises ValueError for what is no port.
+    url.port  # Raises ValueError for an invalid port.
     return url
 
 

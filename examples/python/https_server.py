@@ -1,8 +1,8 @@
-"""An HTTPS server: says who asked for what, and how it was kept secret.
+"""An HTTPS server: its page shows the client, the request and the TLS parameters.
 
     python3 examples/python/https_server.py [CERTIFICATE KEY [PORT]]
 
-The files are PEM or DER. Without any it makes certificates for localhost and prints whom to trust.
+The files are PEM or DER. Without any it makes certificates for localhost and prints the CA to trust.
 Port 0 (the default) is of the system's choice. It ends with Ctrl-C or on SIGTERM.
 """
 
@@ -14,11 +14,11 @@ import command
 import usocket
 import ussl
 
-PATIENCE = 10  # seconds that a client may keep quiet
+PATIENCE = 10  # seconds that a client may be silent
 
 
 def answer(conn):
-    """One request after the other, until the client has had enough."""
+    """Serves one request after the other, until the client closes."""
     while request := conn.readline():
         while conn.readline().strip():
             pass
@@ -42,7 +42,7 @@ def serve(conn, peer, context):
 
 
 def main(certificate, key, port):
-    # Also where whoever started it ignores SIGINT.
+    # Also if the parent process ignores SIGINT.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
     if certificate is None:

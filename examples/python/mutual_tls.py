@@ -47,10 +47,10 @@ def serve(listener, context, count):
 
 
 def visit(address, context):
-    """What the server says to a client of a context."""
+    """The server's greeting to a client with a context."""
     plain = usocket.create_connection(address, TIMEOUT)
-    # In TLS 1.3 a client is through before the server has looked at its certificate: that it was
-    # refused comes with the first answer.
+    # In TLS 1.3 a client completes the handshake before the server checks its certificate: a refusal
+    # comes with the first response.
     with plain, context.wrap_socket(plain, server_hostname="localhost") as s:
         line = s.readline().decode().strip()
         print(f"  client: {s.version()}, {s.cipher()[0]}, {s.group()}: {line}")

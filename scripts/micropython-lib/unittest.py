@@ -1,5 +1,5 @@
-# As much of unittest as MicroPython's network tests use; its own is in micropython-lib, which Debian's
-# source package has no more of than mip. Closes as its runner expects.
+# The part of unittest that MicroPython's network tests use. MicroPython's own is in micropython-lib, of
+# which Debian's source package has only mip. Its output ends as its runner expects.
 import sys
 
 

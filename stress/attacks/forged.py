@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Peers that break the rules of TLS, or keep them in ways nobody expects."""
+"""Peers that break the rules of TLS, or follow them in unexpected ways."""
 
 import os
 import select
@@ -145,7 +145,7 @@ def only_closes(version):
                 peer.sock.sendall(out + peer.goodbye())
                 break
             if out:
-                # In 1.2 the goodbye can only come after the server's Finished, or right behind ours.
+                # In 1.2 close_notify can only come after the server's Finished, or right after ours.
                 opened = None
                 if version == TLS12 and i % 2 and peer.said.count(b"\x14\x03\x03\x00\x01\x01"):
                     keys = peer.keys()
@@ -217,7 +217,7 @@ def waiting(s):
     return struct.unpack("i", fcntl.ioctl(lib.fileno(s), termios.FIONREAD, b"\0" * 4))[0]
 
 
-# The call, and how long it may take; what it may give does not matter here.
+# The call and its time limit; its result does not matter here.
 FLOODS = [
     (False, TLS13, "tickets"), (False, TLS13, "empty"), (False, TLS13, "updates"), (True, TLS13, "empty"),
     (True, TLS13, "updates"), (False, TLS12, "empty"), (True, TLS12, "empty"), (False, TLS12, "hello requests"),
@@ -272,7 +272,7 @@ def flood_ends(server, version):
     holds(got != -110, "60,000 empty records, and the connection is still good")
 
 
-# --- what is there ---
+# --- pending data ---
 
 
 @roles("two records at once: pending and wants know the second", 20)
@@ -309,7 +309,7 @@ def half_a_record(server, version):
     holds(len(lib.receive(s)) == 5000, "not all of it")
 
 
-# --- how it is cut ---
+# --- record boundaries ---
 
 
 @roles("the handshake in 1-byte segments", 40)
@@ -343,7 +343,7 @@ def one_byte_records(server, version):
     except (ConnectionError, ssl.SSLError):
         pass
     r = ours(30)
-    # rustls has a bound on the pieces of a message; what it must not do is call it something else.
+    # rustls limits the pieces of a message; but it must not report another error.
     holds(r in (0, lib.ETLS_PROTOCOL, lib.ETLS_PEER_INCOMPATIBLE), f"{r} {lib.detail(s)}")
 
 
@@ -414,7 +414,8 @@ def alert_beside_early_data():
             done = False
             while not done:
                 done, out = peer.step()
-                # The client is done, does not know that it is refused, and sends at once.
+                # The client has completed the handshake, does not know of the refusal, and sends at
+                # once.
                 peer.sock.sendall(out + (peer.write(b"x" * 40000) if done else b""))
                 if not done:
                     peer.take()

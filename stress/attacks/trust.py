@@ -93,7 +93,7 @@ def trusting(*anchors, setup=None):
 
 
 def connect(context, server, wanted=b"bank.example"):
-    """What the library's client says to OpenSSL's server: (code, sentence)"""
+    """The result of the library's client with OpenSSL's server: (code, sentence)"""
     a, b = tcp()
     s = lib.ok(lib.from_fd(a.detach()))
     lib.ok(lib.settimeout(s, 10_000_000))

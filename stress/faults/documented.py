@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""documented.h: which codes the header names for each function."""
+"""documented.h: the codes that the header names for each function."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from usocket import constants, declarations
 
 import errno
 
-# What the header means by "those of usocket_socket" and the like.
+# Expands "those of usocket_socket" and similar references in the header.
 NUMBERS = constants()
 TLS = sorted(v for k, v in NUMBERS.items() if k.startswith("USOCKET_ETLS_"))
 EAI = sorted(v for k, v in NUMBERS.items() if k.startswith("USOCKET_EAI_"))

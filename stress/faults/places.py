@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the scenario under faults and gives the findings by the place in our source they come from.
+"""Runs the scenario under faults and lists the findings by their place in our source.
 
 places.py calls|memory|memory-from [STEP...]
 """

@@ -13,7 +13,7 @@ from cases import case, holds, main  # noqa: E402
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ROUNDS = 20 if int(os.environ.get("STRESS_SHARE", 100)) == 100 else 3
 
-# Daemon threads that are in every call that can block when the main thread leaves.
+# Daemon threads in every call that can block while the main thread exits.
 THREADS = """
 import signal, socket, ssl, sys, threading, time, os
 import usocket, uselect, ussl

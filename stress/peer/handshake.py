@@ -21,7 +21,7 @@ from forger import ALERT, CCS, DATA, HANDSHAKE, messages, record
 
 CHANGES = ["drop", "double", "swap", "cut", "longer", "type", "length", "stray", "empty record", "ccs", "alert", "data", "zeros",
            "split", "bytes", "hello request", "certificate request", "end", "reset", "flip"]
-# What does not change what is said.
+# Changes without effect on the content.
 HARMLESS = {"split", "bytes"}
 
 
@@ -170,7 +170,7 @@ def sweep(server, version, change):
         if not done:
             break
         reached += 1
-        # Both sides finished although a message that is signed for had changed.
+        # Both sides finished although a message covered by the transcript had changed.
         if r == 0 and theirs and change in ("drop", "double", "swap", "zeros"):
             # A lost or doubled change_cipher_spec of 1.3's compatibility is no change.
             holds(version == TLS13, f"{change} message {at}: both sides are content")

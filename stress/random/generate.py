@@ -11,13 +11,13 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from usocket import declarations, header
 
-# Which pool of handles a type or a name means.
+# The pool of handles for a type or a name.
 KINDS = {"usocket_t": "SOCKET", "usocket_poller_t": "POLLER", "usocket_query_t": "QUERY",
          "usocket_tls_context_t": "CONTEXT", "usocket_tls_session_t": "SESSION", "usocket_connection_t": "SOCKET"}
-# Functions whose arguments or results need more than their types say.
+# Functions with arguments or results that need more than their types.
 WRITTEN_OUT = {
     "usocket_from_fd": "fd = some_socket(t); r = usocket_from_fd(fd); if (r < 0) close(fd); else keep(t, SOCKET, r);",
-    # It would close what the other callers are at.
+    # It would close the handles of the other callers.
     "usocket_finish": "r = 0;",
     "usocket_detach": "r = usocket_detach(a_handle(t, SOCKET)); if (r >= 0) close((int)r);",
     "usocket_freeaddrinfo": "r = usocket_freeaddrinfo(a_list(t));",
