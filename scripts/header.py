@@ -9,6 +9,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HEADER = os.path.join(ROOT, "include/usocket.h")
 # The lines of every function's comment, in this order.
 MUST_SAY = ["Returns", "Errors", "Blocks", "Threads", "Ownership"]
+# A relative clause as the subject of a sentence is hard to read: "What is left is sent".
+RIDDLE = re.compile(r"(?:^|[.:;] )((?:What|Who|Whoever|Whatever|Which|That which|Those that) [^.;]*)")
 
 
 def functions():
@@ -21,8 +23,20 @@ def functions():
         yield re.search(r"(\w+)\s*\(", declaration)[1], comment, " ".join(declaration.split())
 
 
+def paragraphs():
+    """The text of each paragraph of the header's comments."""
+    with open(HEADER) as f:
+        lines = [re.match(r"\s*(?://|/?\*)\s?(.*)", line) for line in f]
+    text = "\n".join(m[1].strip() if m else "" for m in lines)
+    for paragraph in re.split(r"\n\n+|\n(?=(?:%s):)" % "|".join(MUST_SAY), text):
+        yield " ".join(paragraph.split())
+
+
 def lint():
-    """A sentence for each thing a function's comment lacks."""
+    """A sentence for each fault in the comments."""
+    for paragraph in paragraphs():
+        for sentence in RIDDLE.findall(paragraph):
+            yield f"begins with a relative clause: {sentence}"
     for name, comment, declaration in functions():
         said = re.findall(r"^// (%s): \S" % "|".join(MUST_SAY), comment, re.M)
         if said != MUST_SAY:
