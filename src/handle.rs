@@ -66,7 +66,7 @@ pub enum Full {
     Memory,
 }
 
-/// Who else holds pins of a handle that is being closed.
+/// The other holders of pins when a handle is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Others {
     /// Threads of this process.

@@ -20,7 +20,7 @@ pub const FEW: usize = 16;
 /// A source, the requested events, and the result.
 #[derive(Clone, Copy)]
 pub struct Entry {
-    /// What to poll.
+    /// The source to poll.
     pub source: Source,
     /// `POLLIN`, `POLLOUT`, `POLLPRI`, … (`POLLERR`, `POLLHUP` and `POLLNVAL` are always reported).
     pub events: i16,

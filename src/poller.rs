@@ -1,25 +1,25 @@
-//! The poller: many handles registered once, a wait that costs what is ready.
+//! The poller: many handles registered once; the cost of a wait grows with the ready ones.
 //!
-//! It is an epoll with a register of its own beside it. Each entry has a token (place and
-//! generation), which is what the kernel hands back: an event of an entry that is gone is
-//! recognised and dropped, however numbers were reused meanwhile.
+//! It is an epoll and a table of registrations, the register. Each entry has a token (slot and
+//! generation) that the kernel returns with an event: events of removed entries are recognised and
+//! dropped, even if descriptors were reused meanwhile.
 //!
-//! - An object knows the pollers it is in ([`Watchers`]). When its handle closes, they take it out
-//!   of the kernel's set, before the descriptor can be reused and even if a dup keeps it alive, and
-//!   report POLLNVAL for it, once, if its registration asks for that.
-//! - A socket whose readiness the kernel does not know alone (TLS) is *layered*: its events go
-//!   through the socket, and when its state changes it pokes its pollers, which then look at it
+//! - An object knows its pollers ([`Watchers`]). When its handle closes, they remove it from the
+//!   epoll, before the descriptor can be reused and even if a dup keeps it alive, and report
+//!   POLLNVAL once if its registration asks for that.
+//! - A socket with readiness that the kernel does not fully know (TLS) is *layered*: the socket
+//!   translates its events, and when its state changes it pokes its pollers, which then check it
 //!   before they sleep.
-//! - Timers are in a heap; the kernel has one timer, which goes off when the first of them is due. Who
-//!   puts a timer off, time and again, leaves that alone: it goes off once too early.
-//! - The *bell* ends a sleep: it rings while there is something to report that the kernel does not
-//!   know, and somebody sleeps.
+//! - Timers are in a heap; one timerfd expires when the first of them is due. Postponing timers
+//!   leaves it alone: it then expires once too early.
+//! - The *bell*, an eventfd, wakes sleeping waits: it is readable while there is something to
+//!   report that the kernel does not know of, and a wait sleeps.
 //!
-//! Locks: the register's is held for bookkeeping, never across a wait and never while a socket is
-//! asked for its readiness. It may be taken with an object's list of watchers locked.
+//! Locks: the register's is held for bookkeeping, never during a wait or while a socket is asked
+//! for its readiness. It may be taken with an object's list of watchers locked.
 //!
-//! Memory: only a registration and a timer need any. A wait has room on the stack for some events, and takes
-//! more if it is to be had.
+//! Memory: only registrations and timers must allocate. A wait has buffers on the stack for some
+//! events, and larger ones if memory allows.
 //!
 //! A forked child shares the parent's epoll. The first use in the child makes a new one under the
 //! same number; until then, closing handles in the child leaves the parent's registrations alone.
@@ -51,10 +51,10 @@ mod wait;
 const _: () = assert!(ONESHOT == libc::EPOLLONESHOT as u32 && EDGE == libc::EPOLLET as u32);
 const _: () = assert!(EXCLUSIVE == libc::EPOLLEXCLUSIVE as u32);
 
-/// What a wait reports about one entry.
+/// An event reported by a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What was registered.
+    /// The registered source.
     pub source: Source,
     /// `POLLIN`, …
     pub events: u32,
@@ -67,7 +67,7 @@ pub struct Poller<W> {
     kernel: Kernel,
     register: Lock<Register>,
     watchers: Watchers,
-    /// Its own, under which what it watches knows it.
+    /// Its own handle, by which the watched objects know it.
     handle: Handle,
     watched: PhantomData<fn() -> W>,
 }
@@ -100,13 +100,13 @@ impl<W: Watched> Poller<W> {
         let (Some(held), Source::Handle(handle)) = (held, source) else { return Ok(()) };
         let watcher = Watcher { poller: self.handle, source: handle, tell: W::tell };
         let told = held.watchers().add(watcher).and_then(|()| {
-            // A close that came before has not told us.
+            // A close before the registration did not notify this poller.
             if held.closed_meanwhile() { Err(Error::os(libc::EBADF)) } else { Ok(()) }
         });
         told.inspect_err(|_| _ = self.forget(source))
     }
 
-    /// Changes an entry's mask and data; what ONESHOT silenced reports again.
+    /// Changes an entry's mask and data, and enables it again after ONESHOT.
     ///
     /// # Errors
     /// ENOENT when `source` is not registered, EINVAL with EXCLUSIVE, and those of [`Poller::add`].
@@ -117,7 +117,7 @@ impl<W: Watched> Poller<W> {
         self.changing(|register| register.modify(&self.kernel, entry))
     }
 
-    /// Takes an entry out.
+    /// Removes an entry.
     ///
     /// # Errors
     /// ENOENT when `source` is not registered, EBADF for a stale handle.
@@ -131,7 +131,7 @@ impl<W: Watched> Poller<W> {
         if forgotten { Ok(()) } else { Err(Error::os(libc::ENOENT)) }
     }
 
-    /// Sets a timer, to be reported once in `after_us` microseconds; gives its number.
+    /// Sets a timer, to be reported once in `after_us` microseconds; returns its number.
     ///
     /// # Errors
     /// EINVAL for a negative or too long time; ENOSPC for more than four million; ENOMEM; EMFILE, ENFILE.
@@ -147,10 +147,10 @@ impl<W: Watched> Poller<W> {
         })
     }
 
-    /// Takes a timer back by its number: no wait reports it from now on.
+    /// Cancels a timer by its number: no wait reports it from now on.
     ///
     /// # Errors
-    /// ENOENT when it was reported or taken back already.
+    /// ENOENT when it was reported or cancelled already.
     pub fn cancel_timer(&self, number: i64) -> Result<()> {
         match self.register.lock()?.timers.cancel(number) {
             true => Ok(()),
@@ -164,7 +164,7 @@ impl<W: Watched> Poller<W> {
     /// In a forked child, those of making an epoll.
     pub fn wake(&self) -> Result<()> {
         self.changing(|register| {
-            // Those that no wait is left for are one.
+            // Wakes beyond the number of waits count as one.
             register.wakes = (register.wakes + 1).min(register.waits.max(1));
             Ok(())
         })
@@ -178,7 +178,7 @@ impl<W: Watched> Poller<W> {
         }
     }
 
-    /// Something that it watches has changed.
+    /// Handles a change of a watched object.
     pub fn told(&self, handle: Handle, change: Change) {
         let source = Source::Handle(handle);
         match (change, self.register.lock()) {
@@ -194,7 +194,7 @@ impl<W: Watched> Poller<W> {
         }
     }
 
-    /// Takes `source` out. False if it is not in.
+    /// Removes `source`. False if it is not registered.
     fn forget(&self, source: Source) -> Result<bool> {
         let mut register = self.register.lock()?;
         Ok(register.take(&self.kernel, source, false))
@@ -215,7 +215,7 @@ impl<W: Watched> Poller<W> {
         }
     }
 
-    /// The register, with an epoll that is this process's own.
+    /// The register, after making sure that the epoll is this process's own.
     fn current(&self) -> Result<Guard<'_, Register>> {
         let mut register = self.register.lock()?;
         if !register.is_ours() {
@@ -225,14 +225,14 @@ impl<W: Watched> Poller<W> {
         }
         if mirror::refresh(&self.kernel, &mut register)? {
             drop(register);
-            // Those who watch this one have the old epoll.
+            // The pollers around this one have the old epoll.
             self.watchers.poke();
             register = self.register.lock()?;
         }
         Ok(register)
     }
 
-    /// In a forked child: has what it watches make its own of what lies behind its descriptor.
+    /// In a forked child: makes the watched objects replace what is behind their descriptors.
     #[cold]
     fn renew_watched(&self) -> Result<()> {
         let mut from = 0;
@@ -242,7 +242,7 @@ impl<W: Watched> Poller<W> {
             };
             if let Ok(held) = W::hold(handle) {
                 let fd = match held.fd() {
-                    // What this process has none of is found closed.
+                    // An object that does not exist in this process counts as closed.
                     Err(e) if e.is(libc::EPERM) => -1,
                     fd => fd?,
                 };
@@ -268,7 +268,7 @@ impl<W: Watched> Poller<W> {
         })
     }
 
-    /// The same for who waits for it in a loop of their own.
+    /// The same for a program's own event loop.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENOMEM, ENOSPC.

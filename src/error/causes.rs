@@ -1,6 +1,6 @@
-//! The causes of TLS errors, each declared once: the constants, the texts, the categories, the header,
-//! and what Python's and MicroPython's hosts call them are all made from this table (`make header`).
-//! It is part of every build, with TLS or without.
+//! The causes of TLS errors, each declared once: this table is the source of the constants, the
+//! texts, the categories, the header, and the names in Python and MicroPython (`make header`). It
+//! is part of every build, with TLS or without.
 //!
 //! Append-only: a number, once given, keeps its meaning. One per cause a user can act on.
 
@@ -8,28 +8,28 @@ use std::fmt::{self, Write};
 
 use crate::numbers::*;
 
-/// What kind of error a code is: what a program does about it, in one word.
+/// The category of an error: how a program may react to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Category {
     /// TLS itself failed: a rule broken, a record damaged, a limit reached.
     Connection = USOCKET_CATEGORY_TLS_CONNECTION,
-    /// The connection ended where TLS does not end.
+    /// The connection ended before TLS was closed.
     End = USOCKET_CATEGORY_TLS_END,
     /// The peer's certificate was refused, or it had none and one is required.
     Certificate = USOCKET_CATEGORY_TLS_CERTIFICATE,
-    /// The two sides have something necessary not in common.
+    /// The two sides have no common version, suite, group or protocol.
     Agreement = USOCKET_CATEGORY_TLS_AGREEMENT,
-    /// What the program gave cannot be used.
+    /// The program supplied something unusable.
     Setting = USOCKET_CATEGORY_TLS_SETTING,
-    /// The peer ended it with an alert.
+    /// The peer ended the connection with an alert.
     Alert = USOCKET_CATEGORY_TLS_ALERT,
 }
 
 /// One cause. `openssl` is OpenSSL's name of it in capitals, or one in its style, and OpenSSL's
-/// X509_V_ERR_ number for a certificate (else 0). `mbedtls` is what MicroPython programs know from
-/// mbedTLS: a sentence with the number 0 is a ValueError's, a name with its number an OSError's; ""
-/// where mbedTLS has no word.
+/// X509_V_ERR_ number for a certificate (else 0). `mbedtls` is the text that MicroPython programs
+/// get from mbedTLS: a sentence with number 0 belongs to a ValueError, a name with its number to an
+/// OSError; "" if mbedTLS has none.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)] // Said above.
 pub struct Cause {
@@ -47,10 +47,10 @@ macro_rules! causes {
         openssl: $openssl:expr, mbedtls: $mbedtls:expr;)+) => {
         $($(#[doc = $doc])+ pub const $name: i32 = $n;)+
 
-        /// What the library says and knows of each cause.
+        /// Each cause with its category and text.
         const TEXTS: &[(i32, Category, &str)] = &[$(($name, Category::$category, $text)),+];
 
-        /// All of them, with all that is known: for who makes other languages' tables of them.
+        /// All of them in full, for generating the tables of other languages.
         #[allow(dead_code)]
         pub const CAUSES: &[Cause] = &[$(Cause {
             name: stringify!($name),

@@ -7,7 +7,7 @@
 //! | -20000 - n | the resolver (`USOCKET_EAI_*`), n = minus the platform's number |
 //!
 //! Everything below `ffi` returns [`Result`]; `ffi` turns it into the number.
-//! A sentence for a person ([`explain`]) can be left beside the number.
+//! A readable sentence ([`explain`]) can accompany the number.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -22,7 +22,7 @@ pub mod causes;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Error(i32);
 
-/// What every operation of the library returns.
+/// The result of the library's operations.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// First number of the TLS range.
@@ -30,8 +30,7 @@ pub const TLS_BASE: i32 = -10000;
 /// First number of the resolver's range.
 pub const EAI_BASE: i32 = -20000;
 
-/// What a handle of one kind gives where another kind is needed. (A socket is asked for by
-/// ENOTSOCK.)
+/// The errno for a handle of the wrong kind. (Where a socket is needed it is ENOTSOCK.)
 const WRONG_KIND: i32 = -libc::EBADR;
 
 impl Error {
@@ -93,11 +92,12 @@ impl std::fmt::Debug for Error {
     }
 }
 
-/// The text for any code of the three ranges, as `strerror` has it.
+/// The text for any code of the three ranges, like `strerror`.
 pub fn message(code: i32) -> Text<160> {
     match code {
         0.. => Text::of("no error"),
-        // The system's own words for it name no handle; nothing else of the library's gives it.
+        // The system's text for it does not mention handles, and the library uses it for nothing
+        // else.
         WRONG_KIND => Text::of("the handle is of another kind"),
         -4095..=-1 => Text::of(crate::sys::strerror(-code)),
         _ if (TLS_BASE - 999..TLS_BASE).contains(&code) => {
@@ -130,13 +130,13 @@ pub fn category(code: i32) -> i32 {
 const SENTENCE: usize = 1024;
 
 // Without a destructor: to register one would need memory.
-/// The sentence behind this thread's last failure.
+/// The sentence of this thread's last failure.
 #[derive(Clone, Copy)]
 struct Last {
     text: Text<SENTENCE>,
-    /// The handle it is about; 0 for a call that has none.
+    /// Its handle; 0 for a call without one.
     about: i64,
-    /// It is of the call that is about to fail: the next [`forget`] is that failure's own.
+    /// The call that left it has not failed yet: its failure's [`forget`] keeps it.
     fresh: bool,
 }
 
@@ -145,7 +145,7 @@ thread_local! {
         const { RefCell::new(Last { text: Text::EMPTY, about: 0, fresh: false }) };
 }
 
-/// Leaves the sentence that goes with an error of a call that has no handle, for this thread.
+/// Stores the sentence of an error of a call without a handle, for this thread.
 pub fn explain(error: Error, sentence: impl Display) -> Error {
     LAST.with(|last| {
         *last.borrow_mut() = Last { text: Text::of(sentence), about: 0, fresh: false };
@@ -153,21 +153,21 @@ pub fn explain(error: Error, sentence: impl Display) -> Error {
     error
 }
 
-/// Leaves the sentence of a call that fails on `handle`, where the object itself keeps none.
+/// Stores the sentence of a call that fails on `handle`, if the object itself keeps none.
 pub fn explain_about(handle: i64, sentence: impl Display) {
     LAST.with(|last| {
         *last.borrow_mut() = Last { text: Text::of(sentence), about: handle, fresh: true };
     });
 }
 
-/// Runs what may leave sentences of its own; this thread's is what it was before.
+/// Runs code that may store sentences, and restores this thread's afterwards.
 pub fn undisturbed(run: impl FnOnce()) {
     let kept = LAST.with(|last| *last.borrow());
     run();
     LAST.with(|last| *last.borrow_mut() = kept);
 }
 
-/// Forgets the sentence: a call that may leave one begins, and if it fails without one there is none.
+/// Clears the sentence at the start of a call, so that a failure without one leaves none.
 #[cold]
 pub fn forget() {
     LAST.with(|last| {
@@ -178,7 +178,7 @@ pub fn forget() {
     });
 }
 
-/// The sentence that was left last on this thread, if it is about `handle` (0: about none); else empty.
+/// The last sentence on this thread, if it is about `handle` (0: about none); else empty.
 pub fn last_detail(handle: i64) -> Text<SENTENCE> {
     LAST.with(|last| {
         let last = last.borrow();

@@ -133,7 +133,7 @@ pub unsafe extern "C" fn usocket_recvmsg(s: usocket_t, msg: *mut usocket_msg, fl
 /// Receives; what comes when the handle is closed meanwhile goes.
 ///
 /// # Safety
-/// What the message points to is the caller's memory, until the export returns.
+/// The message points to the caller's memory, valid until the export returns.
 unsafe fn receive(pin: &Pin<'_, Object>, msg: &usocket_msg, flags: i32) -> Result<Received> {
     let socket = pin.socket()?;
     // SAFETY: by this function's contract.

@@ -1,4 +1,4 @@
-//! One entry of a poller: what was registered, and what is to be said about it.
+//! An entry of a poller: the registration and the state of its reports.
 
 use super::Event;
 use crate::error::{Error, Result};
@@ -9,7 +9,7 @@ use crate::numbers::{
 };
 use crate::watchers::{Source, Watched};
 
-/// What was registered is closed: reported to whoever asks for it.
+/// The event for a closed source, if the registration asks for it.
 pub(super) const GONE: u32 = libc::POLLNVAL as u32;
 
 pub(super) const EVENTS: u32 = (libc::POLLIN
@@ -31,22 +31,22 @@ pub(super) struct Entry {
     /// The caller's events and flags.
     pub(super) mask: u32,
     pub(super) data: u64,
-    /// What the kernel was asked for last.
+    /// The events last requested from the kernel.
     pub(super) asked: u32,
-    /// Its readiness is not the kernel's to tell: a layered socket, or a plain file.
+    /// The kernel does not report its readiness: a layered socket, or a plain file.
     pub(super) layered: bool,
     /// See [`Watched::renews`].
     pub(super) renews: bool,
-    /// Reported under ONESHOT, and not modified since.
+    /// Disabled: reported under ONESHOT, and not modified since.
     pub(super) silent: bool,
-    /// In the list of those to be looked at.
+    /// In the list of entries to check.
     pub(super) poked: bool,
     /// The last wait that has reported it.
     pub(super) reported: u32,
 }
 
 impl Entry {
-    /// What to register.
+    /// Makes an entry.
     pub(super) fn new<W: Watched>(
         source: Source,
         held: Option<&W>,
@@ -78,15 +78,15 @@ pub(super) fn check_mask(mask: u32) -> Result<()> {
     if known && mask & EVENTS != 0 { Ok(()) } else { Err(Error::os(libc::EINVAL)) }
 }
 
-/// What is to be said about an entry.
+/// The report about an entry.
 pub(super) enum Report {
     Nothing,
     Event(Event),
-    /// To be found out, without the lock, and told to [`Register::told`].
+    /// To be determined without the lock, and passed to [`Register::told`].
     Ask(Question),
 }
 
-/// What a socket is to be asked that knows more than the kernel.
+/// A question to a layered socket.
 pub(super) struct Question {
     pub(super) token: u64,
     pub(super) handle: Handle,
@@ -97,11 +97,11 @@ pub(super) struct Question {
 /// Its answer.
 pub(super) struct Truth {
     pub(super) events: u32,
-    /// What to ask the kernel for from now on.
+    /// The kernel events to request from now on.
     pub(super) ask: i16,
 }
 
 impl Truth {
-    /// Of what is no more.
+    /// The answer for an object that no longer exists.
     pub(super) const NONE: Truth = Truth { events: 0, ask: 0 };
 }

@@ -1,7 +1,7 @@
-//! The kernel's part of a poller: an epoll, and in it a bell and, once it is needed, a timer.
+//! The kernel's part of a poller: an epoll with a bell and, when needed, a timer.
 //!
-//! Their numbers stay the same for the poller's life. Where another epoll is needed (in a forked
-//! child, or when the kernel reports what cannot be taken out), it takes the number over.
+//! Their numbers stay the same for the poller's life. A new epoll takes over the number of the old
+//! one (in a forked child, or when the kernel reports an entry that cannot be removed).
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::OnceLock;
@@ -21,12 +21,12 @@ pub(super) const TIMER: u64 = u64::MAX - 1;
 
 pub(super) struct Kernel {
     epoll: Own,
-    /// An eventfd: readable, it ends every wait.
+    /// An eventfd; ends every wait while readable.
     bell: Own,
     /// A timerfd: readable when the first of the timers is due, or earlier.
     timer: OnceLock<Own>,
-    /// An epoll with nothing but that epoll in it, for loops of others: where another epoll takes over
-    /// the number of ours, theirs would not know.
+    /// An epoll that contains only that epoll, for other event loops: they would not notice when a
+    /// new epoll takes over the number of ours.
     lent: OnceLock<Own>,
 }
 
@@ -38,7 +38,7 @@ impl Kernel {
         Ok(kernel)
     }
 
-    /// Has its timer go off in so long a time; `None` is never.
+    /// Sets the timer to expire after this time; `None` is never.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENOMEM, ENOSPC.
@@ -54,7 +54,7 @@ impl Kernel {
         Ok(sys::set_timer(timer, left)?)
     }
 
-    /// A descriptor for the loops of others, which stays the same for as long as this process has it.
+    /// A descriptor for other event loops, which stays the same in this process.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENOMEM, ENOSPC.
@@ -81,23 +81,24 @@ impl Kernel {
         sys::epoll_wait(&self.epoll, events, time)
     }
 
-    /// Has an entry reported as it asks.
+    /// Registers an entry with the epoll, or changes or removes it.
     pub(super) fn ask(&self, op: i32, entry: &mut Entry, token: u64) -> Result<()> {
         ask(&self.epoll, op, entry, token)
     }
 
     pub(super) fn forget(&self, fd: i32) {
-        // It may be closed, which took it out, or was never in; what stays is known by its token.
+        // It may have been removed by a close, or was never registered; a leftover is recognised by
+        // its token.
         let _ = sys::epoll_ctl(&self.epoll, libc::EPOLL_CTL_DEL, fd, 0, 0);
     }
 
-    /// Lets the bell be readable, or not.
+    /// Makes the bell readable, or not.
     pub(super) fn ring(&self, on: bool) {
-        // They can only fail by being as they should already.
+        // They fail only if the bell is in that state already.
         let _ = if on { sys::signal(&self.bell) } else { sys::drain(&self.bell) };
     }
 
-    /// In a forked child: takes a bell and a timer of its own, under the numbers of the parent's.
+    /// In a forked child: makes a new bell and timer, under the numbers of the parent's.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENOMEM; EBADF if the host has closed the numbers and uses them.
@@ -116,7 +117,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Has another epoll, with these entries in it, take the number over.
+    /// Replaces the epoll, under its number, by a new one with these entries.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENOMEM, ENOSPC.
@@ -131,9 +132,9 @@ impl Kernel {
         }
         for (token, entry) in entries {
             match ask(&epoll, libc::EPOLL_CTL_ADD, entry, token) {
-                // What there is too little of may be there the next time.
+                // Resources may be available the next time.
                 Err(e) if e.is(libc::ENOMEM) || e.is(libc::ENOSPC) => return Err(e),
-                // It was closed in this process, and its number may be another's by now.
+                // It was closed in this process, and its number may have been reused.
                 _ => {}
             }
         }
@@ -145,7 +146,7 @@ impl Kernel {
     }
 }
 
-/// Has `epoll` say when `fd` is readable.
+/// Registers `fd` with `epoll` for reading.
 fn add_to(epoll: &OwnedFd, fd: &OwnedFd, token: u64) -> Result<()> {
     let (add, fd) = (libc::EPOLL_CTL_ADD, fd.as_raw_fd());
     Ok(sys::epoll_ctl(epoll, add, fd, libc::EPOLLIN as u32, token)?)
@@ -153,7 +154,7 @@ fn add_to(epoll: &OwnedFd, fd: &OwnedFd, token: u64) -> Result<()> {
 
 fn ask(epoll: &OwnedFd, op: i32, entry: &mut Entry, token: u64) -> Result<()> {
     match sys::epoll_ctl(epoll, op, entry.fd, entry.asked, token) {
-        // A plain file: always ready, and nothing epoll would take.
+        // A plain file is always ready, and epoll refuses it.
         Err(e) if is_refused_file(&e, entry) => {
             entry.layered = true;
             Ok(())

@@ -1,27 +1,26 @@
-//! Where a poller's entries lie: places with a number, which lists thread through. Only a new place
-//! needs memory.
+//! Storage of a poller's entries: numbered slots with intrusive lists. Only a new slot allocates.
 
 use crate::error::Result;
 use crate::sys::memory;
 
 const END: u32 = u32::MAX;
 
-/// Places for `T`, each empty or not.
+/// Slots for `T`, each empty or not.
 pub(super) struct Places<T> {
     all: Vec<Place<T>>,
     free: List,
 }
 
 struct Place<T> {
-    /// Changes when the place is emptied.
+    /// Changes when the slot is emptied.
     generation: u32,
-    /// Its neighbours in the list it is in.
+    /// Its neighbours in its list.
     before: u32,
     next: u32,
     value: Option<T>,
 }
 
-/// A queue of places. A place is in at most one.
+/// A queue of slots. A slot is in at most one.
 pub(super) struct List {
     first: u32,
     last: u32,
@@ -44,7 +43,7 @@ impl List {
         self.unlink(&mut places.all, at)
     }
 
-    /// Takes out a place that is in this list.
+    /// Removes a slot from this list.
     pub(super) fn remove<T>(&mut self, places: &mut Places<T>, at: u32) {
         self.unlink(&mut places.all, at);
     }
@@ -81,12 +80,12 @@ impl<T> Places<T> {
         Places { all: Vec::new(), free: List::EMPTY }
     }
 
-    /// How many there are, empty ones included.
+    /// The number of slots, including empty ones.
     pub(super) fn len(&self) -> u32 {
         self.all.len() as u32
     }
 
-    /// Makes sure that there is an empty one.
+    /// Makes sure that there is an empty slot.
     pub(super) fn reserve(&mut self) -> Result<()> {
         if self.free.len == 0 {
             memory::reserve(&mut self.all, 1)?;
@@ -97,12 +96,12 @@ impl<T> Places<T> {
         Ok(())
     }
 
-    /// The place that the next [`Places::put`] takes, as a token.
+    /// The token of the slot that the next [`Places::put`] uses.
     pub(super) fn next(&self) -> u64 {
         self.token(self.free.first)
     }
 
-    /// Fills the place of [`Places::next`].
+    /// Fills the slot of [`Places::next`].
     pub(super) fn put(&mut self, value: T) -> Option<u32> {
         let at = self.free.first;
         self.free.unlink(&mut self.all, at)?;
@@ -118,47 +117,47 @@ impl<T> Places<T> {
         self.all.get_mut(at as usize)?.value.as_mut()
     }
 
-    /// Changes what is in a place.
+    /// Replaces the value of a slot.
     pub(super) fn set(&mut self, at: u32, value: T) {
         if let Some(place) = self.all.get_mut(at as usize) {
             place.value = Some(value);
         }
     }
 
-    /// The number and generation of a place in one.
+    /// The token of a slot: its number and generation.
     pub(super) fn token(&self, at: u32) -> u64 {
         let generation = self.all.get(at as usize).map_or(0, |place| place.generation);
         u64::from(generation) << 32 | u64::from(at)
     }
 
-    /// The place of a token, unless its generation is over.
+    /// The slot of a token, unless its generation has changed.
     pub(super) fn find(&self, token: u64) -> Option<u32> {
         (self.get(token as u32).is_some() && self.token(token as u32) == token)
             .then_some(token as u32)
     }
 
-    /// What is in the place of a token, unless its generation is over.
+    /// The value in the slot of a token, unless its generation has changed.
     #[inline]
     pub(super) fn at(&self, token: u64) -> Option<&T> {
         let place = self.all.get(token as u32 as usize)?;
         if place.generation == (token >> 32) as u32 { place.value.as_ref() } else { None }
     }
 
-    /// Every place that is not empty, with its token.
+    /// Every non-empty slot, with its token.
     pub(super) fn all(&mut self) -> impl Iterator<Item = (u64, &mut T)> {
         self.all.iter_mut().zip(0u64..).filter_map(|(place, at)| {
             Some((u64::from(place.generation) << 32 | at, place.value.as_mut()?))
         })
     }
 
-    /// Makes all tokens of a place stale.
+    /// Makes all tokens of a slot stale.
     pub(super) fn outdate(&mut self, at: u32) {
         if let Some(place) = self.all.get_mut(at as usize) {
             place.generation = place.generation.wrapping_add(1) & (u32::MAX >> 1);
         }
     }
 
-    /// Empties a place that is in no list.
+    /// Empties a slot that is in no list.
     pub(super) fn empty(&mut self, at: u32) {
         if let Some(place) = self.all.get_mut(at as usize) {
             place.value = None;

@@ -1,4 +1,4 @@
-//! A poller's register: its entries, what is to be looked at, and who is to be woken for it.
+//! A poller's register: its entries, the ones to check, and the waits to wake.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -20,54 +20,55 @@ use crate::watchers::Source;
 pub(super) struct Register {
     /// [`process::forks`] when the kernel's set was made.
     pub(super) forks: u32,
-    /// The kernel has something that is not in the register and cannot be taken out, or lacks what
-    /// could not be put in: another epoll is needed.
+    /// The epoll has an entry that is not in the register and cannot be removed, or lacks one that
+    /// could not be added: a new epoll is needed.
     pub(super) haunted: bool,
-    /// How many entries were taken out so far.
+    /// The number of entries removed so far.
     pub(super) taken: u64,
-    /// How many threads sleep in the kernel, or are on their way back.
+    /// The number of threads in the kernel's wait, or returning from it.
     pub(super) waiting: u32,
-    /// How many waits have slept and have not ended: also those that go round to sleep once more.
+    /// The number of waits that have slept and have not ended, including those about to sleep
+    /// again.
     pub(super) waits: u32,
-    /// How many waits are to be ended for nothing.
+    /// The number of pending wakes.
     pub(super) wakes: u32,
-    /// For ever: the poller is closed.
+    /// The poller is closed: all waits end.
     pub(super) closed: bool,
-    /// Somebody may wait for the descriptor itself.
+    /// Code outside may wait for the descriptor itself.
     pub(super) exposed: bool,
     /// The bell is readable.
     pub(super) rung: bool,
     pub(super) timers: Timers,
-    /// With room for one event, the kernel and what is poked take turns.
+    /// With space for one event, the kernel's events and poked entries alternate.
     kernels_turn: bool,
-    /// Numbers the waits.
+    /// The number of the last wait.
     serial: u32,
     places: Places<Kept>,
     by_source: HashMap<u64, u32, BuildHasherDefault<Mix>>,
-    /// Closed while registered, with POLLNVAL asked for: to be reported once.
+    /// Entries closed while registered with POLLNVAL: to be reported once.
     gone: List,
-    /// To be looked at before a sleep.
+    /// Entries to check before a sleep.
     poked: List,
 }
 
-/// What a place holds.
+/// The content of a slot.
 enum Kept {
     Entry(Entry),
-    /// Of an entry that was taken out, to be reported once.
+    /// The event of a removed entry, to be reported once.
     Gone(Event),
 }
 
-/// What a wait knows before it asks the kernel.
+/// The state of a wait before it asks the kernel.
 pub(super) struct Before {
-    /// How many events it has put.
+    /// The number of events reported so far.
     pub(super) put: usize,
-    /// How many poked entries it is to look at.
+    /// The number of poked entries to check.
     pub(super) poked: usize,
-    /// How many events there is room for the kernel to report.
+    /// The number of events that the kernel may report.
     pub(super) room: usize,
-    /// Whether it may sleep: there is nothing to report.
+    /// Whether it may sleep, with nothing to report.
     pub(super) idle: bool,
-    /// It has come to what was poked.
+    /// Whether it has reached the poked entries.
     pub(super) looking: bool,
     pub(super) taken: u64,
     pub(super) serial: u32,
@@ -95,18 +96,18 @@ impl Register {
         }
     }
 
-    /// Whether the kernel's set is this process's own.
+    /// Whether the epoll is this process's own.
     pub(super) fn is_ours(&self) -> bool {
         self.forks == process::forks()
     }
 
-    /// Whether somebody is to be woken.
+    /// Whether a wait must be woken.
     pub(super) fn has_news(&self) -> bool {
         let ready = self.wakes > 0 || self.gone.len() + self.poked.len() > 0;
         self.closed || (self.haunted && self.waiting > 0) || (ready && self.is_watched())
     }
 
-    /// A wait comes to its end. Wakes that find none left are one.
+    /// Ends a wait. Wakes beyond the remaining waits count as one.
     pub(super) fn ends_wait(&mut self, counted: &mut bool) {
         if std::mem::take(counted) {
             self.waits = self.waits.saturating_sub(1);
@@ -152,7 +153,7 @@ impl Register {
         let at = *self.by_source.get(&key(entry.source)).ok_or(Error::os(libc::ENOENT))?;
         let token = self.places.token(at);
         match kernel.ask(libc::EPOLL_CTL_MOD, &mut entry, token) {
-            // A descriptor that was closed and opened again outside left the kernel's set.
+            // A descriptor that was closed and reopened outside has left the epoll.
             Err(e) if e.is(libc::ENOENT) => kernel.ask(libc::EPOLL_CTL_ADD, &mut entry, token)?,
             other => other?,
         }
@@ -165,13 +166,14 @@ impl Register {
         Ok(())
     }
 
-    /// Takes an entry out; one that was `closed` is reported if it asks for that. False if it is not in.
+    /// Removes an entry; a `closed` one is reported if it asks for that. False if it is not
+    /// registered.
     pub(super) fn take(&mut self, kernel: &Kernel, source: Source, closed: bool) -> bool {
         let Some(at) = self.by_source.remove(&key(source)) else { return false };
         let Some(entry) = self.entry(at).copied() else { return false };
         self.places.outdate(at);
         self.taken += 1;
-        // In a child that has not used it, the kernel's set is the parent's: not ours to change.
+        // In a child that has not used it, the epoll is the parent's and must not change.
         if self.is_ours() {
             kernel.forget(entry.fd);
         }
@@ -187,16 +189,17 @@ impl Register {
         true
     }
 
-    /// Has an entry looked at before the next sleep.
+    /// Marks an entry to be checked before the next sleep.
     pub(super) fn poke_source(&mut self, kernel: &Kernel, source: Source) {
         let Some(at) = self.by_source.get(&key(source)).copied() else { return };
         let (ours, token) = (self.is_ours(), self.places.token(at));
         let Some(entry) = self.entry_mut(at) else { return };
         if !entry.renews {
-            // Until it was wrapped, the kernel alone did know.
+            // The kernel fully knew its readiness until it was wrapped.
             entry.layered = true;
             if entry.mask & EXCLUSIVE != 0 && ours {
-                // What is asked for changes from now on, which the kernel does not let it.
+                // The requested events will change from now on, which the kernel does not allow
+                // with EXCLUSIVE.
                 entry.mask &= !EXCLUSIVE;
                 entry.asked &= !EXCLUSIVE;
                 kernel.forget(entry.fd);
@@ -204,7 +207,7 @@ impl Register {
             }
             self.poke(at);
         } else if ours {
-            // There is another object behind its descriptor.
+            // Its descriptor now refers to another object.
             self.haunted |= kernel.ask(libc::EPOLL_CTL_ADD, entry, token).is_err();
         }
     }
@@ -216,7 +219,7 @@ impl Register {
         }
     }
 
-    /// Begins a wait for `max` events: reports what is gone, and says what else there is to do.
+    /// Begins a wait for `max` events: reports closed entries, and returns the remaining work.
     pub(super) fn before(&mut self, max: usize, put: &mut impl FnMut(usize, Event)) -> Before {
         let mut n = 0;
         while n < max {
@@ -236,7 +239,7 @@ impl Register {
             }
             (_, poked) => poked.min(left / 2),
         };
-        // 0 is no wait's.
+        // 0 is not the number of a wait.
         self.serial = self.serial.wrapping_add(1).max(1);
         Before {
             put: n,
@@ -257,11 +260,11 @@ impl Register {
         (plain && events != 0).then(|| e.event(events))
     }
 
-    /// What to say about an event of the kernel's.
+    /// The report for an event of the kernel.
     pub(super) fn seen(&mut self, token: u64, seen: u32, before: &Before) -> Report {
         let Some(at) = self.places.find(token) else {
-            // It may have been taken out meanwhile. If nothing was, it is a descriptor closed
-            // outside while a dup of it lives: only a new epoll forgets that one.
+            // The entry may have been removed meanwhile. If none was, it is a descriptor closed
+            // outside while a dup is open: only a new epoll gets rid of it.
             self.haunted |= self.taken == before.taken;
             return Report::Nothing;
         };
@@ -271,8 +274,7 @@ impl Register {
         }
     }
 
-    /// What to say about the next of the poked entries that a wait is to look at, if it has not
-    /// said it already.
+    /// The report for the next poked entry to check, unless this wait has reported it already.
     pub(super) fn next_poked(&mut self, before: &mut Before) -> Option<Report> {
         before.poked = before.poked.checked_sub(1)?;
         let at = self.poked.pop(&mut self.places)?;
@@ -285,7 +287,7 @@ impl Register {
         Some(self.look(at, 0, before.serial))
     }
 
-    /// What an entry has to say when the kernel says `seen`.
+    /// The report for an entry when the kernel reports `seen`.
     #[inline(never)]
     fn look(&mut self, at: u32, seen: u32, serial: u32) -> Report {
         let token = self.places.token(at);
@@ -301,7 +303,7 @@ impl Register {
         }
     }
 
-    /// Goes on with a [`Question`] when it is answered.
+    /// Continues after the answer to a [`Question`].
     pub(super) fn told(
         &mut self,
         kernel: &Kernel,
@@ -312,17 +314,17 @@ impl Register {
         let Some(at) = self.places.find(question.token) else { return Report::Nothing };
         let ours = self.is_ours();
         let Some(entry) = self.entry_mut(at).filter(|e| !e.silent) else { return Report::Nothing };
-        // A callback of the host's may have forked.
+        // A callback of the host may have forked.
         let one_shot = entry.mask & ONESHOT != 0;
         let ask = match truth.events {
             1.. if one_shot => ONESHOT,
             _ => truth.ask as u32 & EVENTS | entry.mask & (EDGE | ONESHOT),
         };
-        // What the kernel has reported under ONESHOT, it will not report again.
+        // The kernel does not repeat an event under ONESHOT.
         if (ask != entry.asked || one_shot) && ours {
             let before = std::mem::replace(&mut entry.asked, ask);
             if kernel.ask(libc::EPOLL_CTL_MOD, entry, question.token).is_err() {
-                entry.asked = before; // The next look asks again.
+                entry.asked = before; // The next check tries again.
             }
         }
         self.say(at, truth.events, serial)
@@ -335,10 +337,10 @@ impl Register {
         entry.reported = serial;
         let event = entry.event(events);
         if entry.mask & ONESHOT != 0 {
-            // Nothing of this entry until it is modified.
+            // No reports of this entry until it is modified.
             entry.silent = true;
         } else if entry.layered && entry.mask & EDGE == 0 {
-            // Level-triggered: it stays so until it is looked at again.
+            // Level-triggered: check it again before the next sleep.
             self.poke(at);
         }
         Report::Event(event)
@@ -352,7 +354,7 @@ impl Register {
         })
     }
 
-    /// The next entry, from a place on, that a child must renew.
+    /// The next entry, from a slot on, that a child must renew.
     pub(super) fn next_to_renew(&self, from: u32) -> Option<(u32, Handle)> {
         (from..self.places.len()).find_map(|at| match self.entry(at)? {
             Entry { renews: true, source: Source::Handle(handle), .. } => Some((at, *handle)),
@@ -360,7 +362,7 @@ impl Register {
         })
     }
 
-    /// Notes the descriptor of an entry.
+    /// Records the descriptor of an entry.
     pub(super) fn renewed(&mut self, at: u32, handle: Handle, fd: i32) {
         if let Some(entry) = self.entry_mut(at).filter(|e| e.source == Source::Handle(handle)) {
             entry.fd = fd;
@@ -375,7 +377,7 @@ fn key(source: Source) -> u64 {
     }
 }
 
-/// A hash for small numbers. No stranger chooses them, so it needs no random seed.
+/// A hash for small numbers. No attacker chooses them, so it needs no random seed.
 #[derive(Default)]
 struct Mix(u64);
 
@@ -385,7 +387,7 @@ impl Hasher for Mix {
     }
     #[inline]
     fn write_u64(&mut self, n: u64) {
-        // Fibonacci hashing; the table looks at both ends of the number.
+        // Fibonacci hashing; the table uses both ends of the number.
         let mixed = (self.0 ^ n).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.0 = mixed ^ mixed >> 32;
     }

@@ -1,4 +1,4 @@
-//! A poller's timers: a heap, the earliest first. Only arming one needs memory.
+//! A poller's timers: a heap, the earliest first. Only arming allocates.
 
 use std::time::Instant;
 
@@ -8,23 +8,23 @@ use crate::sys::memory;
 
 pub(super) struct Timers {
     places: Places<Timer>,
-    /// Places, as a binary heap.
+    /// Slots, as a binary heap.
     heap: Vec<u32>,
     armed: u64,
-    /// When the kernel's timer goes off, if it is set: not later than the earliest is due.
+    /// The expiry of the timerfd, if it is set: not later than the earliest timer.
     pub(super) set: Option<Instant>,
 }
 
 struct Timer {
     due: Instant,
-    /// Of two that are due at once, the one that was armed first comes first.
+    /// Orders timers with the same time by their arming.
     order: u64,
     data: u64,
-    /// Where it is in the heap.
+    /// Its index in the heap.
     slot: usize,
 }
 
-/// The number of a timer: its generation, and its place and one. Below 2^53, so that it survives a
+/// The number of a timer: its generation, and its slot plus one. Below 2^53, so that it survives a
 /// double.
 const PLACE_BITS: u32 = 22;
 const MOST: u32 = (1 << PLACE_BITS) - 1;
@@ -34,7 +34,7 @@ impl Timers {
         Timers { places: Places::new(), heap: Vec::new(), armed: 0, set: None }
     }
 
-    /// Adds one; gives its number.
+    /// Adds one; returns its number.
     pub(super) fn arm(&mut self, due: Instant, data: u64) -> Result<i64> {
         if self.heap.len() as u32 >= MOST {
             return Err(Error::os(libc::ENOSPC));
@@ -50,7 +50,7 @@ impl Timers {
         Ok((generation << PLACE_BITS | u64::from(at + 1)) as i64)
     }
 
-    /// Takes one out by its number; false if there is none (any more).
+    /// Removes one by its number; false if it does not exist (any more).
     pub(super) fn cancel(&mut self, number: i64) -> bool {
         let (generation, place) = (number as u64 >> PLACE_BITS, number as u64 & u64::from(MOST));
         let token = place.checked_sub(1).map(|at| generation << 32 | at);
@@ -59,12 +59,12 @@ impl Timers {
         self.take(slot).is_some()
     }
 
-    /// When the earliest is due.
+    /// The time of the earliest.
     pub(super) fn next(&self) -> Option<Instant> {
         Some(self.timer(0)?.due)
     }
 
-    /// Takes out the earliest that is due by `now`; gives its data.
+    /// Removes the earliest that is due by `now`; returns its data.
     pub(super) fn fire(&mut self, now: Instant) -> Option<u64> {
         self.timer(0).filter(|timer| timer.due <= now)?;
         self.take(0)

@@ -1,5 +1,5 @@
-//! One wait of a poller: what is known is reported, the kernel is asked, and who knows more than the
-//! kernel is asked with the register free for others.
+//! One wait of a poller: it reports known events, asks the kernel, and asks layered sockets while
+//! the register is unlocked.
 
 use std::time::{Duration, Instant};
 
@@ -14,25 +14,25 @@ use crate::sys::memory;
 use crate::wait::{self, Deadline};
 use crate::watchers::{Source, Watched};
 
-/// How many events a wait has room for without asking for memory.
+/// The number of events that fit without an allocation.
 const FEW: usize = 64;
-/// How many events one system call fetches at most; the kernel takes turns among the ready.
+/// The maximum number of events per system call; the kernel rotates among the ready ones.
 const MANY: usize = 16384;
 
-/// How many sockets are asked for their readiness while the register is free for others.
+/// The number of sockets asked for their readiness in one unlocked phase.
 const AT_ONCE: usize = 8;
 
-/// What is left of a wait to be looked at.
+/// The remaining work of a wait.
 struct Turn<'a> {
     before: Before,
-    /// What the kernel has seen.
+    /// The kernel's events.
     seen: std::slice::Iter<'a, libc::epoll_event>,
     woken: bool,
 }
 
 impl<W: Watched> Poller<W> {
-    /// Waits until an entry has events, and gives at most `max` of them, numbered, to `put`. The
-    /// number of them comes back; 0 is the deadline or a wake.
+    /// Waits until an entry has events, and calls `put` for at most `max` of them, with their
+    /// indices. Returns their number; 0 for the deadline or a wake.
     ///
     /// # Errors
     /// EBADF when the poller is closed, EINTR (event hook); in a forked child, those of making an
@@ -53,10 +53,10 @@ impl<W: Watched> Poller<W> {
         let mut counted = false;
         loop {
             let before = self.before(max, &mut counted, &mut put)?;
-            // What is known already must not be waited upon.
+            // Do not sleep if events are known already.
             let time = if before.idle { deadline.remaining() } else { Some(Duration::ZERO) };
             let room = raw.len().min(before.room);
-            // With what is known there may be room for nothing more.
+            // The known events may have filled the caller's array.
             let seen = if room > 0 { self.kernel.wait(&mut raw[..room], time) } else { Ok(0) };
             let over = match &seen {
                 Ok(0) => time.is_some() && (before.idle || is_over(&mut deadline)),
@@ -75,7 +75,7 @@ impl<W: Watched> Poller<W> {
         }
     }
 
-    /// A wait ends without another look at what there is.
+    /// Ends a wait without a further check.
     #[cold]
     fn gives_up(&self, counted: &mut bool) {
         if let Ok(mut register) = self.register.lock() {
@@ -84,7 +84,8 @@ impl<W: Watched> Poller<W> {
         }
     }
 
-    /// Reports what is known before the kernel is asked; what comes back idle counts as asleep.
+    /// Reports known events before the kernel is asked; a wait that comes back idle counts as
+    /// asleep.
     pub(super) fn before(
         &self,
         max: usize,
@@ -103,8 +104,8 @@ impl<W: Watched> Poller<W> {
         Ok(before)
     }
 
-    /// Reports what the kernel has seen, and then what was to be looked at. How many events there
-    /// are, and whether a wake ends the wait. It ends in any case when it is `over`.
+    /// Reports the kernel's events, and then the entries to check. Returns the number of events,
+    /// and whether a wake ends the wait. It ends in any case when it is `over`.
     pub(super) fn after(
         &self,
         max: usize,
@@ -116,7 +117,7 @@ impl<W: Watched> Poller<W> {
         let mut register = self.register.lock()?;
         register.waiting -= u32::from(before.idle && register.waiting > 0);
         let (mut n, mut woken) = (before.put, !before.idle);
-        // Most of them: the kernel knows, and will say it again.
+        // The common case: the kernel's event is reported as it is.
         while let Some(event) = seen.first().and_then(|e| register.plain(e.u64, e.events)) {
             put(n, event);
             n += 1;
@@ -135,8 +136,8 @@ impl<W: Watched> Poller<W> {
         if register.closed { Err(Error::os(libc::EBADF)) } else { Ok((n, woken)) }
     }
 
-    /// The same of what takes more than a word of the kernel's: sockets that know more are asked, some
-    /// at a time, with the register free for others.
+    /// The same for the other events: layered sockets are asked, some at a time, while the register
+    /// is unlocked.
     fn look<'a>(
         &'a self,
         max: usize,
@@ -164,8 +165,8 @@ impl<W: Watched> Poller<W> {
         Ok((register, turn.woken))
     }
 
-    /// Reports what needs no asking until there are questions enough, or nothing is left; how many
-    /// questions there are.
+    /// Reports events that need no question, and collects questions until there are enough, or
+    /// nothing is left; returns their number.
     fn gather(
         &self,
         max: usize,
@@ -183,13 +184,13 @@ impl<W: Watched> Poller<W> {
                     continue;
                 }
                 Some(event) if event.u64 == TIMER => {
-                    // What the kernel has seen besides keeps its room.
+                    // Reserve space for the kernel's remaining events.
                     let end = turn.before.put + turn.before.room - turn.seen.len() - asking;
                     *n = self.fire(register, *n, end, put);
                     continue;
                 }
                 Some(event) => register.seen(event.u64, event.events, &turn.before),
-                // Whether these were reported must be known first.
+                // Answer these questions first, to know whether their entries were reported.
                 None if asking > 0 && !turn.before.looking => break,
                 None if *n + asking < max => {
                     turn.before.looking = true;
@@ -215,7 +216,7 @@ impl<W: Watched> Poller<W> {
         asking
     }
 
-    /// The kernel's timer went off: reports the timers that are due, up to `end` events.
+    /// Reports due timers after the timerfd has expired, up to `end` events.
     #[cold]
     fn fire(
         &self,
@@ -235,14 +236,14 @@ impl<W: Watched> Poller<W> {
     }
 }
 
-/// What a socket that knows more than the kernel says of its readiness.
+/// Asks a layered socket for its readiness.
 fn find_out<W: Watched>(question: &Question) -> Truth {
     let Ok(held) = W::hold(question.handle) else { return Truth::NONE };
     let (events, ask) = held.true_events(question.events, question.seen);
     Truth { events: events as u32, ask }
 }
 
-/// Whether a deadline has come.
+/// Whether the deadline has passed.
 fn is_over(deadline: &mut Deadline) -> bool {
     deadline.remaining().is_some_and(|left| left.is_zero())
 }

@@ -173,7 +173,7 @@ mod tests {
         unsafe { libc::waitpid(child, &mut status, 0) };
         let theirs = libc::WEXITSTATUS(status) as usize;
         assert!((2000 - won) / 8 == theirs, "{won} and {theirs} * 8");
-        // What is claimed can be claimed again by who did.
+        // The claiming process may claim it again.
         let word = Shared::new().unwrap();
         let first = word.claim(0).unwrap();
         assert!(word.claim(0).is_none());

@@ -41,7 +41,7 @@ pub(super) fn era() -> u32 {
     forks() << ERA
 }
 
-/// What this thread knows of itself. (`LocalKey::with` of a large body is a call.)
+/// This thread's state. (`LocalKey::with` of a large body is a call.)
 #[inline(always)]
 fn with_me<R>(body: impl FnOnce(&Me) -> R) -> R {
     let me = ME.with(ptr::from_ref);

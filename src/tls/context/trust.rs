@@ -165,7 +165,7 @@ impl Context {
         })
     }
 
-    /// What decides last.
+    /// Sets the verify callback.
     pub fn set_callback(&self, callback: Option<Arc<Callback>>) -> Result<i32> {
         self.change(|d| {
             d.callback = callback;

@@ -1,34 +1,34 @@
 //! Buffers that exist only while bytes are in them.
 //!
-//! A connection that is idle holds none. While it works it borrows one of the thread's: two are
-//! kept per thread that uses TLS, already zeroed once. What is left over when it must wait, and what
-//! comes in during a handshake that does not block, is in small ones of the connection's own.
+//! An idle connection holds none. While it works it borrows one of the thread's: each thread that
+//! uses TLS keeps two, zeroed once. Bytes left over when it must wait, and input during a
+//! non-blocking handshake, are in small buffers of the connection's own.
 //!
-//! Memory may be refused: then there is less room, or none, and what is in a buffer stays.
+//! When an allocation fails, there is less space, or none, and buffered bytes stay.
 
 use std::cell::Cell;
 use std::io;
 
 use crate::sys::memory::zeroed;
 
-/// Room for the records of 64 KiB, in or out.
+/// The size for the records of 64 KiB, in or out.
 const LARGE: usize = 66 * 1024;
 /// How much is encrypted for one system call.
 const PLAIN_OUT: usize = 64 * 1024;
-/// What may come on top, if it is all there is: the head of an answer.
+/// The maximum of additional bytes at the end: the head of a response.
 const HEAD: usize = 1024;
-/// What a record carries.
+/// The data of a record.
 const RECORD: usize = 16 * 1024;
-/// The largest a buffer grows: a handshake message of 64 KiB with its records around it.
+/// The maximum size of a buffer: a handshake message of 64 KiB with its record headers.
 const MOST: usize = 96 * 1024;
-/// What is left over and smaller than this moves to a buffer of its size.
+/// Fewer leftover bytes than this move to a buffer of their size.
 const SMALL: usize = 4096;
 
 thread_local! {
     static POOL: [Cell<Option<Box<[u8]>>>; 2] = const { [const { Cell::new(None) }; 2] };
 }
 
-/// How many of so many bytes to encrypt for one system call.
+/// The number of bytes, out of `all`, to encrypt for one system call.
 pub fn at_once(all: usize) -> usize {
     if all <= PLAIN_OUT + HEAD { all } else { PLAIN_OUT }
 }
@@ -60,18 +60,18 @@ impl Buffer {
         &mut self.data[self.start..self.end]
     }
 
-    /// Whether so many more bytes would be too many, whatever memory there is.
+    /// Whether `more` bytes would exceed the maximum size.
     pub fn limits(&self, more: usize) -> bool {
         self.len() + more > MOST
     }
 
-    /// How much storage it holds.
+    /// The size of its storage.
     #[cfg(test)]
     pub fn capacity(&self) -> usize {
         self.data.len()
     }
 
-    /// Takes `n` bytes off the front.
+    /// Removes `n` bytes from the front.
     #[inline]
     pub fn consume(&mut self, n: usize) {
         self.start = (self.start + n).min(self.end);
@@ -80,13 +80,13 @@ impl Buffer {
         }
     }
 
-    /// Says that `n` bytes of the room were filled.
+    /// Records that `n` bytes of the free space were filled.
     #[inline]
     pub fn fill(&mut self, n: usize) {
         self.end = (self.end + n).min(self.data.len());
     }
 
-    /// At least `want` bytes of room behind what is in it, or what there is memory for.
+    /// At least `want` bytes of free space after its content, or as many as memory allows.
     #[inline]
     pub fn room(&mut self, want: usize) -> &mut [u8] {
         if self.data.len() - self.end < want {
@@ -105,8 +105,8 @@ impl Buffer {
         self.room(want)
     }
 
-    /// Puts as much of the pieces in it, which is empty, as a record carries; gives the rest of the last
-    /// it has begun. One that is the only one, or fills a record itself, stays where it is.
+    /// Copies pieces into the empty buffer, up to a record's data; returns the rest of the last
+    /// piece begun. A single piece, or one that fills a record by itself, is not copied.
     ///
     /// # Errors
     /// ENOMEM.
@@ -130,8 +130,8 @@ impl Buffer {
         Ok(&[])
     }
 
-    /// A buffer to receive into while this one stays where it is; to be given to
-    /// [`Buffer::append`]. It leaves room at its front for what is here.
+    /// A separate buffer to receive into, for [`Buffer::append`]. It reserves space at its front
+    /// for this buffer's content.
     ///
     /// # Errors
     /// ENOMEM.
@@ -144,7 +144,7 @@ impl Buffer {
         Ok(Buffer { data: data?, start: here, end: here })
     }
 
-    /// Puts what is in a buffer [`Buffer::apart`] behind what is in this one.
+    /// Appends the content of a buffer from [`Buffer::apart`].
     pub fn append(&mut self, mut apart: Buffer) {
         let here = self.filled();
         apart.start -= here.len();
@@ -173,7 +173,7 @@ impl Buffer {
         give_back(&mut old);
     }
 
-    /// Gives the storage back when nothing is in it; what is little moves to storage of its size.
+    /// Releases the storage when empty; a small content moves to storage of its size.
     #[inline]
     pub fn settle(&mut self) {
         let len = self.end - self.start;
@@ -208,7 +208,8 @@ fn give_back(data: &mut Box<[u8]>) {
 
 fn keep(data: Box<[u8]>) {
     if data.len() == LARGE {
-        // The one used last first: it is in the cache. (A thread that ends has none any more.)
+        // The last one used comes first: it is in the cache. (A thread that is ending has none any
+        // more.)
         let _ = POOL.try_with(|[a, b]| b.set(a.replace(Some(data)).or_else(|| b.take())));
     }
 }

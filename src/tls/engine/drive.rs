@@ -10,7 +10,7 @@ use rustls::unbuffered::{
 
 use crate::tls::engine::buffer::Buffer;
 
-/// What is to go out once everything before it has.
+/// The output to encrypt after everything before it.
 #[derive(Clone, Copy)]
 pub enum Out<'a> {
     /// Nothing.
@@ -21,20 +21,20 @@ pub enum Out<'a> {
     Bye,
 }
 
-/// What a turn did.
+/// The result of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// Something; there may be more to do.
+    /// Progress; there may be more to do.
     Again,
-    /// Nothing: more input is needed.
+    /// No progress: more input is needed.
     Idle,
-    /// Nothing, for want of memory: nothing is lost, and the same can be tried again.
+    /// No progress for lack of memory: nothing is lost, and the turn can be repeated.
     NoMemory,
-    /// What was to go out is encrypted.
+    /// The output is encrypted.
     Put,
-    /// The peer has closed its side; said once.
+    /// The peer has closed its side; reported once.
     PeerClosed,
-    /// Nothing, and nothing ever again: both sides are closed.
+    /// Both sides are closed; there will be no more progress.
     Over,
 }
 
@@ -61,7 +61,7 @@ impl Drive for UnbufferedConnectionCommon<ServerConnectionData> {
 }
 
 /// One turn. `input` always holds everything received and not yet processed: rustls remembers
-/// places in it between turns. `sink` takes the data of one record.
+/// positions in it between turns. `sink` takes the data of one record.
 pub fn turn<C: Drive>(
     conn: &mut C,
     input: &mut Buffer,
@@ -83,7 +83,7 @@ pub fn turn<C: Drive>(
         },
         Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, output),
         Ok(ConnectionState::TransmitTlsData(data)) => {
-            // It is in our buffer, which is flushed before anything is waited for.
+            // It is in our buffer, which is flushed before any wait.
             data.done();
             Ok(Turn::Again)
         }
@@ -102,8 +102,8 @@ pub fn turn<C: Drive>(
     turn
 }
 
-/// An upper bound for what `len` bytes become: each record of 16 KiB grows by a header and a tag;
-/// a key update may go first.
+/// An upper bound for the ciphertext of `len` bytes: each record of 16 KiB grows by a header and a
+/// tag; a key update may come first.
 fn sealed(len: usize) -> usize {
     len + (len / 16384 + 1) * 64 + 256
 }
@@ -136,7 +136,7 @@ fn put(
                 output.fill(n);
                 return Ok(Turn::Put);
             }
-            // Records may be smaller than TLS allows, and then there are more of them.
+            // Records may be smaller than TLS's maximum, and then there are more of them.
             Err(EncryptError::InsufficientSize(e)) if e.required_size > want => {
                 want = e.required_size
             }

@@ -1,4 +1,4 @@
-//! rustls' errors as our codes, each with the sentence a person needs.
+//! rustls' errors as our codes, each with a sentence.
 
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{
@@ -10,19 +10,20 @@ use crate::error::causes::*;
 use crate::tls::Cause;
 use crate::tls::material::der;
 
-/// What the sentence may need to know beside the error.
+/// Further information for the sentence.
 #[derive(Clone, Copy, Default)]
 pub struct Setting {
     /// The clock was set by the program.
     pub own_clock: bool,
-    /// Something of the peer was understood already.
+    /// Some message of the peer was understood already.
     pub greeted: bool,
     /// The version in the ClientHello that was being read.
     pub hello: Option<u16>,
 }
 
-/// The alert that belongs to a cause where rustls queues another: it looks at a client's signature
-/// algorithms, which TLS 1.1 has not, before its version; and a resolver of certificates cannot name one.
+/// Corrects the alert of a cause where rustls queues another: rustls checks a client's signature
+/// algorithms, which TLS 1.1 lacks, before its version; and a certificate resolver cannot choose an
+/// alert.
 pub fn mend_alert(cause: &Cause, output: &mut [u8]) {
     const HANDSHAKE_FAILURE: u8 = 40;
     const ACCESS_DENIED: u8 = 49;
@@ -33,7 +34,7 @@ pub fn mend_alert(cause: &Cause, output: &mut [u8]) {
         USOCKET_ETLS_NAME_REFUSED => (ACCESS_DENIED, UNRECOGNIZED_NAME),
         _ => return,
     };
-    // In the clear, and fatal.
+    // Not encrypted, and fatal.
     if output.ends_with(&[21, 3, 3, 0, 2, 2, queued]) {
         output.last_mut().into_iter().for_each(|alert| *alert = meant);
     }
@@ -73,14 +74,14 @@ pub fn of(error: &Tls, setting: Setting) -> Cause {
         Tls::General(_) | Tls::HandshakeNotComplete | Tls::BadMaxFragmentSize => {
             with(USOCKET_ETLS_OTHER)
         }
-        // rustls may add to its errors; `AUDITED` in the tests sees to it that we notice.
+        // rustls may add errors; `AUDITED` in the tests then fails.
         _ => with(USOCKET_ETLS_OTHER),
     }
 }
 
 fn message(e: &InvalidMessage, greeted: bool, with: impl Fn(i32) -> Cause) -> Cause {
     match e {
-        // What is not a record at all: plain HTTP, SSH, a mail server's greeting.
+        // Not a TLS record: plain HTTP, SSH, a mail server's greeting.
         InvalidMessage::InvalidContentType
         | InvalidMessage::UnknownProtocolVersion
         | InvalidMessage::InvalidEmptyPayload
@@ -234,7 +235,7 @@ fn purpose(purpose: &ExtendedKeyPurpose) -> String {
     }
 }
 
-/// The sentence for a certificate that is for others.
+/// The sentence for a certificate with other names.
 fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> Cause {
     let list = if presented.is_empty() { "no name at all".into() } else { presented.join(", ") };
     let words = format!("the certificate is for {list}, not for {}", expected.to_str());

@@ -1,4 +1,4 @@
-//! The handshake, and the turns of rustls' state machine that it and all else consist of.
+//! The handshake, and the turns of rustls' state machine.
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use crate::tls::engine::buffer::Buffer;
 use crate::tls::material::keylog;
 use crate::tls::transport::Transport;
 
-/// How much a peer may send without a byte of data in it, once the handshake is complete. A server's
-/// tickets, with a client's certificates in them, take some kilobytes; key updates and empty records
-/// take a few bytes, and far more time than what carries data.
+/// How many bytes a peer may send without any data after the handshake. A server's tickets with a
+/// client's certificates take some kilobytes; key updates and empty records take a few bytes, and
+/// far more time than data.
 const MOST_BARREN: usize = 128 * 1024;
 
 impl Engine {
@@ -51,7 +51,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Goes on with the handshake, which has begun.
+    /// Continues the handshake.
     pub fn handshake(
         &mut self,
         config: &Config,
@@ -69,8 +69,8 @@ impl Engine {
             ) {
                 continue;
             }
-            // The peer's last message may have data and its goodbye behind it, and a peer that has
-            // gone cannot be answered: what it sent is to be had all the same.
+            // Data and close_notify may follow the peer's last message, and a closed peer cannot be
+            // answered: its data must be received all the same.
             self.complete = self.common().is_some_and(|c| !c.is_handshaking());
             match self.flush(config, io) {
                 Err(e) if !self.complete || !self.has_news() => return Err(e),
@@ -96,7 +96,7 @@ impl Engine {
         }
     }
 
-    /// One turn of rustls' state machine; how many bytes went into `to`.
+    /// One turn of rustls' state machine; returns the number of bytes written to `to`.
     pub(super) fn turn(
         &mut self,
         config: &Config,
@@ -165,8 +165,8 @@ impl Engine {
         }
     }
 
-    /// Has rustls take its turn: what comes of it goes into `to`, which has `done` bytes then, and what
-    /// does not fit into `plain`. It was `barren` if no data came.
+    /// Runs one turn of rustls: data goes to `to`, of which `done` bytes are filled, and the rest
+    /// to `plain`. The turn was `barren` if it gave no data.
     #[inline(always)]
     fn drive(
         &mut self,
@@ -205,7 +205,7 @@ impl Engine {
         self.drive(out, to, done, barren)
     }
 
-    /// Lets go of room beyond `most` that nothing is kept in.
+    /// Frees unused capacity beyond `most`.
     #[inline]
     pub(super) fn keep_only_data(&mut self, most: usize) {
         if self.plain.is_empty() && self.plain.capacity() > most {
@@ -213,7 +213,7 @@ impl Engine {
         }
     }
 
-    /// Notes what a turn came to; how many of the bytes that were `here` it has used.
+    /// Records the result of a turn; returns how many of the bytes `here` it used.
     #[inline]
     fn account(&mut self, turn: &Turn, here: usize) -> usize {
         self.peer_closed |= matches!(turn, Turn::PeerClosed | Turn::Over);
@@ -222,7 +222,7 @@ impl Engine {
         used
     }
 
-    /// Whether what a record has over can be kept, if so much of it is taken: rustls has no place for
+    /// Whether memory suffices for the rest of a record after this many bytes: rustls cannot keep
     /// it either.
     #[inline]
     fn can_keep(&mut self, taken: usize) -> bool {
@@ -231,13 +231,14 @@ impl Engine {
         over == 0 || self.plain.try_reserve(over).is_ok()
     }
 
-    /// Whether there is room for a record of the handshake's, which rustls gives out only once.
+    /// Whether there is space for a handshake record, since rustls outputs it only once.
     fn can_answer(&mut self) -> bool {
         const RECORD: usize = 18 * 1024;
         self.output.limits(RECORD) || self.output.large_room(RECORD).len() >= RECORD
     }
 
-    /// Ends the connection for an error of rustls, telling the peer if that can be done at once.
+    /// Ends the connection after an error of rustls, and sends the alert if that is possible at
+    /// once.
     #[cold]
     #[inline(never)]
     fn fail(
@@ -255,7 +256,8 @@ impl Engine {
             None => cause,
         };
         let error = self.latch(cause.clone());
-        // What is queued, the alert last; not further, or it would meet the same input again.
+        // Encrypt the queued records, the alert last, but no more turns: they would process the
+        // same input again.
         while self.common().is_some_and(CommonState::wants_write) {
             let (input, output) = (&mut self.input, &mut self.output);
             let turn = match &mut self.conn {
@@ -270,7 +272,7 @@ impl Engine {
         failure::mend_alert(&cause, self.output.filled());
         if !self.output.is_empty() && self.owner.keep() {
             self.refused = !self.complete;
-            // The alert is a courtesy; why there is one is what is told.
+            // Sending the alert may fail; its cause is the error to report.
             let _ = io.send_now(self.output.filled());
         }
         self.output = Buffer::default();

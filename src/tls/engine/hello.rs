@@ -1,4 +1,4 @@
-//! What a ClientHello says that must be known before rustls reads it.
+//! Details of a ClientHello that must be known before rustls reads it.
 
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
@@ -6,7 +6,8 @@ const ALPN: usize = 16;
 /// The upper byte of the length of the longest record in the clear.
 const RECORD: u8 = 0x40;
 
-/// The version a ClientHello at the beginning of the input is of, where it says no more than that.
+/// The version of a ClientHello at the beginning of the input, if its supported_versions do not
+/// extend it.
 pub fn version(input: &[u8]) -> Option<u16> {
     match input {
         // A record, its version and length; the message, its length, its version.
@@ -117,7 +118,7 @@ fn number(from: &mut &[u8], bytes: usize) -> Option<usize> {
     Some(take(from, bytes)?.iter().fold(0, |n, b| n << 8 | usize::from(*b)))
 }
 
-/// What comes after its length in so many bytes.
+/// A vector after a length of this many bytes.
 fn counted<'a>(from: &mut &'a [u8], bytes: usize) -> Option<&'a [u8]> {
     let len = number(from, bytes)?;
     take(from, len)

@@ -1,9 +1,9 @@
 //! One TLS connection: bytes in, bytes out, and never a wait.
 //!
-//! It drives rustls' unbuffered connection over a socket whose calls are all made with
-//! MSG_DONTWAIT. What cannot be done now is [`Step::Wait`], with what to wait for; waiting is the
-//! session's. Where that can wait in recv(2) itself, the engine is told not to `ask` the kernel for
-//! input first. Plaintext goes straight to the caller's buffer; what does not fit is kept in `plain`.
+//! It drives rustls' unbuffered connection over a socket, with MSG_DONTWAIT in every call. An
+//! operation that would block returns [`Step::Wait`] with the events to wait for; the session
+//! waits. If the session can wait in recv(2) itself, it tells the engine not to `ask` the kernel
+//! for input first. Plaintext goes straight to the caller's buffer; the rest is kept in `plain`.
 
 pub mod buffer;
 mod drive;
@@ -38,28 +38,28 @@ mod room;
 mod traffic;
 mod wire;
 
-/// Room for decrypted bytes up to this stays: a server on a poller has a request in it each time.
+/// Up to this capacity for decrypted bytes is kept: a server on a poller needs it for each request.
 const SMALL_PLAIN: usize = 512;
 
 /// Bits of an [outlook](Engine::outlook).
 const COMPLETE: u32 = 16;
 const FLUSHED: u32 = 19;
 
-/// After how many bytes it is time to look at the clock.
+/// The number of bytes after which the deadline is checked.
 const LOOK: usize = 64 * 1024;
 
-/// This process's sign that it has closed the handle; never 0.
+/// This process's mark of a closed handle; never 0.
 pub fn closed_here() -> u32 {
     fork::forks().wrapping_add(1)
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 pub enum Step<T> {
-    /// Done, with this.
+    /// Done, with this result.
     Done(T),
-    /// Not before one of these events of the descriptor.
+    /// Not possible before one of these events of the descriptor.
     Wait(i16),
-    /// Not done yet; but so much has been done that it is time to look at the clock.
+    /// Not done yet, but it is time to check the deadline.
     Look,
 }
 
@@ -70,12 +70,13 @@ enum Conn {
     Server(Box<UnbufferedServerConnection>),
 }
 
-/// What is known of an engine without its lock.
+/// The state of an engine that is readable without its lock.
 #[derive(Default)]
 pub struct Outside {
-    /// [`closed_here`] once the handle was closed in a callback: a child that did so claims nothing.
+    /// [`closed_here`] after the handle was closed in a callback: a child that did so claims
+    /// nothing.
     pub closed: AtomicU32,
-    /// Who waits to receive.
+    /// The thread that waits to receive.
     pub receiver: Receiver,
 }
 
@@ -85,55 +86,55 @@ pub struct Engine {
     owner: Owner,
     outside: Arc<Outside>,
     input: Buffer,
-    /// Where it ends, if no more than one record at a time is to be received.
+    /// The record boundaries, if at most one record at a time is to be received.
     records: Option<Records>,
     output: Buffer,
-    /// Decrypted and not yet taken, from `taken` on.
+    /// Decrypted data, unread from `taken` on.
     plain: Vec<u8>,
     taken: usize,
-    /// What ended it; every later call says it again.
+    /// The error that ended it; every later call returns it again.
     fatal: Option<Box<Cause>>,
-    /// What ended the sending side alone.
+    /// The error that ended only the sending side.
     unsendable: Option<Error>,
     alert: Option<u8>,
     complete: bool,
     eof: bool,
     peer_closed: bool,
     said_bye: bool,
-    /// TLS has ended on both sides; what comes now is plain.
+    /// TLS has ended on both sides; further data is plain.
     bare: bool,
-    /// It was said that the stream was cut off, before its last bytes were given.
+    /// The truncation was reported, before the last bytes.
     told_cut: bool,
-    /// The handshake failed here, and the peer was told why.
+    /// The handshake failed on this side, with an alert to the peer.
     refused: bool,
-    /// Something has come from the peer or gone to it.
+    /// Some bytes were exchanged with the peer.
     spoken: bool,
-    /// The last receiving found nothing at first: the next need not try before it waits.
+    /// The last receive found nothing at first: the next one waits without trying.
     dry: bool,
-    /// What a record has around its data, at least: header, tag, and in TLS 1.3 its type.
+    /// The minimum overhead of a record: header, tag, and in TLS 1.3 its type.
     around: usize,
-    /// How many bytes have come since the last that carried data.
+    /// The number of bytes since the last record with data.
     barren: usize,
-    /// How many have been processed since the clock was looked at.
+    /// The number of bytes processed since the last check of the deadline.
     unlooked: usize,
-    /// How much the kernel is sure to take: see `room`.
+    /// The number of bytes the kernel will certainly take: see `room`.
     room: usize,
-    /// A send was refused for want of it.
+    /// A send failed for lack of space.
     full: bool,
-    /// What the handshake waits for.
+    /// The events the handshake waits for.
     want: i16,
-    /// What pollers know.
+    /// The outlook last reported to pollers.
     told: u32,
-    /// To be resumed.
+    /// The session to resume.
     pub ticket: Option<Taken>,
-    /// Of TLS 1.3.
+    /// The exporter secret of TLS 1.3.
     pub exporter: Option<Zeroizing<Box<[u8]>>>,
-    /// What a client asked for.
+    /// The name a client asked for.
     pub server_name: Option<Box<str>>,
 }
 
 impl Engine {
-    /// For a connection that begins by sending (a client's) or by receiving.
+    /// Makes an engine that begins by sending (a client's) or by receiving.
     ///
     /// # Errors
     /// ENOMEM
@@ -172,7 +173,7 @@ impl Engine {
         })
     }
 
-    /// Makes sure that it is this process's, which is about to use it.
+    /// Claims it for this process before use.
     #[inline]
     pub fn own(&mut self) -> Result<()> {
         if self.owner.settled() { Ok(()) } else { self.claim() }
@@ -180,11 +181,12 @@ impl Engine {
 
     #[cold]
     fn claim(&mut self) -> Result<()> {
-        // What has ended here, as where a child has refused in the callback, may go on in another.
+        // A connection that ended in this process (a child refused in the callback) may go on in
+        // another.
         if self.pending() == 0 {
             self.check()?;
         }
-        // A thread of the parent's that receives is using it.
+        // A receiving thread of the parent is using it.
         let closed = self.outside.closed.load(Ordering::Relaxed) == closed_here();
         if !closed && !self.outside.receiver.forked() && self.owner.claim() {
             return Ok(());
@@ -194,12 +196,12 @@ impl Engine {
         Err(Error::tls(USOCKET_ETLS_FORKED))
     }
 
-    /// What is to be known of it without its lock.
+    /// The part that is readable without its lock.
     pub fn outside(&self) -> Arc<Outside> {
         self.outside.clone()
     }
 
-    /// What this process, which closes it, is to it.
+    /// The role of this process when it closes the connection.
     pub fn leave(&mut self) -> Leave {
         self.owner.leave()
     }
@@ -214,22 +216,22 @@ impl Engine {
         self.complete
     }
 
-    /// What ended it.
+    /// The error that ended it.
     pub fn fatal(&self) -> Option<&Cause> {
         self.fatal.as_deref()
     }
 
-    /// Whether the peer has said that it sends nothing more.
+    /// Whether the peer has closed its sending side.
     pub fn ended(&self) -> bool {
         self.peer_closed && !self.bare || self.eof
     }
 
-    /// Whether TLS has ended on both sides, and what comes now is plain.
+    /// Whether TLS has ended on both sides, and further data is plain.
     pub fn bare(&self) -> bool {
         self.bare
     }
 
-    /// Whether the handshake failed here, and the peer was told why.
+    /// Whether the handshake failed on this side, with an alert to the peer.
     pub fn refused(&self) -> bool {
         self.refused
     }
@@ -239,12 +241,12 @@ impl Engine {
         self.alert
     }
 
-    /// How many bytes are decrypted and waiting; or plain, on a connection that is no longer TLS.
+    /// The number of decrypted bytes not yet read; or plain ones after the end of TLS.
     pub fn pending(&self) -> usize {
         self.plain.len() - self.taken + if self.bare { self.input.len() } else { 0 }
     }
 
-    /// How much storage its buffers hold.
+    /// The size of its buffers.
     #[cfg(test)]
     pub fn buffered(&self) -> usize {
         self.input.capacity() + self.output.capacity() + self.plain.capacity()
@@ -259,17 +261,17 @@ impl Engine {
         }
     }
 
-    /// Whether a receiver would be given something: data, the end, or an error.
+    /// Whether a receive would return data, the end, or an error.
     fn has_news(&self) -> bool {
         self.pending() > 0 || self.ended() || self.fatal.is_some()
     }
 
-    /// Whether nothing is waiting to go.
+    /// Whether no output is pending.
     pub fn flushed(&self) -> bool {
         self.output.is_empty()
     }
 
-    /// What it waits for: in the handshake what that needs, later for data.
+    /// The events it waits for: the handshake's, later those for data.
     pub fn wants(&self) -> i16 {
         match () {
             () if self.has_news() => 0,
@@ -279,21 +281,21 @@ impl Engine {
         }
     }
 
-    /// Whether a poll's answer or its question to the kernel may be another since this was asked.
+    /// Whether a poll's result or its kernel events may have changed since the last call.
     pub fn outlook_changed(&mut self) -> bool {
         let now = self.outlook();
         std::mem::replace(&mut self.told, now) != now
     }
 
-    /// Whether it was idle when that was asked last, and is.
+    /// Whether it was idle at the last call of that, and still is.
     #[inline]
     pub fn still_idle(&self) -> bool {
-        /// The outlook of one that is idle.
+        /// The outlook of an idle engine.
         const IDLE: u32 = 1 << COMPLETE | 1 << FLUSHED;
         self.told == IDLE && self.complete && self.idle()
     }
 
-    /// A number for all that a poll depends on.
+    /// A number for all the state that a poll depends on.
     fn outlook(&self) -> u32 {
         let phase = if self.complete { 0 } else { self.want as u32 };
         let something = self.pending() > 0 || !self.input.is_empty();
@@ -316,7 +318,7 @@ impl Engine {
         self.fatal.as_ref().map_or(Ok(()), |cause| Err(Error::tls(cause.code)))
     }
 
-    /// Keeps a cause that ends the connection.
+    /// Records a cause that ends the connection.
     fn latch(&mut self, cause: Cause) -> Error {
         let error = Error::tls(cause.code);
         let passing = [libc::ENOTCONN, libc::EBADF, libc::ENOMEM, libc::ENOBUFS];

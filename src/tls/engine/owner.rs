@@ -1,36 +1,39 @@
-//! Whose connection it is. After a fork two processes have the same keys and the same counters: if
-//! both went on, one nonce would seal two texts, and each would take records out of the other's
-//! stream. So the first that sends or receives after a fork keeps it, and the other is told.
+//! The owner of a connection. After a fork two processes have the same keys and the same counters:
+//! if both went on, one nonce would encrypt two texts, and each would read records of the other's
+//! stream. So the first one that sends or receives after a fork keeps it, and the other gets an
+//! error.
 
 use crate::error::Result;
 use crate::sys::fork;
 use crate::sys::shared::Shared;
 
-/// What a process is to a connection that it closes.
+/// The role of a process that closes a connection.
 pub enum Leave {
-    /// Its owner: it says goodbye.
+    /// The owner: sends close_notify.
     Owner,
-    /// The last that had it; another has said what was to be said.
+    /// The last process that had it; another has sent what had to be sent.
     Last,
-    /// None of these: others may go on with it.
+    /// Neither: others may go on with it.
     Other,
 }
 
 /// This process's claim.
 pub struct Owner {
     word: Shared,
-    /// What the word was when this process, or its parent before the fork, claimed it last.
+    /// The value of the shared word at the last claim by this process, or by its parent before the
+    /// fork.
     seen: u32,
-    /// [`fork::partings`] at that time: unless it has changed, nobody else can have claimed it.
+    /// [`fork::partings`] at that time: unless it has changed, no other process can have claimed
+    /// it.
     partings: u32,
-    /// [`fork::forks`] then.
+    /// [`fork::forks`] at that time.
     forks: u32,
     /// [`fork::forks`] of the process that has left: two threads may close at once.
     left: Option<u32>,
 }
 
 impl Owner {
-    /// Of a new connection.
+    /// The claim on a new connection.
     ///
     /// # Errors
     /// ENOMEM
@@ -45,8 +48,8 @@ impl Owner {
         self.partings == fork::partings()
     }
 
-    /// This process closes it. It is the owner if it has used it since the last fork, or every other
-    /// process has closed it and none of them has used it.
+    /// Records that this process closes it. It is the owner if it has used it since the last fork,
+    /// or if every other process has closed it and none of them has used it.
     pub fn leave(&mut self) -> Leave {
         let here = Some(fork::forks());
         let first = std::mem::replace(&mut self.left, here) != here;
@@ -59,15 +62,15 @@ impl Owner {
         }
     }
 
-    /// Claims it after a fork; false when the other process has.
+    /// Claims it after a fork; false when another process has claimed it.
     pub fn claim(&mut self) -> bool {
         let Some(now) = self.word.claim(self.seen) else { return false };
         (self.seen, self.partings, self.forks) = (now, fork::partings(), fork::forks());
         true
     }
 
-    /// Keeps it, where this process had it before the last fork: one that forks within the host's
-    /// callback and ends the connection there. Its child says nothing.
+    /// Keeps it, if this process had it before the last fork: for a process that forks within a
+    /// callback and ends the connection there. Its child sends nothing.
     pub fn keep(&mut self) -> bool {
         self.settled() || self.forks == fork::forks() && self.claim()
     }

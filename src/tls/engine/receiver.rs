@@ -1,9 +1,9 @@
-//! Who waits to receive: one thread at a time. So no other takes what it waits for, and it may
-//! receive into a buffer of its own while the engine is free for others.
+//! The slot of the one thread that waits to receive. So no other thread takes its input, and it can
+//! receive into a buffer of its own while the engine is unlocked.
 //!
-//! That place is taken and given back under the engine's lock, with one exception: where a thread that
-//! receives can do nothing but wait, the place is *open*, and is taken without the lock. Whoever is about
-//! to receive under the lock shuts it first. (`make loom` checks it in all orders.)
+//! The slot is taken and released under the engine's lock, with one exception: while a receiving
+//! thread can only wait, the slot is *open*, and is taken without the lock. A thread shuts it
+//! before it receives under the lock. (`make loom` checks all interleavings.)
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicU32, Ordering};
@@ -14,9 +14,9 @@ use crate::sys::fork;
 
 /// See the module documentation.
 pub struct Receiver {
-    /// One of the states; above it, for an open place, [`fork::partings`] when it was opened: who shares
-    /// the connection with another process by now has to claim it first. For one that is held,
-    /// [`fork::forks`] when it was taken: in a forked child there is no such thread.
+    /// One of the states, and above it a count. For an open slot it is [`fork::partings`] when it
+    /// was opened: after a fork a process must claim the connection first. For a taken slot it is
+    /// [`fork::forks`] when it was taken: that thread does not exist in a forked child.
     word: AtomicU32,
 }
 
@@ -46,7 +46,7 @@ impl Receiver {
         self.word.load(Ordering::Acquire) == held()
     }
 
-    /// Whether a thread of the parent's had it, when this process was forked.
+    /// Whether a thread of the parent had it at the fork.
     pub fn forked(&self) -> bool {
         let word = self.word.load(Ordering::Acquire);
         word & STATE == HELD && word != held()
@@ -68,7 +68,8 @@ impl Receiver {
         free
     }
 
-    /// From here on it is taken under the lock alone, which the caller has; false when a thread has it.
+    /// Shuts it, so that it is taken only under the lock, which the caller holds; false when a
+    /// thread has it.
     #[inline]
     pub fn shut(&self) -> bool {
         let word = self.word.load(Ordering::Acquire);
@@ -78,7 +79,7 @@ impl Receiver {
         }
     }
 
-    /// Opens it, under the lock, if nobody has it.
+    /// Opens it, under the lock, unless it is taken.
     #[inline]
     pub fn open(&self) {
         if !self.held() {
@@ -86,7 +87,7 @@ impl Receiver {
         }
     }
 
-    /// Gives it back, under the lock.
+    /// Releases it, under the lock.
     #[inline]
     pub fn give_back(&self) {
         self.word.store(SHUT, Ordering::Release);

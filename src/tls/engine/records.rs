@@ -1,22 +1,22 @@
-//! Where a record ends: for who takes no more than one at a time out of the kernel.
+//! Record boundaries, for reading at most one record at a time from the kernel.
 
 /// A header: type, version, length.
 const HEADER: usize = 5;
-/// Longer ones carry data, and no goodbye: the header behind it may come along, as its record will.
+/// A longer record carries data, not close_notify: the next header can be read along with it.
 const SURELY_DATA: usize = 1024;
 
-/// What is known of the record that is being received.
+/// The record being received.
 #[derive(Default)]
 pub struct Records {
     header: [u8; HEADER],
-    /// How much of that is here.
+    /// The number of header bytes received.
     known: usize,
-    /// How much of what is behind it is not.
+    /// The number of bytes missing after the header.
     missing: usize,
 }
 
 impl Records {
-    /// How much may be taken: it ends with a record, or within one.
+    /// The number of bytes that may be read, at most to the end of a record.
     pub fn most(&self) -> usize {
         match self.missing {
             0 => HEADER - self.known,
@@ -25,7 +25,7 @@ impl Records {
         }
     }
 
-    /// This has been taken.
+    /// Records that these bytes have been read.
     pub fn took(&mut self, mut bytes: &[u8]) {
         while let Some((&first, rest)) = bytes.split_first() {
             if self.missing > 0 {

@@ -1,33 +1,33 @@
-//! How much may be sealed so that the kernel takes all of it.
+//! How many bytes can be encrypted so that the kernel takes all of them.
 //!
-//! What a send that need not wait has counted must be the kernel's: only that outlives a close, and
-//! the process. A record is sealed as a whole, so how much there is room for is asked before. The
-//! kernel counts its packets' overhead as well, which is guessed from above; what is left at the end
-//! is room for the goodbye.
+//! Bytes counted by a non-blocking send must be in the kernel: only then do they survive a close,
+//! and the process. A record is encrypted as a whole, so the space must be known before. The kernel
+//! also counts the overhead of its packets; this uses an upper estimate, and the remaining space is
+//! for close_notify.
 
 use super::Engine;
 use crate::tls::transport::Transport;
 
-/// No path has smaller packets than these, but for peers that want it so.
+/// The minimum packet size, except for peers that request smaller ones.
 const PACKET: usize = 536;
-/// What the kernel adds to each.
+/// The kernel's overhead per packet.
 const OVERHEAD: usize = 2304;
-/// What TLS adds to a record, and what a record carries.
+/// TLS's overhead per record, and a record's data.
 const RECORD: usize = 32;
 const CARRIES: usize = 16384;
-/// For close_notify, and the answers to key updates.
+/// Reserved for close_notify and responses to key updates.
 const KEPT: usize = 256;
 
 fn sealed(plain: usize) -> usize {
     plain + (plain / CARRIES + 1) * RECORD
 }
 
-/// What the kernel may count for so many bytes.
+/// The kernel's maximum count for this many bytes.
 fn cost(sealed: usize) -> usize {
     sealed + sealed.saturating_sub(1) / PACKET * OVERHEAD
 }
 
-/// How many plain bytes cost no more than that.
+/// The number of plain bytes within that cost.
 fn affordable(room: usize) -> usize {
     let (packets, rest) = (room / (PACKET + OVERHEAD), room % (PACKET + OVERHEAD));
     let sealed = packets * PACKET + rest.min(PACKET);
@@ -35,14 +35,14 @@ fn affordable(room: usize) -> usize {
 }
 
 impl Engine {
-    /// Asks once for many sends to come, where they will want to know.
+    /// Asks for the space once for several sends.
     pub(super) fn ask_for_room(&mut self, io: &dyn Transport) {
         if io.timeout_us() >= 0 {
             self.room = io.room().map_or(0, |room| room.saturating_sub(KEPT));
         }
     }
 
-    /// Whether who was refused still has to wait.
+    /// Whether a send that found no space still has to wait.
     pub fn look_for_room(&mut self, io: &dyn Transport) {
         let room = |room: usize| affordable(room.saturating_sub(KEPT)) > 0;
         if self.full {
@@ -50,7 +50,7 @@ impl Engine {
         }
     }
 
-    /// How many of `want` bytes may be sealed now, which are then taken to be sent.
+    /// The number of bytes, out of `want`, that may be encrypted now; they count as sent.
     #[inline(never)]
     pub(super) fn afford(&mut self, io: &dyn Transport, want: usize) -> usize {
         if cost(sealed(want)) > self.room {
@@ -61,7 +61,7 @@ impl Engine {
         }
         let n = want.min(affordable(self.room));
         self.full = false;
-        // The first packet may be begun whatever it adds; the next send comes after that.
+        // The first packet may always begin; the next send has to wait for it.
         self.room = self.room.saturating_sub(cost(sealed(n)) + OVERHEAD);
         n
     }

@@ -1,4 +1,4 @@
-//! Application data: received, sent, and the end of it said.
+//! Application data: receiving, sending, and close_notify.
 
 use std::mem::MaybeUninit;
 
@@ -11,12 +11,12 @@ use crate::tls::engine::drive::{Out, Turn};
 use crate::tls::transport::Transport;
 
 impl Engine {
-    /// Whether asking the kernel found nothing last time: better wait, and then ask.
+    /// Whether the kernel had nothing last time: then it is better to wait first.
     pub fn dry(&self) -> bool {
         self.dry
     }
 
-    /// Receives into `to`, from what is here and, to `ask`, what the kernel has.
+    /// Receives into `to`, from buffered input and, with `ask`, from the kernel.
     pub fn recv(
         &mut self,
         config: &Config,
@@ -51,7 +51,7 @@ impl Engine {
             if self.peer_closed {
                 return Ok(Step::Done(0));
             }
-            // Answers to what was received, if any.
+            // Send responses to the input, if any.
             let flushed = self.output.is_empty() || self.flush(config, io)?;
             match self.fill(io, ask) {
                 Ok(Some(0)) => return Err(Error::tls(USOCKET_ETLS_TRUNCATED)),
@@ -67,8 +67,8 @@ impl Engine {
         }
     }
 
-    /// Encrypts from two pieces, at most what one system call should carry, and sends what goes. `sure`
-    /// takes no more than the kernel does.
+    /// Encrypts from two pieces, at most the amount for one system call, and sends as much as
+    /// possible. With `sure` it takes only bytes that the kernel will take.
     pub fn send(
         &mut self,
         config: &Config,
@@ -110,7 +110,7 @@ impl Engine {
             match self.put(config, io, Out::Data(second)) {
                 Ok(()) => done += second.len(),
                 Err(e) if done == 0 => return Err(e),
-                // The first is taken: an error is for the next call to report.
+                // The first piece is taken: the next call reports the error.
                 Err(_) => {}
             }
         }
@@ -132,10 +132,10 @@ impl Engine {
         Ok(if self.flush(config, io)? { Step::Done(()) } else { self.wait(libc::POLLOUT) })
     }
 
-    /// Ends TLS, so that what follows is plain: says goodbye, and waits for the peer's.
+    /// Ends TLS, so that further data is plain: sends close_notify, and waits for the peer's.
     ///
     /// # Errors
-    /// EBUSY while there is data to be received first, `USOCKET_ETLS_TRUNCATED`.
+    /// EBUSY while there is unread data, `USOCKET_ETLS_TRUNCATED`.
     pub fn unwrap(&mut self, config: &Config, io: &dyn Transport) -> Result<Step<()>> {
         self.check()?;
         if let Some(e) = self.unsendable {
@@ -162,7 +162,7 @@ impl Engine {
         }
     }
 
-    /// What came behind the peer's goodbye, and then what the transport has.
+    /// Receives bytes that followed the peer's close_notify, and then from the transport.
     fn recv_bare(
         &mut self,
         io: &dyn Transport,
@@ -195,17 +195,17 @@ impl Engine {
         }
     }
 
-    /// How many bytes can be had without the kernel, of which some may have to be decrypted first.
+    /// The number of bytes available without the kernel; decrypts input if needed.
     pub fn at_hand(&mut self, config: &Config, io: &dyn Transport) -> usize {
         if self.complete && !self.bare && self.pending() == 0 && !self.input.is_empty() {
-            // Its error, if any, is the receiver's to be told.
+            // The receiver reports its error, if any.
             let _ = self.decrypt(config, io, &mut []);
             self.input.settle();
         }
         self.pending()
     }
 
-    /// Takes bytes back that were given out, behind which the stream was cut off; once.
+    /// Takes back the last bytes of a truncated stream; once.
     pub fn put_back(&mut self, bytes: &[MaybeUninit<u8>]) -> bool {
         if std::mem::replace(&mut self.told_cut, true) {
             return false;
@@ -214,7 +214,7 @@ impl Engine {
         crate::sys::put_before(bytes, &mut self.plain)
     }
 
-    /// If only input can get a receiver any further, the next may wait for it at once.
+    /// If a receiver needs only input, the next one may wait for it at once.
     #[inline]
     pub fn await_input(&self) {
         if self.idle() && self.records.is_none() {
@@ -222,14 +222,15 @@ impl Engine {
         }
     }
 
-    /// Whether only input can get a receiver any further.
+    /// Whether a receiver needs only input to continue.
     #[inline]
     pub fn idle(&self) -> bool {
         let nothing_here = self.input.is_empty() && self.pending() == 0 && self.output.is_empty();
         nothing_here && self.fatal.is_none() && !self.peer_closed && !self.eof
     }
 
-    /// Whether a recv would give something (data, the end, or an error) now; reads what is there.
+    /// Whether a recv would return something now (data, the end, or an error); reads available
+    /// input.
     pub fn readable(&mut self, config: &Config, io: &dyn Transport, receive: bool) -> bool {
         let readable = self.read_ahead(config, io, receive);
         self.input.settle();
@@ -241,12 +242,13 @@ impl Engine {
             if self.has_news() || self.decrypt(config, io, &mut []).is_err() || self.has_news() {
                 return true;
             }
-            // A failure to send is told by what sends; here it is asked what there is to receive.
+            // Sending calls report a failure to send; this is about receiving.
             let _ = self.output.is_empty() || self.flush(config, io).is_ok();
             match self.fill(io, receive) {
                 Ok(Some(_)) => {}
                 Ok(None) => return false,
-                // Not each ends the connection, and then a receiver is told now and asks again.
+                // Not every error ends the connection; a receiver gets this one now and can try
+                // again.
                 Err(e) => {
                     self.receive_failed(io, e);
                     return true;
@@ -255,7 +257,7 @@ impl Engine {
         }
     }
 
-    /// Takes decrypted bytes that were kept.
+    /// Takes kept decrypted bytes.
     fn take(&mut self, to: &mut [MaybeUninit<u8>], peek: bool) -> usize {
         let kept = &self.plain[self.taken..];
         let n = kept.len().min(to.len());
@@ -271,8 +273,8 @@ impl Engine {
         n
     }
 
-    /// Decrypts what is here into `to`, and what does not fit into `plain`; stops when either has
-    /// something and no more fits. An error behind some data is kept for the next call.
+    /// Decrypts buffered input into `to`, and the rest into `plain`; stops when either has
+    /// something and no more fits. An error after some data is kept for the next call.
     fn decrypt(
         &mut self,
         config: &Config,
@@ -295,7 +297,7 @@ impl Engine {
         Ok(done)
     }
 
-    /// Encrypts, through whatever has to go before.
+    /// Encrypts, after any output that has to go first.
     fn put(&mut self, config: &Config, io: &dyn Transport, out: Out<'_>) -> Result<()> {
         loop {
             match self.turn(config, io, out, &mut [])?.0 {

@@ -1,4 +1,4 @@
-//! Ciphertext: what comes from the kernel and what goes to it.
+//! Ciphertext: reading from the kernel and writing to it.
 
 use super::{Engine, Step};
 use crate::error::causes::USOCKET_ETLS_PROTOCOL;
@@ -10,8 +10,8 @@ use crate::tls::engine::drive::{Out, Turn};
 use crate::tls::engine::records::Records;
 use crate::tls::transport::Transport;
 
-/// What fills all the room there is: records have a limit of their own, but a handshake message may be
-/// in any number of them, whose headers stay between its pieces.
+/// The error for a full input buffer: records are limited, but a handshake message may span any
+/// number of them, and their headers stay between its pieces.
 fn crumbs() -> Cause {
     Cause::new(
         USOCKET_ETLS_PROTOCOL,
@@ -20,7 +20,7 @@ fn crumbs() -> Cause {
 }
 
 impl Engine {
-    /// Sends what is waiting to go; false while not all is gone.
+    /// Sends pending output; false while some remains.
     pub fn flush(&mut self, config: &Config, io: &dyn Transport) -> Result<bool> {
         self.own()?;
         while !self.output.is_empty() {
@@ -29,7 +29,7 @@ impl Engine {
                 Ok(n) => {
                     self.spoken = true;
                     self.output.consume(n);
-                    // Short means full: the next would only say EAGAIN.
+                    // A short send means a full buffer: the next would only give EAGAIN.
                     if n < all {
                         break;
                     }
@@ -45,7 +45,7 @@ impl Engine {
         Ok(self.output.is_empty())
     }
 
-    /// How many bytes wait to go.
+    /// The number of bytes of pending output.
     pub fn unsent(&self) -> usize {
         self.output.len()
     }
@@ -55,19 +55,19 @@ impl Engine {
         Ok(if self.flush(config, io)? { Step::Done(()) } else { Step::Wait(libc::POLLOUT) })
     }
 
-    /// The same for data that was taken: if an error has lost it, that is said again.
+    /// The same for counted data: if an error has lost it, returns that error again.
     pub fn seeing_off(&mut self, config: &Config, io: &dyn Transport) -> Result<Step<()>> {
         self.check()?;
         self.unsendable.map_or_else(|| self.flushing(config, io), Err)
     }
 
-    /// Whether there is data that has not gone, or never will.
+    /// Whether counted data is pending or lost.
     pub fn unsettled(&self) -> bool {
         !self.output.is_empty() || self.unsendable.is_some()
     }
 
-    /// Receives ciphertext: 0 at the end, `None` when there is none now or it is for the thread
-    /// that waits for it. Unless `ask`, it is left to the caller to ask the kernel.
+    /// Receives ciphertext: 0 at the end, `None` when there is none now, or when another thread
+    /// waits for it. Without `ask`, the caller asks the kernel.
     pub(super) fn fill(&mut self, io: &dyn Transport, ask: bool) -> Result<Option<usize>> {
         if self.eof {
             return Ok(Some(0));
@@ -111,28 +111,28 @@ impl Engine {
         self.unconnected(io, e).unwrap_or_else(|| self.latch(e.into()))
     }
 
-    /// Why the very first bytes were refused, when it is for want of a connection: the session can
-    /// begin once there is one. Asked only now, because it hardly ever is.
+    /// The error when the very first bytes fail because the socket is not connected: the session
+    /// can begin later. Checked only now, as it is rare.
     fn unconnected(&self, io: &dyn Transport, e: Error) -> Option<Error> {
         if self.spoken || io.is_connected() {
             return None;
         }
-        // Sockets without a peer say EPIPE (TCP) to a send and EINVAL (Unix) to a recv.
+        // Sockets without a peer give EPIPE (TCP) for a send and EINVAL (Unix) for a recv.
         let plain = e.is(libc::EPIPE) || e.is(libc::EINVAL);
         Some(if plain { Error::os(libc::ENOTCONN) } else { e })
     }
 
-    /// From here on no more than one record at a time is received.
+    /// Limits each receive to one record.
     pub fn one_by_one(&mut self) {
         self.records = Some(Records::default());
     }
 
-    /// How much may be received at once.
+    /// The number of bytes that may be received at once.
     pub fn most(&self) -> usize {
         self.records.as_ref().map_or(usize::MAX, Records::most)
     }
 
-    /// Puts in what was received already, before the handshake begins.
+    /// Feeds in bytes received before, until the handshake begins.
     ///
     /// # Errors
     /// EISCONN once it has begun, EMSGSIZE, ENOMEM.
@@ -155,7 +155,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Room for a thread to receive into while the engine is free for others.
+    /// A buffer for a thread to receive into while the engine is unlocked.
     pub fn apart(&mut self) -> Result<Buffer> {
         match self.input.limits(1) {
             true => Err(self.no_room()),
@@ -163,12 +163,12 @@ impl Engine {
         }
     }
 
-    /// There is as much as there can be, or no memory for more: that may be another time.
+    /// The error when the buffer is full, or when memory is short, which may be temporary.
     fn no_room(&mut self) -> Error {
         if self.input.limits(1) { self.latch(crumbs()) } else { Error::os(libc::ENOMEM) }
     }
 
-    /// What came into that room: nothing is the end.
+    /// Takes the bytes received into that buffer: none is the end.
     pub fn received(&mut self, mut apart: Buffer) {
         if self.own().is_err() {
             return;
@@ -183,7 +183,7 @@ impl Engine {
         }
     }
 
-    /// A peer that ends the connection may have said why before: that is the better error.
+    /// A peer that closes the connection may have sent an alert before: that is the better error.
     fn send_failed(&mut self, config: &Config, io: &dyn Transport, e: Error) -> Error {
         if e.is(libc::ENOTCONN) || e.is(libc::EBADF) || self.fatal.is_some() {
             return e;
@@ -197,7 +197,7 @@ impl Engine {
             && !self.peer_closed
             && matches!(self.fill(io, true), Ok(Some(1..)))
         {
-            // What is behind the peer's goodbye stays where it is.
+            // Bytes after the peer's close_notify stay in the buffer.
             while !self.input.is_empty() && !self.peer_closed {
                 match self.turn(config, io, Out::Nothing, &mut []) {
                     Ok((Turn::Idle | Turn::Over, _)) | Err(_) => break,

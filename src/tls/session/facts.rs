@@ -1,6 +1,6 @@
-//! Questions about a session: what ended it, what was agreed, who the peer is, what can be resumed.
+//! Queries about a session: its error, its negotiated parameters, its peer, its resumption.
 //!
-//! While a thread does the handshake they are answered as before it is complete.
+//! During the handshake they return the state before its completion.
 
 use std::mem::MaybeUninit;
 
@@ -13,20 +13,20 @@ use crate::tls::context::resume::Ticket;
 use crate::tls::verify::Mode;
 
 impl Session {
-    /// The sentence of what ended it; empty when nothing did.
+    /// The sentence of the error that ended it; empty if there is none.
     pub fn detail(&self) -> String {
         let engine = self.engine.look();
         let words = engine.as_ref().and_then(|e| e.fatal()).map(|cause| cause.words.clone());
         words.unwrap_or_default()
     }
 
-    /// Asks about what was agreed.
+    /// Queries the negotiated parameters.
     pub fn info<T>(&self, ask: impl FnOnce(Info<'_>) -> T) -> T {
         let engine = self.engine.look();
         ask(Info(engine.as_ref().filter(|e| e.complete()).and_then(|e| e.common())))
     }
 
-    /// A client's own, or what a server was asked for.
+    /// The server name: a client's own, or the one a server was asked for.
     pub fn server_name(&self) -> String {
         match &self.name {
             Some(name) if self.given => name.to_str().into_owned(),
@@ -65,8 +65,8 @@ impl Session {
         self.info(find).ok_or(Error::os(libc::ENODATA))
     }
 
-    /// A certificate of the verified chain. It is not kept with each connection: who asks has it
-    /// built anew, from what the peer sent.
+    /// A certificate of the verified chain. The chain is not kept; each call builds it from the
+    /// peer's certificates.
     pub fn verified_cert(&self, index: i32) -> Result<Vec<u8>> {
         let none = || Error::os(libc::ENODATA);
         let sent = |i: Info<'_>| i.0?.peer_certificates().map(<[_]>::to_vec);
@@ -76,7 +76,7 @@ impl Session {
         cert.map(|c| c.to_vec()).ok_or_else(none)
     }
 
-    /// Bytes that only the two ends know.
+    /// Exported keying material.
     pub fn export(&self, label: &[u8], context: &[u8], to: &mut [MaybeUninit<u8>]) -> Result<()> {
         let engine = self.engine.look().ok_or(Error::os(libc::ENOTCONN))?;
         let common =
@@ -126,7 +126,7 @@ impl Session {
         Ok(())
     }
 
-    /// How many threads wait, for the tests.
+    /// The number of waiting threads, for the tests.
     #[cfg(test)]
     pub fn waiting(&self) -> u32 {
         let others = self.waiting.load(std::sync::atomic::Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What was agreed, and what follows from it.
+//! The negotiated parameters, and values derived from them.
 
 use rustls::crypto::tls13::OkmBlock;
 use rustls::{CommonState, HandshakeKind, SupportedCipherSuite};
@@ -39,7 +39,7 @@ impl Info<'_> {
     }
 }
 
-/// The most that can be exported: 255 blocks of the shortest hash.
+/// The maximum length of an export: 255 blocks of the shortest hash.
 pub const EXPORT_MOST: usize = 255 * 32;
 
 /// RFC 8446, section 7.5, from the exporter secret.

@@ -1,12 +1,12 @@
-//! Getting at the engine.
+//! Access to the engine.
 //!
-//! Its lock is held for work that does not wait, so whoever wants it has it in a moment. The one
-//! exception is the host's verify callback, in the handshake: that takes as long as it takes, and
-//! may use the library. So while a thread does the handshake the others wait for the lock within
-//! their own time, questions are answered as they are before a handshake is complete, and the thread
-//! itself, in its callback, gets EDEADLK instead of waiting for itself.
+//! Its lock is held only for work that does not wait, so other threads get it soon. The exception
+//! is the host's verify callback, in the handshake: it may take any time, and may use the library.
+//! So during a handshake other threads wait for the lock within their own timeouts, queries return
+//! the state before the handshake's completion, and the thread itself, in its callback, gets
+//! EDEADLK instead of waiting for itself.
 //!
-//! In a child of a process in which a thread was in a callback, the session is the parent's.
+//! After a fork during another thread's callback, the session belongs to the parent.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,17 +17,17 @@ use crate::sys::fork::{Guard, Lock};
 use crate::tls::engine::Engine;
 use crate::wait::Deadline;
 
-/// More than a handshake takes without a callback. What must not wait waits this long all the same.
+/// Longer than a handshake without a callback takes. Even non-blocking calls wait this long.
 const MOMENT: Duration = Duration::from_millis(10);
 
 /// An engine behind its lock.
 pub(super) struct Locked {
     engine: Lock<Engine>,
-    /// The thread that does the handshake now.
+    /// The thread in the handshake.
     shaking: AtomicUsize,
 }
 
-/// The handshake, as long as a thread does it.
+/// Marks a thread as being in the handshake.
 pub(super) struct Shaking<'a>(&'a AtomicUsize);
 
 impl Drop for Shaking<'_> {
@@ -36,7 +36,7 @@ impl Drop for Shaking<'_> {
     }
 }
 
-/// A number that no other thread has now; never 0.
+/// A number that identifies this thread; never 0.
 fn me() -> usize {
     thread_local!(static HERE: u8 = const { 0 });
     HERE.with(|here| &raw const *here as usize)
@@ -47,7 +47,7 @@ impl Locked {
         Locked { engine: Lock::new(engine), shaking: AtomicUsize::new(0) }
     }
 
-    /// Says that this thread, which has the lock, does the handshake.
+    /// Records that this thread, which has the lock, does the handshake.
     pub(super) fn shake(&self) -> Shaking<'_> {
         self.shaking.store(me(), Ordering::Relaxed);
         Shaking(&self.shaking)
@@ -56,8 +56,8 @@ impl Locked {
     /// For an operation.
     ///
     /// # Errors
-    /// EDEADLK in this thread's own callback; while another's runs ETIMEDOUT at the deadline, EAGAIN
-    /// for what must not wait.
+    /// EDEADLK in this thread's own callback; during another thread's callback ETIMEDOUT at the
+    /// deadline, EAGAIN for non-blocking calls.
     #[inline]
     pub(super) fn enter(
         &self,
@@ -88,7 +88,7 @@ impl Locked {
         }
     }
 
-    /// For one that has something to put back, while no callback can run.
+    /// For an operation that has to put something back, while no callback can run.
     ///
     /// # Errors
     /// `USOCKET_ETLS_FORKED`
@@ -97,7 +97,7 @@ impl Locked {
         self.engine.lock().map_err(|_| Error::tls(USOCKET_ETLS_FORKED))
     }
 
-    /// For a question; `None` while a thread is in its callback.
+    /// For a query; `None` while a thread is in its callback.
     pub(super) fn look(&self) -> Option<Guard<'_, Engine>> {
         loop {
             match self.attempt(MOMENT) {
@@ -130,10 +130,10 @@ enum Attempt<'a> {
     Entered(Guard<'a, Engine>),
     /// This thread itself has it.
     Own,
-    /// A thread of the parent's had it when this process was forked.
+    /// A thread of the parent had it at the fork.
     Lost,
-    /// Another does the handshake.
+    /// Another thread does the handshake.
     Shaking,
-    /// Another has it for a moment.
+    /// Another thread has it for a moment.
     Busy,
 }

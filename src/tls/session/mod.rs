@@ -1,8 +1,8 @@
 //! A session: an engine behind its lock, and the waiting.
 //!
-//! Every operation is: lock, let the engine do what can be done now, unlock; if that was not
-//! enough and the mode allows, wait, and again (`run`). So a thread that waits to receive never keeps
-//! another from sending.
+//! Every operation is: lock, let the engine make progress without blocking, unlock; if that was not
+//! enough and the mode allows, wait and repeat (`run`). So a thread that waits to receive never
+//! keeps another from sending.
 
 mod facts;
 mod info;
@@ -36,25 +36,25 @@ const BOTH: i16 = libc::POLLIN | libc::POLLOUT;
 /// See the module documentation.
 pub struct Session {
     config: Arc<Config>,
-    /// A client's: what it asks for and checks.
+    /// A client's server name, for SNI and for checking the certificate.
     name: Option<ServerName<'static>>,
     /// The name as it was given.
     given: bool,
     engine: Locked,
-    /// The engine's.
+    /// The engine's part without the lock.
     outside: Arc<Outside>,
-    /// How many threads wait for something else than input, and how many of them for their turn to
-    /// receive.
+    /// The number of threads that wait for events other than input, and the number of those that
+    /// wait for their turn to receive.
     waiting: AtomicU32,
     queue: AtomicU32,
-    /// Changes when the thread that waits to receive comes back and others wait for that.
+    /// A futex; changes when the receiving thread comes back while others wait for that.
     turn: AtomicU32,
-    /// Whether something was taken and has not left, or never will.
+    /// Whether counted data is pending or lost.
     unsent: AtomicBool,
 }
 
 impl Session {
-    /// A session that has not begun, for what is to carry it.
+    /// Makes a session; the handshake has not begun.
     ///
     /// # Errors
     /// `USOCKET_ETLS_NAME_REQUIRED`, `USOCKET_ETLS_BAD_NAME`, and those of the context's first use.
@@ -72,7 +72,7 @@ impl Session {
                 let words = "the host name is to be checked, and no server name was given";
                 return Err(context.refuse(USOCKET_ETLS_NAME_REQUIRED, words));
             }
-            // rustls wants a name in any case; an address is not sent to the server.
+            // rustls needs a name in any case; an IP address is not sent to the server.
             None if client => {
                 let peer = transport.peer().unwrap_or(IpAddr::from([0, 0, 0, 0]));
                 Some(ServerName::from(peer))
@@ -96,8 +96,8 @@ impl Session {
         })
     }
 
-    /// The same, that takes no more than one record at a time out of the kernel, and nothing that is behind
-    /// the peer's goodbye.
+    /// The same, reading at most one record at a time from the kernel, and nothing after the peer's
+    /// close_notify.
     pub fn one_by_one(self) -> Session {
         if let Some(mut engine) = self.engine.look() {
             engine.one_by_one();
@@ -105,7 +105,7 @@ impl Session {
         self
     }
 
-    /// Puts in what was received before the connection was wrapped.
+    /// Feeds in bytes received before the connection was wrapped.
     ///
     /// # Errors
     /// EISCONN once the handshake has begun, EMSGSIZE, ENOMEM.
@@ -141,7 +141,7 @@ impl Session {
             return Ok(0);
         }
         let peek = flags & libc::MSG_PEEK != 0;
-        // Who must not wait finds out for itself, every time; who waits, at first when it is likely.
+        // Non-blocking calls always ask the kernel; blocking ones ask first only if data is likely.
         let (blocks, may_wait) = (blocks(deadline, flags), may_wait(deadline, flags));
         let mut sure = !may_wait;
         let engine = match blocks && self.outside.receiver.take_open() {
@@ -159,8 +159,9 @@ impl Session {
         })
     }
 
-    /// Sends. Blocking, it takes all; else no more than the kernel is sure to take, so that what was
-    /// counted outlives a close. (Where that cannot be known, what is left over goes first next time.)
+    /// Sends. In blocking mode it takes all bytes; otherwise only as many as the kernel certainly
+    /// takes, so that counted bytes survive a close. (If that is unknown, leftover bytes go first
+    /// next time.)
     pub fn send(
         &self,
         s: &dyn Transport,
@@ -171,8 +172,8 @@ impl Session {
         self.send_both(s, [&[], from], flags, deadline)
     }
 
-    /// The same of bytes in pieces: the first of them are one record, as far as they fit in one, and the
-    /// rest of the last of these is sent from where it lies.
+    /// The same for bytes in pieces: the first pieces share one record as far as they fit, and the
+    /// rest of the last of these is sent from the caller's memory.
     pub fn send_pieces(
         &self,
         s: &dyn Transport,
@@ -206,7 +207,7 @@ impl Session {
             match sent {
                 Ok(n) => done += n,
                 Err(e) if done == 0 => return Err(e),
-                // The bytes are taken: an error is for the next step to report, or the next call.
+                // The bytes are taken: the next step or the next call reports the error.
                 Err(e) => {
                     deadline.stop(e);
                     return Ok(done);
@@ -226,20 +227,20 @@ impl Session {
         }
     }
 
-    /// Has the kernel take what was counted and cannot be waited for any more, as it has taken what a
-    /// plain socket has sent: it is made to have room for it.
+    /// Makes the kernel take counted bytes when there is no more time to wait, as it has taken
+    /// those of a plain socket: it widens the send buffer.
     #[cold]
     fn push(&self, s: &dyn Transport) {
         let Some(mut engine) = self.engine.look() else { return };
         if engine.complete() && engine.unsent() > 0 {
             s.widen(engine.unsent());
-            // What fails is said by the next call.
+            // The next call reports a failure.
             let _ = engine.flush(&self.config, s);
         }
         self.leave(s, engine);
     }
 
-    /// Waits until what was sent has left.
+    /// Waits until all output is in the kernel.
     #[inline]
     pub fn flush(&self, s: &dyn Transport, deadline: &mut Deadline) -> Result<()> {
         deadline.stopped()?;
@@ -251,7 +252,7 @@ impl Session {
         self.run(s, 0, deadline, |engine, io, _| engine.seeing_off(&self.config, io))
     }
 
-    /// Sends close_notify: nothing follows it.
+    /// Sends close_notify, the end of the output.
     pub fn close_notify(&self, s: &dyn Transport) -> Result<()> {
         let mut deadline = s.deadline();
         let may_wait = may_wait(&deadline, 0);
@@ -261,23 +262,23 @@ impl Session {
         self.run(s, 0, &mut deadline, |e, io, _| e.bye(&self.config, io))
     }
 
-    /// The handle is being closed: says goodbye, for which the kernel is made to have room. Only where
-    /// it cannot be, and the mode allows, is there a wait, unless others are inside: those the close
-    /// is to end.
+    /// Sends close_notify when the handle is closed, and widens the send buffer for it. If that
+    /// fails and the mode allows, it waits, unless other threads have pins, since the close has to
+    /// end their calls.
     ///
-    /// Not in a process that has not used it since a fork, unless it is the last to close it: another
-    /// may be about to. So the server that accepts, forks and closes leaves the connection to its
-    /// child, which says goodbye.
+    /// A process that has not used the session since a fork sends nothing, unless it is the last to
+    /// close it: another may still use it. So a server that accepts, forks and closes leaves the
+    /// connection to its child, which sends close_notify.
     pub fn farewell(&self, s: &dyn Transport) {
         /// In blocking mode.
         const PATIENCE_US: i64 = 1_000_000;
-        // Within a callback there is nothing to say goodbye to yet.
+        // Within a callback the handshake is not complete, so there is no close_notify.
         let Some(mut engine) = self.engine.look() else {
             return self.outside.closed.store(closed_here(), Ordering::Relaxed);
         };
         match engine.leave() {
             Leave::Owner => {}
-            // What is unread would be a reason to reset the connection, and what was sent with it.
+            // Unread input would cause a reset, and lose output with it.
             Leave::Last => return s.discard_input(),
             Leave::Other => return,
         }
@@ -289,7 +290,7 @@ impl Session {
         let unread = self.outside.receiver.shut();
         let alone = unread && self.waiting.load(Ordering::Relaxed) == 0;
         let (ended, refused) = (engine.ended() || engine.bare(), engine.refused());
-        // What another thread waits to receive is its to take, up to the end.
+        // Leave the input to another thread that waits to receive it.
         if unread && !ended && !(refused && s.timeout_us() != 0) {
             s.discard_input();
         }
@@ -299,24 +300,24 @@ impl Session {
         }
         if matches!(said, Ok(Step::Wait(_))) && s.timeout_us() != 0 && alone {
             let time = match s.timeout_us() {
-                // None, or only that of a cancel.
+                // No timeout, or only a cancel.
                 ..0 | i64::MAX => PATIENCE_US,
                 us => us,
             };
-            // It is for the goodbye: what a send has counted, the kernel had room for.
+            // This is only for close_notify: the kernel had space for counted bytes.
             let _ = self.flush_now(s, &mut Deadline::after_us(time));
         }
     }
 
-    /// What to ask the kernel for, to learn about `events`. In the handshake that is what the
-    /// handshake needs: whatever the caller wants to do, it comes first.
+    /// The kernel events to request for `events`. During the handshake they are the handshake's, as
+    /// it comes first.
     pub fn kernel_events(&self, events: i16) -> i16 {
         self.engine.look().map_or(events, |engine| question(&engine, events))
     }
 
-    /// What is true of `events` when the kernel says `seen`: records are read until one gives
-    /// something to the caller, or there are no more; what waits to go is sent. And what to ask the
-    /// kernel for from then on.
+    /// Translates the kernel's events `seen` into those of `events` that hold: reads records until
+    /// one gives something to the caller, or there are no more, and sends pending output. Also
+    /// returns the kernel events to request next.
     pub fn true_events(&self, s: &dyn Transport, events: i16, seen: i16) -> (i16, i16) {
         match self.engine.look() {
             _ if seen & libc::POLLNVAL != 0 => (seen, events),
@@ -339,15 +340,15 @@ impl Session {
                 return rest | out | input;
             }
         } else if engine.fatal().is_none() {
-            // That the handshake can go on is what the caller is to be told.
+            // Report to the caller that the handshake can continue.
             let moved = seen & (engine.wants() | libc::POLLERR | libc::POLLHUP) != 0;
             return rest | if moved { events & BOTH } else { 0 };
         }
-        // Whatever is tried says why.
+        // Any call then returns the error.
         rest | events & BOTH | libc::POLLERR
     }
 
-    /// How many received bytes can be had without the kernel.
+    /// The number of received bytes available without the kernel.
     pub fn pending(&self, s: &dyn Transport) -> usize {
         let Some(mut engine) = self.engine.look() else { return 0 };
         let n = engine.at_hand(&self.config, s);
@@ -355,7 +356,7 @@ impl Session {
         n
     }
 
-    /// What it waits for; see `usocket_tls_wants`.
+    /// The events it waits for; see `usocket_tls_wants`.
     pub fn wants(&self, s: &dyn Transport) -> i16 {
         let Some(mut engine) = self.engine.look() else { return libc::POLLIN };
         engine.at_hand(&self.config, s);
@@ -365,19 +366,19 @@ impl Session {
         wants
     }
 
-    /// Ends TLS on both sides; the connection goes on, plain.
+    /// Ends TLS on both sides; the connection continues in clear text.
     pub fn unwrap(&self, s: &dyn Transport) -> Result<()> {
         self.run(s, 0, &mut s.deadline(), |e, io, _| e.unwrap(&self.config, io))
     }
 
-    /// Takes bytes back that a call has received, because the stream was cut off behind them and that
-    /// is to be said first; false when it was said.
+    /// Takes back received bytes, because the stream was truncated after them and that must be
+    /// reported first; false when it has been reported.
     pub fn put_back(&self, bytes: &[MaybeUninit<u8>]) -> bool {
         self.engine.look().is_some_and(|mut engine| engine.put_back(bytes))
     }
 }
 
-/// What to ask the kernel for, to learn about `events`.
+/// The kernel events to request for `events`.
 fn question(engine: &Engine, events: i16) -> i16 {
     match events & BOTH {
         0 => events,
@@ -389,7 +390,7 @@ fn question(engine: &Engine, events: i16) -> i16 {
     }
 }
 
-/// What is left of two pieces behind their first `n` bytes.
+/// The rest of two pieces after their first `n` bytes.
 fn past([a, b]: [&[u8]; 2], n: usize) -> [&[u8]; 2] {
     [&a[n.min(a.len())..], &b[n.saturating_sub(a.len())..]]
 }

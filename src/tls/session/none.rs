@@ -1,4 +1,4 @@
-//! Stands in for the session in a build without TLS: there is none, and the compiler knows.
+//! Replaces the session in a build without TLS: an empty type, as the compiler knows.
 
 use std::mem::MaybeUninit;
 

@@ -1,12 +1,12 @@
-//! The one loop of every operation: let the engine try, wait, again.
+//! The loop behind every operation: let the engine try, wait, repeat.
 //!
-//! For input one thread waits at a time: the [`Receiver`](crate::tls::engine::receiver::Receiver). In
-//! blocking mode it waits in recv(2), into a buffer of its own, so that a message that has yet to
-//! come costs one system call, and, where the last was taken whole, one turn with the lock; with a
-//! timeout in ppoll(2). Whoever else wants input waits for its
-//! return, and those who must not wait are told that there is none. So input is taken in order, and
-//! what one thread takes and leaves for others is seen by them. (While a thread waits so, no other
-//! gets input, and none can be in a callback: it never waits to come back.)
+//! One thread at a time waits for input: the [`Receiver`](crate::tls::engine::receiver::Receiver).
+//! In blocking mode it waits in recv(2), with a buffer of its own, so that a message costs one
+//! system call and, if the last one was read completely, one locking; with a timeout it waits in
+//! ppoll(2). Other readers wait for its return, and non-blocking readers get EAGAIN. So input is
+//! processed in order, and data left over by one thread is seen by the others. (Meanwhile no other
+//! thread gets input, so none can be in a callback, and the receiver never waits for the lock when
+//! it comes back.)
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::tls::transport::Transport;
 use crate::wait::{self, Deadline};
 
 impl Session {
-    /// Lets the engine try until it is done, waiting in between as the mode allows. The try is told
-    /// whether to ask the kernel for input, or to leave that to the wait.
+    /// Lets the engine try until it is done, and waits in between as the mode allows. The argument
+    /// of a try says whether to ask the kernel for input, or to leave that to the wait.
     pub(super) fn run<T>(
         &self,
         s: &dyn Transport,
@@ -60,7 +60,7 @@ impl Session {
                     ask = !blocks || events != libc::POLLIN;
                     continue;
                 }
-                // What need not wait takes in no more than a peer may send in vain.
+                // A non-blocking call processes only as much as a peer may send without data.
                 Ok(Step::Look) if may_wait && deadline.remaining() == Some(Duration::ZERO) => {
                     Err(Error::os(libc::ETIMEDOUT))
                 }
@@ -74,13 +74,13 @@ impl Session {
         }
     }
 
-    /// Whether the handshake is complete, after going on with it if it was not.
+    /// Continues the handshake if needed, and returns whether it is complete.
     #[inline]
     fn ready(&self, engine: &mut Engine, io: &dyn Transport, ask: bool) -> Result<Step<()>> {
         if engine.complete() { Ok(Step::Done(())) } else { self.advance(engine, io, ask) }
     }
 
-    /// Begins the handshake, or goes on with it.
+    /// Begins or continues the handshake.
     #[cold]
     fn advance(&self, engine: &mut Engine, io: &dyn Transport, ask: bool) -> Result<Step<()>> {
         let _shaking = self.engine.shake();
@@ -90,7 +90,7 @@ impl Session {
         engine.handshake(&self.config, io, ask)
     }
 
-    /// Waits until there may be more to do; the engine is free for others meanwhile.
+    /// Waits until progress may be possible; the engine is unlocked meanwhile.
     #[inline(never)]
     fn wait<'a>(
         &'a self,
@@ -112,7 +112,7 @@ impl Session {
         }
     }
 
-    /// Waits for the thread that waits to receive to come back.
+    /// Waits for the return of the receiving thread.
     fn wait_for_turn(
         &self,
         s: &dyn Transport,
@@ -129,10 +129,10 @@ impl Session {
         waited
     }
 
-    /// For a poll, when the kernel has seen something: lets the thread that waits to receive come
-    /// back with it, if there is one.
+    /// For a poll after an event of the kernel: waits for the return of the receiving thread, if
+    /// there is one.
     pub fn await_receiver(&self, s: &dyn Transport, seen: i16) -> Result<()> {
-        /// Another process may have taken it instead.
+        /// Another process may have read the input instead.
         const PATIENCE_US: i64 = 100_000;
         let Some(engine) = self.engine.look() else { return Ok(()) };
         if seen & !libc::POLLOUT == 0 || !self.outside.receiver.held() || engine.pending() > 0 {
@@ -144,8 +144,8 @@ impl Session {
         }
     }
 
-    /// Waits, as the one thread that does, for something to come in. A signal ends the wait: the event
-    /// hook may want to receive here itself, so the turn is given back before it runs.
+    /// Waits for input as the receiver. A signal ends the wait: the event hook may want to receive
+    /// itself, so the slot is released before it runs.
     fn wait_for_input<'a>(
         &'a self,
         s: &dyn Transport,
@@ -165,8 +165,7 @@ impl Session {
         self.come_back(s, engine, waited, deadline)
     }
 
-    /// The same of a thread that has taken its place while that was open: nothing has been received
-    /// that is not taken.
+    /// The same for a thread that has taken the open slot: no received data is left over then.
     #[inline(always)]
     pub(super) fn receive_first<'a>(
         &'a self,
@@ -178,7 +177,7 @@ impl Session {
         self.come_back(s, engine, waited, deadline)
     }
 
-    /// Gives the place of who waits to receive back, and sees to the signal, if one has ended the wait.
+    /// Releases the receiver's slot, and handles a signal that has ended the wait.
     #[inline(always)]
     fn come_back<'a>(
         &'a self,
@@ -208,13 +207,13 @@ impl Session {
     ) -> Result<Guard<'a, Engine>> {
         self.leave(s, engine);
         waited?;
-        // Signals do not put the end off.
+        // Signals do not postpone the deadline.
         let late = deadline.remaining() == Some(Duration::ZERO);
         wait::interrupted()?;
         if late { Err(Error::os(libc::ETIMEDOUT)) } else { self.engine.enter(deadline, true) }
     }
 
-    /// Waits in recv(2), into a buffer of its own; whether there was a signal.
+    /// Waits in recv(2), with a buffer of its own; returns whether there was a signal.
     #[inline(always)]
     fn receive<'a>(
         &'a self,
@@ -240,8 +239,8 @@ impl Session {
         Ok((engine, waited))
     }
 
-    /// Lets go of the engine, and tells pollers if their answer may have changed: they see only what
-    /// the kernel sees.
+    /// Unlocks the engine, and notifies pollers if its readiness may have changed, since they see
+    /// only the kernel's events.
     #[inline]
     pub(super) fn leave(&self, s: &dyn Transport, engine: Guard<'_, Engine>) {
         if engine.still_idle() { engine.release() } else { self.leave_changed(s, engine) }
@@ -253,7 +252,8 @@ impl Session {
         if changed {
             self.unsent.store(engine.unsettled(), Ordering::Relaxed);
             if !engine.idle() {
-                // What is here comes before what is to come. (Who is waiting goes on waiting.)
+                // Buffered input comes before new input. (A thread that waits already goes on
+                // waiting.)
                 self.outside.receiver.shut();
             }
         }
@@ -264,9 +264,9 @@ impl Session {
     }
 }
 
-/// What ended a wait in recv(2).
+/// The reason for the end of a wait in recv(2).
 enum Stopped {
-    /// What concerns this call alone.
+    /// An error of this call only.
     Waiting(Error),
     /// The connection.
     Receiving(Error),
@@ -292,7 +292,7 @@ fn receive(
         };
         let signal = match e.raw_os_error() {
             Some(libc::EINTR) => true,
-            // Somebody has changed the descriptor's mode.
+            // Other code has changed the descriptor's mode.
             Some(libc::EAGAIN) => {
                 io.wait_or_signal(libc::POLLIN, deadline).map_err(Stopped::Waiting)?
             }

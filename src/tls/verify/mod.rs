@@ -65,7 +65,7 @@ pub struct Verifier {
     pub staples: Staples,
     /// SHA-256 of SubjectPublicKeyInfo.
     pub keys: Vec<[u8; 32]>,
-    /// What decides last.
+    /// The verify callback.
     pub callback: Option<Arc<Callback>>,
     /// The cryptography.
     pub provider: Arc<CryptoProvider>,
