@@ -1,4 +1,4 @@
-# The one door to everything: `make` lists what there is.
+# All commands: `make` lists them.
 
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
@@ -12,7 +12,7 @@ STRIP   := $(call tool,STRIP,strip)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 RELEASE := target/release
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock build.rs
-# What a program needs besides the archive itself; gcc adds its own run-time library.
+# The libraries that a program needs besides the archive; gcc adds its own run-time library.
 NATIVE  := -lpthread -lm -ldl -lrt -lutil
 
 CFLAGS_HERE  := -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -pthread -Iinclude
@@ -102,7 +102,7 @@ target/c-tests/tool_%: c-tests/tool_%.c include/usocket.h $(RELEASE)/libusocket.
 certs: ## certificates for the tests, made anew, in target/certs
 	cargo run -q --example mkcert -- target/certs
 
-# What only needs that there are some: others may be reading them.
+# For tests that need only existing certificates: others may be reading them.
 target/certs/ca.pem:
 	@$(MAKE) -s certs
 
@@ -114,8 +114,8 @@ loom: ## model-check the handle table, locks, forks, watchers and turns
 	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=false \
 	RUSTFLAGS="--cfg loom" cargo test --release -p model --target-dir target/loom
 
-# What the standard library's own threads do is not instrumented; tools/threads/tsan.supp says what that
-# takes. The sanitizer is part of the toolchain, but behind a switch.
+# The standard library itself is not instrumented; tools/threads/tsan.supp lists the suppressions for that.
+# The sanitizer is part of the toolchain, but behind a switch.
 TSAN_RUNTIME := $(wildcard $(shell rustc --print sysroot)/lib/rustlib/*/lib/librustc*_rt.tsan.a)
 tsan: ## what threads may do, under ThreadSanitizer
 ifneq ($(TSAN_RUNTIME),)
@@ -149,7 +149,7 @@ abi: $(RELEASE)/libusocket.so.0 target/c-tests/tool_layout ## accept the exports
 LIB := $(DESTDIR)$(LIBDIR)
 INC := $(DESTDIR)$(PREFIX)/include
 
-# What is installed: as cargo built it, or `make install-small`'s.
+# The files to install: cargo's, or those of `make install-small`.
 BUILT := $(RELEASE)
 
 install-small: build-small ## the same of build-small's libraries

@@ -1,4 +1,4 @@
-// What every C test needs: see support.h.
+// The support library of the C tests: see support.h.
 
 #include "support.h"
 
@@ -29,7 +29,7 @@ int64_t check_ok(int64_t value, const char *call, const char *file, int line)
     return value;
 }
 
-// To the file USOCKET_MADE, where there is one: a line, from whatever process.
+// Appends a line to the file USOCKET_MADE, if there is one, from any process.
 void note_made(const char *call, int64_t code)
 {
     static int file = -2;
@@ -136,7 +136,7 @@ const char *text_of(const usocket_addr *addr)
     return text;
 }
 
-// What is under way between two TCP sockets may yet make room: whether something is.
+// Whether data is in flight between two TCP sockets, which may free buffer space.
 static bool under_way(usocket_t s)
 {
     struct tcp_info info;

@@ -1,4 +1,4 @@
-// What every C test needs: cmocka, the library, and sockets of every kind, ready made.
+// The support library of the C tests: cmocka, the library, and ready-made sockets of every kind.
 
 #ifndef SUPPORT_H
 #define SUPPORT_H
@@ -46,7 +46,7 @@ void check_code(int64_t want, int64_t value, const char *call, const char *file,
 // Notes an error that a call has given, for test_errors.py; check_code does.
 void note_made(const char *call, int64_t code);
 
-// What two sockets that talk to each other can be.
+// The kinds of connected socket pairs.
 struct kind {
     const char *name;
     int family, type;
@@ -57,10 +57,10 @@ extern const size_t N_KINDS;
 
 // The loopback address of an IP family, or an unnamed Unix address, for which bind picks a name.
 usocket_addr local_address(int family, int port);
-// Bound to it, with a port or name of its own.
+// A socket bound to it, with a port or name of its own.
 usocket_t bound_socket(int family, int type);
-// What refuses connections: bound to a port of both families' loopback (IPv6 where there is any), it does
-// not listen. A port that was given back may be somebody else's listener a moment later.
+// An address that refuses connections: a socket bound to a port of both families' loopback (IPv6 if
+// available) that does not listen. A released port may be another program's listener a moment later.
 void refusing(usocket_t held[2], char port[8]);
 void no_more_refusing(usocket_t held[2]);
 // Listening on it. Any type of AF_INET, AF_INET6, AF_UNIX.
@@ -69,35 +69,35 @@ usocket_t listening_socket(int family, int backlog);
 usocket_t client_of(usocket_t listener);
 // Two sockets that talk to each other: connected streams, or datagram sockets connected both ways.
 void connected_pair(int family, int type, usocket_t pair[2]);
-// Where a socket is bound.
+// The address a socket is bound to.
 usocket_addr name_of(usocket_t s);
 // As usocket_addr_text has it, in a static buffer.
 const char *text_of(const usocket_addr *addr);
 
-// Fills the way from s to its peer until not one byte fits; gives how many did.
+// Fills the buffers from s to its peer until not one byte fits; returns the number of bytes.
 size_t fill(usocket_t s);
 // Fixed buffers, which the kernel does not widen while a test wants them full.
 void small_buffers(usocket_t pair[2]);
-// Receives until `want` bytes came or the stream ended; gives how many came.
+// Receives until `want` bytes have come or the stream has ended; returns their number.
 size_t drain(usocket_t s, size_t want);
-// A listener whose queue is full, so that connecting to it waits: the clients that fill it go to
-// `clients`, at most `room`; gives how many.
+// A listener whose queue is full, so that connecting to it waits: the clients that fill it go to `clients`,
+// at most `room`; returns their number.
 size_t full_listener(int family, usocket_t *listener, usocket_t *clients, size_t room);
 
 // Blocking, and with a timeout that is far away.
 extern const int64_t WAITING_MODES[2];
 #define FOR_EACH_WAITING_MODE(m) for (const int64_t *m = WAITING_MODES; m < WAITING_MODES + 2; m++)
 
-// What is tried again and again, to meet a moment: `most` rounds, or on a machine that is slow or busy
-// those of three seconds, and twenty at least.
+// Repeats a test to hit a rare moment: `most` rounds, or on a slow or busy machine as many as fit into three
+// seconds, but at least twenty.
 #define FOR_ROUNDS(i, most) \
     for (int64_t i = 0, i##_end = now_us() + 3 * SECOND; i < (most) && (i < 20 || now_us() < i##_end); i++)
 
-// How many descriptors the process has open.
+// The number of open descriptors of the process.
 int open_descriptors(void);
 // The monotonic clock.
 int64_t now_us(void);
-// The number of this thread, and: waits until that thread sleeps in the kernel.
+// Returns the id of this thread. Waits until that thread sleeps in the kernel.
 pid_t this_thread(void);
 void wait_until_asleep(pid_t thread);
 // Interrupts the process once, `us` from now, or, repeating, every `us`; 0 stops it.
@@ -106,7 +106,7 @@ void alarms(int64_t us, bool repeat);
 int32_t stop_hook(void *arg);
 void start_thread(pthread_t *thread, void *(*run)(void *), void *arg);
 
-// Closes `s` if that is not called off in time: a call that hangs fails, and does not hang the tests.
+// Closes `s` unless cancelled in time: so a hanging call fails and does not hang the tests.
 struct rescue {
     usocket_t s;
     int off[2];
@@ -123,21 +123,21 @@ void rescued(struct rescue *r);
             _exit(1); \
         } \
     } while (0)
-// In a child: a seccomp filter, for all threads, with which the calls fail; with EPERM.
+// In a child: installs a seccomp filter, for all threads, that makes the calls fail with EPERM.
 void answer(const int *calls, unsigned n, int with);
 void refuse(const int *calls, unsigned n);
-// The same of one call when an argument, counted from 0, has a value.
+// The same for one call if an argument, counted from 0, has this value.
 void answer_when(int call, unsigned argument, uint32_t value, int with);
 // Whether there are such filters.
 bool can_refuse(void);
-// Whether an emulator stands between us and the kernel (scripts/cross-test says so): it refuses in its
-// own way, and knows fewer options.
+// Whether an emulator runs the tests (scripts/cross-test says so): it fails differently, and knows fewer
+// options.
 bool emulated(void);
 // Whether the library was built with TLS.
 bool has_tls(void);
 // A child that does not end by itself has failed.
 pid_t fork_child(void);
-// Waits for the child and wants it to have ended with 0.
+// Waits for the child and checks that it has exited with 0.
 void child_ends_well(pid_t child);
 
 #define RUN(tests) cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL)

@@ -1,8 +1,8 @@
-// What the stress programs share: a table of cases, each in a process of its own with a deadline;
+// The common part of the stress programs: a table of cases, each in a process of its own with a deadline;
 // numbers from a seed; sockets and TLS sessions ready made.
 //
-// A case says broken() with a reason, skip() where the machine lacks what it needs, or returns: it
-// held. Whatever it leaves behind ends with its process group.
+// A case calls broken() with a reason, or skip() if the machine lacks something, or returns: it held.
+// Everything it leaves behind ends with its process group.
 
 #ifndef STRESS_H
 #define STRESS_H
@@ -54,7 +54,7 @@ int stress_main(int argc, char **argv, const struct stress_case *cases, size_t n
 _Noreturn void broken(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-// What must be so.
+// Checks a condition.
 #define HOLDS(condition, ...) \
     do { \
         if (!(condition)) \

@@ -1,4 +1,4 @@
-// What a forked child does must not reach its parent, and nothing of the parent's threads may hang it.
+// A forked child must not affect its parent, and nothing of the parent's threads may hang it.
 
 #include "../stress.h"
 
@@ -415,7 +415,7 @@ static void changes_its_registrations(void *arg)
     OK(usocket_close(inner));
 }
 
-// What a child does to its pollers, the parent's do not notice.
+// A child's changes to its pollers do not affect the parent's.
 static void a_childs_registrations_are_its_own(void)
 {
     pollers();
@@ -457,8 +457,8 @@ struct use {
     int64_t got;
 };
 
-// What both sides of a fork send, each as often as it may, seen by the peer: not one record may be
-// damaged (the same number for two records is that, and gives their plaintexts away).
+// The peer's view of both sides of a fork, which send as often as they may: no record may be damaged (two
+// records with the same sequence number are, and reveal their plaintexts).
 static void one_process_keeps_the_session(void)
 {
     usocket_t pair[2];

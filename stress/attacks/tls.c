@@ -1,4 +1,4 @@
-// TLS under threads, at its close, in its verification: what needs no forger.
+// TLS under threads, at its close, in its verification: attacks that need no forger.
 
 #include "../stress.h"
 
@@ -312,7 +312,7 @@ static void a_blocking_send_takes_all(void)
     HOLDS(j.took == n, "%lld of them arrived", (long long)j.took);
 }
 
-// --- what a context decides ---
+// --- settings of a context ---
 
 static atomic_int callbacks;
 

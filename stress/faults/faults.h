@@ -1,4 +1,4 @@
-// What the interposer and the scenario share: a page both see, also across forks.
+// The page shared by the interposer and the scenario, also across forks.
 
 #ifndef FAULTS_H
 #define FAULTS_H

@@ -23,7 +23,7 @@ static struct faults *faults;
 static const char *step_name;
 static bool failing; // a failure is allowed
 static int refusals;
-// What a step found wrong, for its parent.
+// A step's finding, for its parent.
 static struct {
     char text[400];
 } *report;
@@ -83,7 +83,7 @@ static void give_back(usocket_t h)
             owned[i] = owned[--n_owned];
 }
 
-// What close(2) said is said; the handle is gone all the same.
+// The handle is gone, whatever close(2) returned.
 static bool closes(usocket_t h)
 {
     int32_t r = usocket_close(h);
@@ -427,7 +427,7 @@ static void *blocked(void *arg)
     return (void *)(intptr_t)usocket_recv(*(usocket_t *)arg, &c, 1, 0);
 }
 
-// What one thread closes ends in the other, on a stream and on a datagram socket.
+// A close by one thread ends the call of the other, on a stream and on a datagram socket.
 static void step_close(void)
 {
     usocket_t p[2], u = own(MAY(usocket_socket(AF_INET, SOCK_DGRAM, 0)));
@@ -525,7 +525,7 @@ static void attempt(int step, bool warm)
     int calls = faults->calls;
     failing = false;
     refusals = 0;
-    // What the pool's threads hold goes with them; give them the time.
+    // Wait for the pool's threads to end and release their resources.
     for (int64_t until = now_us() + 4 * SECOND; open_descriptors() > before && now_us() < until;)
         sleep_us(2 * MS);
     int after = open_descriptors();

@@ -10,7 +10,7 @@
 
 enum { MOST = 8192, CROWD = 8000, BLOCK = 1500 };
 
-// What a client does; the server's end of it is told, for what it may meet.
+// A client's behaviour, also known to its server, which may see its effects.
 enum kind { HONEST, RESETS, STALLS, SILENT };
 
 struct link {
@@ -99,7 +99,7 @@ static void client_turn(struct link *l)
     watch(l, 0, l->sent < l->want ? POLLIN | POLLOUT : POLLIN);
 }
 
-// What a server meets whose client resets, or goes without a word.
+// The errors of a server when its client resets, or closes silently.
 static bool cut_off(const struct link *l, int64_t r)
 {
     return (l->kind == RESETS && (r == -ECONNRESET || r == -EPIPE || r == USOCKET_ETLS_TRUNCATED))

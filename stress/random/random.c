@@ -78,7 +78,7 @@ static usocket_t a_handle(struct caller *t, enum kind kind)
     return d < 98 ? hostile[below(&t->seed, 9)] : (int64_t)rnd(&t->seed);
 }
 
-// What it takes the place of is closed.
+// The descriptor it replaces is closed.
 static void keep(struct caller *t, enum kind kind, usocket_t h)
 {
     usocket_t old = atomic_exchange(&pool[kind][below(&t->seed, SLOTS)], h);
@@ -392,7 +392,7 @@ static void *work(void *arg)
 
 static void crashed(int signal)
 {
-    // Which calls: what a report needs.
+    // The calls made, for a report.
     char text[600];
     int n = snprintf(text, sizeof text, "signal %d, seed %llu, in:", signal, (unsigned long long)stress_seed);
     for (int i = 0; i < n_callers && n < 500; i++)
