@@ -127,7 +127,7 @@ static inline int io_poller_wait(io_t p, io_event *e, int n, int64_t us)
 }
 static inline uint64_t io_event_data(const io_event *e) { return e->data.u64; }
 
-/* What plain C has: close(2) alone would leave the other thread blocked. */
+/* As in plain C: close(2) alone would leave the other thread blocked. */
 static inline int io_close_wake(io_t s) { return shutdown(s, SHUT_RDWR) | close(s); }
 
 #endif

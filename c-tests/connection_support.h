@@ -1,4 +1,4 @@
-// What the tests of connections share: hosts with several addresses, and addresses that swallow.
+// Support for the tests of connections: hosts with several addresses, and addresses that drop everything.
 
 #ifndef CONNECTION_SUPPORT_H
 #define CONNECTION_SUPPORT_H

@@ -1,5 +1,5 @@
-// What the tests that make every documented error happen share. check_code notes each error that a call
-// was made to give, where USOCKET_MADE says; test_errors.py holds them against the header.
+// Support for the tests that provoke every documented error. check_code writes each provoked error to the
+// file USOCKET_MADE; test_errors.py compares them with the header.
 
 #ifndef ERRORS_H
 #define ERRORS_H

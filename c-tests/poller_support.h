@@ -1,4 +1,4 @@
-// What the tests of pollers share.
+// Support for the tests of pollers.
 
 #ifndef POLLER_SUPPORT_H
 #define POLLER_SUPPORT_H

@@ -46,7 +46,7 @@ static void of_addresses(void **state)
     GIVES(-EAFNOSUPPORT, usocket_inet_ntop(AF_UNIX, "\1\2\3\4", 4, buf, 99));
     GIVES(-ENOSPC, usocket_inet_ntop(AF_INET, "\1\2\3\4", 4, buf, 7));
     GIVES(-EFAULT, usocket_inet_ntop(AF_INET, NULL, 4, buf, 99));
-    // What the header says is always enough is.
+    // The buffer sizes given in the header are large enough.
     memset(buf, '\xff', 108);
     OK(usocket_addr_unix(buf, 108, &addr));
     GIVES(324, usocket_addr_text(&addr, buf, 325));

@@ -113,7 +113,7 @@ static int32_t finish(void *arg)
     return 1;
 }
 
-// What only a name gives that has to be asked for.
+// Errors of names that need a query.
 static void of_asking(void **state)
 {
     (void)state;
@@ -150,7 +150,7 @@ static void of_asking(void **state)
             if (without == 0) {
                 use_all_descriptors();
             } else {
-                // Which the library leaves to the C library, and that needs a thread.
+                // The library leaves this to the C library, and that needs a thread.
                 CHILD(dprintf(conf, "options single-request\n") > 0);
                 be_nobody();
                 CHILD(setrlimit(RLIMIT_NPROC, &(struct rlimit){0, 0}) == 0);

@@ -39,7 +39,7 @@ static void of_certificates(void **state)
     GIVES(-EINVAL, usocket_tls_context_set_key_password(c, "x", SIZE_MAX));
     GIVES(-ENOENT, usocket_tls_context_add_cert_file(c, "/no/such", NULL));
     GIVES(-EISDIR, usocket_tls_context_add_cert_file(c, "/tmp", NULL));
-    // Whatever a certificate is asked.
+    // For every property of a certificate.
     int64_t when;
     GIVES(USOCKET_ETLS_CERT_INVALID, usocket_tls_cert_text(NONE, sizeof NONE, USOCKET_TLS_CERT_SUBJECT, buf, 99));
     GIVES(USOCKET_ETLS_CERT_INVALID, usocket_tls_cert_time(NONE, sizeof NONE, USOCKET_TLS_CERT_NOT_AFTER, &when));

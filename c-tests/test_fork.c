@@ -217,8 +217,7 @@ static int fork_in_hook(void *arg)
     hook_child = child ? child : getpid();
     if (child)
         return 0;
-    // What another thread was inside of is nobody's here; what this thread is inside of stays until
-    // it has left.
+    // Objects pinned by another thread are unpinned here; those pinned by this thread stay until it has left.
     for (int i = 0; i < 2; i++)
         CHILD((hook_fds[i] = usocket_fileno(i ? hook_others[0] : hook_own[0])) >= 0);
     CHILD(usocket_detach(hook_own[0]) == -EBUSY);
@@ -358,7 +357,7 @@ static void a_child_asks_for_names_that_the_parents_threads_were_asking_for(void
 enum { PIPES = 100 };
 static int strangers[PIPES][2];
 
-// What a daemon does: closes every descriptor it does not know of, and opens its own.
+// Like a daemon: closes every unknown descriptor, and opens its own.
 static void begin_anew(void)
 {
     for (int fd = 3; fd < 1024; fd++)

@@ -96,7 +96,7 @@ static void a_wake_is_its_own_processs(void **state)
     OK(usocket_close(p));
 }
 
-// What a child cannot have is said, and had as soon as it can.
+// A child's failure to get a resource is reported, and repaired as soon as possible.
 static void a_child_without_descriptors_is_told(void **state)
 {
     (void)state;

@@ -86,7 +86,7 @@ static void groups(void **state)
         GIVES(-EADDRINUSE, usocket_join_group(s, &group, lo));
         usocket_addr bound = name_of(s), to;
         if (family == AF_INET) { // (The loopback has no route for IPv6's groups.)
-            // What is sent there comes back on the interface.
+            // Data sent there comes back on the interface.
             struct ip_mreqn out = {.imr_ifindex = (int)lo};
             char buf[8];
             OK(usocket_setsockopt(s, IPPROTO_IP, IP_MULTICAST_IF, &out, sizeof out));

@@ -8,7 +8,7 @@
 static const struct call {
     const char *name;
     long number;
-    // What glibc itself cannot do without, whoever asks: it falls back on ENOSYS alone.
+    // Calls that glibc itself cannot do without: it falls back only on ENOSYS.
     bool only_enosys;
 } CALLS[] = {
 #define CALL(name) {#name, SYS_##name, false},
@@ -216,7 +216,7 @@ static void tls(void)
     if (!has_tls())
         return;
     usocket_t client = usocket_tls_context_create(USOCKET_TLS_CLIENT), pair[2];
-    // What has no random numbers at all has no TLS. (AWS-LC would end the process.)
+    // Without any random numbers there is no TLS. (AWS-LC would abort the process.)
     if (client == -EPERM) {
         CHILD(syscall(SYS_getrandom, pair, 1, 0) == -1 && errno == EPERM);
         return;
@@ -253,7 +253,7 @@ static void each_call_can_be_done_without(void **state)
     for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++)
         for (int a = 0; a < (CALLS[i].only_enosys ? 1 : 2); a++)
             for (size_t k = 0; k < sizeof SCENARIOS / sizeof *SCENARIOS; k++) {
-                // What the library has found out about the kernel is a process's own.
+                // Each process detects the kernel's features for itself.
                 pid_t child = fork();
                 if (child == 0) {
                     alarm(3 * GENEROUS / SECOND); // a hang is a death

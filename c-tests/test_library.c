@@ -122,7 +122,7 @@ static void the_sentence_behind_an_error(void **state)
     GIVES(-EBADF, usocket_error_detail(s, text, sizeof text));
 }
 
-// What went wrong in one call is not said of another: failed or not, with a handle or without.
+// The sentence of one call is not reported for another: failed or not, with a handle or without.
 static void a_sentence_is_about_the_last_failure(void **state)
 {
     (void)state;
@@ -155,7 +155,7 @@ static void a_sentence_is_about_the_last_failure(void **state)
         }
         GIVES(0, usocket_error_detail(0, text, sizeof text));
     }
-    // What succeeds on a handle says nothing about it, and asking does not lose it.
+    // A success on a handle does not change its sentence, and neither does reading it.
     GIVES(-EINVAL, usocket_addr_ip(AF_INET, "localhost", 1, 0, 0, &addr));
     OK(usocket_close(s));
     usocket_strerror(-EINVAL);
@@ -239,7 +239,7 @@ static void on_failure(void *arg, usocket_t handle, int32_t code, const char *se
     told->handle = handle;
     told->code = code;
     snprintf(told->sentence, sizeof told->sentence, "%s", sentence);
-    usocket_close(-1); // Which fails, and is not told.
+    usocket_close(-1); // It fails, and the hook is not called.
 }
 
 static void the_log_hook_is_told_of_failures(void **state)
@@ -251,7 +251,7 @@ static void the_log_hook_is_told_of_failures(void **state)
     char c, detail[1100];
     connected_pair(AF_INET, SOCK_STREAM, pair);
     OK(usocket_set_log_hook(on_failure, &told));
-    // What is no failure is not told.
+    // The hook is not called for codes that are no failures.
     GIVES(1, usocket_send(pair[0], "x", 1, 0));
     OK(usocket_settimeout(pair[0], 0));
     GIVES(-EAGAIN, usocket_recv(pair[0], &c, 1, 0));

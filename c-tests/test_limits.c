@@ -1,4 +1,4 @@
-// What ends an operation besides its timeout: a deadline for many, and a cancel.
+// Limits of operations besides the timeout: a deadline for many, and a cancel.
 
 #include "tls_support.h"
 
@@ -23,7 +23,7 @@ static void one_deadline_for_many_operations(void **state)
             assert_true(usocket_now() >= end && now_us() - begun >= 60 * MS);
             GIVES(-ETIMEDOUT, usocket_recv(pair[0], &c, 1, 0)); // It is over.
             assert_true(now_us() - begun < GENEROUS);
-            // What need not wait is done.
+            // Operations that need not wait are done.
             OK(usocket_send(pair[1], "y", 1, 0));
             GIVES(1, usocket_recv(pair[0], &c, 1, 0));
             OK(usocket_send(pair[0], "z", 1, 0));
@@ -191,7 +191,7 @@ static void a_cancel_ends_what_waits_and_nothing_else(void **state)
                     pthread_join(threads[i], NULL);
                     assert_int_equal(w[i].result, -ECANCELED);
                 }
-                // What begins to wait now as well; until it is undone.
+                // Waits that begin now are cancelled too, until it is reset.
                 GIVES(-ECANCELED, wait_for(&w[0]));
                 OK(usocket_cancel(s, 0));
                 OK(usocket_settimeout(s, 10 * MS));

@@ -190,7 +190,7 @@ static void descriptors_come_close_on_exec(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
-// What fits is handed over, and nothing else is open afterwards.
+// Descriptors that fit are returned, and no others are open afterwards.
 static void cut_off_ancillary_data_leaks_nothing(void **state)
 {
     (void)state;

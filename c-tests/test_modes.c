@@ -1,5 +1,5 @@
-// Modes and deadlines: blocking, timeout and non-blocking, for every operation alike. What others do to
-// the mode has test_modes_description.c, signals have test_modes_signals.c.
+// Modes and deadlines: blocking, timeout and non-blocking, for every operation alike. Changes of the mode
+// by others are in test_modes_description.c, signals in test_modes_signals.c.
 
 #include "support.h"
 

@@ -49,7 +49,7 @@ static void the_hook_stops_what_has_done_a_part(void **state)
         int64_t sent = usocket_sendall(pair[0], much, sizeof much, 0);
         alarms(0, false);
         assert_int_equal(sent, -EINTR);
-        // What came is handed over, and the next call says why there was no more.
+        // The bytes are returned, and the next call reports the reason of the short read.
         OK(usocket_send(pair[1], "part", 4, 0));
         alarms(20 * MS, true);
         int64_t got = usocket_read(pair[0], scratch, 100);

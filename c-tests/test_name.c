@@ -316,8 +316,8 @@ static void *lists_come_and_go(void *arg)
     return NULL;
 }
 
-// What another thread was doing with its list at the fork does not hang the child, which frees what
-// the parent was given before, and is given its own.
+// Another thread's use of its list at the fork does not hang the child: it frees lists of the parent, and
+// gets its own.
 static void a_child_of_a_busy_process_asks(void **state)
 {
     (void)state;

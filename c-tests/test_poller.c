@@ -168,7 +168,7 @@ static void a_closed_handle_is_gone_and_brings_no_stranger(void **state)
     }
 }
 
-// What was reported once is not reported again, not even when it is closed.
+// An event reported once is not reported again, not even after a close.
 static void one_shot_means_it(void **state)
 {
     (void)state;
@@ -199,7 +199,7 @@ static void a_detached_handle_is_invalid_once(void **state)
     assert_int_equal(e.events, POLLNVAL);
     assert_int_equal(e.data, 7);
     assert_int_equal(e.socket, pair[0]);
-    OK(usocket_send(pair[1], "x", 1, 0)); // What it does now is no longer the poller's.
+    OK(usocket_send(pair[1], "x", 1, 0)); // The poller does not report this any more.
     no_event(p);
     close(fd);
     OK(usocket_close(pair[1]));

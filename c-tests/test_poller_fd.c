@@ -5,7 +5,7 @@
 
 #include <sys/epoll.h>
 
-// Whatever a wait would report makes it readable, in an epoll of the host's.
+// Everything that a wait would report makes it readable, in an epoll of the host.
 static void the_descriptor_says_what_a_wait_would_report(void **state)
 {
     (void)state;
@@ -46,7 +46,7 @@ static void the_descriptor_says_what_a_wait_would_report(void **state)
     assert_true(readable(host, 0));
     assert_int_equal(one_event(p).events, POLLNVAL);
     becomes_unreadable(p, host);
-    // What does not fit comes with the next wait.
+    // The next wait reports events that do not fit.
     OK(usocket_poller_arm_timer(p, 0, 4));
     OK(usocket_poller_arm_timer(p, 0, 5));
     usocket_event one;

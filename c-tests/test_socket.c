@@ -71,7 +71,7 @@ static void bytes_go_both_ways_over_every_kind(void **state)
     }
 }
 
-// What is behind the length means nothing.
+// Bytes after the length have no meaning.
 static void assert_same(const usocket_addr *one, const usocket_addr *other)
 {
     assert_int_equal(one->len, other->len);

@@ -9,8 +9,8 @@ static void same_address(const usocket_addr *a, const usocket_addr *b)
     assert_int_equal(a->reserved, 0);
 }
 
-// With MSG_TRUNC the kernel says how long a datagram is. Who reads that many bytes of its buffer reads
-// past it: the number is for who has none.
+// With MSG_TRUNC the kernel returns the length of a datagram. A caller that reads that many bytes reads
+// past it: the length is only for callers without a buffer.
 static void the_number_is_never_more_than_the_room(void **state)
 {
     (void)state;

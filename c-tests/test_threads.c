@@ -47,7 +47,7 @@ static void dup_detach_and_from_fd(void **state)
     assert_int_equal(fcntl(fd, F_GETFD), -1);
     GIVES(0, usocket_recv(pair[1], &c, 1, 0));
     OK(usocket_close(pair[1]));
-    // What is no socket stays its owner's.
+    // A descriptor that is not a socket stays its owner's.
     int fds[2];
     assert_int_equal(pipe(fds), 0);
     GIVES(-ENOTSOCK, usocket_from_fd(fds[0]));

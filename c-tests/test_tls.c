@@ -42,7 +42,7 @@ static void what_was_agreed_can_be_asked(void **state)
     OK(usocket_tls_context_set_ciphers(server, "TLS_CHACHA20_POLY1305_SHA256"));
     connected_pair(AF_INET, SOCK_STREAM, pair);
     GIVES(0, handshake_between(pair, client, server, "localhost", &theirs));
-    // What is changed now is for later connections.
+    // This change applies to later connections.
     GIVES(0, usocket_tls_context_set_alpn(client, "h3"));
     for (int i = 0; i < 2; i++) {
         GIVES(USOCKET_TLS_1_3, usocket_tls_version(pair[i]));
@@ -120,8 +120,8 @@ static void failures_say_why(void **state)
     }
 }
 
-// Whatever wrapping fails of, the sentence is at the socket, for the thread that called, and goes
-// with its next failure.
+// The sentence of any failed wrap is kept with the socket, for the calling thread, and goes with its next
+// failure.
 static void why_it_cannot_be_wrapped(void **state)
 {
     (void)state;
@@ -229,7 +229,7 @@ static void *interrupt_when_it_waits(void *thread)
     return NULL;
 }
 
-// Ctrl-C. What was counted is the kernel's, as with a plain socket: the peer gets it with no call more.
+// Ctrl-C. Counted bytes are in the kernel, as with a plain socket: the peer gets them without a further call.
 static void a_signal_ends_a_send_that_has_done_a_part(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-// What a wrapped socket takes out of the kernel, and what was taken before it was wrapped.
+// How much a wrapped socket reads from the kernel, and feeding it bytes received before.
 
 #include "tls_support.h"
 
@@ -62,7 +62,7 @@ static void wait_for_bytes(usocket_t s, int n)
         assert_true(now_us() - begun < GENEROUS);
 }
 
-// What the kernel still has, select(2) reports; what the library has is usocket_tls_pending.
+// select(2) reports data in the kernel, usocket_tls_pending data in the library.
 static void one_record_at_a_time(void **state)
 {
     (void)state;
@@ -85,7 +85,7 @@ static void one_record_at_a_time(void **state)
             GIVES(0, usocket_tls_pending(pair[0]));
         }
         assert_false(readable(pair[0]));
-        // Of a record taken in part the rest is pending. What is large comes whole.
+        // The rest of a partly read record is pending. Large records are read whole.
         for (size_t i = 0; i < sizeof data; i++)
             data[i] = (char)(i * 7 / 5);
         GIVES(sizeof data, usocket_send(pair[1], data, sizeof data, 0));

@@ -4,7 +4,7 @@
 
 #include <sys/resource.h>
 
-// What only the two ends know is known when the handshake is over, not while it is going on.
+// Exported keying material is available after the handshake, not during it.
 static void nothing_is_exported_before_the_handshake_ends(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-// What the TLS tests share. Certificates: the directory USOCKET_TEST_CERTS, or target/certs, as
-// `cargo run --example mkcert -- target/certs` makes it.
+// Support for the TLS tests. Certificates: the directory USOCKET_TEST_CERTS, or target/certs, as `cargo run
+// --example mkcert -- target/certs` makes it.
 
 #ifndef TLS_SUPPORT_H
 #define TLS_SUPPORT_H

@@ -32,7 +32,7 @@ static void mark(const char *what, const char *kind, const char *mode)
     } while (0)
 enum { ANY = -1 };
 
-// What is waited for has come, so that the operation need not wait.
+// The event has occurred, so that the operation need not wait.
 static void until(usocket_t s, int events)
 {
     usocket_pollfd p = {s, 0, events, 0};

@@ -12,7 +12,7 @@ static const char *const FUNCTIONS[] = {
 #undef FUNCTION
 enum { N_FUNCTIONS = sizeof FUNCTIONS / sizeof *FUNCTIONS };
 
-// Which of them the two walks have called.
+// The functions that the two walks have called.
 static bool walked_stale[N_FUNCTIONS], walked_bad[N_FUNCTIONS];
 
 static void mark(bool *walked, const char *call)

@@ -99,7 +99,7 @@ static int64_t move(const Socket *self, Mover *call, void *start, size_t size, i
     return n == -EINTR ? resume(call, handle, start, size, flags, addr, events, deadline) : n;
 }
 
-/* What the socket makes of a code: mostly an exception, then RAISED. */
+/* The socket's result for an error code: mostly an exception, and then RAISED. */
 static int64_t failed(Socket *self, int64_t code, int events)
 {
     if (code == RAISED)

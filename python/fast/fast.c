@@ -22,7 +22,7 @@
 #include <time.h>
 #include <usocket.h>
 
-/* What of the library is called: the one that usocket/_lib.py loaded, whichever that is. */
+/* The functions of the library, in the file that usocket/_lib.py has loaded. */
 #define FUNCTIONS(X) \
     X(accept) X(addr_ip) X(poll) X(read) X(readline) X(recv) X(recvfrom) X(send) X(sendto) X(write)
 #define DECLARE(name) static __typeof__(usocket_##name) *f_##name;
@@ -271,7 +271,7 @@ static PyObject *Socket_accepted(Socket *self, PyObject *nothing)
     return both;
 }
 
-/* What the first call of read or readline did not finish: `got` of `want` bytes, or a code. */
+/* Continues after an incomplete first call of read or readline: `got` of `want` bytes, or a code. */
 static PyObject *collect(Socket *self, Py_ssize_t limit, int line, const char *start, int64_t got,
                          Py_ssize_t want, double deadline)
 {

@@ -256,7 +256,7 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
     return e ? -1 : r;
 }
 
-// What it says of an unconnected socket, whose receivers it has woken.
+// The error of shutdown(2) on an unconnected socket, after waking its receivers.
 int shutdown(int fd, int how)
 {
     REAL(shutdown);

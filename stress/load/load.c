@@ -155,7 +155,7 @@ _Noreturn static void whats_left(int side, int32_t n)
         c->ended ? ", ended" : "", c->done ? ", done" : "", s->out_at, s->out_len, s->ended ? ", ended" : "");
 }
 
-// Those that stall come back after some turns: whether there are any that have not.
+// Stalled clients come back after some turns: returns whether any have not.
 static bool stalled_go_on(void)
 {
     bool any = false;

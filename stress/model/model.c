@@ -196,7 +196,7 @@ static int64_t perform(struct world *w, const struct step *s, char *data)
     default:
         return 0;
     }
-    // Whatever listens or is bound is where the others go.
+    // Listening and bound sockets are the targets of the others.
     if (s->on == LISTENER && r == 0) {
         usocket_addr a;
         len = sizeof at;
@@ -211,7 +211,7 @@ static int64_t perform(struct world *w, const struct step *s, char *data)
     return r;
 }
 
-// What is under way on loopback arrives at once, nearly: both worlds get the time for it.
+// Data on loopback arrives almost at once: both worlds get the time for it.
 static void settle(const struct world *w)
 {
     if (w->family == AF_INET)

@@ -1,8 +1,8 @@
 // A hostile wire between two TLS ends of ours: it splits, damages, drops, doubles and reorders
 // records, adds strange ones, stops at a byte with an end or a reset.
 //
-// Whatever it does: every call ends by its deadline, with a code; no byte arrives that was not sent
-// (a prefix of it, or an error); a close returns; nothing is left.
+// In every case: every call ends by its deadline, with a code; no byte arrives that was not sent (a prefix of
+// it, or an error); a close returns; nothing is left.
 //
 //   wire     STRESS_SEED, STRESS_SECONDS
 

@@ -183,8 +183,8 @@ static usk_entry_t entry_for(mp_obj_t obj) {
     return e;
 }
 
-// What stands for an object in the map: a number that takes no memory, as its address does where small integers
-// have 31 bits. Descriptors are what they are; the others are below zero.
+// The key of an object in the map: a number without an allocation, as its address is where small integers
+// have 31 bits. A descriptor is its own key; the others are below zero.
 static mp_obj_t key_of(mp_obj_t obj) {
     return mp_obj_is_small_int(obj) ? obj : MP_OBJ_NEW_SMALL_INT(-(mp_int_t)((uintptr_t)obj >> 2) - 1);
 }

@@ -1,8 +1,8 @@
 """The standard modules `socket` and `ssl` over libusocket: `usocket.install()`, and
 `python -m usocket run program.py`.
 
-CPython's `socket` and `ssl` are Python over two modules in C, `_socket` and `_ssl`. What is here stands
-in for those two; everything above them is CPython's own and stays as it is.
+CPython's `socket` and `ssl` are Python over two modules in C, `_socket` and `_ssl`. This package replaces
+those two; everything above them is CPython's own and does not change.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ def install() -> None:
 
     if sys.modules.get("_socket") is _socket.module:
         return
-    # Those who have them keep them, such as usocket itself.
+    # Modules that have imported them keep them, such as usocket itself.
     sys.modules["_socket"] = _socket.module
     _again("socket")
     from . import _ssl
 
     sys.modules["_ssl"] = _ssl.module
     _again("ssl")
-    # What there is (RFC 9266); OpenSSL's "tls-unique" means nothing in TLS 1.3.
+    # The available type (RFC 9266); OpenSSL's "tls-unique" is not defined for TLS 1.3.
     importlib.import_module("ssl").CHANNEL_BINDING_TYPES[:] = ["tls-exporter"]
 
 
 def _again(name: str) -> None:
-    """Executes a standard module anew, if it was, where those who imported it see it."""
+    """Executes an already imported standard module again, in place, so that its importers see the result."""
     module = sys.modules.get(name)
     if isinstance(module, ModuleType):
         importlib.reload(module)
@@ -59,7 +59,7 @@ def run(arguments: list[Any]) -> None:
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     else:
         sys.argv = arguments
-        del sys.path[0]  # run_path puts the program's directory there where it is a package.
+        del sys.path[0]  # If the program is a package, run_path adds its directory.
         _run_program(arguments[0])
 
 

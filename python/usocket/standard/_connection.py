@@ -1,5 +1,5 @@
-"""A TLS connection as CPython's `_ssl._SSLSocket` is one: what it tells of itself. What moves its bytes is
-in `_over_socket.py` and `_over_bios.py`."""
+"""A TLS connection with the interface of CPython's `_ssl._SSLSocket`: its information. `_over_socket.py` and
+`_over_bios.py` move its bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VERSIONS = {0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
 
 class Connection:
-    """A connection of the library's TLS, which is made when it is known how."""
+    """A TLS connection of the library, made once its settings are known."""
 
     def __init__(self, beneath: Any, server_side: bool, name: Optional[str]) -> None:
         self.server_side, self.server_hostname = server_side, name
@@ -31,19 +31,19 @@ class Connection:
         self._session: Any = None
         self._given: Any = None
         self._made: Any = None
-        # Of a server whose context has a callback: the ClientHello, as far as it is here.
+        # For a server with a callback: the part of the ClientHello received so far.
         self._first = bytearray()
         self._done = self._said_goodbye = False
-        # Held for what is done once. (The callback may come back to the connection.)
+        # Held for one-time work. (The callback may use the connection.)
         self._lock = RLock()
         self._over(beneath)
 
     def _over(self, beneath: Any) -> None:
-        """Takes what carries it."""
+        """Takes its transport."""
         raise NotImplementedError
 
     def _begin(self, made: ussl.SSLContext) -> None:
-        """Makes the library's end, and gives it what came already."""
+        """Makes the library's end, and feeds it the bytes received before."""
         if made.verify_flags and not made._crls:
             raise errors.of(causes.CRL_MISSING)
         name = None if self.server_side else self._wanted_name(made)
@@ -66,11 +66,11 @@ class Connection:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def _asks(self) -> bool:
-        """Whether the ClientHello decides how to answer."""
+        """Whether the response depends on the ClientHello."""
         raise NotImplementedError
 
     def _answer(self, hello: Optional[_hello.Hello]) -> None:
-        """Begins, as a server, once it is known how."""
+        """Begins, as a server, once the settings are known."""
         raise NotImplementedError
 
     def _complete(self) -> None:
@@ -85,16 +85,16 @@ class Connection:
                 self._complete()
 
     def _refuse(self, alert: int) -> None:
-        """Ends the handshake with an alert of one's own."""
+        """Ends the handshake with the given alert."""
         self._send_raw(bytes((21, 3, 3, 0, 2, 2, alert & 0xFF)))
         raise errors.ssl_error("CALLBACK_FAILED", "callback failed")
 
     def _send_raw(self, data: bytes) -> None:
-        """Sends what is in clear."""
+        """Sends plain data."""
         raise NotImplementedError
 
     def _wants(self, events: int) -> BaseException:
-        """What to wait for, of one that wanted `events`."""
+        """The events to wait for, for an operation that needs `events`."""
         wants = lib.usocket_tls_wants(self._handle) if self._handle else POLLIN
         if wants <= 0 or wants & events:
             wants = events
@@ -159,7 +159,7 @@ class Connection:
 
 
 def openssl_name(name: str) -> str:
-    """What OpenSSL calls a cipher suite of IANA's: ECDHE-RSA-AES128-GCM-SHA256."""
+    """OpenSSL's name of an IANA cipher suite: ECDHE-RSA-AES128-GCM-SHA256."""
     if "_WITH_" not in name:
         return name
     key, cipher = name[4:].split("_WITH_")

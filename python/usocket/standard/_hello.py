@@ -1,5 +1,5 @@
-"""What a server wants to know of a ClientHello before it decides how to answer: the name that its client
-asks for (SNI), and the application protocols that it offers (ALPN)."""
+"""The parts of a ClientHello that a server needs before its response: the requested name (SNI), and the
+offered application protocols (ALPN)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Reader:
         return int.from_bytes(self.take(size), "big")
 
     def block(self, size: int) -> _Reader:
-        """What follows, whose length comes first, in `size` bytes."""
+        """A vector after its length of `size` bytes."""
         return _Reader(self.take(self.number(size)))
 
     def __bool__(self) -> bool:
@@ -37,7 +37,7 @@ class _Reader:
 
 
 def read(data: bytes) -> Optional[Hello]:
-    """What a ClientHello says; None while it is not all there. What is none says nothing."""
+    """The contents of a ClientHello; None while it is incomplete, empty for anything else."""
     nothing = Hello(None, [])
     message, at = b"", 0
     while True:
@@ -61,7 +61,7 @@ def read(data: bytes) -> Optional[Hello]:
 
 
 def missing(data: bytearray) -> int:
-    """How many bytes more the record that is there in part has, or the header of the next one."""
+    """The number of bytes missing from the current record, or from the next header."""
     at = 0
     while len(data) >= at + 5:
         at += 5 + int.from_bytes(data[at + 3 : at + 5], "big")

@@ -15,7 +15,7 @@ from ._connection import Connection
 
 
 class OverBios(Connection, Bios):
-    """The same over two memory BIOs: what comes in, and what goes out."""
+    """The same over two memory BIOs: input and output."""
 
     def _over(self, beneath: Any) -> None:
         self._bios, self._in, self._ended = beneath, b"", False
@@ -78,7 +78,7 @@ class OverBios(Connection, Bios):
             raise self._error(code)
         self._greeted()
         if code == 0 and self._said_goodbye:
-            # Over on both sides, and no longer the end of what the peer had to say.
+            # TLS has ended on both sides; this is no longer the end of the peer's data.
             raise errors.zero_return()
         return code
 
@@ -95,7 +95,7 @@ class OverBios(Connection, Bios):
 
     @locked
     def shutdown(self) -> None:
-        """Says goodbye and waits for the peer's."""
+        """Sends close_notify and waits for the peer's."""
         if not self._handle or not self._done:
             raise errors.ssl_error("SHUTDOWN_WHILE_IN_INIT", "shutdown while in init")
         self._said_goodbye = True

@@ -1,8 +1,7 @@
 """A TLS connection over a socket: the library wraps that, and moves the bytes.
 
-It takes no more than one record at a time out of the kernel, as OpenSSL does it: what the kernel still
-has, select reports; and what follows the peer's goodbye stays in there. Threads may use it as they use
-any socket of the library's.
+It reads at most one record at a time from the kernel, like OpenSSL: select reports data in the kernel, and
+bytes after the peer's close_notify stay there. Threads may use it like any socket of the library.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ _put = socket._put
 
 
 class OverSocket(Connection):
-    """The same over a socket, which knows it as `_tls`."""
+    """The same over a socket, which refers to it as `_tls`."""
 
     def _over(self, beneath: Any) -> None:
         self._sock = ref(beneath)
-        if beneath._tls is not None:  # Of an attempt before, such as to connect.
+        if beneath._tls is not None:  # From an earlier attempt, such as a connect.
             _unwrapped(beneath)
 
     def _transport(self) -> Any:
@@ -55,7 +54,7 @@ class OverSocket(Connection):
         return handle
 
     def _started(self) -> Any:
-        """The socket, wrapped; of a server once it is known how to answer."""
+        """The wrapped socket; on a server once the settings are known."""
         sock = self._transport()
         if not self._handle:
             with self._lock:
@@ -65,7 +64,7 @@ class OverSocket(Connection):
         return sock
 
     def _hello(self, sock: Any) -> _hello.Hello:
-        """Receives the ClientHello, and nothing behind it."""
+        """Receives the ClientHello, and nothing after it."""
         deadline = monotonic() + sock._timeout if sock._timeout else None
         while True:
             hello = _hello.read(bytes(self._first))
@@ -86,7 +85,7 @@ class OverSocket(Connection):
     # --- errors
 
     def _error(self, code: int, events: int, what: str) -> BaseException:
-        """The exception for what an operation came to."""
+        """The exception for the result of an operation."""
         if code == -EAGAIN:
             return self._wants(events)
         sock = self._transport()
@@ -100,9 +99,9 @@ class OverSocket(Connection):
         return errors.of(code, self._handle, self.server_hostname)
 
     def _failed(self, code: int, events: int) -> int:
-        """What the socket's own methods give where the library gave that code."""
+        """The result of the socket's own methods for an error code of the library."""
         if code == -ECONNRESET and events == POLLIN and self._done:
-            # As OpenSSL has it: a client that closes before it has read its tickets resets.
+            # As in OpenSSL: a client that closes before it has read its tickets sends a reset.
             raise errors.end_of_file()
         raise self._error(code, events, "read" if events == POLLIN else "write")
 
@@ -114,7 +113,7 @@ class OverSocket(Connection):
         sock = self._transport()
         deadline = None
         if sock._timeout and not self._handle and self._asks():
-            deadline = monotonic() + sock._timeout  # Which the ClientHello takes a part of.
+            deadline = monotonic() + sock._timeout  # The ClientHello uses a part of it.
         self._started()
         code = through(lib.usocket_tls_handshake, self._handle, sock._timeout, deadline)
         if code < 0:
@@ -141,7 +140,7 @@ class OverSocket(Connection):
         if not self._done:
             self._greeted()
         if not got and self._said_goodbye:
-            # Over on both sides, and no longer the end of what the peer had to say.
+            # TLS has ended on both sides; this is no longer the end of the peer's data.
             raise errors.zero_return()
         return got
 
@@ -155,14 +154,14 @@ class OverSocket(Connection):
         return size
 
     def shutdown(self) -> Any:
-        """Says goodbye and waits for the peer's: the socket, on which plain data may follow."""
+        """Sends close_notify and waits for the peer's; returns the socket, on which plain data may follow."""
         if not self._handle or not self._done:
             raise errors.ssl_error("SHUTDOWN_WHILE_IN_INIT", "shutdown while in init")
         sock, handle = self._transport(), self._handle
         self._said_goodbye = True
         code = through(lib.usocket_tls_unwrap, handle, sock._timeout)
         if code in (-EPIPE, -ECONNRESET):
-            # A peer that has gone may have said goodbye before.
+            # A closed peer may have sent close_notify before.
             end = lib.usocket_recv(handle, (c_char * 1)(), 1, MSG_DONTWAIT)
             code = end if end in (0, causes.TRUNCATED) else code
         if code == -EBUSY:
@@ -176,10 +175,10 @@ class OverSocket(Connection):
 
 
 def _unwrapped(sock: Any) -> None:
-    """Lets a socket go on in clear, on the same descriptor."""
+    """Continues a socket in clear text, on the same descriptor."""
     fd = lib.usocket_detach(sock._handle)
     if fd == -EBUSY:
-        return  # Another thread is inside. What is in clear then goes through the library's TLS.
+        return  # Another thread uses it. Plain data then goes through the library's TLS object.
     sock._handle, sock._tls = 0, None
     handle = lib.usocket_from_fd(check(fd))
     if handle < 0:

@@ -1,4 +1,4 @@
-"""What stands in for CPython's `_socket`: the class `socket` and the functions that make or ask."""
+"""The replacement of CPython's `_socket`: the class `socket` and its functions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class socket(BSDSocket):
     __module__ = "_socket"
     __slots__ = ("_tls",)
     _outgoing = staticmethod(outgoing)
-    # What `_ssl` has made of it.
+    # Its TLS connection, set by `_ssl`.
     _tls: Any
 
     # A socket that was only allocated is closed.
@@ -62,12 +62,12 @@ class socket(BSDSocket):
             self.settimeout(0.0)
 
     def _take(self, fileno: Any, family: int, type: int, proto: int) -> None:
-        """Begins with a descriptor; what was not said is asked of the system."""
+        """Begins with a descriptor; the system supplies missing arguments."""
         fd = int32(fileno)
         if fd < 0:
             raise ValueError("negative file descriptor")
         handle = check(lib.usocket_from_fd(fd))
-        # The mode is the default one here, whatever the descriptor's was.
+        # The mode is the default, whatever the descriptor's was.
         left = c_int64()
         check(lib.usocket_gettimeout(handle, byref(left)))
         self._begin(
@@ -85,7 +85,7 @@ class socket(BSDSocket):
             lib.usocket_close(old)
         self._tls = None
         self._late_in = self._late_out = 0
-        # What was given, which the protocol that 0 stands for is not.
+        # The given number, not the protocol that 0 stands for.
         self._family, self._type, self._proto = family, type, proto
         self._timeout = None
         if default_timeout() is not None:
@@ -102,7 +102,7 @@ class socket(BSDSocket):
         return super()._error(code)
 
     def _put(self, data: Any) -> int:
-        """Of a TLS connection: sends all of it, or in non-blocking mode what there is room for."""
+        """For a TLS connection: sends all bytes, or in non-blocking mode as many as fit."""
         with memoryview(data) as view:
             size = view.nbytes
         if self._timeout == 0 or not size:
@@ -116,7 +116,7 @@ class socket(BSDSocket):
         return super()._failed(code, events)
 
     def _accept(self) -> Any:
-        """_accept() -> (integer, address info): the descriptor of a connection, and who it is."""
+        """_accept() -> (integer, address info): the descriptor of a connection, and the peer's address."""
         handle, address = self._accepted()
         return check(lib.usocket_detach(handle)), address
 
@@ -145,8 +145,8 @@ socket._kind = SocketType = socket
 
 
 def _encode(family: int, address: Any, call: str) -> Addr:
-    """The library's address for what a program gave to a method, in CPython's words where it is
-    wrong; host names are resolved."""
+    """The library's address for a method's argument, with CPython's error messages; host names are
+    resolved."""
     if family == AF_UNIX:
         return _unix(address)
     name = {AF_INET: "AF_INET", AF_INET6: "AF_INET6"}.get(family) or (
@@ -250,7 +250,7 @@ def inet_ntop(af: int, packed_ip: Any) -> str:
 
 
 module = ModuleType("_socket", "CPython's `_socket`, over libusocket.")
-# Constants, exceptions, and what the platform says of names, numbers and interfaces.
+# Constants, exceptions, and the platform's functions for names, numbers and interfaces.
 module.__dict__.update({k: v for k, v in vars(_system).items() if not k.startswith("__")})
 module.__dict__.update(
     {

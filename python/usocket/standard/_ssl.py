@@ -1,9 +1,8 @@
-"""What stands in for CPython's `_ssl`: contexts whose connections are libusocket's.
+"""The replacement of CPython's `_ssl`: contexts with connections of libusocket.
 
-The module in C stays for what is no connection: its constants and exceptions, memory BIOs, random bytes,
-names of objects, and, in the class `_SSLContext`, the settings themselves: OpenSSL's cipher strings,
-what its stores say of themselves, what it refuses. A connection reads those settings and is made by
-the library.
+The module in C stays for everything but connections: its constants and exceptions, memory BIOs, random bytes,
+names of objects, and, in the class `_SSLContext`, the settings themselves: OpenSSL's cipher strings, the
+contents of its stores, its refusals. The library makes the connections from those settings.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ PROTOCOL_TLS_SERVER = _system.PROTOCOL_TLS_SERVER
 PROTOCOL_TLS_CLIENT = _system.PROTOCOL_TLS_CLIENT
 
 _V12, _V13 = 0x0303, 0x0304
-# OpenSSL's names of groups that the library calls otherwise.
+# OpenSSL's names of groups with other names in the library.
 _CURVES = {"prime256v1": "secp256r1", "P-256": "secp256r1", "P-384": "secp384r1"}
 
 
 class _SSLContext(_system._SSLContext):  # type: ignore[misc, unused-ignore]
-    """CPython's context: what was set. The library's is made from it when it is needed."""
+    """CPython's context: the settings. The library's is made from it on demand."""
 
     __module__ = "_ssl"
 
@@ -56,11 +55,11 @@ class _SSLContext(_system._SSLContext):  # type: ignore[misc, unused-ignore]
         new._counts = dict.fromkeys(super().session_stats(new), 0)
         return new
 
-    # --- what is kept here as well, because the module in C does not tell it
+    # --- settings kept here as well, because the module in C does not reveal them
 
     def load_cert_chain(self, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
         said = [password]
-        if callable(password):  # It is asked once, and only where it is needed.
+        if callable(password):  # It is called once, and only if needed.
 
             def ask() -> Any:
                 said[0] = password()
@@ -169,7 +168,7 @@ class _SSLContext(_system._SSLContext):  # type: ignore[misc, unused-ignore]
             else:
                 made.load_default_certs()
         if not self._trusted and self.verify_mode:
-            # Nobody is trusted then, and not, as in ussl, whom the system trusts.
+            # Nobody is trusted then, and not the system's certificates as in ussl.
             made.verify_callback = lambda cert, depth: 1
             if server_side:
                 made.load_default_certs()
@@ -212,7 +211,7 @@ def _versions(context: Any) -> Tuple[int, int]:
 
 
 def _suites_here(names: List[str]) -> List[str]:
-    """Those of OpenSSL's suites that the library has."""
+    """The suites that both OpenSSL and the library support."""
     here, scratch = [], ussl.SSLContext(PROTOCOL_TLS_CLIENT)
     for name in names:
         try:
@@ -294,8 +293,7 @@ class _SSLSocket(Connection):
         return self._context._sni is not None
 
     def _answer(self, hello: Any) -> None:
-        """Asks the callback, where there is a ClientHello for it, and begins with the context that there
-        is then."""
+        """Calls the callback, if the ClientHello is complete, and begins with the resulting context."""
         if hello is not None:
             self._ask(self._context._sni, hello.name)
         self._begin(self._context._library(True, self._context._protocols))
@@ -362,14 +360,14 @@ class _OverBios(_SSLSocket, OverBios):
 
 
 def _report(callback: Any) -> None:
-    """Says what a callback raised, and that nobody can hear of it otherwise."""
+    """Reports an exception of a callback that cannot be raised."""
     hook: Any = sys.unraisablehook
     kind, value, traceback = sys.exc_info()
     hook(_Unraisable(kind, value, traceback, callback))
 
 
 class _Unraisable:
-    """What sys.unraisablehook takes."""
+    """The argument of sys.unraisablehook."""
 
     def __init__(self, kind: Any, value: Any, traceback: Any, obj: Any) -> None:
         self.exc_type, self.exc_value, self.exc_traceback = kind, value, traceback

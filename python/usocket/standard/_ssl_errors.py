@@ -1,4 +1,4 @@
-"""What an error of the library is in the exceptions of CPython's `ssl`."""
+"""Translates errors of the library to the exceptions of CPython's `ssl`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .. import _causes as causes
 from .._errors import detail, error, strerror
 from .._tls_errors import SSLCertVerificationError, SSLEOFError, SSLError
 
-# OpenSSL's words for what programs look for.
+# OpenSSL's messages that programs look for.
 _VERIFY = {
     3: "unable to get certificate CRL",
     7: "certificate signature failure",
@@ -47,7 +47,7 @@ def ssl_error(reason: str, words: str) -> BaseException:
 def of(code: int, handle: int = 0, name: Optional[str] = None) -> BaseException:
     """The exception for a negative number of the library, from an operation on a handle.
 
-    name: whom the peer's certificate had to be for.
+    name: the name required in the peer's certificate.
     """
     e = error(code, handle)
     if not isinstance(e, SSLError):
