@@ -350,8 +350,8 @@ mod model {
         });
     }
 
-    /// What a pinned value holds, set before `closed_meanwhile`, is what `close` must not miss: so it
-    /// is that a poller and what it watches find each other.
+    /// A value stored under a pin before `closed_meanwhile` must not be missed by `close`: so it is
+    /// that a poller and what it watches find each other.
     #[test]
     fn a_close_and_what_was_left_for_it_do_not_miss_each_other() {
         use loom::sync::atomic::{AtomicBool, Ordering};

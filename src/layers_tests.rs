@@ -17,7 +17,8 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// What of `path` (`crate::`, `crate::tls::`) a file names outside its comments and tests.
+/// The parts of `path` (`crate::`, `crate::tls::`) that a file names outside its comments and
+/// tests.
 fn named(source: &str, path: &str) -> Vec<String> {
     let code = source.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let code: String = code

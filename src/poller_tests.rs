@@ -239,7 +239,7 @@ fn a_poller_in_a_poller() {
     send(b);
     assert_eq!(wait(&outer, -1), [(s, IN, 1)]);
     assert_eq!(wait(&inner, -1), [(Source::Handle(a), IN, 2)]);
-    // What no kernel knows of shows through as well.
+    // Events that the kernel does not know of are reported as well.
     close(a);
     assert_eq!(wait(&outer, -1), [(s, IN, 1)]);
     assert_eq!(wait(&inner, -1), [(Source::Handle(a), NVAL, 2)]);

@@ -17,7 +17,7 @@ pub struct Own {
     forks: u32,
 }
 
-/// What a number can name, as far as that can be told.
+/// The kind of object behind a descriptor number, as far as it can be determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An eventfd, epoll or timerfd: they have no type of file.
@@ -50,8 +50,8 @@ pub fn is_strange(fd: RawFd, kind: Kind, inherited: bool) -> bool {
     inherited && found(fd).is_some_and(|found| found != Some(kind))
 }
 
-/// What an open number names. The dead descriptor that a socket's number gets on its way out
-/// (`net::give_up_number`) is a socket's.
+/// The kind of object behind an open number. The dead descriptor under a closing socket's number
+/// (`net::give_up_number`) counts as a socket.
 #[cold]
 fn found(fd: RawFd) -> Option<Option<Kind>> {
     let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();

@@ -1,4 +1,4 @@
-//! What the library's own build script says of such a build.
+//! The settings of the library's own build script for such a build.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

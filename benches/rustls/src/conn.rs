@@ -13,7 +13,7 @@ use crate::setup::Configs;
 /// Two full records and their overhead.
 const ROOM: usize = 2 * (16384 + 256);
 
-/// What client and server connections have in common, but rustls states twice.
+/// The common interface of client and server connections, which rustls defines twice.
 pub trait Side {
     type Data: SideData;
     fn process<'c, 'i>(&'c mut self, tls: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;

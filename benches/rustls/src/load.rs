@@ -26,7 +26,7 @@ struct Client {
     peer: Peer<UnbufferedClientConnection>,
     /// The end of the answer's head, as far as it has come.
     matched: usize,
-    /// What is to come, once the head has.
+    /// The bytes expected after the head.
     left: Option<usize>,
     /// When the request was due.
     due: Instant,

@@ -10,7 +10,7 @@ use crate::conn::Side;
 use crate::epoll;
 
 const ROOM: usize = 66 * 1024;
-/// What one system call sends.
+/// The amount sent by one system call.
 pub const PIECE: usize = 64 * 1024;
 
 /// Of the thread.
@@ -31,7 +31,7 @@ pub struct Peer<S> {
     tls: Option<Box<S>>,
     /// Received, and no whole record.
     rest: Vec<u8>,
-    /// What the kernel did not take.
+    /// The bytes that the kernel did not take.
     out: Vec<u8>,
 }
 

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use usocket::handle::{Handle, Table};
 
-/// What a socket takes in a slot, about.
+/// About the size of a socket in a slot.
 type Value = [u64; 12];
 
 #[repr(align(128))]

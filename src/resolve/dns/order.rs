@@ -1,4 +1,4 @@
-//! Which address of a host to try first (RFC 6724, section 6).
+//! The order of a host's addresses (RFC 6724, section 6).
 
 use std::ffi::CStr;
 use std::io::Write;

@@ -260,7 +260,7 @@ mod tests {
         }
         assert!(b.capacity() <= MOST);
         assert!(b.room(1).is_empty() && b.limits(1));
-        // What is gone makes room again.
+        // Removed bytes make space again.
         b.consume(10);
         assert!(!b.limits(10) && b.room(1).len() == 10);
     }

@@ -18,7 +18,7 @@ pub fn version(input: &[u8]) -> Option<u16> {
     }
 }
 
-/// What a ClientHello at the beginning of the input offers.
+/// The offers of a ClientHello at the beginning of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Offer {
     /// Protocols (ALPN), and none of ours.
@@ -29,7 +29,7 @@ pub enum Offer {
     Unknown,
 }
 
-/// What a ClientHello offers, of `ours`.
+/// The protocols of `ours` that a ClientHello offers.
 pub fn offer(input: &[u8], ours: &[Vec<u8>]) -> Offer {
     let Some(first) = record(&mut &*input) else { return Offer::Ours };
     let Some(len) = len_of(first) else { return gathered(input, ours) };

@@ -1,4 +1,4 @@
-//! What the two ends agree on in the handshake.
+//! The parameters negotiated in the handshake.
 
 use std::mem::MaybeUninit;
 

@@ -1,5 +1,5 @@
 //! A table of what can be wrong with a chain or a client, each with its code, its alert and its
-//! words. What rcgen cannot make is in `odd`, by OpenSSL (keys nobody should use, SHA-1).
+//! words. OpenSSL made the certificates in `odd` that rcgen cannot make (weak keys, SHA-1).
 
 use std::io::Read;
 use std::os::fd::{FromRawFd, OwnedFd};

@@ -74,7 +74,7 @@ fn the_goodbye_takes_nothing_from_the_thread_that_receives() {
     }
 }
 
-/// What the peer has sent lies unread, which would be a reason to reset the connection.
+/// The peer's data is unread, which would cause a reset of the connection.
 #[test]
 fn what_was_counted_arrives_when_another_thread_is_sending_too() {
     alone(|| {
@@ -112,7 +112,7 @@ fn what_was_counted_arrives_when_another_thread_is_sending_too() {
     });
 }
 
-/// Sends until it would wait, closes: how long that took. What was counted arrives.
+/// Sends until it would wait, then closes; returns the time. Counted bytes arrive.
 fn counted_and_closed(family: i32, room: i32, timeout: i64, flags: i32, times: usize) -> Duration {
     let block = vec![7u8; 60_000];
     let (h, b) = shaken(family, room);
@@ -166,7 +166,7 @@ fn small_sends_fill_it_to_the_brim_and_the_goodbye_has_room() {
                 while let Ok(n) = on(h, |s| s.send(&block, libc::MSG_DONTWAIT)) {
                     sent += n;
                 }
-                // Who was refused is told what to wait for, until there is room.
+                // A refused send gets the event to wait for, until there is space.
                 let wants = || on(h, |s| s.tls().unwrap().wants(s));
                 assert_eq!(wants(), libc::POLLIN | libc::POLLOUT);
                 // Whenever poll says that there is room, there is.
@@ -295,7 +295,7 @@ fn a_stream_that_was_cut_off_says_so_before_its_last_bytes() {
         forger.send(&bytes);
         drop(forger);
         let get = |n| if line { readline(&ours, n) } else { read(&ours, n) };
-        // What was asked for and is there is no end.
+        // Requested data that is available is not the end.
         assert_eq!(get(4).unwrap(), b"half");
         assert_eq!(get(100).unwrap_err().code(), USOCKET_ETLS_TRUNCATED);
         assert_eq!(get(100).unwrap(), b" of the truth");

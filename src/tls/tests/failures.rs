@@ -9,7 +9,7 @@ use crate::error::causes::*;
 use crate::socket::Socket;
 use crate::tls::context::Context;
 
-/// What each end made of a handshake: code and sentence, client's first.
+/// The result of a handshake at each end: code and sentence, client's first.
 pub fn outcome(client: &Context, server: &Context, name: Option<&str>) -> [(i32, String); 2] {
     let (a, b) = pair();
     let (sa, sb) = (wrap(&a, client, name), wrap(&b, server, None));
@@ -273,7 +273,7 @@ fn what_a_context_refuses() {
     assert_eq!(no(context.config().map(|_| 0)), USOCKET_ETLS_NO_SUCH_VERSION);
 }
 
-/// What one end makes of a peer that does `what` on the bare connection.
+/// The result at one end with a peer that does `what` on the bare connection.
 fn meets(is_client: bool, what: impl FnOnce(&Socket)) -> (i32, String) {
     let (client, server) = contexts();
     let (a, b) = pair();
@@ -366,7 +366,7 @@ fn rustls_errors_are_all_known() {
         AlertDescription, CertificateError as C, Error as T, InvalidMessage, PeerIncompatible as P,
         PeerMisbehaved,
     };
-    // Whoever moves to another rustls looks through its errors, adds what is new to `cause`, and
+    // After a change of the rustls version, look through its errors, add new ones to `cause`, and
     // then changes this.
     const AUDITED: &str = "0.23.46";
     let lock = include_str!("../../../Cargo.lock");

@@ -112,7 +112,7 @@ impl Peer {
         });
     }
 
-    /// What it has to send now.
+    /// Its pending output.
     pub fn flight(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         while self.tls.wants_write() {

@@ -109,7 +109,8 @@ fn after_a_fork_one_process_goes_on() {
     }
 }
 
-/// Who has received all there was waits for more without a look at the session: not after a fork.
+/// A thread that has received everything waits for more without checking the session: but not after
+/// a fork.
 #[test]
 fn after_a_fork_nobody_waits_for_what_is_the_others() {
     let (client, server) = contexts();
@@ -338,7 +339,7 @@ fn callback_forks(mine: i32, theirs: Option<i32>) -> (Result<()>, Result<()>, bo
         let other = scope.spawn(|| sb.handshake(&b));
         let shaken = sa.handshake(&a);
         if child.load(SeqCst) == 0 {
-            // Whatever it does with a connection that it has refused, its parent's goes on.
+            // The parent's connection goes on, whatever the child does with its refused one.
             let code = |r: Result<usize>| r.map_or_else(|e| e.code(), |_| 0);
             let theirs = shaken.as_ref().map_or_else(|e| e.code(), |()| 0);
             let told = [code(a.send(b"child", 0)), code(recv(&a, 1).map(|_| 0)), theirs];

@@ -226,7 +226,7 @@ fn a_server_keeps_what_came_with_the_end_of_the_handshake() {
     }
 }
 
-/// What a client of ours and a server of ours say to each other up to the first data, as bytes.
+/// The bytes exchanged by a client and a server of ours up to the first data.
 fn transcript(version: &'static rustls::SupportedProtocolVersion, ours_is_client: bool) -> usize {
     let (ours, mut peer) = with_peer(ours_is_client, pair(), &[version]);
     let mut said = 0;
@@ -346,7 +346,7 @@ fn records_split_at_any_byte_are_the_same() {
     }
 }
 
-/// What a poll would do to the session.
+/// A poll's effect on the session.
 fn polled_now(s: &Socket) {
     let _ = s.tls().unwrap().true_events(s, IN, IN);
 }

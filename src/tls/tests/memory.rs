@@ -19,7 +19,7 @@ thread_local! {
     /// Allocations of these sizes are refused on this thread.
     static REFUSED: Cell<(usize, usize)> = const { Cell::new((1, 0)) };
     static REFUSALS: Cell<usize> = const { Cell::new(0) };
-    /// What must not be in memory that is freed on this thread, and how often it was.
+    /// The bytes that must not be in memory freed on this thread, and how often they were.
     static SECRET: Cell<&'static [u8]> = const { Cell::new(&[]) };
     static LEFT: Cell<usize> = const { Cell::new(0) };
 }
@@ -143,7 +143,7 @@ fn refused_buffers_are_an_error_and_nothing_is_lost() {
         fresh(|| {
             // Received in blocking mode into a large buffer, else into what there is.
             assert!(recv_with(&b, 100, 4096..=200_000), "{timeout_us}");
-            // What is over has no place to be kept: so much of a record of 10,000 bytes.
+            // The rest of a record of 10,000 bytes cannot be kept.
             assert!(recv_with(&b, 100, 9900..=9900), "{timeout_us}");
             assert!(recv_with(&b, 1, 9999..=9999), "{timeout_us}");
             assert_eq!(read(&b, sent.len()), Ok(sent.clone()));

@@ -66,8 +66,8 @@ fn a_poll_waits_for_the_receiver_and_no_longer_than_it_may() {
     }
 }
 
-/// Data wakes a poll and a receiver at once. Whoever comes first: of what the receiver leaves, the poll
-/// tells.
+/// Data wakes a poll and a receiver at once. In either order: of the data left by the receiver, the
+/// poll tells.
 #[test]
 fn a_poll_is_told_of_what_a_receiver_leaves() {
     let (client, server) = contexts();
@@ -122,7 +122,8 @@ fn record_without_room(timeout: i64) -> (Socket, Socket) {
     (a, b)
 }
 
-/// What a send has taken and the kernel has not is sendall's to see off, or to say so.
+/// sendall sends the bytes that an earlier send has taken and the kernel has not, or reports their
+/// loss.
 #[test]
 fn sendall_tells_what_its_last_bytes_meet() {
     let (a, b) = record_without_room(-1);

@@ -1,4 +1,4 @@
-//! What a context decides holds for resumed connections too, and for those after a change.
+//! A context's settings apply to resumed connections too, and changes to later ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -38,7 +38,7 @@ fn a_session_is_for_the_name_it_was_verified_for() {
     }
 }
 
-/// What a client's context decides after a change, it decides for all that follows.
+/// A change of a client's context applies to all later connections.
 #[test]
 fn a_change_is_for_later_connections() {
     let ca = Ca::new("CA");

@@ -1,4 +1,4 @@
-//! What a session does once it stands: data, its end, and polls.
+//! An established session: data, its end, and polls.
 
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
@@ -235,7 +235,7 @@ fn non_blocking_with_buffers_of_almost_nothing() {
             });
             if sent == data.len() {
                 set[0].events = 0;
-                // What was taken goes out when it is polled, or used.
+                // Taken bytes go out when the session is polled or used.
                 polled(ha, OUT, 0);
             }
             assert!(poll(&mut set, 5_000_000).unwrap() > 0);
@@ -297,7 +297,7 @@ fn an_idle_connection_holds_no_buffers() {
     });
     let _ = b.recv(&mut [MaybeUninit::uninit()], libc::MSG_DONTWAIT);
     assert_eq!((idle(&a), idle(&b)), (0, 0));
-    // What was not read is held, and no more than that.
+    // Unread bytes are held, and no more than that.
     a.send(b"0123456789", 0).unwrap();
     assert_eq!(recv(&b, 4).unwrap(), b"0123");
     assert!(idle(&b) <= 64, "{}", idle(&b));

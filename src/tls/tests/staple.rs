@@ -22,7 +22,7 @@ fn seq(parts: &[&[u8]]) -> Vec<u8> {
     tlv(SEQUENCE, parts)
 }
 
-/// What a responder says, and how.
+/// A responder's response and its form.
 struct Answer<'a> {
     serial: Option<&'a [u8]>,
     issuer: Option<&'a Ca>,
@@ -123,7 +123,7 @@ fn a_staple_is_the_issuers_word_about_this_certificate() {
     let key = key_of(&rcgen::PKCS_ECDSA_P256_SHA256);
     let stranger = Answer { by: Some((&key, &made.der)), ..Answer::GOOD };
     expect(case(stranger), wrong, "signed neither by the issuer nor");
-    // What the server's own side would not take, from one that does not look.
+    // A response that a server of ours would refuse, from one that does not check.
     let unlooked = |answer: &[u8]| {
         let server = server(&made);
         server.staple_anything(answer);
@@ -174,7 +174,7 @@ fn one_can_be_required_or_ignored() {
     let failed = server(&made);
     failed.staple_anything(&[SEQUENCE, 3, 0x0a, 1, 3]);
     expect(outcome(&client, &failed, Some(NAME)), wrong, "had no answer (status 3)");
-    // Who is trusted itself has an issuer all the same, where that is known.
+    // An itself trusted certificate still has an issuer, if that is known.
     let itself = trusting(&[&made.cert]);
     itself.set_ocsp_mode(USOCKET_TLS_OCSP_REQUIRED).unwrap();
     expect(connect(&itself, &made, &good), wrong, "issuer of the certificate is not known");

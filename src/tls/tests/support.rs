@@ -188,7 +188,7 @@ pub fn c(text: &str) -> CString {
     CString::new(text).unwrap()
 }
 
-/// What usocket_poll says at once.
+/// The immediate result of usocket_poll.
 pub fn polled(handle: i64, events: i16, timeout_us: i64) -> i16 {
     let mut set = [Entry { source: Source::Handle(handle), events, revents: 0 }];
     poll(&mut set, timeout_us).unwrap();

@@ -13,7 +13,7 @@ use crate::poll::Source;
 use crate::socket::Socket;
 
 const IN: i16 = libc::POLLIN;
-/// What a close may take on a busy machine; in a second it would have waited for something.
+/// The limit for a close on a busy machine; a second would mean that it waited.
 const SOON: Duration = Duration::from_millis(900);
 const EBADF: i64 = -(libc::EBADF as i64);
 
@@ -234,7 +234,7 @@ fn while_one_blocks_others_need_not() {
         a.settimeout(-1).unwrap();
         let second = blocked(scope, &a);
         b.sendall(b"0123456789abcdef", 0).unwrap();
-        // What the first leaves is the second's, without anything more coming.
+        // The second gets the data left by the first, without further input.
         let mut got = [first.join().unwrap().unwrap(), second.join().unwrap().unwrap()];
         got.sort();
         assert_eq!(got, [&b"0123456789"[..], b"abcdef"]);

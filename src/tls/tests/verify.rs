@@ -53,8 +53,8 @@ fn revocation() {
     expect(case(forged, 0), [USOCKET_ETLS_CRL_INVALID, alert(46)], "not usable");
 }
 
-/// What is said about issuers is heard, unless only the peer's own certificate is to be looked at; that
-/// always is.
+/// Lists about issuers apply, unless only the peer's own certificate is to be checked; that always
+/// is.
 #[test]
 fn lists_about_the_whole_chain_or_the_leaf_alone() {
     const LEAF_ONLY: i32 = 1;

@@ -1,4 +1,4 @@
-//! The gate and the lock. What they guard is a cell of loom's, which tells two that are in it at once.
+//! The gate and the lock. They guard a cell of loom's, which detects concurrent access.
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -50,7 +50,7 @@ fn a_fork_sees_nobody_inside_and_everybody_goes_on() {
             let _stay = stay();
             other.add();
         });
-        // What a child would find: whole, and nobody at work on it.
+        // The child's view: consistent, and not being changed.
         fork(|| assert!(inside.get() <= 1));
         thread.join().unwrap();
         assert_eq!(inside.get(), 1);

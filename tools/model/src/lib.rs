@@ -1,5 +1,5 @@
-//! What of the library is lock-free, or a handshake of two locks, without the rest of it: loom runs its
-//! tests in all orders that the memory model allows (`make loom`, which sets `--cfg loom`).
+//! The lock-free parts of the library and the interplay of two locks, without the rest: loom runs
+//! its tests in all orders that the memory model allows (`make loom`, which sets `--cfg loom`).
 //!
 //! | what | from | tests |
 //! |---|---|---|

@@ -91,7 +91,7 @@ impl Session {
         }
     }
 
-    /// What came in is in the order in which it was sent.
+    /// The input is in the order in which it was sent.
     fn is_in_order(&self) {
         let (bytes, here, _) = *self.engine.lock().unwrap();
         assert!(bytes[..here].iter().zip(0..).all(|(byte, at)| *byte == at));

@@ -1,4 +1,4 @@
-//! What the header says threads may do, done by many threads, through the C functions.
+//! Everything that the header allows threads to do, done by many threads, through the C functions.
 //!
 //! Runs by itself and, with `make tsan`, under ThreadSanitizer. It has no test harness: libtest's
 //! channels are not instrumented and would be reported as races.

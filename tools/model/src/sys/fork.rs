@@ -52,7 +52,7 @@ impl Me {
     fn forget(&self, _: &AtomicU32) {}
 }
 
-/// What a fork does around itself; `meanwhile` is where the child is made.
+/// The handlers around a fork; `meanwhile` makes the child.
 pub fn fork(meanwhile: impl FnOnce()) {
     GATE.shut(None, std::time::Duration::from_secs(3600));
     meanwhile();
