@@ -54,6 +54,8 @@ static inline usocket_t server_on(const char *host, int port, int flags)
 {
     usocket_addr a;
     usocket_t server;
+    if (strchr(host, ':') && !has_ipv6())
+        skip();
     OK(usocket_addr_ip(0, host, port, 0, 0, &a));
     for (int64_t until = now_us() + GENEROUS; port && now_us() < until; usleep(20 * 1000))
         if ((server = usocket_create_server(&a, USOCKET_BACKLOG_DEFAULT, flags)) != -EADDRINUSE)

@@ -61,8 +61,22 @@ usocket_addr local_address(int family, int port)
     return addr;
 }
 
+bool has_ipv6(void)
+{
+    static int has = -1;
+    if (has < 0) {
+        struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+        int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        has = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
+        close(fd);
+    }
+    return has;
+}
+
 usocket_t bound_socket(int family, int type)
 {
+    if (family == AF_INET6 && !has_ipv6())
+        skip();
     usocket_t s = OK(usocket_socket(family, type, 0));
     usocket_addr addr = local_address(family, 0);
     OK(usocket_bind(s, &addr));
@@ -203,6 +217,16 @@ size_t full_listener(int family, usocket_t *listener, usocket_t *clients, size_t
     }
     fail_msg("%zu clients do not fill the queue", room);
     return 0;
+}
+
+struct rlimit few_descriptors(rlim_t n)
+{
+    struct rlimit was, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    few = was;
+    few.rlim_cur = n < was.rlim_max ? n : was.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    return was;
 }
 
 int open_descriptors(void)

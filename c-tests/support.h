@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -53,7 +54,12 @@ struct kind {
 };
 extern const struct kind KINDS[];
 extern const size_t N_KINDS;
-#define FOR_EACH_KIND(k) for (const struct kind *k = KINDS; k < KINDS + N_KINDS; k++)
+#define FOR_EACH_KIND(k) \
+    for (const struct kind *k = KINDS; k < KINDS + N_KINDS; k++) \
+        if (k->family == AF_INET6 && !has_ipv6()) {} else
+
+// Whether ::1 can be had. A test that asks for a socket there is skipped where it cannot.
+bool has_ipv6(void);
 
 // The loopback address of an IP family, or an unnamed Unix address, for which bind picks a name.
 usocket_addr local_address(int family, int port);
@@ -92,6 +98,9 @@ extern const int64_t WAITING_MODES[2];
 // seconds, but at least twenty.
 #define FOR_ROUNDS(i, most) \
     for (int64_t i = 0, i##_end = now_us() + 3 * SECOND; i < (most) && (i < 20 || now_us() < i##_end); i++)
+
+// At most this many descriptors, or fewer where fewer are allowed; gives the limits as they were.
+struct rlimit few_descriptors(rlim_t n);
 
 // The number of open descriptors of the process.
 int open_descriptors(void);

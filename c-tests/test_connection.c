@@ -233,10 +233,7 @@ static void without_descriptors(void **state)
     char port[8];
     strcpy(port, port_of(server));
     int fill[1024], n = 0;
-    struct rlimit was, few = {.rlim_cur = 512, .rlim_max = 512};
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
-    few.rlim_max = was.rlim_max;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    struct rlimit was = few_descriptors(512);
     while (n < 1024 && (fill[n] = open("/dev/null", O_RDONLY)) >= 0)
         n++;
     usocket_addrinfo *list = NULL;

@@ -218,7 +218,7 @@ static void of_connecting(void **state)
     (void)state;
     usocket_t full, clients[8], s = tcp(), u = OK(usocket_socket(AF_UNIX, SOCK_STREAM, 0));
     size_t n = full_listener(AF_INET, &full, clients, 8);
-    usocket_addr to = name_of(full), v6 = ip(AF_INET6, "::1", 1), everybody = ip(AF_INET, "255.255.255.255", 1);
+    usocket_addr to = name_of(full), v6 = ip(AF_INET6, "::1", 1), everybody = ip(AF_INET, "127.255.255.255", 1);
     usocket_addr lies = {.len = 4};
     ((struct sockaddr *)&lies)->sa_family = AF_INET;
     OK(usocket_settimeout(s, 0));

@@ -45,7 +45,7 @@ static void of_sending_and_receiving(void **state)
         skip();
     usocket_t pair[2], s = tcp(), u = udp(), ux = OK(usocket_socket(AF_UNIX, SOCK_STREAM, 0));
     usocket_t ud = OK(usocket_socket(AF_UNIX, SOCK_DGRAM, 0)), sec = OK(usocket_socket(AF_INET, SOCK_STREAM, USOCKET_IPPROTO_SEC));
-    usocket_addr v6 = ip(AF_INET6, "::1", 1), everybody = ip(AF_INET, "255.255.255.255", 1);
+    usocket_addr v6 = ip(AF_INET6, "::1", 1), everybody = ip(AF_INET, "127.255.255.255", 1);
     usocket_addr lies = {.storage = {AF_INET}, .len = 4}, none = unix_path("/none/such");
     usocket_addr under_a_file = unix_path("/dev/null/x"), here;
     GIVES(USOCKET_ETLS_NOT_WRAPPED, usocket_send(sec, buf, 1, 0));

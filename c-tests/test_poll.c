@@ -169,6 +169,12 @@ static void many_at_once(void **state)
     static const int sizes[] = {1, 15, 16, 17, MOST};
     usocket_t pairs[MOST][2];
     usocket_pollfd set[MOST];
+    struct rlimit most;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &most), 0);
+    most.rlim_cur = most.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &most), 0);
+    if (most.rlim_cur < 2 * MOST + 100)
+        skip();
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         int n = sizes[k];
         for (int i = 0; i < n; i++) {

@@ -4,6 +4,7 @@ import contextlib
 import faulthandler
 import os
 import signal
+import socket
 import threading
 
 import pytest
@@ -19,6 +20,16 @@ from tls_world import (  # noqa: F401
     tls,
     wrapped,
 )
+
+
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as s:
+        s.bind(("::1", 0))
+        return True
+    return False
+
+
+needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="::1 cannot be had")
 
 # Longer than any test takes on a busy machine. A test that hangs ends the run with a traceback.
 HANG = 120

@@ -7,6 +7,7 @@ import struct
 
 import pytest
 import usocket
+from conftest import needs_ipv6
 from usocket._address import decode, encode
 
 # inet_pton, inet_ntop
@@ -93,6 +94,7 @@ def test_an_empty_host_is_the_wildcard_address(make):
     assert s.getsockname()[0] == "::"
 
 
+@needs_ipv6
 @pytest.mark.parametrize("rest", [(), (0,), (0, 0)])
 def test_ipv6_tuple_of_two_to_four(make, rest):
     server = make(usocket.AF_INET6)
@@ -297,6 +299,7 @@ def test_opaque_bytes_of_a_unix_address(make, tmp_path):
     assert s.getsockname() == path
 
 
+@needs_ipv6
 def test_opaque_bytes_of_an_ipv6_address(make):
     s = make(usocket.AF_INET6)
     s.bind(usocket.native_address(("::1", 0), usocket.AF_INET6))

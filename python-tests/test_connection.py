@@ -10,6 +10,7 @@ import time
 import pytest
 
 import usocket
+from conftest import needs_ipv6
 
 GENEROUS = 60.0
 
@@ -168,6 +169,7 @@ def test_ctrl_c(black_hole):
     timer.join()
 
 
+@needs_ipv6
 def test_servers():
     with usocket.create_server(("::", 0), family=usocket.AF_INET6) as s:
         with pytest.raises(ConnectionRefusedError):

@@ -39,5 +39,5 @@ def test_dns(worlds, case, way):
         pytest.skip("no thread waits for the servers")
     ran = worlds[case, way].result()
     if ran.returncode == 77:
-        pytest.skip("needs network and mount namespaces, which this user may not make")
+        pytest.skip("needs network and mount namespaces, and descriptors, that this user may not have")
     assert ran.returncode == 0, ran.stderr

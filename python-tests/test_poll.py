@@ -323,9 +323,10 @@ def test_many_sockets_in_the_order_of_registration(poller, keep):
 
 def test_more_descriptors_than_the_limit_is_einval(poller):
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1000, limit[1]))
+    few = 1000 if limit[1] < 0 else min(1000, limit[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, limit[1]))
     try:
-        for fd in range(1001):
+        for fd in range(few + 1):
             poller.register(fd, POLLIN)
         with pytest.raises(OSError) as e:
             poller.poll(0)

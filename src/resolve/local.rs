@@ -20,7 +20,7 @@ pub fn answer_at_once(query: &Query) -> Option<Result<Vec<Answer>>> {
     match asked_with(query, query.flags | libc::AI_NUMERICHOST) {
         // With AI_NUMERICHOST the resolver reports a name in this way.
         Err(e) if query.host.is_some() && query.flags & libc::AI_NUMERICHOST == 0 => {
-            if !ABOUT_HOST.contains(&e.code()) {
+            if !ABOUT_HOST.contains(&e.code()) || is_number(query) {
                 return Some(Err(e));
             }
             let local = query.host.as_ref().is_some_and(|h| is_local(h, query.family));
@@ -33,6 +33,14 @@ pub fn answer_at_once(query: &Query) -> Option<Result<Vec<Answer>>> {
 /// The C library's errors for a host that is not numeric, when it may not look up names.
 const ABOUT_HOST: [i32; 4] =
     [USOCKET_EAI_NONAME, USOCKET_EAI_FAMILY, USOCKET_EAI_ADDRFAMILY, USOCKET_EAI_NODATA];
+
+/// Whether the host is an address of any family: what is wrong is the service or the family then, and no
+/// name server can mend it.
+fn is_number(query: &Query) -> bool {
+    let Ok(all) = query.try_clone() else { return false };
+    let host = Query { host: all.host, ..Query::default() };
+    asked_with(&host, libc::AI_NUMERICHOST).is_ok()
+}
 
 /// Whether the C library will find a host in /etc/hosts without asking anywhere else.
 fn is_local(host: &CStr, family: i32) -> bool {
@@ -70,6 +78,19 @@ fn begins_with_files(conf: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numbers::USOCKET_EAI_SERVICE;
+
+    #[test]
+    fn nobody_is_asked_about_a_number() {
+        for (host, service, family, flags) in
+            [(c"127.0.0.1", c"http", 0, libc::AI_NUMERICSERV), (c"::1", c"80", libc::AF_INET, 0)]
+        {
+            let (host, service) = (Some(host.to_owned()), Some(service.to_owned()));
+            let query = Query { host, service, family, kind: libc::SOCK_STREAM, proto: 0, flags };
+            let Some(Err(e)) = answer_at_once(&query) else { panic!("a name server is asked") };
+            assert!(e.code() == USOCKET_EAI_SERVICE || ABOUT_HOST.contains(&e.code()), "{e:?}");
+        }
+    }
 
     #[test]
     fn hosts_files_as_they_are_written() {
