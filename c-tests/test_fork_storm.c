@@ -73,7 +73,7 @@ static void *texts(void *arg)
     (void)arg;
     while (!stop) {
         usocket_addrinfo *list;
-        if (usocket_getaddrinfo("127.0.0.1", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list))
+        if (usocket_getaddrinfo("localhost", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list))
             return "getaddrinfo failed";
         usocket_freeaddrinfo(list);
         if (!usocket_strerror(-EBADF))
@@ -99,7 +99,7 @@ static void everything_in_a_child(int n)
     CHILD(usocket_poll(&p, 1, GENEROUS) == 1);
     CHILD(usocket_poller_wake(own) == 0);
     usocket_addrinfo *list;
-    CHILD(usocket_getaddrinfo("127.0.0.1", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list) == 0);
+    CHILD(usocket_getaddrinfo("localhost", "80", 0, SOCK_STREAM, 0, 0, GENEROUS, &list) == 0);
     usocket_freeaddrinfo(list);
     CHILD(usocket_set_event_hook(NULL, NULL) == 0);
     int fd = usocket_fileno(storm_echo[0]);

@@ -518,16 +518,19 @@ static void *job_wait(void *arg)
 static void four_wakes_wake_four(void)
 {
     usocket_poller_t p = OK(usocket_poller_create());
-    struct job j[4] = {{.s = p}, {.s = p}, {.s = p}, {.s = p}};
-    pthread_t t[4];
-    for (int i = 0; i < 4; i++)
-        t[i] = start(job_wait, &j[i]);
-    for (int i = 0; i < 4; i++)
-        until_inside(&j[i]);
-    for (int i = 0; i < 4; i++)
-        OK(usocket_poller_wake(p));
-    for (int i = 0; i < 4; i++)
-        join_within(t[i], 5 * SECOND, "one of four waiters, all woken");
+    for (int round = 0; round < scaled(500, 20); round++) {
+        struct job j[4] = {{.s = p}, {.s = p}, {.s = p}, {.s = p}};
+        pthread_t t[4];
+        for (int i = 0; i < 4; i++)
+            t[i] = start(job_wait, &j[i]);
+        for (int i = 0; i < 4; i++)
+            until_inside(&j[i]);
+        for (int i = 0; i < 4; i++)
+            OK(usocket_poller_wake(p));
+        for (int i = 0; i < 4; i++)
+            join_within(t[i], 5 * SECOND, "one of four waiters, all woken");
+    }
+    OK(usocket_close(p));
 }
 
 // --- results against closes ---
@@ -643,7 +646,7 @@ static const struct stress_case CASES[] = {
     {"truth: an error's sentence is its own", an_errors_sentence_is_its_own, 0},
     {"truth: removing the hook waits for it", removing_the_hook_waits_for_it, 0},
     {"truth: MSG_TRUNC is not longer than the buffer", a_truncated_datagram_is_not_longer_than_its_buffer, 0},
-    {"truth: four wakes wake four waiters", four_wakes_wake_four, 0},
+    {"truth: four wakes wake four waiters", four_wakes_wake_four, 60},
     {"truth: a query's result against its close", a_result_against_a_close, 0},
     {"faults: few descriptors", with_few_descriptors, 90},
 };

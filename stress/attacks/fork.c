@@ -234,6 +234,34 @@ static void forks_beside(void *(*run)(void *), int threads, int forks)
     stop = true;
 }
 
+// The C library's resolver is asked for these, which has locks of its own.
+static void *local_names_all_the_time(void *arg)
+{
+    while (!stop) {
+        usocket_addrinfo *list;
+        OK(usocket_getaddrinfo("localhost", "80", AF_INET, SOCK_STREAM, 0, 0, GENEROUS, &list));
+        OK(usocket_freeaddrinfo(list));
+    }
+    return arg;
+}
+
+static void local_names(void *arg)
+{
+    (void)arg;
+    usocket_addrinfo *list;
+    OK(usocket_getaddrinfo("localhost", "80", AF_INET, SOCK_STREAM, 0, 0, GENEROUS, &list));
+    OK(usocket_freeaddrinfo(list));
+}
+
+static void forks_beside_local_names(void)
+{
+    for (int i = 0; i < 4; i++)
+        start(local_names_all_the_time, NULL);
+    for (int i = 0; i < scaled(100, 30); i++)
+        child_within(local_names, NULL, GENEROUS);
+    stop = true;
+}
+
 static void forks_beside_names(void) { forks_beside(names_all_the_time, 2, 150); }
 static void forks_beside_registrations(void) { forks_beside(registrations_all_the_time, 2, 150); }
 static void forks_beside_polls(void) { forks_beside(polls_all_the_time, 2, 100); }
@@ -634,6 +662,7 @@ static const struct stress_case CASES[] = {
     {"fork: two threads close, a child goes on, TLS", two_close_tls_at_once, 60},
     {"fork: the parent's close still ends its thread", the_parents_close_still_ends_its_thread, 0},
     {"fork: beside names", forks_beside_names, 60},
+    {"fork: beside names of /etc/hosts", forks_beside_local_names, 60},
     {"fork: beside registrations", forks_beside_registrations, 60},
     {"fork: beside polls", forks_beside_polls, 60},
     {"fork: beside TLS", forks_beside_tls, 60},
