@@ -91,7 +91,7 @@ def connected(tls):
     return wrapped(s, tls)
 
 
-# What both hosts have, by the names the host has for it.
+# The interface of both hosts, by the host's names.
 if MICROPYTHON:
 
     def send_all(s, data):

@@ -1,4 +1,4 @@
-"""The ABI: what programs rely on is what c-tests/abi.txt says, and nothing else is exported."""
+"""The ABI: it matches c-tests/abi.txt, and nothing else is exported."""
 
 import platform
 import re

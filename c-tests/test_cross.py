@@ -1,4 +1,4 @@
-"""make cross, make cross-test: what they cannot have they name, all of it, before anything is begun."""
+"""make cross, make cross-test: they name everything missing before they begin."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def bare(tmp_path):
-    """A PATH with what scripts are made of, and nothing that builds."""
+    """A PATH with the tools of scripts, but no compilers."""
     for tool in "sh dirname sed mkdir id cat awk grep df head".split():
         os.symlink(shutil.which(tool), tmp_path / tool)
     return {"PATH": str(tmp_path)}

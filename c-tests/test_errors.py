@@ -1,8 +1,8 @@
 """The errors that the header documents are those that happen.
 
-Every C test notes the errors that its calls were made to give (USOCKET_MADE, check_code in support.c).
-A documented error that no test makes happen fails here, and so does one that happens and is not
-documented: of every function in the header.
+Every C test records the errors it provokes (USOCKET_MADE, check_code in support.c). This fails for a
+documented error that no test provokes, and for an undocumented one that occurs, for every function in the
+header.
 """
 
 import errno
@@ -65,7 +65,7 @@ NOT_MADE = {
 }
 # "-EBADF", "USOCKET_ETLS_NO_CERT", or the beginning of names: "USOCKET_EAI_", "USOCKET_ETLS_...".
 NAME = r"(?:-(E[A-Z0-9]+)|(USOCKET_E[A-Z]+_[A-Z_]*))"
-# What these give besides is not for the header to list.
+# Further errors of these, which the header does not list.
 SYSTEM = {
     "open(2)": "EACCES EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENOENT ENOMEM ENOTDIR ENXIO EPERM EROFS EOVERFLOW",
     "read(2)": "EIO EISDIR EINVAL EAGAIN EINTR",

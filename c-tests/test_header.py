@@ -39,7 +39,7 @@ def test_the_lint_sees_every_function_and_what_is_missing(tmp_path, monkeypatch)
         capture_output=True, text=True, check=True,
     ).stdout.split()[2::3]
     assert sorted(name for name, _, _ in header.functions()) == sorted(exported)
-    # It is no lint if it finds nothing where there is something.
+    # The lint must find a missing line.
     text = Path(header.HEADER).read_text()
     for field in header.MUST_SAY:
         broken = tmp_path / "broken.h"

@@ -1,4 +1,4 @@
-"""What builds: a port with CMake (cmake/CMakeLists.txt) is one that works, and none loses what it had."""
+"""Builds: a port with CMake (cmake/CMakeLists.txt) works, and no port loses features."""
 
 import ast
 import os
@@ -59,7 +59,7 @@ def test_what_stock_has_is_here():
         assert not missing, f"{what} lacks {missing}"
 
 
-# From the bottom up: a room includes only what is before it.
+# From the bottom up: a part includes only those before it.
 ROOMS = ("runtime", "error", "arguments", "address", "socket", "select", "tls")
 BESIDE = {("tls", "select")}
 
@@ -110,7 +110,7 @@ def test_the_minimal_variant_by_a_symbolic_link():
     assert r.stdout == "1 b'x'\n9\n", r.stdout + r.stderr
 
 
-# What a build may have changed: the lines of its mpconfigvariant.h, on top of the port's standard ones.
+# The changes of a build: the lines of its mpconfigvariant.h, on top of the port's standard ones.
 CHANGED = {
     "longlong": "#undef MICROPY_LONGINT_IMPL\n#define MICROPY_LONGINT_IMPL (MICROPY_LONGINT_IMPL_LONGLONG)",
     "no-float": "#undef MICROPY_FLOAT_IMPL\n#define MICROPY_FLOAT_IMPL (MICROPY_FLOAT_IMPL_NONE)",
@@ -121,7 +121,7 @@ MORE = {"no-thread": ["MICROPY_PY_THREAD=0"]}
 
 
 def options():
-    """What the source needs that the firmware was built from (scripts/micropython-build)."""
+    """The options for the source of the firmware (scripts/micropython-build)."""
     with open(f"{HOME}/stamp") as f:
         return f.read().split()[1:]
 

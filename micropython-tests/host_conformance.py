@@ -49,7 +49,7 @@ def test_every_test_exists():
     assert named > 300, named
 
 
-# What the firmware says it has: names of the modules, of a socket, of a poll object and of a context.
+# The names in the firmware: of the modules, of a socket, of a poll object and of a context.
 HAS = """
 import usocket, uselect, ussl
 a, b = usocket.socketpair()

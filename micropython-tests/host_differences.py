@@ -12,8 +12,8 @@ import sys
 
 from run import OURS, STOCK, TOP, Skip
 
-# What every program has: two ends of a TCP connection, a thread that is seen to end, a way to name
-# an exception.
+# Common to all programs: two ends of a TCP connection, a thread that can be joined, a way to name an
+# exception.
 PRELUDE = """
 import sys
 MODULE

@@ -1,4 +1,5 @@
-"""A port with a GIL: whatever waits in the library lets the other threads run. Every test of the firmware, there."""
+"""A port with a GIL: a wait in the library lets the other threads run. Every test of the firmware,
+there."""
 
 import concurrent.futures
 import subprocess

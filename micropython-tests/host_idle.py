@@ -1,4 +1,4 @@
-"""What an idle program costs: system calls, counted from outside."""
+"""The cost of an idle program: system calls, counted from outside."""
 
 import os
 import shutil
@@ -37,7 +37,8 @@ def client(port, tls):
 
 
 def until_quiet(path, seconds=60):
-    """Waits until a trace has not grown for half a second. What never is quiet is what a test looks for."""
+    """Waits until a trace has not grown for half a second. A program that never becomes quiet is a failure
+    of the test."""
     size, since, end = -1, 0.0, time.monotonic() + seconds
     while time.monotonic() < min(since + 0.5 if since else end, end):
         if os.path.getsize(path) != size:

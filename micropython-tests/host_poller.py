@@ -1,4 +1,4 @@
-"""What polling costs: system calls, counted from outside."""
+"""The cost of polling: system calls, counted from outside."""
 
 import collections
 import re

@@ -280,7 +280,7 @@ while seen < 20:
 
 
 def test_the_end_finds_threads_in_the_library():
-    """MicroPython cancels its threads at the end; that must not go through the library."""
+    """MicroPython cancels its threads at exit; that must not unwind through the library."""
     for _ in range(5):
         p = start("""
 import sys; sys.path.insert(0, %r)

@@ -2,8 +2,9 @@
 """MicroPython's well-known programs, unmodified, on a stock interpreter and on ours: the table in docs/conformance.md.
 
 Those that a package archive has come from there (scripts/micropython-programs fetches what it can); of the others a checkout is
-looked for in $PROGRAMS/<owner>+<repository>. What a board has and a desk has not (network, machine) is stood in for.
-The last line counts: a program that runs on stock and not on ours failed. Names on the command line choose.
+looked for in $PROGRAMS/<owner>+<repository>. Modules that only boards have (network, machine) are replaced
+by stubs. The last line counts: a program that runs on stock and not on ours failed. Names on the command
+line choose.
 """
 
 import ftplib
@@ -26,7 +27,7 @@ import host_programs
 import run
 
 CHECKOUTS = os.environ.get("PROGRAMS", f"{run.HOME}/checkouts")
-# Package and version on PyPI, and what of it goes into the path.
+# Package and version on PyPI, and the files for the path.
 ARCHIVES = {
     "microdot": ("microdot==2.7.0", ["microdot"]), "umqtt": ("micropython-umqtt.simple==1.3.4", ["umqtt"]),
     "phew": ("micropython-phew==0.0.3", ["phew"]), "uredis": ("micropython-redis==0.0.57", ["uredis"]),
@@ -256,7 +257,7 @@ while len(got) < 20:
 a.disconnect(); b.disconnect()
 print("done")
 """
-# What a client `c` that collects in `got` does, in a coroutine.
+# A client `c` that collects in `got`, in a coroutine.
 TEN_MESSAGES = """
     await c.subscribe("news", 1)
     for i in range(10):
@@ -426,7 +427,7 @@ assert got and got[0] == b"hello from it", got
 print("done")
 """
 
-# name: (packages of ARCHIVES or "owner+repository[/folder]", what to do)
+# name: (packages of ARCHIVES or "owner+repository[/folder]", function)
 PROGRAMS = {
     "microdot": (["microdot"], lambda p: web(p, MICRODOT)),
     "umqtt.simple": (["umqtt"], lambda p: brokered(p, UMQTT)),
@@ -450,12 +451,12 @@ PROGRAMS = {
     "microCoAPy": (["insighio+microCoAPy"], lambda p: alone(p, COAP)),
 }
 
-# What stock does and ours does not: each with its reason in docs/conformance.md.
+# Programs that run on stock but not on ours, with the reasons in docs/conformance.md.
 OTHERWISE = {"aiohttp, self-signed"}
 
 
 def fetch(name):
-    """The directory that has what the path needs of a package, or Skip."""
+    """The directory of a package's files for the path, or Skip."""
     package, wanted = ARCHIVES[name]
     to = f"{run.HOME}/programs-of/{name}"
     if not os.path.isdir(to):

@@ -1,5 +1,5 @@
-# What a program leaves open when a board is reset: sanitized.py runs it a hundred times in one process.
-# It says how many descriptors there were when it began.
+# A program that leaves everything open when a board is reset: sanitized.py runs it a hundred times in one
+# process. It prints the number of descriptors at its start.
 import asyncio
 import os
 import select

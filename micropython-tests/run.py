@@ -46,7 +46,7 @@ class Skip(Exception):
 
 
 def firmware(interpreter, module, name, seconds=SECONDS):
-    """None when the test passes, otherwise what it said."""
+    """None when the test passes, otherwise its output."""
     try:
         r = subprocess.run([interpreter, "-X", "heapsize=256m", "harness.py", module, name], cwd=HERE,
                            capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,
@@ -106,7 +106,7 @@ def host_tests():
 
 
 def on_both(module, name, stock_is_wrong):
-    """Runs a firmware test; gives a note, or raises what is wrong."""
+    """Runs a firmware test; returns a note, or raises its failure."""
     error = firmware(OURS, module, name)
     assert not error, error
     if not stock_is_wrong or not os.path.exists(STOCK):

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The tests on the firmware, built with AddressSanitizer and UBSan: `make stress` runs it.
 
-What ASan finds anywhere fails a test, and what UBSan finds in our files. (The heap is one piece of memory to ASan: this is
-about the stack, and what the library is given and gives. MicroPython's own files have findings of UBSan of their own.)
-The last line counts. Regular expressions on the command line choose among the tests.
+A finding of ASan fails a test, and so does one of UBSan in our files. (The heap is one piece of memory to
+ASan: this is about the stack, and what the library is given and gives. MicroPython's own files have
+findings of UBSan of their own.) The last line counts. Regular expressions on the command line choose among
+the tests.
 """
 
 import os
@@ -22,7 +23,7 @@ OURS = re.compile(r"^.*micropython/usocket/.*runtime error:.*$", re.M)
 
 
 def wrong_with(module, name):
-    """What a test and the sanitizers have to say; empty when it is well."""
+    """The failures of a test and the sanitizers; empty if there are none."""
     env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:detect_stack_use_after_return=0")
     try:
         r = subprocess.run([PROGRAM, "-X", "heapsize=256m", "harness.py", module, name], cwd=run.HERE, capture_output=True,
@@ -38,7 +39,8 @@ def wrong_with(module, name):
 
 
 def resets_leave(times=100):
-    """What is wrong after so many soft resets of a program that leaves everything open; empty when it is well."""
+    """The failures after this many soft resets of a program that leaves everything open; empty if there are
+    none."""
     env = dict(os.environ, AGAIN=str(times), ASAN_OPTIONS="detect_leaks=0:detect_stack_use_after_return=0")
     try:
         r = subprocess.run([PROGRAM, "-X", "heapsize=2m", "reset_program.py"], cwd=run.HERE, capture_output=True, text=True,
@@ -48,7 +50,7 @@ def resets_leave(times=100):
     began = [int(line.split()[-1]) for line in r.stdout.splitlines() if line.startswith("began with")]
     if r.returncode or len(began) != times:
         return f"exit {r.returncode} in run {len(began)}: {r.stderr[-1500:]}"
-    # What the library keeps for itself is there from the first run on.
+    # The library's own permanent descriptors exist from the first run on.
     return "" if began[-1] <= began[1] else f"{began[1]} descriptors in the second run, {began[-1]} in the last"
 
 

@@ -1,4 +1,4 @@
-# What the tests on the firmware share.
+# Support for the tests on the firmware.
 import _thread
 import os
 import select
@@ -46,8 +46,8 @@ def listener():
 
 
 def taken_port():
-    """A socket that has a port and does not listen, and that port: who connects to it is refused. It is none of those that
-    the kernel gives by itself, so it stays free for a while when the socket is closed."""
+    """A socket that has a port and does not listen, and that port: connecting to it is refused. It is none
+    of those that the kernel gives by itself, so it stays free for a while when the socket is closed."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
         first = int(f.read().split()[0])
     while True:

@@ -1,4 +1,4 @@
-# What a build with these modules has, and keeps.
+# Features of a build with these modules.
 import sys
 
 

@@ -180,7 +180,7 @@ def test_connect_refused_and_in_progress():
 
 
 def test_connect_has_the_timeout():
-    # A listener whose queue is full answers nobody more.
+    # A listener with a full queue accepts no more connections.
     l = socket.socket()
     l.bind(("127.0.0.1", 0))
     l.listen(0)

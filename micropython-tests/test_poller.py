@@ -211,7 +211,7 @@ def test_a_file_beside_sleeps_until_a_socket_wakes():
         assert p.poll(60000) == [(one, select.POLLIN)]
         t.join()
         a.recv(1) if one is a else c.recv(1)
-    # What wakes nobody does not shorten the wait.
+    # Events without an effect do not shorten the wait.
     p.unregister(a)
     b.send(b"x")
     begun = time.ticks_ms()

@@ -75,7 +75,7 @@ def test_a_timeout_is_of_the_operation():
     b.send(b".")
     t = Thread(trickle)
     begun = time.ticks_ms()
-    got.append(a.read(100000))  # What comes does not put the end off.
+    got.append(a.read(100000))  # Incoming data does not postpone the deadline.
     took = time.ticks_diff(time.ticks_ms(), begun)
     assert 0 < len(got[0]) < 100000, got
     assert took >= 150, took
@@ -348,7 +348,7 @@ def test_what_a_stream_throws_away_gives_no_memory_out():
 
 
 class Sub(socket.socket):
-    """What a program makes of the class."""
+    """Subclasses made by programs."""
 
     def __init__(self, *args):
         super().__init__(*args)

@@ -62,7 +62,7 @@ def wrapped(server=None, client=None, name="localhost"):
 
 
 def refused(kind, text, server=None, client=None, name="localhost"):
-    """Connecting must fail on the client with that; gives what the server said."""
+    """Connecting must fail on the client with that; returns the server's error."""
     a, b = pair()
     server = server or server_context()
 
@@ -137,9 +137,9 @@ def test_another_certificates_key_is_refused_by_the_peer():
 
 
 def test_the_system_is_trusted_by_default():
-    # (Which does not know our authority.)
+    # (The system does not trust our CA.)
     refused(ValueError, "not correctly signed", client=client_context(None))
-    # Which stock does only when it was asked to: the error says how not to.
+    # Stock does this only on request: the error says how to turn it off.
     refused(ValueError, "context.verify_mode = ssl.CERT_NONE", client=client_context(None))
     client = client_context(None)
     client.verify_mode = tls.CERT_REQUIRED
@@ -573,7 +573,7 @@ def test_a_failed_handshakes_session_goes_at_once():
             fail(handshake)
         gc.collect()
         open_before, grown = descriptors(), []
-        # What is kept grows each time; what the C library takes for its threads does so once or twice.
+        # A leak grows each time; the C library's memory for threads grows once or twice.
         while not grown or grown[-1] >= 600:
             assert len(grown) < 5, grown
             before = rss()
@@ -725,7 +725,7 @@ def test_the_systems_store_is_added():
 
 
 class Context(tls.SSLContext):
-    """What a program makes of the class."""
+    """Subclasses made by programs."""
 
     def __init__(self, protocol, name="mine"):
         super().__init__(protocol)

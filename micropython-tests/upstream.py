@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Runs MicroPython's own network tests, by its own runners, on our interpreter and on stock.
 
-What passes on stock must pass on ours; a test of ours that does not is named, and the exit is 1. For TLS stock is a
-current build with mbedTLS from PyPI (scripts/micropython-programs). Where there is no stock ("absent"), ours must pass
-whatever is no exception. Names on the command line (regular expressions) choose among the tests.
+A test that passes on stock must pass on ours; those that do not are named, and the exit status is 1. For
+TLS stock is a current build with mbedTLS from PyPI (scripts/micropython-programs). Where there is no stock
+("absent"), ours must pass all but the exceptions. Names on the command line (regular expressions) choose
+among the tests.
 """
 
 import concurrent.futures

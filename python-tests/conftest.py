@@ -1,4 +1,4 @@
-"""What the tests share: sockets that are closed at the end, and a watchdog."""
+"""The fixtures of the tests: sockets that are closed at the end, and a watchdog."""
 
 import contextlib
 import faulthandler
@@ -108,7 +108,7 @@ def udp(make):
 
 @pytest.fixture
 def full(make):
-    """The address of a listener that answers no more: its backlog is full, connecting hangs."""
+    """The address of a listener with a full backlog: connecting hangs."""
     s = make()
     s.bind(("127.0.0.1", 0))
     s.listen(0)
@@ -121,8 +121,8 @@ def full(make):
 
 @pytest.fixture
 def refusing(make):
-    """An address that refuses connections, as ("::1", the same port) does: it is taken by one who does not listen. (A
-    port that was given back may be somebody else's listener a moment later.)"""
+    """An address that refuses connections, as ("::1", the same port) does: a socket that does not listen is
+    bound to it. (A released port may be another program's listener a moment later.)"""
     s = make(usocket.AF_INET6)
     try:
         s.setsockopt(usocket.IPPROTO_IPV6, usocket.IPV6_V6ONLY, 0)
@@ -158,7 +158,7 @@ def run():
 
 
 def fill(s):
-    """Writes to a socket until it takes no more; how many bytes that were."""
+    """Writes to a socket until it takes no more; returns the number of bytes."""
     timeout = s.gettimeout()
     s.setblocking(False)
     total = 0

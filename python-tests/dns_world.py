@@ -105,7 +105,7 @@ def answer(server, address, query, client):
     if what == "slow":
         time.sleep(0.1)
     if what == "late":
-        time.sleep(0.33)  # Being late is what it is for.
+        time.sleep(0.33)  # The delay is intended.
     if what == "garbage":
         server.sendto(query[:2] + random.Random(1).randbytes(40), client)
     elif what == "truncated":
@@ -156,7 +156,7 @@ GENEROUS = 60.0
 
 
 def timed(name, timeout):
-    """What asking gives, and how long it took."""
+    """The result of a query, and the time it took."""
     begun = time.monotonic()
     try:
         got = usocket.getaddrinfo(name, 80, 0, usocket.SOCK_STREAM, timeout=timeout)[0][4]
@@ -168,7 +168,7 @@ def timed(name, timeout):
 def times_out(name, timeout):
     got, took = timed(name, timeout)
     assert isinstance(got, TimeoutError), (name, got)
-    # Left to itself it would be five or ten seconds.
+    # Without a deadline it would be five or ten seconds.
     assert timeout <= took < timeout + 3, (name, took)
 
 
@@ -199,7 +199,7 @@ def truncated():
 
 
 def interrupted():
-    """Ctrl-C ends a query; other signals do not, and do not stretch its time."""
+    """Ctrl-C ends a query; other signals neither end nor lengthen it."""
 
     def ctrl_c(*_):
         raise KeyboardInterrupt
@@ -236,7 +236,7 @@ def pollable():
     for _ in range(2):  # The answer can be taken more than once.
         assert lib.usocket_query_result(late, 0, ctypes.byref(answers)) == 0
         assert lib.usocket_freeaddrinfo(answers) == 0
-    # Closing cancels, also what a thread is waiting for.
+    # Closing cancels a query, also while a thread waits for it.
     ended = []
     thread = threading.Thread(
         target=lambda: ended.append(lib.usocket_query_result(never, -1, ctypes.byref(answers)))
@@ -249,7 +249,7 @@ def pollable():
 
 
 def threads():
-    """How many threads of the library's own there are."""
+    """The number of the library's own threads."""
     count = 0
     for comm in glob.glob("/proc/self/task/*/comm"):
         with contextlib.suppress(OSError):  # It has ended meanwhile.
@@ -263,7 +263,7 @@ def descriptors():
 
 
 def abandoned():
-    """What nobody waits for holds no descriptor but its thread's, and nobody else."""
+    """An abandoned query holds only its thread's descriptor, and delays no other."""
     before = descriptors()
     ask = (0, usocket.SOCK_STREAM, 0, 0)
     for _ in range(300):
@@ -316,7 +316,7 @@ def many():
 
 
 def dead():
-    """A thousand queries of names that nobody answers: a live one takes what it takes alone."""
+    """A thousand queries of dead names: a live one takes no longer than alone."""
     ask = (0, usocket.SOCK_STREAM, 0, 0)
     alone = timed("good.test", GENEROUS)[1]
     before = descriptors()
@@ -343,7 +343,7 @@ def dead():
 
 
 def bound():
-    """As many threads as are allowed, and no more; what they cannot take waits for its turn."""
+    """As many threads as are allowed, and no more; further queries wait for their turn."""
     for bad in (0, -1, 1025, 2**31 - 1):
         assert lib.usocket_set_resolver_threads(bad) == -errno.EINVAL
     ask = (0, usocket.SOCK_STREAM, 0, 0)
@@ -374,7 +374,7 @@ def bound():
 
 
 def search():
-    """Names that are not whole are looked for where resolv.conf says, as the C library does."""
+    """Unqualified names follow the search list of resolv.conf, as in the C library."""
     replace_file("/etc/resolv.conf", "nameserver 127.0.0.1\nsearch none.test only.test\n")
     asked.clear()
     assert timed("alias", GENEROUS)[0] == ("127.0.0.7", 80)
@@ -397,7 +397,7 @@ def servers():
 
 
 def alike():
-    """What the C library answers is answered, whoever asks: addresses, order, kinds and codes."""
+    """Both ways give the C library's results: addresses, order, kinds and codes."""
     names = "good alias.only many big chain missing empty only".split()
     names = [f"{name}.test" for name in names]
     for name in names:
@@ -431,7 +431,7 @@ def half_an_answer():
                     assert time.monotonic() - begun < 3, (name, time.monotonic() - begun)
                     assert s.getpeername()[:2] == server.getsockname()[:2], name
                 server.accept()[0].close()
-    # What was answered is what the failure is about.
+    # The failure is about the addresses found.
     try:
         usocket.create_connection(("only4.test", port), 0.5)
     except ConnectionRefusedError:

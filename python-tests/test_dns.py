@@ -10,7 +10,7 @@ import pytest
 WORLD = Path(__file__).with_name("dns_world.py")
 
 
-# What is about the threads that wait for the C library.
+# The cases about the threads that wait for the C library.
 LIBRARY_ALONE = {"bound"}
 
 
@@ -21,7 +21,7 @@ def live(case, way):
 
 @pytest.fixture(scope="module")
 def worlds(request):
-    """What becomes of each, four at a time: they wait for their name servers."""
+    """The result of each case, four at a time, as they wait for their name servers."""
     cases = [i.callspec.params for i in request.session.items if i.path == request.path]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         yield {(c["case"], c["way"]): pool.submit(live, c["case"], c["way"]) for c in cases

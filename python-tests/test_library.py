@@ -132,7 +132,7 @@ def test_every_public_name_is_documented():
 
 
 def alone(code, **environment):
-    """What a Python of its own prints, without site-packages."""
+    """The output of a separate Python, without site-packages."""
     env = {"USOCKET_LIBRARY": _lib.path, **environment}
     code = f"import sys; sys.path.insert(0, {str(ROOT / 'python')!r}); {code}"
     return subprocess.check_output([sys.executable, "-I", "-S", "-c", code], env=env, text=True).strip()

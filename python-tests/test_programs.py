@@ -1,5 +1,5 @@
 """Programs of others, as they are, under `python -m usocket run`: scripts/tools installs them, and a
-server where Debian has it. What cannot be had is skipped."""
+server where Debian has it. Tests of missing programs are skipped."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ def environment():
 
 @pytest.fixture
 def program(tmp_path):
-    """`program(source, *arguments, needs=module)` runs it on the library; what it prints."""
+    """`program(source, *arguments, needs=module)` runs it on the library; returns its output."""
 
     def start(source, *arguments, needs=None):
         python = sys.executable
@@ -219,7 +219,7 @@ def test_postgres(program, server, tmp_path):
     command, _ = found("postgres")
     initdb, _ = found("initdb")
     how = {}
-    if os.getuid() == 0:  # Which postgres does not run as.
+    if os.getuid() == 0:  # postgres does not run as root.
         nobody = pwd.getpwnam("nobody")
         how = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         for folder in (tmp_path, *tmp_path.parents):

@@ -1,4 +1,4 @@
-"""What README.md shows works when pasted."""
+"""The examples in README.md work when pasted."""
 
 import os
 import re

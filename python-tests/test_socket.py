@@ -347,7 +347,7 @@ def test_a_duplicate_has_the_class_of_its_socket(keep, listener):
     for _ in range(5):
         s.dup().close()
     assert len(os.listdir("/proc/self/fd")) <= before
-    # What is for TLS stays so.
+    # IPPROTO_SEC is preserved.
     secret = keep(Own(usocket.AF_INET, usocket.SOCK_STREAM, usocket.IPPROTO_SEC))
     assert keep(secret.dup()).proto == usocket.IPPROTO_SEC
 

@@ -13,7 +13,7 @@ LIMIT = 100
 
 
 def run(*arguments, status=0):
-    """What `python -m usocket run` prints."""
+    """The output of `python -m usocket run`."""
     command = [sys.executable, "-W", "error", "-m", "usocket", "run", *map(str, arguments)]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=LIMIT)
@@ -155,7 +155,7 @@ print(made.verify_mode.name, made.check_hostname, made.verify_callback(b"", 0))
 
 
 def test_a_context_that_was_told_to_trust_nobody_trusts_nobody(program):
-    # ussl's trusts whom the system trusts; CPython's does not.
+    # ussl's context trusts the system's certificates; CPython's does not.
     assert program(TRUST_NOBODY) == "CERT_REQUIRED True 1\n"
 
 

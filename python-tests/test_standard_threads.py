@@ -67,7 +67,7 @@ def end(*threads):
 
 @pytest.fixture(params=["", "1"], ids=["fast", "pure"])
 def program(tmp_path, certs, request):
-    """`program(source)` runs it on the library; what it prints."""
+    """`program(source)` runs it on the library; returns its output."""
 
     def start(source):
         path = tmp_path / "program.py"
@@ -172,8 +172,8 @@ for timeout in (None, 60):
 
 
 def test_close_and_unwrap_in_another_thread_end_what_waits(program):
-    # Who waits to receive while another has said goodbye is told that it is over on both sides, or, before
-    # that was all done, of the end.
+    # A thread that waits to receive while another closes gets the error that TLS has ended on both sides,
+    # or, before that is complete, the end.
     for line in program(ENDS).splitlines():
         received, sent, unwrapped = line.replace("the end", "end").split()
         assert (received, sent) == ("EBADF", "EBADF")

@@ -472,7 +472,7 @@ def test_closing_the_file_closes_the_socket(pair):
         f.write(b"bye")
     assert a.fileno() == -1
     assert b.readall() == b"bye"
-    # What is done with it afterwards says why it cannot be.
+    # A later use raises an error with the reason.
     for use in (lambda: a.recv(1), lambda: a.write(b"x"), lambda: f.read(1), a.getsockname):
         with pytest.raises(OSError, match="makefile.. gave the socket itself") as e:
             use()

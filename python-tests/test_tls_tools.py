@@ -95,7 +95,7 @@ def only(context, version):
 
 
 def reverse(conn):
-    """What our server does: each line backwards, until the client ends."""
+    """Our server: returns each line backwards, until the client ends."""
     while line := conn.readline():
         conn.write(line[:-1][::-1] + b"\n")
 

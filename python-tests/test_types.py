@@ -1,4 +1,4 @@
-"""The types that the package says it has: mypy agrees, of the package and of a program that uses it."""
+"""The package's type annotations: mypy accepts the package and a program that uses it."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""ussl.SSLContext: what can be set, asked and loaded; ussl.create_default_context."""
+"""ussl.SSLContext: its settings, queries and loading; ussl.create_default_context."""
 
 import gc
 import os
@@ -17,7 +17,7 @@ Version = ussl.TLSVersion
 
 
 def shake(server, theirs, client, ours):
-    """The versions both ends agreed on, or OpenSSL's number for what verifying failed with."""
+    """The version at both ends, or OpenSSL's number of the verification error."""
     result = [None, None]
 
     def end(at, sock, context, **how):

@@ -55,7 +55,7 @@ def test_a_ragged_end_is_the_end(tls, use):
 
 @pytest.mark.parametrize("use", ["read", "readall", "readline"])
 def test_a_read_that_was_cut_off_says_so_itself(pair_of, use):
-    # To its end: who gets a whole page and no error takes it for a whole page.
+    # To the end: a program takes a page without an error for complete.
     client, server = pair_of(suppress_ragged_eofs=False)
     server.write(b"part")
     cut(server)

@@ -45,8 +45,8 @@ def mutual(context, certs, mode=ussl.CERT_REQUIRED):
     context.verify_mode = mode
 
 
-# What makes it fail; the certificate of the server; what the server's and the client's context are
-# changed by; the name that is asked for; what the client gets (class, code, words), and the server.
+# The cause; the server's certificate; the changes of the server's and the client's context; the requested
+# name; the client's error (class, code, words), and the server's.
 NONE = (lambda c, certs: None,) * 2
 MATRIX = {
     "expired": (
@@ -283,7 +283,7 @@ def test_a_message_that_makes_no_sense(raw, client_context):
 
 
 class Middle:
-    """Somebody in the middle, who passes on what he likes."""
+    """A man in the middle, who forwards selected bytes."""
 
     def __init__(self, upstream, change):
         self.listener = socket.create_server(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""TLS that does not block, that has a deadline, that threads share; what poll says of it."""
+"""Non-blocking TLS, deadlines, shared sessions, and poll."""
 
 import os
 import signal

@@ -140,7 +140,7 @@ def test_threads(ends, run):
 
     def take(end):
         while len(got[end]) < 3 * pieces * len(piece):
-            with lock:  # What is read is kept in that order.
+            with lock:  # Data is read in that order.
                 try:
                     got[end] += end.read(70000)
                 except ussl.SSLWantReadError:

@@ -1,4 +1,4 @@
-"""What poll says of a TLS socket; other ways to wait: asyncio, selectors."""
+"""poll on a TLS socket; other ways to wait: asyncio, selectors."""
 
 import asyncio
 import os
@@ -48,7 +48,7 @@ def test_poll_is_not_taken_in_by_tickets(tls):
 
 
 class Relay:
-    """What passes between the two ends goes through the test's hands once it `holds`."""
+    """The test forwards the traffic between the two ends once it `holds`."""
 
     def __init__(self, keep, server_context, client_context):
         self.ends = [usocket.socketpair(), usocket.socketpair()]
@@ -123,7 +123,7 @@ def test_poll_after_a_failure_reports_an_error(tcp, keep, client_context):
 
 
 def test_asyncio(tcp, keep, server_context, client_context):
-    """asyncio's own calls for sockets take ours: what is not ready is a BlockingIOError."""
+    """asyncio's socket calls accept ours: a socket that is not ready raises BlockingIOError."""
     how = {"do_handshake_on_connect": False}
     client = keep(client_context().wrap_socket(tcp[0], server_hostname="localhost", **how))
     server = keep(server_context().wrap_socket(tcp[1], server_side=True, **how))

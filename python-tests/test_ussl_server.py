@@ -1,4 +1,4 @@
-"""Listening with TLS; what can be wrapped, and under which names; many at once."""
+"""Listening with TLS; wrapping sockets, with different names; many at once."""
 
 import http.client
 import os

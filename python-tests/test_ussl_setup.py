@@ -1,4 +1,4 @@
-"""What cannot be set up for TLS, and how that is said."""
+"""Errors in setting up TLS, and their messages."""
 
 import pickle
 import re

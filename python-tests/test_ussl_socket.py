@@ -1,4 +1,4 @@
-"""ussl.SSLSocket: a socket, and what it tells of its session."""
+"""ussl.SSLSocket: a socket with information about its session."""
 
 import copy
 import hashlib
@@ -116,7 +116,7 @@ def test_a_dropped_one_is_closed_with_a_resource_warning(tcp, client_context):
         del s
 
 
-# --- what it tells
+# --- information
 
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])

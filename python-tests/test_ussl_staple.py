@@ -40,7 +40,7 @@ def response(certs, tmp_path_factory):
 
 @pytest.fixture
 def against(s_server, dial, client_context):  # noqa: F811
-    """`against(status_file, mode)`: what our client says of s_server."""
+    """`against(status_file, mode)`: the result of our client with s_server."""
 
     def connect(status_file, mode):
         options = ["-status_file", status_file] if status_file else []

@@ -146,7 +146,7 @@ def test_closing_after_a_fork_says_no_goodbye_for_the_other_side(tls):
 
     def answer():
         server.write(server.readline())
-        server.close()  # The one that used it says goodbye.
+        server.close()  # The one that used it sends close_notify.
 
     pid = child(answer)
     server.close()

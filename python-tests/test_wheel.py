@@ -1,4 +1,4 @@
-"""The wheel and the sdist: built with what is here, installed where there is nothing of the checkout."""
+"""The wheel and the sdist: built here, installed in an environment without the checkout."""
 
 import os
 import re

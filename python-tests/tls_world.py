@@ -1,4 +1,4 @@
-"""What the tests of TLS share: certificates made for this run, contexts, two ends that meet."""
+"""Support for the TLS tests: certificates made for this run, contexts, pairs of connections."""
 
 import subprocess
 import threading
@@ -75,7 +75,7 @@ def client_context(certs):
 
 
 class End:
-    """One end after a meeting: its socket, and what it raised."""
+    """One end after a meeting: its socket and its exception."""
 
     def __init__(self):
         self.sock = self.error = None
@@ -95,7 +95,7 @@ def exchange(sock, says):
 def meet(tcp, keep):
     """`meet(server_context, client_context, name)`: both ends shake hands and exchange a line.
 
-    Gives (client, server), each with what it raised, or its socket.
+    Returns (client, server), each with its exception or its socket.
     """
 
     def play(end, sock, context, says, **how):

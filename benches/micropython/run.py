@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Measures the firmware against stock, in turns, and prints the ratios of the medians. With --check, exit 1
-when one is below what is promised."""
+"""Measures the firmware against stock, in turns, and prints the ratios of the medians. With --check, exits
+with 1 when one is below its minimum."""
 
 import os
 import statistics
@@ -10,7 +10,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOME = os.environ.get("MICROPYTHON_HOME", os.path.join(HERE, "../../target/micropython"))
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
-# What, how often, bytes of each, and at least how much faster than stock.
+# Operation, count, size in bytes, and the minimum speed relative to stock.
 BENCHES = [
     ("readline", 5000, 80, 10.0, "80-byte lines"),
     ("echo", 5000, 128, 1.0, "64-byte echo"),

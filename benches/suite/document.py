@@ -44,7 +44,7 @@ def parse(text):
 
 
 def merged(text, results):
-    """What is in the table, with the results in place of what they replace."""
+    """The table, with the results in place of the older ones."""
     again = {(r["host"], r["row"]): [] for r in results}
     for r in results:
         again[r["host"], r["row"]].append(cells(r))

@@ -18,8 +18,7 @@ SCRIPT = ROOT / "benches" / "host.py"
 # stock build, with the mbedTLS of its own, which is the peer that TLS is judged by.
 MODULES, CURRENT = "stock modules", "stock 1.28, mbedTLS 3.6"
 
-# What each row measures: its name, what host.py is told, unit, units an operation, the goal in
-# MicroPython.
+# Each row: its name, the arguments of host.py, unit, units per operation, the goal in MicroPython.
 ROWS = [
     ("ping-pong 64 B, 1 core", ["pingpong", 64], "1/s", 1, 1.0),
     ("bulk 64 KiB, 1 core", ["bulk", 65536], "MiB/s", 1 / 16, 1.0),
@@ -36,7 +35,7 @@ CPYTHON_ROWS = [
     ("asyncio streams, a line of 64 B there and back", ["streams", 64], "1/s", 1, None),
 ]
 
-# What each host has to reach against CPython's own modules, by row: bulk over TLS is of 16 and 64 KiB.
+# The goal of each host against CPython's own modules, by row: bulk over TLS is of 16 and 64 KiB.
 CPYTHON_GOALS = {
     "CPython": {
         "ping-pong 64 B, 1 core": 0.97, "bulk 64 KiB, 1 core": 1.0, "TLS ping-pong 64 B, 1 core": 1.3,
@@ -203,7 +202,7 @@ def free_port():
 
 
 def size():
-    """What the firmware grows by: both stripped, the same options."""
+    """The growth of the firmware: both stripped, with the same options."""
     (ours, *_), (stock, *_) = micropython().values()
     a, b = (stripped(exe[0]) / 1000 for exe in (ours, stock))
     yield Row("MicroPython", "firmware grows by", "stock firmware", None, None, None, a - b, "kB",

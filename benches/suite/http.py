@@ -1,7 +1,6 @@
 """Servers of many connections: HTTP and HTTPS with keep-alive, on the poller and on epoll.
 
-What is compared is the server's processor time, so that neither the clients nor whatever else the
-machine does is in it.
+The measure is the server's processor time, which excludes the clients and other work of the machine.
 """
 
 import contextlib
@@ -88,7 +87,7 @@ def with_nginx(kind, found):
 
 
 class Served(Program):
-    """A server, and its clients, which stand ready. What counts is the server's processor time."""
+    """A server and its clients, which stand ready. The measure is the server's processor time."""
 
     def __init__(self, side, kind, connections, size, command="{}", env=None):
         argv, port = side
@@ -234,7 +233,7 @@ def calls_of(p, n):
 
 
 def memory(kind, connections=8000):
-    """What each of many idle connections keeps resident, after it has carried 64 KiB."""
+    """The resident memory of each of many idle connections, after it has carried 64 KiB."""
     row = f"resident memory per idle {kind} connection after 64 KiB, {connections:,} of them"
     values = {}
     for name, side in sides(kind).items():

@@ -172,7 +172,7 @@ def run_once(argv, n):
 
 
 def per_operation(count, short, long):
-    """What one operation costs: start-up and clean-up are in both lengths and cancel out."""
+    """The cost of one operation: start-up and clean-up are in both lengths and cancel out."""
     a, b = count(short), count(long)
     return {k: (b.get(k, 0) - a.get(k, 0)) / (long - short) for k in sorted({*a, *b})}
 

@@ -1,4 +1,4 @@
-"""Size: the shared library, what a static program grows by, and the time to load it."""
+"""Size: the shared library, the growth of a static program, and the time to load it."""
 
 import re
 import shutil
@@ -48,7 +48,7 @@ def static_size(archive, source, *flags):
 
 
 def growth(row, features, limit, source, flag, note=""):
-    """What a program with the library is larger by than the same without it."""
+    """The growth of a program by the library."""
     archive, kept = for_size(features), built(features)
     without = static_size(archive, source)
     size = (static_size(archive, source, flag) - without) / 1000

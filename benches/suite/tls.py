@@ -58,7 +58,7 @@ def handshakes(kind, env=None, label=""):
 
 
 def memory(carried):
-    """Heap per idle connection, client and server, whose handshake is long over."""
+    """Heap per idle connection, client and server, long after the handshake."""
     env = peers.ENV
 
     def of(exe, **more):

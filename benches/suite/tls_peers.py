@@ -1,4 +1,4 @@
-"""What the TLS rows need: certificates, and the same program over every TLS library."""
+"""Support for the TLS rows: certificates, and the same program over every TLS library."""
 
 import functools
 import os
