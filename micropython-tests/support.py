@@ -67,6 +67,27 @@ def free_port():
     return port
 
 
+def has_ipv6():
+    """Whether ::1 can be had."""
+    s = socket.socket(socket.AF_INET6)
+    try:
+        s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+    finally:
+        s.close()
+
+
+def allowed(n):
+    """As many descriptors as a test would like, or fewer where fewer are allowed."""
+    with open("/proc/self/limits") as f:
+        for line in f:
+            if line.startswith("Max open files") and line.split()[3] != "unlimited":
+                return min(n, int(line.split()[3]) - 60)
+    return n
+
+
 def readable(s):
     """Waits until there is something to read."""
     p = select.poll()
