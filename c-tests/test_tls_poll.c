@@ -97,6 +97,39 @@ static void poll_tells_the_truth(void **state)
     close_pair(pair);
 }
 
+// What one finds out takes the bytes out of the kernel: the others are told of them all the same.
+static void every_poller_is_told(void **state)
+{
+    (void)state;
+    char buf[100];
+    usocket_event e;
+    for (int edge = 0; edge < 2; edge++) {
+        usocket_t pair[2], pollers[] = {OK(usocket_poller_create()), OK(usocket_poller_create())};
+        tls_pair(AF_INET, pair);
+        usocket_pollfd p = {pair[0], -1, POLLIN, 0};
+        uint32_t mask = POLLIN | (edge ? USOCKET_POLLER_EDGE : 0);
+        for (int i = 0; i < 2; i++) {
+            OK(usocket_poller_add(pollers[i], pair[0], mask, 7));
+            GIVES(0, usocket_poller_wait(pollers[i], &e, 1, 20 * MS));
+        }
+        for (int first = 0; first < 3; first++) {
+            GIVES(10, usocket_send(pair[1], buf, 10, 0));
+            for (int i = 0; i < 3; i++) {
+                int who = (first + i) % 3;
+                GIVES(1, who == 2 ? usocket_poll(&p, 1, GENEROUS) : usocket_poller_wait(pollers[who], &e, 1, GENEROUS));
+            }
+            if (edge)
+                GIVES(0, usocket_poller_wait(pollers[0], &e, 1, 20 * MS)); // once
+            GIVES(10, usocket_recv(pair[0], buf, 10, 0));
+            for (int i = 0; i < 2; i++)
+                GIVES(0, usocket_poller_wait(pollers[i], &e, 1, 20 * MS));
+        }
+        close_pair(pair);
+        OK(usocket_close(pollers[0]));
+        OK(usocket_close(pollers[1]));
+    }
+}
+
 // As many entries as there may be descriptors, and then none to be had for what the poll itself needs.
 static void poll_of_all_that_there_may_be(void **state)
 {
@@ -134,6 +167,7 @@ int main(void)
         cmocka_unit_test(nothing_is_exported_before_the_handshake_ends),
         cmocka_unit_test(a_state_machine_with_almost_no_buffers),
         cmocka_unit_test(poll_tells_the_truth),
+        cmocka_unit_test(every_poller_is_told),
         cmocka_unit_test(poll_of_all_that_there_may_be),
     };
     return RUN_TLS(tests);

@@ -238,8 +238,8 @@ impl Watched for Held {
     fn kernel_events(&self, events: i16) -> i16 {
         self.layered().map_or(events, |s| s.kernel_events(events))
     }
-    fn true_events(&self, events: i16, seen: i16) -> (i16, i16) {
-        self.layered().map_or((seen, events), |s| s.true_events(events, seen))
+    fn true_events(&self, events: i16, seen: i16, asker: Handle) -> (i16, i16) {
+        self.layered().map_or((seen, events), |s| s.true_events(events, seen, asker))
     }
     fn watchers(&self) -> &Watchers {
         Object::watchers(self)

@@ -78,7 +78,7 @@ impl Held {
         match (entry.source, &self.0) {
             (Source::Handle(_), None) => libc::POLLNVAL,
             (_, Some(pin)) if pin.closing() || pin.fd().is_err() => libc::POLLNVAL,
-            _ => self.layered().map_or(seen, |s| s.true_events(entry.events, seen).0),
+            _ => self.layered().map_or(seen, |s| s.true_events(entry.events, seen, 0).0),
         }
     }
 }

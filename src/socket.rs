@@ -27,6 +27,7 @@ use socket2::{Domain, Protocol, SockRef, Type};
 use crate::addr::Addr;
 use crate::error::causes::USOCKET_ETLS_NOT_WRAPPED;
 use crate::error::{Error, Result};
+use crate::handle::Handle;
 use crate::numbers::USOCKET_IPPROTO_SEC as IPPROTO_SEC;
 use crate::sys::closing::Descriptor;
 use crate::sys::net;
@@ -193,8 +194,14 @@ impl Socket {
 
     /// Translates the kernel's events `seen` into those of `events` that hold, and the kernel
     /// events to request next.
-    pub(crate) fn true_events(&self, events: i16, seen: i16) -> (i16, i16) {
-        self.session().map_or((seen, events), |tls| tls.true_events(self, events, seen))
+    pub(crate) fn true_events(&self, events: i16, seen: i16, asker: Handle) -> (i16, i16) {
+        let Some(tls) = self.session() else { return (seen, events) };
+        let (truth, changed) = tls.true_events(self, events, seen);
+        if changed {
+            // What the session has taken, no event of the kernel reports to the others.
+            self.watchers.poke_others(asker);
+        }
+        truth
     }
 
     /// Whether the kernel fully knows this socket's readiness.

@@ -54,8 +54,9 @@ pub trait Watched: Sized {
     fn kernel_events(&self, events: i16) -> i16;
 
     /// Translates the kernel's events `seen` into those of `events` that hold, and the kernel
-    /// events to request next.
-    fn true_events(&self, events: i16, seen: i16) -> (i16, i16);
+    /// events to request next. It may take what the kernel has, and notifies all pollers of that
+    /// but the one that asks.
+    fn true_events(&self, events: i16, seen: i16, asker: Handle) -> (i16, i16);
 
     /// The pollers it is registered with.
     fn watchers(&self) -> &Watchers;
@@ -182,9 +183,14 @@ impl Watchers {
 
     /// Notifies them that the object's readiness may have changed without an event of the kernel.
     pub fn poke(&self) {
+        self.poke_others(0);
+    }
+
+    /// The same, but for the poller that has found it out itself.
+    pub fn poke_others(&self, asker: Handle) {
         let Some(Ok(all)) = self.0.get().map(|[kept]| kept.all.lock()) else { return };
         // As above.
-        all.iter().for_each(|w| _ = w.tell(Change::Ready));
+        all.iter().filter(|w| w.poller != asker).for_each(|w| _ = w.tell(Change::Ready));
     }
 }
 

@@ -8,6 +8,7 @@ use super::kernel::{BELL, TIMER};
 use super::register::{Before, Register};
 use super::{Event, Poller, mirror};
 use crate::error::{Error, Result};
+use crate::handle::Handle;
 use crate::numbers::USOCKET_POLLER_TIMER;
 use crate::sys::fork::Guard;
 use crate::sys::memory;
@@ -150,7 +151,7 @@ impl<W: Watched> Poller<W> {
         while self.gather(max, &mut turn, &mut register, &mut asked, n, put) > 0 {
             drop(register);
             for (question, truth) in asked.iter_mut().flatten() {
-                *truth = find_out::<W>(question);
+                *truth = find_out::<W>(question, self.handle);
             }
             register = self.register.lock()?;
             for (question, truth) in asked.iter_mut().filter_map(Option::take) {
@@ -237,9 +238,9 @@ impl<W: Watched> Poller<W> {
 }
 
 /// Asks a layered socket for its readiness.
-fn find_out<W: Watched>(question: &Question) -> Truth {
+fn find_out<W: Watched>(question: &Question, asker: Handle) -> Truth {
     let Ok(held) = W::hold(question.handle) else { return Truth::NONE };
-    let (events, ask) = held.true_events(question.events, question.seen);
+    let (events, ask) = held.true_events(question.events, question.seen, asker);
     Truth { events: events as u32, ask }
 }
 

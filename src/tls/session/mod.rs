@@ -317,14 +317,19 @@ impl Session {
 
     /// Translates the kernel's events `seen` into those of `events` that hold: reads records until
     /// one gives something to the caller, or there are no more, and sends pending output. Also
-    /// returns the kernel events to request next.
-    pub fn true_events(&self, s: &dyn Transport, events: i16, seen: i16) -> (i16, i16) {
+    /// returns the kernel events to request next, and whether other pollers may see a change.
+    pub fn true_events(&self, s: &dyn Transport, events: i16, seen: i16) -> ((i16, i16), bool) {
         match self.engine.look() {
-            _ if seen & libc::POLLNVAL != 0 => (seen, events),
+            _ if seen & libc::POLLNVAL != 0 => ((seen, events), false),
             Some(mut engine) => {
-                (self.truth(&mut engine, s, events, seen), question(&engine, events))
+                let truth = self.truth(&mut engine, s, events, seen);
+                let changed = engine.outlook_changed();
+                if changed {
+                    self.unsent.store(engine.unsettled(), Ordering::Relaxed);
+                }
+                ((truth, question(&engine, events)), changed)
             }
-            None => (seen & !BOTH, events),
+            None => ((seen & !BOTH, events), false),
         }
     }
 

@@ -54,7 +54,7 @@ impl Session {
     pub fn kernel_events(&self, _: i16) -> i16 {
         match *self {}
     }
-    pub fn true_events(&self, _: &dyn Transport, _: i16, _: i16) -> (i16, i16) {
+    pub fn true_events(&self, _: &dyn Transport, _: i16, _: i16) -> ((i16, i16), bool) {
         match *self {}
     }
     pub fn detail(&self) -> String {

@@ -20,7 +20,7 @@ pub fn outcome(client: &Context, server: &Context, name: Option<&str>) -> [(i32,
     for (s, session, code) in [(&a, sa, ca), (&b, sb, cb)] {
         if code != 0 {
             assert_eq!(session.handshake(s).map_err(|e| e.code()).err().or(Some(code)), Some(code));
-            assert_eq!(s.true_events(libc::POLLIN, 0).0, libc::POLLIN | libc::POLLERR);
+            assert_eq!(s.true_events(libc::POLLIN, 0, 0).0, libc::POLLIN | libc::POLLERR);
         }
     }
     [(ca, sa.detail()), (cb, sb.detail())]
