@@ -158,6 +158,15 @@ static void what_was_received_before(void **state)
         GIVES(-EMSGSIZE, usocket_tls_feed(pair[1], hello, sizeof hello));
         GIVES(0, usocket_tls_feed(pair[1], NULL, 0));
         GIVES(n, usocket_tls_feed(pair[1], hello, (size_t)n));
+        // The kernel has no input, but the handshake can continue: poll and poller report it.
+        usocket_pollfd p = {pair[1], -1, POLLIN, 0};
+        GIVES(1, usocket_poll(&p, 1, GENEROUS));
+        usocket_poller_t poller = OK(usocket_poller_create());
+        usocket_event e;
+        OK(usocket_poller_add(poller, pair[1], POLLIN, 0));
+        GIVES(1, usocket_poller_wait(poller, &e, 1, GENEROUS));
+        assert_int_equal(usocket_tls_wants(pair[1]), POLLIN | POLLOUT);
+        OK(usocket_close(poller));
         OK(usocket_tls_handshake(pair[1]));
         GIVES(-EISCONN, usocket_tls_feed(pair[1], hello, 1));
         pthread_join(thread, &theirs);

@@ -151,7 +151,11 @@ impl Engine {
         if let Some(records) = &mut self.records {
             records.took(bytes);
         }
-        self.spoken |= !bytes.is_empty();
+        if !bytes.is_empty() {
+            self.spoken = true;
+            // The handshake can continue: a poll reports this as soon as the socket is writable.
+            self.want = libc::POLLIN | libc::POLLOUT;
+        }
         Ok(())
     }
 
