@@ -54,8 +54,10 @@ const _: () = assert!(EXCLUSIVE == libc::EPOLLEXCLUSIVE as u32);
 /// An event reported by a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The registered source.
-    pub source: Source,
+    /// The handle that was registered; 0 where it was a descriptor.
+    pub handle: Handle,
+    /// The descriptor; -1 where it was a handle.
+    pub fd: i32,
     /// `POLLIN`, …
     pub events: u32,
     /// The caller's, from registration.

@@ -42,7 +42,8 @@ fn wait(p: &object::Poller, timeout_us: i64) -> Vec<(Source, u32, u64)> {
     let mut seen = Vec::new();
     let n = p.wait(64, timeout_us, |at, e| {
         assert_eq!(at, seen.len());
-        seen.push((e.source, e.events, e.data));
+        let handle = (e.handle != 0).then_some(Source::Handle(e.handle));
+        seen.push((handle.unwrap_or(Source::Fd(e.fd)), e.events, e.data));
     });
     assert_eq!(n, Ok(seen.len()));
     seen

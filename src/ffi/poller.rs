@@ -25,11 +25,7 @@ pub struct usocket_event {
 
 impl From<Event> for usocket_event {
     fn from(e: Event) -> Self {
-        let (socket, fd) = match e.source {
-            Source::Handle(h) => (h, -1),
-            Source::Fd(fd) => (0, fd),
-        };
-        usocket_event { socket, data: e.data, fd, events: e.events }
+        usocket_event { socket: e.handle, data: e.data, fd: e.fd, events: e.events }
     }
 }
 

@@ -26,14 +26,19 @@ pub(super) const EVENTS: u32 = (libc::POLLIN
 
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
-    pub(super) source: Source,
+    /// The handle, or 0; and the descriptor that was registered, or -1: as they are reported.
+    handle: Handle,
+    plain_fd: i32,
+    /// The kernel's.
     pub(super) fd: i32,
     /// The caller's events and flags.
     pub(super) mask: u32,
     pub(super) data: u64,
     /// The events last requested from the kernel.
     pub(super) asked: u32,
-    /// The kernel does not report its readiness: a layered socket, or a plain file.
+    /// What the kernel says of this is reported as it is.
+    through: u32,
+    /// Its readiness is not the kernel's to tell: a layered socket, or a plain file.
     pub(super) layered: bool,
     /// See [`Watched::renews`].
     pub(super) renews: bool,
@@ -65,11 +70,51 @@ impl Entry {
         let renews = held.is_some_and(W::renews);
         let asked = asked as u32 & EVENTS & !GONE | mask & (EDGE | ONESHOT | EXCLUSIVE);
         let (silent, poked, reported) = (false, false, 0);
-        Ok(Entry { source, fd, mask, data, asked, layered, renews, silent, poked, reported })
+        let through = if layered || mask & ONESHOT != 0 { 0 } else { EVENTS };
+        let (handle, plain_fd) = match source {
+            Source::Handle(handle) => (handle, -1),
+            Source::Fd(fd) => (0, fd),
+        };
+        Ok(Entry {
+            handle,
+            plain_fd,
+            fd,
+            mask,
+            data,
+            asked,
+            through,
+            layered,
+            renews,
+            silent,
+            poked,
+            reported,
+        })
+    }
+
+    /// From now on its readiness is not the kernel's to tell.
+    pub(super) fn set_layered(&mut self) {
+        (self.layered, self.through) = (true, 0);
+    }
+
+    /// Nothing of it is reported until it is modified.
+    pub(super) fn set_silent(&mut self) {
+        (self.silent, self.through) = (true, 0);
     }
 
     pub(super) fn event(&self, events: u32) -> Event {
-        Event { source: self.source, events, data: self.data }
+        Event { handle: self.handle, fd: self.plain_fd, events, data: self.data }
+    }
+
+    /// What was registered.
+    pub(super) fn source(&self) -> Source {
+        if self.handle == 0 { Source::Fd(self.plain_fd) } else { Source::Handle(self.handle) }
+    }
+
+    /// What the kernel has seen, if that is reported as it is.
+    #[inline]
+    pub(super) fn plain(&self, seen: u32) -> Option<Event> {
+        let events = seen & self.through;
+        if events != 0 { Some(self.event(events)) } else { None }
     }
 }
 

@@ -3,14 +3,16 @@
 //! Their numbers stay the same for the poller's life. A new epoll takes over the number of the old
 //! one (in a forked child, or when the kernel reports an entry that cannot be removed).
 
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::entry::Entry;
 use crate::error::{Error, Result};
 use crate::sys::own::Own;
-use crate::sys::poll as sys;
+use crate::sys::{poll as sys, process};
 use crate::watchers::Source;
 
 /// The kernel's token of the bell.
@@ -28,12 +30,28 @@ pub(super) struct Kernel {
     /// An epoll that contains only that epoll, for other event loops: they would not notice when a
     /// new epoll takes over the number of ours.
     lent: OnceLock<Own>,
+    /// Not 0: the register knows of nothing to be done before the kernel is asked. Above the lowest bit
+    /// [`process::forks`] when that was found, under the register's lock.
+    quiet: AtomicU32,
+    /// How many entries were taken out so far, changed with the register locked.
+    taken: AtomicU32,
+}
+
+fn quiet_here() -> u32 {
+    process::forks() << 1 | 1
 }
 
 impl Kernel {
     pub(super) fn new() -> Result<Kernel> {
         let (epoll, bell) = (sys::epoll()?, sys::eventfd()?);
-        let kernel = Kernel { epoll, bell, timer: OnceLock::new(), lent: OnceLock::new() };
+        let kernel = Kernel {
+            epoll,
+            bell,
+            timer: OnceLock::new(),
+            lent: OnceLock::new(),
+            quiet: AtomicU32::new(0),
+            taken: AtomicU32::new(0),
+        };
         add_to(&kernel.epoll, &kernel.bell, BELL)?;
         Ok(kernel)
     }
@@ -73,15 +91,24 @@ impl Kernel {
     }
 
     /// Waits; `None` is for ever.
-    pub(super) fn wait(
+    pub(super) fn wait<'a>(
         &self,
-        events: &mut [libc::epoll_event],
+        events: &'a mut [MaybeUninit<libc::epoll_event>],
         time: Option<Duration>,
-    ) -> std::io::Result<usize> {
+    ) -> std::io::Result<&'a [libc::epoll_event]> {
         sys::epoll_wait(&self.epoll, events, time)
     }
 
-    /// Registers an entry with the epoll, or changes or removes it.
+    /// The same without a wait, for as many as there is room for.
+    #[inline]
+    pub(super) fn look<'a>(
+        &self,
+        events: &'a mut [MaybeUninit<libc::epoll_event>],
+    ) -> std::io::Result<&'a [libc::epoll_event]> {
+        sys::epoll_look(&self.epoll, events)
+    }
+
+    /// Has an entry reported as it asks.
     pub(super) fn ask(&self, op: i32, entry: &mut Entry, token: u64) -> Result<()> {
         ask(&self.epoll, op, entry, token)
     }
@@ -98,7 +125,32 @@ impl Kernel {
         let _ = if on { sys::signal(&self.bell) } else { sys::drain(&self.bell) };
     }
 
-    /// In a forked child: makes a new bell and timer, under the numbers of the parent's.
+    /// Says whether the register knows of something to be done before the kernel is asked.
+    pub(super) fn set_quiet(&self, quiet: bool) {
+        if quiet != self.is_quiet() {
+            self.quiet.store(if quiet { quiet_here() } else { 0 }, Ordering::Release);
+        }
+    }
+
+    /// Whether a wait that does not sleep has nothing to do before it asks the kernel. What comes to be
+    /// known from now on, the next wait tells.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet.load(Ordering::Acquire) == quiet_here()
+    }
+
+    /// How many entries were taken out so far, and out of the kernel's set.
+    #[inline]
+    pub(super) fn taken(&self) -> u32 {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    /// One more has been.
+    pub(super) fn took(&self) {
+        self.taken.store(self.taken().wrapping_add(1), Ordering::Release);
+    }
+
+    /// In a forked child: takes a bell and a timer of its own, under the numbers of the parent's.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENOMEM; EBADF if the host has closed the numbers and uses them.
@@ -156,7 +208,7 @@ fn ask(epoll: &OwnedFd, op: i32, entry: &mut Entry, token: u64) -> Result<()> {
     match sys::epoll_ctl(epoll, op, entry.fd, entry.asked, token) {
         // A plain file is always ready, and epoll refuses it.
         Err(e) if is_refused_file(&e, entry) => {
-            entry.layered = true;
+            entry.set_layered();
             Ok(())
         }
         other => Ok(other?),
@@ -164,5 +216,5 @@ fn ask(epoll: &OwnedFd, op: i32, entry: &mut Entry, token: u64) -> Result<()> {
 }
 
 fn is_refused_file(e: &std::io::Error, entry: &Entry) -> bool {
-    e.raw_os_error() == Some(libc::EPERM) && matches!(entry.source, Source::Fd(_))
+    e.raw_os_error() == Some(libc::EPERM) && matches!(entry.source(), Source::Fd(_))
 }

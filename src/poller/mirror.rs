@@ -8,7 +8,8 @@ use super::register::Register;
 use crate::error::Result;
 use crate::sys::process;
 
-/// Makes the bell readable exactly while a wait must be woken.
+/// Lets the bell be readable exactly while somebody is to be woken; whoever has changed the register ends
+/// with it.
 pub(super) fn ring(kernel: &Kernel, register: &mut Register) {
     let news = register.has_news();
     // Never touch a parent's bell.
@@ -16,6 +17,7 @@ pub(super) fn ring(kernel: &Kernel, register: &mut Register) {
         register.rung = news;
         kernel.ring(news);
     }
+    kernel.set_quiet(register.is_quiet());
 }
 
 /// Makes sure that the timerfd expires when the first timer is due.

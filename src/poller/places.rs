@@ -136,11 +136,14 @@ impl<T> Places<T> {
             .then_some(token as u32)
     }
 
-    /// The value in the slot of a token, unless its generation has changed.
-    #[inline]
-    pub(super) fn at(&self, token: u64) -> Option<&T> {
-        let place = self.all.get(token as u32 as usize)?;
-        if place.generation == (token >> 32) as u32 { place.value.as_ref() } else { None }
+    /// Finds what is in the place of a token, unless its generation is over.
+    #[inline(always)]
+    pub(super) fn finder<'a>(&'a self) -> impl Fn(u64) -> Option<&'a T> + 'a {
+        let all = self.all.as_slice();
+        move |token| {
+            let place = all.get(token as u32 as usize)?;
+            if place.generation == (token >> 32) as u32 { place.value.as_ref() } else { None }
+        }
     }
 
     /// Every non-empty slot, with its token.

@@ -23,9 +23,7 @@ pub(super) struct Register {
     /// The epoll has an entry that is not in the register and cannot be removed, or lacks one that
     /// could not be added: a new epoll is needed.
     pub(super) haunted: bool,
-    /// The number of entries removed so far.
-    pub(super) taken: u64,
-    /// The number of threads in the kernel's wait, or returning from it.
+    /// How many threads sleep in the kernel, or are on their way back.
     pub(super) waiting: u32,
     /// The number of waits that have slept and have not ended, including those about to sleep
     /// again.
@@ -68,9 +66,12 @@ pub(super) struct Before {
     pub(super) room: usize,
     /// Whether it may sleep, with nothing to report.
     pub(super) idle: bool,
-    /// Whether it has reached the poked entries.
+    /// It counts as asleep from then on.
+    pub(super) slept: bool,
+    /// It has come to what was poked.
     pub(super) looking: bool,
-    pub(super) taken: u64,
+    /// [`Kernel::taken`] before the kernel was asked.
+    pub(super) taken: u32,
     pub(super) serial: u32,
 }
 
@@ -79,7 +80,6 @@ impl Register {
         Register {
             forks: process::forks(),
             haunted: false,
-            taken: 0,
             waiting: 0,
             waits: 0,
             wakes: 0,
@@ -134,14 +134,14 @@ impl Register {
     }
 
     pub(super) fn add(&mut self, kernel: &Kernel, mut entry: Entry) -> Result<()> {
-        if self.by_source.contains_key(&key(entry.source)) {
+        if self.by_source.contains_key(&key(entry.source())) {
             return Err(Error::os(libc::EEXIST));
         }
         self.by_source.try_reserve(1).map_err(|_| Error::os(libc::ENOMEM))?;
         self.places.reserve()?;
         kernel.ask(libc::EPOLL_CTL_ADD, &mut entry, self.places.next())?;
         if let Some(at) = self.places.put(Kept::Entry(entry)) {
-            self.by_source.insert(key(entry.source), at);
+            self.by_source.insert(key(entry.source()), at);
             if entry.layered {
                 self.poke(at);
             }
@@ -150,7 +150,7 @@ impl Register {
     }
 
     pub(super) fn modify(&mut self, kernel: &Kernel, mut entry: Entry) -> Result<()> {
-        let at = *self.by_source.get(&key(entry.source)).ok_or(Error::os(libc::ENOENT))?;
+        let at = *self.by_source.get(&key(entry.source())).ok_or(Error::os(libc::ENOENT))?;
         let token = self.places.token(at);
         match kernel.ask(libc::EPOLL_CTL_MOD, &mut entry, token) {
             // A descriptor that was closed and reopened outside has left the epoll.
@@ -158,7 +158,8 @@ impl Register {
             other => other?,
         }
         if let Some(old) = self.entry_mut(at) {
-            *old = Entry { poked: old.poked, reported: old.reported, ..entry };
+            (entry.poked, entry.reported) = (old.poked, old.reported);
+            *old = entry;
         }
         if entry.layered {
             self.poke(at);
@@ -172,11 +173,11 @@ impl Register {
         let Some(at) = self.by_source.remove(&key(source)) else { return false };
         let Some(entry) = self.entry(at).copied() else { return false };
         self.places.outdate(at);
-        self.taken += 1;
-        // In a child that has not used it, the epoll is the parent's and must not change.
+        // In a child that has not used it, the kernel's set is the parent's: not ours to change.
         if self.is_ours() {
             kernel.forget(entry.fd);
         }
+        kernel.took();
         if entry.poked {
             self.poked.remove(&mut self.places, at);
         }
@@ -195,8 +196,8 @@ impl Register {
         let (ours, token) = (self.is_ours(), self.places.token(at));
         let Some(entry) = self.entry_mut(at) else { return };
         if !entry.renews {
-            // The kernel fully knew its readiness until it was wrapped.
-            entry.layered = true;
+            // Until it was wrapped, the kernel alone did know.
+            entry.set_layered();
             if entry.mask & EXCLUSIVE != 0 && ours {
                 // The requested events will change from now on, which the kernel does not allow
                 // with EXCLUSIVE.
@@ -219,8 +220,13 @@ impl Register {
         }
     }
 
-    /// Begins a wait for `max` events: reports closed entries, and returns the remaining work.
-    pub(super) fn before(&mut self, max: usize, put: &mut impl FnMut(usize, Event)) -> Before {
+    /// Begins a wait for `max` events: reports what is gone, and says what else there is to do.
+    pub(super) fn before(
+        &mut self,
+        taken: u32,
+        max: usize,
+        put: &mut impl FnMut(usize, Event),
+    ) -> Before {
         let mut n = 0;
         while n < max {
             let Some(at) = self.gone.pop(&mut self.places) else { break };
@@ -239,33 +245,59 @@ impl Register {
             }
             (_, poked) => poked.min(left / 2),
         };
-        // 0 is not the number of a wait.
-        self.serial = self.serial.wrapping_add(1).max(1);
+        let idle = n == 0 && self.poked.len() == 0 && self.wakes == 0;
         Before {
             put: n,
             poked: self.poked.len(),
             room: left - kept,
             looking: false,
-            idle: n == 0 && self.poked.len() == 0 && self.wakes == 0,
-            taken: self.taken,
-            serial: self.serial,
+            idle,
+            slept: idle,
+            taken,
+            serial: self.next_serial(),
         }
+    }
+
+    /// A number for a wait: 0 is none's.
+    pub(super) fn next_serial(&mut self) -> u32 {
+        self.serial = self.serial.wrapping_add(1).max(1);
+        self.serial
+    }
+
+    /// Whether a wait has nothing to do before it asks the kernel.
+    pub(super) fn is_quiet(&self) -> bool {
+        let nothing = self.gone.len() + self.poked.len() == 0 && self.wakes == 0 && !self.rung;
+        nothing && !self.closed && !self.haunted && self.is_ours()
     }
 
     /// An event of the kernel's that is to be reported as it is.
     #[inline]
     pub(super) fn plain(&self, token: u64, seen: u32) -> Option<Event> {
-        let Kept::Entry(e) = self.places.at(token)? else { return None };
-        let (events, plain) = (seen & EVENTS, !e.layered && !e.silent && e.mask & ONESHOT == 0);
-        (plain && events != 0).then(|| e.event(events))
+        self.plains()(token, seen)
     }
 
-    /// The report for an event of the kernel.
-    pub(super) fn seen(&mut self, token: u64, seen: u32, before: &Before) -> Report {
+    /// The same for many.
+    #[inline(always)]
+    pub(super) fn plains(&self) -> impl Fn(u64, u32) -> Option<Event> + '_ {
+        let at = self.places.finder();
+        move |token, seen| match at(token)? {
+            Kept::Entry(entry) => entry.plain(seen),
+            Kept::Gone(_) => None,
+        }
+    }
+
+    /// What to say about an event of the kernel's.
+    pub(super) fn seen(
+        &mut self,
+        kernel: &Kernel,
+        token: u64,
+        seen: u32,
+        before: &Before,
+    ) -> Report {
         let Some(at) = self.places.find(token) else {
-            // The entry may have been removed meanwhile. If none was, it is a descriptor closed
-            // outside while a dup is open: only a new epoll gets rid of it.
-            self.haunted |= self.taken == before.taken;
+            // It may have been taken out meanwhile. If nothing was, it is a descriptor closed
+            // outside while a dup of it lives: only a new epoll forgets that one.
+            self.haunted |= kernel.taken() == before.taken;
             return Report::Nothing;
         };
         match self.plain(token, seen) {
@@ -293,7 +325,7 @@ impl Register {
         let token = self.places.token(at);
         let Some(entry) = self.entry(at).filter(|e| !e.silent) else { return Report::Nothing };
         let events = (entry.mask & EVENTS) as i16;
-        match entry.source {
+        match entry.source() {
             _ if !entry.layered => self.say(at, seen, serial),
             // A plain file is always ready, as poll(2) has it.
             Source::Fd(_) => self.say(at, (events & (libc::POLLIN | libc::POLLOUT)) as u32, serial),
@@ -337,8 +369,8 @@ impl Register {
         entry.reported = serial;
         let event = entry.event(events);
         if entry.mask & ONESHOT != 0 {
-            // No reports of this entry until it is modified.
-            entry.silent = true;
+            // Nothing of this entry until it is modified.
+            entry.set_silent();
         } else if entry.layered && entry.mask & EDGE == 0 {
             // Level-triggered: check it again before the next sleep.
             self.poke(at);
@@ -357,14 +389,17 @@ impl Register {
     /// The next entry, from a slot on, that a child must renew.
     pub(super) fn next_to_renew(&self, from: u32) -> Option<(u32, Handle)> {
         (from..self.places.len()).find_map(|at| match self.entry(at)? {
-            Entry { renews: true, source: Source::Handle(handle), .. } => Some((at, *handle)),
-            _ => None,
+            entry if !entry.renews => None,
+            entry => match entry.source() {
+                Source::Handle(handle) => Some((at, handle)),
+                Source::Fd(_) => None,
+            },
         })
     }
 
     /// Records the descriptor of an entry.
     pub(super) fn renewed(&mut self, at: u32, handle: Handle, fd: i32) {
-        if let Some(entry) = self.entry_mut(at).filter(|e| e.source == Source::Handle(handle)) {
+        if let Some(entry) = self.entry_mut(at).filter(|e| e.source() == Source::Handle(handle)) {
             entry.fd = fd;
         }
     }

@@ -1,6 +1,7 @@
 //! One wait of a poller: it reports known events, asks the kernel, and asks layered sockets while
 //! the register is unlocked.
 
+use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
 use super::entry::{Question, Report, Truth};
@@ -13,7 +14,7 @@ use crate::numbers::USOCKET_POLLER_TIMER;
 use crate::sys::fork::Guard;
 use crate::sys::memory;
 use crate::wait::{self, Deadline};
-use crate::watchers::{Source, Watched};
+use crate::watchers::Watched;
 
 /// The number of events that fit without an allocation.
 const FEW: usize = 64;
@@ -44,10 +45,80 @@ impl<W: Watched> Poller<W> {
         timeout_us: i64,
         mut put: impl FnMut(usize, Event),
     ) -> Result<usize> {
+        if timeout_us == 0 && self.kernel.is_quiet() {
+            if let Some(done) = self.wait_at_once(max, &mut put) {
+                return done;
+            }
+        }
+        self.wait_through(max, timeout_us, &mut put)
+    }
+
+    /// One that does not sleep, where the register has nothing to say before the kernel is asked: it is
+    /// locked once, for what the kernel has seen. `None` if nothing has come of it: then the register may
+    /// have something to say.
+    #[inline]
+    fn wait_at_once(
+        &self,
+        max: usize,
+        put: &mut impl FnMut(usize, Event),
+    ) -> Option<Result<usize>> {
+        let taken = self.kernel.taken();
+        let mut few = [MaybeUninit::uninit(); FEW];
+        let room = max.min(FEW);
+        let seen = self.kernel.look(&mut few[..room]).ok()?;
+        if seen.is_empty() {
+            return Some(Ok(0));
+        }
+        let register = match self.register.lock() {
+            Ok(register) => register,
+            Err(lost) => return Some(Err(lost.into())),
+        };
+        let (plain, mut n) = (register.plains(), 0);
+        for event in seen {
+            let Some(event) = plain(event.u64, event.events) else { break };
+            put(n, event);
+            n += 1;
+        }
+        drop(plain);
+        if n == seen.len() {
+            register.release();
+            return Some(Ok(n));
+        }
+        drop(register);
+        self.wait_further(max, (room - n, taken), (n, &seen[n..]), put)
+    }
+
+    /// The same, when what the kernel has seen is more than a word of its own: `n` were put before.
+    #[inline(never)]
+    fn wait_further(
+        &self,
+        max: usize,
+        (room, taken): (usize, u32),
+        (n, seen): (usize, &[libc::epoll_event]),
+        put: &mut impl FnMut(usize, Event),
+    ) -> Option<Result<usize>> {
+        let serial = match self.register.lock() {
+            Ok(mut register) => register.next_serial(),
+            Err(lost) => return Some(Err(lost.into())),
+        };
+        let (idle, slept, looking) = (true, false, false);
+        let before = Before { put: n, poked: 0, room, idle, slept, looking, taken, serial };
+        match self.after(max, before, seen, (&mut false, true), put) {
+            Ok((0, false)) => None,
+            done => Some(done.map(|(n, _)| n)),
+        }
+    }
+
+    fn wait_through(
+        &self,
+        max: usize,
+        timeout_us: i64,
+        mut put: &mut impl FnMut(usize, Event),
+    ) -> Result<usize> {
         let mut deadline = Deadline::after_us(timeout_us);
-        let none = libc::epoll_event { events: 0, u64: 0 };
-        let (mut few, mut many) = ([none; FEW], Vec::new());
-        let raw = match memory::fill(&mut many, none, if max > FEW { max.min(MANY) } else { 0 }) {
+        let (mut few, mut many) = ([MaybeUninit::uninit(); FEW], Vec::new());
+        let room = if max > FEW { max.min(MANY) } else { 0 };
+        let raw = match memory::fill(&mut many, MaybeUninit::uninit(), room) {
             Ok(many) if max > FEW => many,
             _ => &mut few[..max.min(FEW)],
         };
@@ -57,14 +128,17 @@ impl<W: Watched> Poller<W> {
             // Do not sleep if events are known already.
             let time = if before.idle { deadline.remaining() } else { Some(Duration::ZERO) };
             let room = raw.len().min(before.room);
-            // The known events may have filled the caller's array.
-            let seen = if room > 0 { self.kernel.wait(&mut raw[..room], time) } else { Ok(0) };
+            // With what is known there may be room for nothing more.
+            let seen = match room {
+                0 => Ok(&[][..]),
+                _ => self.kernel.wait(&mut raw[..room], time),
+            };
             let over = match &seen {
-                Ok(0) => time.is_some() && (before.idle || is_over(&mut deadline)),
+                Ok([]) => time.is_some() && (before.idle || is_over(&mut deadline)),
                 Ok(_) => false,
                 Err(e) => e.raw_os_error() != Some(libc::EINTR),
             };
-            let known = &raw[..*seen.as_ref().unwrap_or(&0)];
+            let known = *seen.as_ref().unwrap_or(&&[][..]);
             let (n, woken) = self.after(max, before, known, (&mut counted, over), &mut put)?;
             match seen {
                 _ if n > 0 || woken => return Ok(n),
@@ -97,7 +171,7 @@ impl<W: Watched> Poller<W> {
         if register.closed {
             return Err(Error::os(libc::EBADF));
         }
-        let before = register.before(max, put);
+        let before = register.before(self.kernel.taken(), max, put);
         register.waiting += u32::from(before.idle);
         register.waits += u32::from(before.idle && !*counted);
         *counted |= before.idle;
@@ -116,7 +190,7 @@ impl<W: Watched> Poller<W> {
         put: &mut impl FnMut(usize, Event),
     ) -> Result<(usize, bool)> {
         let mut register = self.register.lock()?;
-        register.waiting -= u32::from(before.idle && register.waiting > 0);
+        register.waiting -= u32::from(before.slept && register.waiting > 0);
         let (mut n, mut woken) = (before.put, !before.idle);
         // The common case: the kernel's event is reported as it is.
         while let Some(event) = seen.first().and_then(|e| register.plain(e.u64, e.events)) {
@@ -190,8 +264,8 @@ impl<W: Watched> Poller<W> {
                     *n = self.fire(register, *n, end, put);
                     continue;
                 }
-                Some(event) => register.seen(event.u64, event.events, &turn.before),
-                // Answer these questions first, to know whether their entries were reported.
+                Some(event) => register.seen(&self.kernel, event.u64, event.events, &turn.before),
+                // Whether these were reported must be known first.
                 None if asking > 0 && !turn.before.looking => break,
                 None if *n + asking < max => {
                     turn.before.looking = true;
@@ -229,7 +303,7 @@ impl<W: Watched> Poller<W> {
         let now = Instant::now();
         while n < end {
             let Some(data) = register.timers.fire(now) else { break };
-            put(n, Event { source: Source::Fd(-1), events: USOCKET_POLLER_TIMER, data });
+            put(n, Event { handle: 0, fd: -1, events: USOCKET_POLLER_TIMER, data });
             n += 1;
         }
         mirror::rearm_timer(&self.kernel, register);

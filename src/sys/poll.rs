@@ -1,6 +1,7 @@
 //! ppoll, epoll, eventfd and timerfd.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -112,9 +113,33 @@ pub fn epoll_ctl(epoll: &OwnedFd, op: i32, fd: i32, events: u32, data: u64) -> i
 
 /// epoll_pwait2(2) if the kernel has it (5.11) and permits it, epoll_wait(2) otherwise; `None`
 /// waits for ever.
-pub fn epoll_wait(
+pub fn epoll_wait<'a>(
     epoll: &OwnedFd,
-    events: &mut [libc::epoll_event],
+    events: &'a mut [MaybeUninit<libc::epoll_event>],
+    timeout: Option<Duration>,
+) -> io::Result<&'a [libc::epoll_event]> {
+    let n = epoll_wait_into(epoll, events, timeout)?;
+    // SAFETY: the kernel has written so many.
+    Ok(unsafe { std::slice::from_raw_parts(events.as_ptr().cast(), n) })
+}
+
+/// The same without a wait: epoll_wait(2), which every kernel has.
+#[inline]
+pub fn epoll_look<'a>(
+    epoll: &OwnedFd,
+    events: &'a mut [MaybeUninit<libc::epoll_event>],
+) -> io::Result<&'a [libc::epoll_event]> {
+    let (at, room) = (events.as_mut_ptr().cast(), at_most(events.len()));
+    // SAFETY: events are writable for their number, and the kernel has written so many.
+    unsafe {
+        let n = cvt(libc::epoll_wait(epoll.as_raw_fd(), at, room, 0))?;
+        Ok(std::slice::from_raw_parts(events.as_ptr().cast(), n as usize))
+    }
+}
+
+fn epoll_wait_into(
+    epoll: &OwnedFd,
+    events: &mut [MaybeUninit<libc::epoll_event>],
     timeout: Option<Duration>,
 ) -> io::Result<usize> {
     static REFUSED: AtomicBool = AtomicBool::new(false);
@@ -124,7 +149,7 @@ pub fn epoll_wait(
             result => return result,
         }
     }
-    let (at, room) = (events.as_mut_ptr(), at_most(events.len()));
+    let (at, room) = (events.as_mut_ptr().cast(), at_most(events.len()));
     // SAFETY: events are writable for their number.
     cvt(unsafe { libc::epoll_wait(epoll.as_raw_fd(), at, room, milliseconds(timeout)) })
         .map(|n| n as usize)
@@ -136,7 +161,7 @@ fn at_most(n: usize) -> libc::c_int {
 
 fn epoll_pwait2(
     epoll: &OwnedFd,
-    events: &mut [libc::epoll_event],
+    events: &mut [MaybeUninit<libc::epoll_event>],
     timeout: Option<Duration>,
 ) -> io::Result<usize> {
     let time = timeout.map(time::Kernel::from);
