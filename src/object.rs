@@ -6,6 +6,7 @@ use crate::handle::{Full, Handle, NotTaken, Others, Pin, Table};
 use crate::resolve::Resolve;
 use crate::socket::Socket;
 use crate::sys::{closing, fork, memory};
+use crate::tls::session::crowd;
 #[cfg(feature = "tls")]
 use crate::tls::{
     buffered::Buffered,
@@ -340,6 +341,7 @@ pub fn close(handle: Handle) -> Result<()> {
         socket.farewell();
     }
     let closed = closing::watched(|| TABLE.close_pinned(handle, pin, Object::closed))?;
+    crowd::gone();
     closed.map_err(|_| Error::os(libc::EBADF))
 }
 

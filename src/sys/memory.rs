@@ -73,6 +73,15 @@ pub fn zeroed(len: usize) -> io::Result<Box<[u8]>> {
     Ok(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(at, len)) })
 }
 
+/// Gives the system back what is freed, where the C library keeps it.
+pub fn trim() {
+    // SAFETY: no pointers; it frees nothing.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// A box (of an array of one, since safe code can allocate that fallibly).
 ///
 /// # Errors

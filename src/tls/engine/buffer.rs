@@ -199,6 +199,11 @@ fn pooled() -> io::Result<Box<[u8]>> {
     kept.ok().flatten().map_or_else(|| zeroed(LARGE), Ok)
 }
 
+/// Frees the thread's buffers.
+pub fn give_up() {
+    let _ = POOL.try_with(|[a, b]| (a.take(), b.take()));
+}
+
 #[inline]
 fn give_back(data: &mut Box<[u8]>) {
     if !data.is_empty() {

@@ -4,6 +4,7 @@
 //! enough and the mode allows, wait and repeat (`run`). So a thread that waits to receive never
 //! keeps another from sending.
 
+pub mod crowd;
 mod facts;
 mod info;
 mod lock;
@@ -51,6 +52,7 @@ pub struct Session {
     turn: AtomicU32,
     /// Whether counted data is pending or lost.
     unsent: AtomicBool,
+    _counted: crowd::One,
 }
 
 impl Session {
@@ -93,6 +95,7 @@ impl Session {
             queue: AtomicU32::new(0),
             turn: AtomicU32::new(0),
             unsent: AtomicBool::new(false),
+            _counted: crowd::One::new(),
         })
     }
 

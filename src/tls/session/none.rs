@@ -7,6 +7,13 @@ use crate::sys::message::Piece;
 use crate::tls::transport::Transport;
 use crate::wait::Deadline;
 
+/// None come and go.
+pub mod crowd {
+    /// Nothing is due.
+    #[inline]
+    pub fn gone() {}
+}
+
 /// No session can exist.
 pub enum Session {}
 
