@@ -38,7 +38,7 @@ pub(super) struct Entry {
     pub(super) asked: u32,
     /// What the kernel says of this is reported as it is.
     through: u32,
-    /// Its readiness is not the kernel's to tell: a layered socket, or a plain file.
+    /// The kernel does not report its readiness: a layered socket, or a plain file.
     pub(super) layered: bool,
     /// See [`Watched::renews`].
     pub(super) renews: bool,

@@ -108,7 +108,7 @@ impl Kernel {
         sys::epoll_look(&self.epoll, events)
     }
 
-    /// Has an entry reported as it asks.
+    /// Registers an entry with the epoll, or changes or removes it.
     pub(super) fn ask(&self, op: i32, entry: &mut Entry, token: u64) -> Result<()> {
         ask(&self.epoll, op, entry, token)
     }
@@ -150,7 +150,7 @@ impl Kernel {
         self.taken.store(self.taken().wrapping_add(1), Ordering::Release);
     }
 
-    /// In a forked child: takes a bell and a timer of its own, under the numbers of the parent's.
+    /// In a forked child: makes a new bell and timer, under the numbers of the parent's.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENOMEM; EBADF if the host has closed the numbers and uses them.

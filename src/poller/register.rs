@@ -23,7 +23,7 @@ pub(super) struct Register {
     /// The epoll has an entry that is not in the register and cannot be removed, or lacks one that
     /// could not be added: a new epoll is needed.
     pub(super) haunted: bool,
-    /// How many threads sleep in the kernel, or are on their way back.
+    /// The number of threads in the kernel's wait, or returning from it.
     pub(super) waiting: u32,
     /// The number of waits that have slept and have not ended, including those about to sleep
     /// again.
@@ -68,7 +68,7 @@ pub(super) struct Before {
     pub(super) idle: bool,
     /// It counts as asleep from then on.
     pub(super) slept: bool,
-    /// It has come to what was poked.
+    /// Whether it has reached the poked entries.
     pub(super) looking: bool,
     /// [`Kernel::taken`] before the kernel was asked.
     pub(super) taken: u32,
@@ -173,7 +173,7 @@ impl Register {
         let Some(at) = self.by_source.remove(&key(source)) else { return false };
         let Some(entry) = self.entry(at).copied() else { return false };
         self.places.outdate(at);
-        // In a child that has not used it, the kernel's set is the parent's: not ours to change.
+        // In a child that has not used it, the epoll is the parent's and must not change.
         if self.is_ours() {
             kernel.forget(entry.fd);
         }
@@ -196,7 +196,7 @@ impl Register {
         let (ours, token) = (self.is_ours(), self.places.token(at));
         let Some(entry) = self.entry_mut(at) else { return };
         if !entry.renews {
-            // Until it was wrapped, the kernel alone did know.
+            // The kernel fully knew its readiness until it was wrapped.
             entry.set_layered();
             if entry.mask & EXCLUSIVE != 0 && ours {
                 // The requested events will change from now on, which the kernel does not allow
@@ -220,7 +220,7 @@ impl Register {
         }
     }
 
-    /// Begins a wait for `max` events: reports what is gone, and says what else there is to do.
+    /// Begins a wait for `max` events: reports closed entries, and returns the remaining work.
     pub(super) fn before(
         &mut self,
         taken: u32,
@@ -286,7 +286,7 @@ impl Register {
         }
     }
 
-    /// What to say about an event of the kernel's.
+    /// The report for an event of the kernel.
     pub(super) fn seen(
         &mut self,
         kernel: &Kernel,
@@ -295,8 +295,8 @@ impl Register {
         before: &Before,
     ) -> Report {
         let Some(at) = self.places.find(token) else {
-            // It may have been taken out meanwhile. If nothing was, it is a descriptor closed
-            // outside while a dup of it lives: only a new epoll forgets that one.
+            // The entry may have been removed meanwhile. If none was, it is a descriptor closed
+            // outside while a dup is open: only a new epoll gets rid of it.
             self.haunted |= kernel.taken() == before.taken;
             return Report::Nothing;
         };
@@ -369,7 +369,7 @@ impl Register {
         entry.reported = serial;
         let event = entry.event(events);
         if entry.mask & ONESHOT != 0 {
-            // Nothing of this entry until it is modified.
+            // No reports of this entry until it is modified.
             entry.set_silent();
         } else if entry.layered && entry.mask & EDGE == 0 {
             // Level-triggered: check it again before the next sleep.

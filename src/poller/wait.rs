@@ -128,7 +128,7 @@ impl<W: Watched> Poller<W> {
             // Do not sleep if events are known already.
             let time = if before.idle { deadline.remaining() } else { Some(Duration::ZERO) };
             let room = raw.len().min(before.room);
-            // With what is known there may be room for nothing more.
+            // The known events may have filled the caller's array.
             let seen = match room {
                 0 => Ok(&[][..]),
                 _ => self.kernel.wait(&mut raw[..room], time),
@@ -265,7 +265,7 @@ impl<W: Watched> Poller<W> {
                     continue;
                 }
                 Some(event) => register.seen(&self.kernel, event.u64, event.events, &turn.before),
-                // Whether these were reported must be known first.
+                // Answer these questions first, to know whether their entries were reported.
                 None if asking > 0 && !turn.before.looking => break,
                 None if *n + asking < max => {
                     turn.before.looking = true;
