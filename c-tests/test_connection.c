@@ -170,7 +170,7 @@ static void *take_it(void *arg)
     return NULL;
 }
 
-// Closing ends it: for who waits, and for its descriptors, at once. In a child it is nobody's.
+// Closing ends it at once: for waiting threads, and for its descriptors. A child cannot use it.
 static void a_connection_under_way_is_given_up(void **state)
 {
     (void)state;

@@ -33,7 +33,7 @@ static void shaken_pair(usocket_t pair[2])
     CLOSE(client, server);
 }
 
-// The connection ends without a goodbye.
+// The connection ends without close_notify.
 static void cut(usocket_t s)
 {
     assert_int_equal(shutdown((int)OK(usocket_fileno(s)), SHUT_WR), 0);

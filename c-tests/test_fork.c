@@ -136,7 +136,7 @@ static int64_t in_close(struct inside *in)
     return usocket_close(in->handle);
 }
 
-// With SO_LINGER a close waits for the peer: no fork waits for that, whoever has set it.
+// With SO_LINGER a close waits for the peer: no fork waits for that, wherever it was set.
 static void no_fork_waits_for_the_close(usocket_t pair[2])
 {
     static char bytes[1 << 20];
@@ -235,7 +235,7 @@ static void *fork_while_receiving(void *arg)
     in->result = usocket_recv(hook_own[0], &c, 1, 0);
     if (getpid() == parent)
         return NULL;
-    // The child's only thread: its call went on, found the handle closed, and has let go of both.
+    // The child's only thread: its call went on, found the handle closed, and has freed both.
     CHILD(in->result == -EBADF);
     for (int i = 0; i < 2; i++)
         CHILD(fcntl(hook_fds[i], F_GETFD) == -1);

@@ -112,7 +112,7 @@ static void *set_mode(void *arg)
     return NULL;
 }
 
-// The mode of the library and that of the description are one, whoever changes it meanwhile.
+// The library's mode and O_NONBLOCK agree, even if others change the flag meanwhile.
 static void a_blocking_unix_connect_leaves_the_mode_that_was_set_meanwhile(void **state)
 {
     (void)state;

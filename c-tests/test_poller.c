@@ -187,7 +187,7 @@ static void one_shot_means_it(void **state)
     OK(usocket_close(pair[1]));
 }
 
-// Its descriptor goes on without us: whoever waits for the handle is told.
+// The descriptor goes on without the library: a wait for the handle is notified.
 static void a_detached_handle_is_invalid_once(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-// A poller's wait: what ends it, how much it reports, and who is told where several wait.
+// A poller's wait: its end, its events, and the distribution among several waits.
 
 #include "poller_support.h"
 

@@ -228,7 +228,7 @@ static void a_descriptor_that_others_have_closed_is_said_at_the_close(void **sta
     int fd = (int)OK(usocket_fileno(s));
     assert_int_equal(close(fd), 0);
     GIVES(-EBADF, usocket_close(s));
-    // The handle is gone all the same: whoever has the number now keeps it.
+    // The handle is gone all the same: a new owner of the number keeps it.
     assert_int_equal(open("/", O_PATH | O_CLOEXEC), fd);
     GIVES(-EBADF, usocket_close(s));
     assert_int_not_equal(fcntl(fd, F_GETFD), -1);

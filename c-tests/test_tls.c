@@ -199,7 +199,7 @@ static void closing_ends_a_handshake_and_a_recv(void **state)
     start_thread(&thread, close_when_it_waits, &pair[0]);
     GIVES(-EBADF, usocket_recv(pair[0], buf, sizeof buf, 0));
     pthread_join(thread, NULL);
-    // And it said goodbye.
+    // And it sent close_notify.
     GIVES(0, usocket_recv(pair[1], buf, sizeof buf, 0));
     OK(usocket_close(pair[1]));
     OK(usocket_close(client));

@@ -107,7 +107,7 @@ static void *unwrap(void *s)
     return (void *)(intptr_t)usocket_tls_unwrap(*(usocket_t *)s);
 }
 
-// Nothing behind the peer's goodbye is taken: the descriptor goes on where TLS has ended.
+// Nothing after the peer's close_notify is read: the descriptor goes on where TLS has ended.
 static void what_follows_the_goodbye_stays(void **state)
 {
     (void)state;
@@ -128,7 +128,7 @@ static void what_follows_the_goodbye_stays(void **state)
     assert_memory_equal(buf, "plain", 5);
     close(fd);
     OK(usocket_close(pair[1]));
-    // With the goodbye before anybody looks.
+    // With close_notify there before the first receive.
     pair_with(pair, USOCKET_TLS_NO_READ_AHEAD);
     GIVES(2, usocket_send(pair[1], "ab", 2, 0));
     OK(usocket_shutdown(pair[1], SHUT_WR));

@@ -66,7 +66,7 @@ static void both_ways(void **state)
         carry(pair[1], pair[0], piece);
         GIVES(7, usocket_readline(pair[0], buf, sizeof buf));
         GIVES(11, usocket_readline(pair[0], buf, sizeof buf));
-        // The goodbye, both ways, and the end.
+        // close_notify in both directions, and the end.
         OK(usocket_shutdown(pair[0], SHUT_WR));
         GIVES(-EPIPE, usocket_send(pair[0], "x", 1, 0));
         carry(pair[0], pair[1], piece);

@@ -163,8 +163,8 @@ static void clients_are_verified(void **state)
     }
 }
 
-// What a program of its own finds: the store and the key log of the environment, which are read once
-// per process. Gives the status of `role`.
+// Runs `role` in a separate program, because the environment's store and key log are read once per process.
+// Returns its exit status.
 static int in_a_program(const char *path, const char *role)
 {
     int status;

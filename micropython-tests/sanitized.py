@@ -16,8 +16,8 @@ import run
 
 PROGRAM = f"{run.HOME}/micropython-sanitized"
 SECONDS = 180
-# What is in use says nothing here: ASan keeps what was given back, and the collector takes the words that it leaves between
-# a frame's variables for references.
+# Memory use means nothing here: ASan keeps freed memory, and the collector takes the words that it leaves
+# between a frame's variables for references.
 NOT_HERE = {"test_a_failed_handshakes_session_goes_at_once"}
 OURS = re.compile(r"^.*micropython/usocket/.*runtime error:.*$", re.M)
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = (ROOT / "docs" / "conformance.md").read_text()
 NO_TEST = ("TLS", "MicroPython firmware")
 
-# What the documents define, as they call it. Methods are those of the class socket.
+# The definitions of the documents, by their names. Methods are those of the class socket.
 DEFINED = {
     "WiPy": """socket getaddrinfo error timeout AF_INET SOCK_STREAM SOCK_DGRAM IPPROTO_UDP
         IPPROTO_TCP

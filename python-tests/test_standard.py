@@ -285,7 +285,7 @@ for ragged in (True, False):
     with made[0] as server:
         print(server.recv(10))
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        os.close(client.detach())  # A reset, and no goodbye.
+        os.close(client.detach())  # A reset, without close_notify.
         try:
             print(server.recv(10))
         except ssl.SSLEOFError as e:

@@ -302,7 +302,7 @@ def test_the_dict_of_a_certificate_is_cpythons(theirs, certs, client_context, di
 
 
 def _to_the_end(sock, client, incoming, outgoing, sends):
-    """A handshake whose last message, what follows it and the goodbye are sent as one."""
+    """A handshake with its last message, data and close_notify sent in one piece."""
     while True:
         try:
             client.do_handshake()

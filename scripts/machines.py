@@ -44,7 +44,7 @@ FOR_TESTS = {
     "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
     "CARGO_PROFILE_RELEASE_DEBUG": "line-tables-only",
 }
-# What boards have.
+# The features for boards.
 FEATURES = ["--no-default-features", "--features", "ring,tls12,encrypted-keys"]
 
 

@@ -52,7 +52,7 @@ def first():
     clippy = ["cargo", "clippy", "-q", "--workspace", "--all-targets", "--", "-D", "warnings"]
     yield "format", ["cargo", "fmt", "--all", "--check"], CHECK, 60
     yield "clippy", clippy, CHECK, 900
-    # What `make test` builds has TLS.
+    # `make test` itself builds with TLS.
     yield "without TLS", [*clippy[:3], "--lib", "--no-default-features", *clippy[5:]], CHECK, 600
     yield "header drift", ["cargo", "run", "-q", "-p", "header", "--", "--check"], CHECK, 600
     yield "build", ["make", "-s", "build", "c-tests", "certs", "accelerator"], CHECK, 900

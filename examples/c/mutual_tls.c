@@ -80,7 +80,7 @@ static void *server(void *listener)
             common_name(s, name);
             int n = snprintf(line, sizeof line, "good day, %s\n", name);
             OK(usocket_sendall(s, line, n, 0), s);
-            usocket_recv(s, line, sizeof line, 0); // until the client says goodbye
+            usocket_recv(s, line, sizeof line, 0); // until the client closes
         }
         OK(usocket_close(s), 0);
     }

@@ -41,7 +41,7 @@ include $(USOCKET_MOD_DIR)/hashes.mk
 endif
 override MICROPY_PY_SSL := 0
 
-# What another thread schedules must run while the main thread waits in the library.
+# Callbacks scheduled by another thread must run while the main thread waits in the library.
 CFLAGS_USERMOD += -include $(USOCKET_MOD_DIR)/scheduled.h
 
 # The port's SIGINT handler jumps out of whatever is running; runtime.c keeps it off the library.

@@ -7,7 +7,7 @@
  * which is kept as `_slow_<name>`; what the library refuses becomes an exception in `_failed`.
  *
  * The calls of the library are made without the GIL. A buffer of the caller's is released before an
- * exception leaves: whoever looks at that would keep it locked.
+ * exception leaves: a reference to the exception would keep it locked.
  */
 
 #define Py_LIMITED_API 0x030b0000

@@ -127,7 +127,7 @@ version: str = lib.usocket_version().decode()
 """The version of the library that was loaded, such as "0.1.0"."""
 
 features: str = lib.usocket_features().decode()
-"""What the library can do, words separated by spaces, such as "tls=none"."""
+"""The features of the library, words separated by spaces, such as "tls=none"."""
 
 # A signal must end a blocked call so that the interpreter can run its handlers (Ctrl-C). The event hook
 # must not be Python: an exception raised within it would be lost. So it is a C function with a result

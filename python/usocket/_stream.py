@@ -26,7 +26,7 @@ TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Optional, Tuple
 
-    # What a first call gave, and the deadline; before that, the bytes; between them, how many were asked for.
+    # The result of a first call, and the deadline; in _Begun also the bytes, and the number requested.
     _First = Tuple[int, Optional[float]]
     _Begun = Tuple[bytes, int, int, Optional[float]]
 

@@ -24,7 +24,7 @@ class Transfer(Fields):
 
     __slots__ = ()
 
-    # What may be sent: `_buffer.outgoing`, or with text as well.
+    # The function for bytes to send: `_buffer.outgoing`, or one that also takes text.
     _outgoing: Callable[..., Any]
 
     def _drain(self, data: Any, size: int) -> Tuple[int, int]:

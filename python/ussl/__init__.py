@@ -36,7 +36,7 @@ from ._session import SSLSession
 from ._socket import SSLSocket
 
 OPENSSL_VERSION = " ".join(w for w in _features.split() if "tls" in w)
-"""What does the work (there is no OpenSSL in it), as `usocket.features` has it."""
+"""The TLS implementation (not OpenSSL), from `usocket.features`."""
 
 __all__ = [
     "CertificateError",

@@ -1,4 +1,4 @@
-"""What moves the bytes of a connection over two memory BIOs: TLS without a socket.
+"""Moving the bytes of a connection over two memory BIOs: TLS without a socket.
 
 No operation waits, so each is done under the connection's lock: threads may use it as they please.
 """
@@ -169,7 +169,8 @@ class Bios:
         return code
 
     def _goodbye(self) -> int:
-        """Says goodbye and waits for the peer's: 0 with that, 1 or more when there is data before it."""
+        """Sends close_notify and waits for the peer's; returns 0 then, 1 or more while there is unread
+        data."""
         lib.usocket_shutdown(self._handle, _SHUT_WR)
         room = (c_char * _PIECE)()
         return self._recv(room, _PIECE)

@@ -73,7 +73,7 @@ class SSLContext(Settings):
 
     # The class that wrap_socket makes: SSLSocket, set in its module. From: CPython.
     sslsocket_class: Any
-    # What wrap_bio makes, in the same way.
+    # The class that wrap_bio makes, in the same way.
     sslobject_class: Any
 
     def __init__(self, protocol: int) -> None:

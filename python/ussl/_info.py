@@ -26,7 +26,7 @@ _VERSIONS = {0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
 @part_of("SSLSocket")
 class Facts:
-    """What can be asked about TLS. The peer's is available after the handshake."""
+    """Information about TLS. The peer's is available after the handshake."""
 
     __slots__ = ()
 

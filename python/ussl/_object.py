@@ -122,8 +122,8 @@ class SSLObject(Facts, Bios):
 
     @locked
     def unwrap(self) -> None:
-        """Says goodbye, and waits for the peer's (SSLWantReadError until it is there). Data that was on
-        its way is dropped; SSLEOFError when the peer just hangs up."""
+        """Sends close_notify, and waits for the peer's (SSLWantReadError until it is there). Unread data is
+        dropped; SSLEOFError when the peer closes without close_notify."""
         while self._done(self._goodbye()):
             pass
 

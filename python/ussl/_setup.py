@@ -1,4 +1,4 @@
-"""What is asked of a connection before it is one, over a socket or over memory BIOs."""
+"""The settings of a connection before it begins, over a socket or over memory BIOs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def prepared(context: Any, hostname: Optional[str], session: Any) -> Optional[by
 
 
 def made(code: int, context: Any) -> int:
-    """What the library gave, or what was wrong with a context or a name."""
+    """Returns the library's handle, or raises the error of a context or a name."""
     if code == NAME_REQUIRED:
         raise SSLConfigError("CERT_REQUIRED requires server_hostname", code, strerror(code))
     if code == BAD_NAME:

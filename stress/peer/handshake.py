@@ -3,8 +3,8 @@
 
 For each message: dropped, doubled, swapped with the next, cut short, lengthened, of another type, its
 length a lie, followed by a stray one; each record in pieces, empty records between them, a change of
-cipher where there is none. For both roles and both versions. Whatever comes: an answer by the deadline,
-a code of TLS, no success that the change forbids, and a close that returns.
+cipher where there is none. For both roles and both versions. In every case: a result by the deadline, a
+code of TLS, no success that the change forbids, and a close that returns.
 """
 
 import os
