@@ -57,7 +57,7 @@
 // The socket was made with IPPROTO_SEC, or the call is about TLS, and it is not wrapped yet.
 #define USOCKET_ETLS_NOT_WRAPPED -10001
 
-// The connection ended without the peer's close_notify: what came may not be all.
+// The connection ended without the peer's close_notify: the data may be incomplete.
 #define USOCKET_ETLS_TRUNCATED -10002
 
 // The connection ended in the middle of the handshake.
@@ -75,19 +75,19 @@
 // The peer sent a record that is too long.
 #define USOCKET_ETLS_RECORD_OVERFLOW -10007
 
-// TLS failed for a reason that has no number of its own; usocket_error_detail has the words.
+// TLS failed for another reason; usocket_error_detail has the sentence.
 #define USOCKET_ETLS_OTHER -10008
 
 // The session's keys are used up.
 #define USOCKET_ETLS_EXHAUSTED -10009
 
-// No random bytes or no time could be had from the system.
+// The system supplied no random bytes or no time.
 #define USOCKET_ETLS_SYSTEM -10010
 
 // The peer sends records without data, one after another.
 #define USOCKET_ETLS_FLOOD -10011
 
-// Another process goes on with this connection since a fork.
+// Another process has taken over this connection after a fork.
 #define USOCKET_ETLS_FORKED -10012
 
 // The peer's certificate has expired (by the clock that usocket_error_detail names).
@@ -96,7 +96,7 @@
 // The peer's certificate is not valid yet (by the clock that usocket_error_detail names).
 #define USOCKET_ETLS_CERT_NOT_YET_VALID -10021
 
-// The peer's certificate was issued by nobody we trust.
+// The issuer of the peer's certificate is not trusted.
 #define USOCKET_ETLS_CERT_UNKNOWN_ISSUER -10022
 
 // The peer's certificate is for another name.
@@ -129,7 +129,7 @@
 // A revocation list is not usable.
 #define USOCKET_ETLS_CRL_INVALID -10032
 
-// The key of the peer's certificate is none of the pinned ones.
+// The key of the peer's certificate is not among the pinned ones.
 #define USOCKET_ETLS_CERT_NOT_PINNED -10033
 
 // The verify callback refused the peer's certificate.
@@ -165,22 +165,22 @@
 // The peer lacks something that is required.
 #define USOCKET_ETLS_PEER_INCOMPATIBLE -10055
 
-// The program has no certificate for the name that the client asks for (name callback).
+// The name callback refused the name that the client asks for.
 #define USOCKET_ETLS_NAME_REFUSED -10056
 
-// No PEM item of the kind that is needed was found.
+// No PEM item of the required kind was found.
 #define USOCKET_ETLS_PEM_EMPTY -10070
 
 // The PEM text is damaged: base64, or a missing end line.
 #define USOCKET_ETLS_PEM_BAD -10071
 
-// A certificate given to the context is not one.
+// A certificate given to the context is invalid.
 #define USOCKET_ETLS_CERT_INVALID -10072
 
-// A private key given to the context is not one that can be used.
+// A private key given to the context is unusable.
 #define USOCKET_ETLS_KEY_INVALID -10073
 
-// The private key is encrypted: no password was set, or not in a way that can be opened.
+// The private key is encrypted: no password was set, or the encryption is not supported.
 #define USOCKET_ETLS_KEY_ENCRYPTED -10074
 
 // The private key does not belong to the certificate.
@@ -198,16 +198,16 @@
 // The host name is to be checked, and no server name was given.
 #define USOCKET_ETLS_NAME_REQUIRED -10079
 
-// A cipher suite or group of that name is not known, or none is left.
+// A cipher suite or group name is unknown, or none is left.
 #define USOCKET_ETLS_NO_SUCH_SUITE -10080
 
-// The versions asked for leave none, or are not in this build.
+// The requested range of versions is empty, or not in this build.
 #define USOCKET_ETLS_NO_SUCH_VERSION -10081
 
-// Not given any more: a context in use can be changed, for the connections made from then on.
+// No longer used: a context in use can be changed, for later connections.
 #define USOCKET_ETLS_CONTEXT_IN_USE -10082
 
-// The processor lacks what this build's cryptography needs.
+// The processor lacks instructions that this build's cryptography needs.
 #define USOCKET_ETLS_CPU -10083
 
 // The password does not open the encrypted private key.
@@ -394,10 +394,10 @@ typedef int64_t usocket_t;
 
 // A socket address, passed by pointer and filled in by the library.
 //
-// The first bytes of `storage` are a `struct sockaddr`, `len` of them count: `(struct sockaddr
-// *)&addr` and `addr.len` go into any system call. Treat it as opaque otherwise: it is made by
-// usocket_getaddrinfo, usocket_addr_ip, usocket_addr_unix or usocket_addr_from_bytes and read by
-// the usocket_addr_ functions.
+// `storage` begins with a `struct sockaddr` of `len` bytes: `(struct sockaddr *)&addr` and
+// `addr.len` go into any system call. Otherwise treat it as opaque: usocket_getaddrinfo,
+// usocket_addr_ip, usocket_addr_unix and usocket_addr_from_bytes make it, and the other
+// usocket_addr_ functions read it.
 typedef struct usocket_addr {
   // The `struct sockaddr`, aligned as a `struct sockaddr_storage` is. Bytes after the first
   // `len` have no meaning.
@@ -416,7 +416,7 @@ typedef struct usocket_iovec {
   size_t len;
 } usocket_iovec;
 
-// A message of usocket_sendmsg and usocket_recvmsg, as `struct msghdr` is of sendmsg(2).
+// A message of usocket_sendmsg and usocket_recvmsg, like `struct msghdr` of sendmsg(2).
 typedef struct usocket_msg {
   // The destination; on receive the source is written here. NULL for none.
   struct usocket_addr *addr;
@@ -475,7 +475,7 @@ typedef int64_t usocket_connection_t;
 
 // One entry of usocket_poll, as `struct pollfd` is of poll(2).
 typedef struct usocket_pollfd {
-  // The handle to poll; 0 polls the descriptor `fd` instead.
+  // The handle to poll; 0 to poll the descriptor `fd` instead.
   usocket_t socket;
   // With `socket` 0, a descriptor that the library does not own; a negative one is ignored.
   int32_t fd;
@@ -577,8 +577,8 @@ int32_t usocket_error_category(int64_t code);
 int32_t usocket_gai_code(int64_t code);
 
 // Copies the sentence that explains the last error in more detail than usocket_strerror: with a
-// handle, the last error on that handle; with 0, the last failure on this thread of a call without
-// a handle (addresses, names).
+// handle, the last error on that handle; with 0, the last failure on this thread, if that was of a
+// call without a handle (addresses, names).
 //
 // `len` is the size of `buf` in bytes, including the NUL.
 //

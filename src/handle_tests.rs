@@ -350,8 +350,8 @@ mod model {
         });
     }
 
-    /// A value stored under a pin before `closed_meanwhile` must not be missed by `close`: so it is
-    /// that a poller and what it watches find each other.
+    /// `close` must not miss a value stored under a pin before `closed_meanwhile`: a poller and the
+    /// objects it watches rely on it.
     #[test]
     fn a_close_and_what_was_left_for_it_do_not_miss_each_other() {
         use loom::sync::atomic::{AtomicBool, Ordering};

@@ -69,7 +69,7 @@ causes! {
     USOCKET_ETLS_NOT_WRAPPED = -10001: Setting, "the socket must be wrapped in TLS first (it was made with IPPROTO_SEC, or the call is about TLS)",
         openssl: ("NOT_WRAPPED", 0), mbedtls: ("", 0);
 
-    /// The connection ended without the peer's close_notify: what came may not be all.
+    /// The connection ended without the peer's close_notify: the data may be incomplete.
     USOCKET_ETLS_TRUNCATED = -10002: End, "the connection ended without TLS close_notify: data may be missing",
         openssl: ("UNEXPECTED_EOF_WHILE_READING", 0), mbedtls: ("MBEDTLS_ERR_SSL_CONN_EOF", -0x7280);
     /// The connection ended in the middle of the handshake.
@@ -88,19 +88,19 @@ causes! {
     /// The peer sent a record that is too long.
     USOCKET_ETLS_RECORD_OVERFLOW = -10007: Connection, "the peer sent a TLS record that is too long",
         openssl: ("DATA_LENGTH_TOO_LONG", 0), mbedtls: ("MBEDTLS_ERR_SSL_INVALID_RECORD", -0x7200);
-    /// TLS failed for a reason that has no number of its own; usocket_error_detail has the words.
+    /// TLS failed for another reason; usocket_error_detail has the sentence.
     USOCKET_ETLS_OTHER = -10008: Connection, "TLS failed",
         openssl: ("OTHER", 0), mbedtls: ("", 0);
     /// The session's keys are used up.
     USOCKET_ETLS_EXHAUSTED = -10009: Connection, "the keys of the TLS session are used up",
         openssl: ("EXHAUSTED", 0), mbedtls: ("", 0);
-    /// No random bytes or no time could be had from the system.
+    /// The system supplied no random bytes or no time.
     USOCKET_ETLS_SYSTEM = -10010: Connection, "no random bytes or no time could be had from the system",
         openssl: ("SYSTEM", 0), mbedtls: ("", 0);
     /// The peer sends records without data, one after another.
     USOCKET_ETLS_FLOOD = -10011: Connection, "the peer sends records without data, one after another",
         openssl: ("TOO_MANY_WARN_ALERTS", 0), mbedtls: ("", 0);
-    /// Another process goes on with this connection since a fork.
+    /// Another process has taken over this connection after a fork.
     USOCKET_ETLS_FORKED = -10012: Setting, "another process goes on with this TLS connection since a fork",
         openssl: ("FORKED", 0), mbedtls: ("", 0);
 
@@ -110,7 +110,7 @@ causes! {
     /// The peer's certificate is not valid yet (by the clock that usocket_error_detail names).
     USOCKET_ETLS_CERT_NOT_YET_VALID = -10021: Certificate, "the certificate is not valid yet",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 9), mbedtls: ("\nThe certificate validity starts in the future\n", 0);
-    /// The peer's certificate was issued by nobody we trust.
+    /// The issuer of the peer's certificate is not trusted.
     USOCKET_ETLS_CERT_UNKNOWN_ISSUER = -10022: Certificate, "the certificate was issued by nobody who is trusted",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 20), mbedtls: ("\nThe certificate is not correctly signed by the trusted CA\n", 0);
     /// The peer's certificate is for another name.
@@ -143,7 +143,7 @@ causes! {
     /// A revocation list is not usable.
     USOCKET_ETLS_CRL_INVALID = -10032: Certificate, "the revocation list is not usable",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 8), mbedtls: ("\nThe CRL is not correctly signed by the trusted CA\n", 0);
-    /// The key of the peer's certificate is none of the pinned ones.
+    /// The key of the peer's certificate is not among the pinned ones.
     USOCKET_ETLS_CERT_NOT_PINNED = -10033: Certificate, "the key of the certificate is none of the pinned ones",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 28), mbedtls: ("\nOther reason (can be used by verify callback)\n", 0);
     /// The verify callback refused the peer's certificate.
@@ -180,23 +180,23 @@ causes! {
     /// The peer lacks something that is required.
     USOCKET_ETLS_PEER_INCOMPATIBLE = -10055: Agreement, "the peer lacks something that is required",
         openssl: ("PEER_INCOMPATIBLE", 0), mbedtls: ("MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE", -0x6E00);
-    /// The program has no certificate for the name that the client asks for (name callback).
+    /// The name callback refused the name that the client asks for.
     USOCKET_ETLS_NAME_REFUSED = -10056: Agreement, "the server has no certificate for the name that the client asks for",
         openssl: ("UNRECOGNIZED_NAME", 0), mbedtls: ("MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME", -0x7800);
 
-    /// No PEM item of the kind that is needed was found.
+    /// No PEM item of the required kind was found.
     USOCKET_ETLS_PEM_EMPTY = -10070: Setting, "the PEM text has no item of the kind that is needed",
         openssl: ("NO_START_LINE", 0), mbedtls: ("invalid cert", 0);
     /// The PEM text is damaged: base64, or a missing end line.
     USOCKET_ETLS_PEM_BAD = -10071: Setting, "the PEM text is damaged",
         openssl: ("BAD_BASE64_DECODE", 0), mbedtls: ("invalid cert", 0);
-    /// A certificate given to the context is not one.
+    /// A certificate given to the context is invalid.
     USOCKET_ETLS_CERT_INVALID = -10072: Setting, "invalid certificate",
         openssl: ("INVALID_CERTIFICATE", 0), mbedtls: ("invalid cert", 0);
-    /// A private key given to the context is not one that can be used.
+    /// A private key given to the context is unusable.
     USOCKET_ETLS_KEY_INVALID = -10073: Setting, "invalid private key",
         openssl: ("INVALID_KEY", 0), mbedtls: ("invalid key", 0);
-    /// The private key is encrypted: no password was set, or not in a way that can be opened.
+    /// The private key is encrypted: no password was set, or the encryption is not supported.
     USOCKET_ETLS_KEY_ENCRYPTED = -10074: Setting, "the private key is encrypted",
         openssl: ("BAD_DECRYPT", 0), mbedtls: ("invalid key", 0);
     /// The private key does not belong to the certificate.
@@ -214,16 +214,16 @@ causes! {
     /// The host name is to be checked, and no server name was given.
     USOCKET_ETLS_NAME_REQUIRED = -10079: Setting, "the host name is to be checked, and no server name was given",
         openssl: ("SERVER_NAME_REQUIRED", 0), mbedtls: ("CERT_REQUIRED requires server_hostname", 0);
-    /// A cipher suite or group of that name is not known, or none is left.
+    /// A cipher suite or group name is unknown, or none is left.
     USOCKET_ETLS_NO_SUCH_SUITE = -10080: Setting, "no such cipher suite or group",
         openssl: ("NO_CIPHER_MATCH", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CONFIG", -0x5E80);
-    /// The versions asked for leave none, or are not in this build.
+    /// The requested range of versions is empty, or not in this build.
     USOCKET_ETLS_NO_SUCH_VERSION = -10081: Setting, "no such TLS version in this build",
         openssl: ("NO_PROTOCOLS_AVAILABLE", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CONFIG", -0x5E80);
-    /// Not given any more: a context in use can be changed, for the connections made from then on.
+    /// No longer used: a context in use can be changed, for later connections.
     USOCKET_ETLS_CONTEXT_IN_USE = -10082: Setting, "the TLS context is in use and can no longer be changed",
         openssl: ("CONTEXT_IN_USE", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CONFIG", -0x5E80);
-    /// The processor lacks what this build's cryptography needs.
+    /// The processor lacks instructions that this build's cryptography needs.
     USOCKET_ETLS_CPU = -10083: Setting, "the processor lacks what this build's cryptography needs",
         openssl: ("CPU", 0), mbedtls: ("", 0);
     /// The password does not open the encrypted private key.

@@ -137,8 +137,8 @@ pub extern "C" fn usocket_gai_code(code: i64) -> i32 {
 }
 
 /// Copies the sentence that explains the last error in more detail than usocket_strerror: with a
-/// handle, the last error on that handle; with 0, the last failure on this thread of a call without
-/// a handle (addresses, names).
+/// handle, the last error on that handle; with 0, the last failure on this thread, if that was of a
+/// call without a handle (addresses, names).
 ///
 /// `len` is the size of `buf` in bytes, including the NUL.
 ///

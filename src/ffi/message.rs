@@ -25,7 +25,7 @@ pub struct usocket_iovec {
 
 const _: () = assert!(size_of::<usocket_iovec>() == size_of::<Piece>());
 
-/// A message of usocket_sendmsg and usocket_recvmsg, as `struct msghdr` is of sendmsg(2).
+/// A message of usocket_sendmsg and usocket_recvmsg, like `struct msghdr` of sendmsg(2).
 #[repr(C)]
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types)]

@@ -12,7 +12,7 @@ use crate::watchers::Source;
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct usocket_pollfd {
-    /// The handle to poll; 0 polls the descriptor `fd` instead.
+    /// The handle to poll; 0 to poll the descriptor `fd` instead.
     pub socket: usocket_t,
     /// With `socket` 0, a descriptor that the library does not own; a negative one is ignored.
     pub fd: i32,

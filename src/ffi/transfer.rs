@@ -66,7 +66,7 @@ fn at_length<A, T: Number>(
     on_stream(handle, |s| on(s, Err(Start::Fresh), args?))
 }
 
-/// Only a caller without a buffer is told how long a datagram is that does not fit: to one with an
+/// Only a caller without a buffer gets the length of a datagram that does not fit: to one with an
 /// empty buffer the number would be of bytes that are not there.
 #[inline]
 fn truncation(buf: *mut c_void, len: usize, flags: i32) -> i32 {

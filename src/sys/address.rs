@@ -15,10 +15,10 @@ pub const PATH_MAX: usize = 108;
 
 /// A socket address, passed by pointer and filled in by the library.
 ///
-/// The first bytes of `storage` are a `struct sockaddr`, `len` of them count: `(struct sockaddr
-/// *)&addr` and `addr.len` go into any system call. Treat it as opaque otherwise: it is made by
-/// usocket_getaddrinfo, usocket_addr_ip, usocket_addr_unix or usocket_addr_from_bytes and read by
-/// the usocket_addr_ functions.
+/// `storage` begins with a `struct sockaddr` of `len` bytes: `(struct sockaddr *)&addr` and
+/// `addr.len` go into any system call. Otherwise treat it as opaque: usocket_getaddrinfo,
+/// usocket_addr_ip, usocket_addr_unix and usocket_addr_from_bytes make it, and the other
+/// usocket_addr_ functions read it.
 #[repr(C)]
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Addr {

@@ -1,7 +1,7 @@
-//! A descriptor of the library's that its host never sees, and so cannot know of.
+//! A descriptor internal to the library, unknown to its host.
 //!
-//! A forked child of a daemon closes every descriptor there is, and opens others under their numbers. What
-//! it does with what it has of the library from before must not reach those.
+//! A forked child of a daemon closes every open descriptor, and opens others under the same
+//! numbers. The library's objects from before the fork must not use those.
 
 use std::mem::ManuallyDrop;
 use std::ops::Deref;

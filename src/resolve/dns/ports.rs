@@ -56,7 +56,7 @@ impl Ports {
         let fresh = self.open.iter().filter(fits).count();
         let any = usize::from_ne_bytes(random::bytes()?) % fresh.max(1);
         let port = self.open.iter().filter(fits).nth(any).ok_or(io::ErrorKind::NotFound)?;
-        // An error may be what an earlier message has come to: then this one has not gone out yet.
+        // The error may belong to an earlier message: then this one has not been sent yet.
         let sent = net::send_now(port.socket.as_fd(), message);
         sent.or_else(|_| net::send_now(port.socket.as_fd(), message)).map(drop)
     }

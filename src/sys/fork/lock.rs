@@ -204,7 +204,7 @@ impl<T> DerefMut for Guard<'_, T> {
 }
 
 impl<T> Guard<'_, T> {
-    /// Lets go, in line.
+    /// Releases it, inlined.
     #[inline(always)]
     pub fn release(self) {
         ManuallyDrop::new(self).let_go();

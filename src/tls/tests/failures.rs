@@ -367,7 +367,7 @@ fn rustls_errors_are_all_known() {
         PeerMisbehaved,
     };
     // After a change of the rustls version, look through its errors, add new ones to `cause`, and
-    // then changes this.
+    // then change this.
     const AUDITED: &str = "0.23.46";
     let lock = include_str!("../../../Cargo.lock");
     let at = lock.find("name = \"rustls\"\n").unwrap();

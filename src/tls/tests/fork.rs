@@ -305,8 +305,8 @@ fn what_was_sent_before_a_fork_arrives_when_nobody_uses_it_after() {
     assert_eq!(in_child(|| case(false))(), 0);
 }
 
-/// A client whose verify callback forks; the child's answer is `theirs`, or it ends there. What the
-/// handshake comes to at both ends, and whether data goes through then.
+/// A client whose verify callback forks; the child's answer is `theirs`, or it ends there. Returns
+/// the result of the handshake at both ends, and whether data passes then.
 fn callback_forks(mine: i32, theirs: Option<i32>) -> (Result<()>, Result<()>, bool) {
     let (client, server) = contexts();
     let (a, b) = pair();

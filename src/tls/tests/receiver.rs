@@ -66,8 +66,8 @@ fn a_poll_waits_for_the_receiver_and_no_longer_than_it_may() {
     }
 }
 
-/// Data wakes a poll and a receiver at once. In either order: of the data left by the receiver, the
-/// poll tells.
+/// Data wakes a poll and a receiver at once. In either order, the poll reports the data left by the
+/// receiver.
 #[test]
 fn a_poll_is_told_of_what_a_receiver_leaves() {
     let (client, server) = contexts();
