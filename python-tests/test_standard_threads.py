@@ -260,3 +260,30 @@ print("done")
 
 def test_objects_over_memory_are_safe_beside_threads(program):
     assert program(BIOS) == "done\n"
+
+
+PROCESSES = """
+import pickle
+client, server = pair()
+for o in (client, client._sslobj, here):
+    try:
+        pickle.dumps(o)
+    except TypeError as e:
+        assert "cannot pickle" in str(e)
+pid = os.fork()
+if not pid:  # A server that leaves the connection to its child.
+    try:
+        client.close()
+        server.sendall(b"from the child")
+        server.close()
+    finally:
+        os._exit(0)
+server.close()
+os.waitpid(pid, 0)
+print(client.recv(100), client.recv(100))
+client.close()
+"""
+
+
+def test_a_connection_goes_on_in_a_child_and_not_in_a_pickle(program):
+    assert program(PROCESSES) == "b'from the child' b''\n"
