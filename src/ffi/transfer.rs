@@ -70,7 +70,12 @@ fn at_length<A, T: Number>(
 /// empty buffer the number would be of bytes that are not there.
 #[inline]
 fn truncation(buf: *mut c_void, len: usize, flags: i32) -> i32 {
-    if len == 0 && !buf.is_null() { flags & !libc::MSG_TRUNC } else { flags }
+    // The flag first: few calls have it.
+    if flags & libc::MSG_TRUNC != 0 && len == 0 && !buf.is_null() {
+        flags & !libc::MSG_TRUNC
+    } else {
+        flags
+    }
 }
 
 /// Sends up to `len` bytes from `buf` (send(2)). `flags` are MSG_ flags; MSG_NOSIGNAL is always
