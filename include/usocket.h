@@ -165,7 +165,7 @@
 // The peer lacks something that is required.
 #define USOCKET_ETLS_PEER_INCOMPATIBLE -10055
 
-// The name callback refused the name that the client asks for.
+// The name callback has no certificate for the name that the client asks for.
 #define USOCKET_ETLS_NAME_REFUSED -10056
 
 // No PEM item of the required kind was found.

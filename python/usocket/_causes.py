@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 class Cause:
-    """What is known of one code: `verify_code` is OpenSSL's X509_V_ERR_, 0 where it has none."""
+    """One code: `verify_code` is OpenSSL's X509_V_ERR_, 0 where it has none."""
 
     __slots__ = ("category", "reason", "verify_code")
 

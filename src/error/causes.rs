@@ -180,7 +180,7 @@ causes! {
     /// The peer lacks something that is required.
     USOCKET_ETLS_PEER_INCOMPATIBLE = -10055: Agreement, "the peer lacks something that is required",
         openssl: ("PEER_INCOMPATIBLE", 0), mbedtls: ("MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE", -0x6E00);
-    /// The name callback refused the name that the client asks for.
+    /// The name callback has no certificate for the name that the client asks for.
     USOCKET_ETLS_NAME_REFUSED = -10056: Agreement, "the server has no certificate for the name that the client asks for",
         openssl: ("UNRECOGNIZED_NAME", 0), mbedtls: ("MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME", -0x7800);
 

@@ -54,8 +54,8 @@ mod tests {
         [&[23, 3, 3, high, low], &vec![9; len][..]].concat()
     }
 
-    /// Whatever the kernel returns, each read ends at or within a record, and nothing is read after
-    /// a possible close_notify.
+    /// For any result of the kernel, each read ends at or within a record, and nothing is read
+    /// after a possible close_notify.
     #[test]
     fn it_never_takes_what_is_behind_a_record() {
         for piece in [1, 2, 4, 5, 6, 100, 20_000] {

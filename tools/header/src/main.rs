@@ -127,7 +127,7 @@ fn python() -> String {
         "\"\"\"The causes of TLS errors. Generated from src/error/causes.rs by `make header`; do not edit.\"\"\"\n\n\
          from __future__ import annotations\n\n\
          class Cause:\n    \
-         \"\"\"What is known of one code: `verify_code` is OpenSSL's X509_V_ERR_, 0 where it has none.\"\"\"\n\n    \
+         \"\"\"One code: `verify_code` is OpenSSL's X509_V_ERR_, 0 where it has none.\"\"\"\n\n    \
          __slots__ = (\"category\", \"reason\", \"verify_code\")\n\n    \
          def __init__(self, category: str, reason: str, verify_code: int) -> None:\n        \
          self.category, self.reason, self.verify_code = category, reason, verify_code\n\n\n",
