@@ -68,14 +68,9 @@ fn at_length<A, T: Number>(
 
 /// Only a caller without a buffer gets the length of a datagram that does not fit: to one with an
 /// empty buffer the number would be of bytes that are not there.
-#[inline]
+#[cold]
 fn truncation(buf: *mut c_void, len: usize, flags: i32) -> i32 {
-    // The flag first: few calls have it.
-    if flags & libc::MSG_TRUNC != 0 && len == 0 && !buf.is_null() {
-        flags & !libc::MSG_TRUNC
-    } else {
-        flags
-    }
+    if len == 0 && !buf.is_null() { flags & !libc::MSG_TRUNC } else { flags }
 }
 
 /// Sends up to `len` bytes from `buf` (send(2)). `flags` are MSG_ flags; MSG_NOSIGNAL is always
@@ -186,7 +181,12 @@ pub unsafe extern "C" fn usocket_recv(
     len: usize,
     flags: i32,
 ) -> i64 {
-    let flags = truncation(buf, len, flags);
+    if flags & libc::MSG_TRUNC != 0 {
+        let flags = truncation(buf, len, flags);
+        // SAFETY: the caller's buffer, as documented.
+        let recv = |s: Stream<'_>| s.recv_on(Err(Start::Fresh), unsafe { room(buf, len) }?, flags);
+        return on_stream(s, |s| recv(s).map(|n| n as i64));
+    }
     at_once(
         s,
         // SAFETY: the caller's buffer, as documented.
@@ -212,8 +212,8 @@ pub unsafe extern "C" fn usocket_recvfrom(
     flags: i32,
     from: *mut Addr,
 ) -> i64 {
-    let flags = truncation(buf, len, flags);
-    if from.is_null() || !from.is_aligned() {
+    if flags & libc::MSG_TRUNC != 0 || from.is_null() || !from.is_aligned() {
+        let flags = truncation(buf, len, flags);
         // SAFETY: the caller's buffer and address, as documented.
         return unsafe { recvfrom_askew(s, buf, len, flags, from) };
     }
@@ -227,7 +227,7 @@ pub unsafe extern "C" fn usocket_recvfrom(
     )
 }
 
-/// usocket_recvfrom for an address that is not wanted, or lies askew.
+/// usocket_recvfrom with MSG_TRUNC, and for an address that is not wanted or lies askew.
 ///
 /// # Safety
 /// As [`usocket_recvfrom`].
