@@ -1,4 +1,4 @@
-// What a thousand connections had goes back to the system when they are gone.
+// The memory of a thousand connections goes back to the system after they have ended.
 
 #include "tls_support.h"
 

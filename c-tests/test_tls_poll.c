@@ -97,7 +97,7 @@ static void poll_tells_the_truth(void **state)
     close_pair(pair);
 }
 
-// What one finds out takes the bytes out of the kernel: the others are told of them all the same.
+// One poller's check reads the bytes from the kernel: the other pollers are still notified.
 static void every_poller_is_told(void **state)
 {
     (void)state;

@@ -198,7 +198,7 @@ impl Socket {
         let Some(tls) = self.session() else { return (seen, events) };
         let (truth, changed) = tls.true_events(self, events, seen);
         if changed {
-            // What the session has taken, no event of the kernel reports to the others.
+            // The session has read the input, so the kernel reports no event to the other pollers.
             self.watchers.poke_others(asker);
         }
         truth

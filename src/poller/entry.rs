@@ -36,7 +36,7 @@ pub(super) struct Entry {
     pub(super) data: u64,
     /// The events last requested from the kernel.
     pub(super) asked: u32,
-    /// What the kernel says of this is reported as it is.
+    /// The kernel's events that are reported unchanged.
     through: u32,
     /// The kernel does not report its readiness: a layered socket, or a plain file.
     pub(super) layered: bool,
@@ -105,12 +105,12 @@ impl Entry {
         Event { handle: self.handle, fd: self.plain_fd, events, data: self.data }
     }
 
-    /// What was registered.
+    /// The registered source.
     pub(super) fn source(&self) -> Source {
         if self.handle == 0 { Source::Fd(self.plain_fd) } else { Source::Handle(self.handle) }
     }
 
-    /// What the kernel has seen, if that is reported as it is.
+    /// The report for the kernel's events `seen`, if they are reported unchanged.
     #[inline]
     pub(super) fn plain(&self, seen: u32) -> Option<Event> {
         let events = seen & self.through;

@@ -132,8 +132,8 @@ impl Kernel {
         }
     }
 
-    /// Whether a wait that does not sleep has nothing to do before it asks the kernel. What comes to be
-    /// known from now on, the next wait tells.
+    /// Whether a non-sleeping wait has nothing to do before it asks the kernel. The next wait
+    /// reports later changes.
     #[inline]
     pub(super) fn is_quiet(&self) -> bool {
         self.quiet.load(Ordering::Acquire) == quiet_here()

@@ -1,25 +1,26 @@
-//! After a crowd of sessions the memory they had goes back to the system.
+//! Returns the memory of many sessions to the system after they have ended.
 //!
-//! The C library keeps what is freed, but for what lies at the end: and there, among the blocks of a
-//! thousand connections, lies always something that stays, such as a ticket of the last of them. So when
-//! all but a few have gone it is asked once, at the end of a close, and the thread's buffers go too.
+//! The C library returns only freed memory at the end of the heap, and after a thousand connections
+//! some block there is still in use, such as a ticket of the last one. So when all but a few
+//! sessions have ended, the end of a close calls malloc_trim(3), and also frees the thread's
+//! buffers.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::sys::memory;
 use crate::tls::engine::buffer;
 
-/// So many keep some megabytes.
+/// The minimum number of sessions for a trim; they keep some megabytes.
 const CROWD: u32 = 256;
-/// Of which all but one in so many have gone.
+/// Trims when one session in this many is left.
 const FEW: u32 = 16;
 
 static HERE: AtomicU32 = AtomicU32::new(0);
-/// How many there were at most, since that was asked last.
+/// The maximum number of sessions since there were none.
 static MOST: AtomicU32 = AtomicU32::new(0);
 static DUE: AtomicBool = AtomicBool::new(false);
 
-/// One session, as it is counted.
+/// Counts one session.
 pub(super) struct One(());
 
 impl One {
@@ -37,14 +38,14 @@ impl Drop for One {
         let here = HERE.fetch_sub(1, Ordering::Relaxed) - 1;
         let most = MOST.load(Ordering::Relaxed);
         if most >= CROWD && (here == 0 || here == most / FEW) {
-            // What is left of them is no crowd, and is asked for once more.
+            // At 0 the count starts again; otherwise the last session trims once more.
             MOST.store(if here == 0 { 0 } else { most }, Ordering::Relaxed);
             DUE.store(true, Ordering::Relaxed);
         }
     }
 }
 
-/// At the end of a close: gives back what is due.
+/// Called at the end of a close: returns memory if it is due.
 #[inline]
 pub fn gone() {
     if DUE.load(Ordering::Relaxed) {
