@@ -48,6 +48,11 @@ FOR_TESTS = {
 FEATURES = ["--no-default-features", "--features", "ring,tls12,encrypted-keys"]
 
 
+CMOCKA_HAS = """ASSERT_H INTTYPES_H SETJMP_H SIGNAL_H STDARG_H STDDEF_H STDINT_H STDIO_H
+    STDLIB_H STRING_H STRINGS_H SYS_STAT_H SYS_TYPES_H TIME_H UNISTD_H CLOCK_GETTIME=1 CLOCK_REALTIME=1
+    STRUCT_TIMESPEC=1 SNPRINTF=1 VSNPRINTF=1 STRSIGNAL=1""".split()
+
+
 class Skip(Exception):
     """Why a machine is not tested."""
 
@@ -133,7 +138,7 @@ class Toolchain:
             self.build = ["cargo-zigbuild", "zigbuild", "-Zbuild-std=std,panic_unwind"]
             self.test = ["cargo-zigbuild", "test", "-Zbuild-std=std,panic_unwind,test"]
             self.cc = [self.environment["CARGO_ZIGBUILD_ZIG_PATH"], "cc", "-target",
-                       triple.replace("-unknown", ""), "-I/cmocka/src/include", "-DHAVE_STDINT_H"]
+                       triple.replace("-unknown", ""), "-I/cmocka/src/include", "-fno-sanitize=undefined"]
 
     def must(self, command, limit=3600, **more):
         return must(self.name, command, limit, **(self.environment | more))
@@ -156,7 +161,7 @@ class Built:
         if tools.machine.prefix:
             self.libraries = [f"-L{self.release}", "-lusocket", f"-Wl,-rpath,{self.release}", "-lcmocka"]
         else:
-            self.libraries = [f"{self.release}/libusocket.a", "/cmocka/src/src/cmocka.c", "-lunwind"]
+            self.libraries = [f"{self.release}/libusocket.a", f"{self.out}/cmocka.o", "-lunwind"]
         tools.must([*tools.build, *self.cargo], **FOR_TESTS)
         os.makedirs(self.out, exist_ok=True)
         if not os.path.exists(f"{self.release}/libusocket.so"):
@@ -165,10 +170,18 @@ class Built:
 
     def c_tests(self):
         """(name, command, its runner, seconds) of each C test, built; one that does not build fails alone."""
-        flags = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread",
+        flags = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-pthread",
                  "-Iinclude", "-Itarget/c-tests"]
+        if self.tools.machine.prefix:
+            flags.append("-Werror")  # clang warns of more than the tests are written for
+
         support = f"{self.out}/support.o"
         self.tools.must([*self.tools.cc, *flags, "-c", "-o", support, "c-tests/support.c"])
+        if not self.tools.machine.prefix:
+            # What its configure would find.
+            has = [f"-DHAVE_{what}" for what in CMOCKA_HAS]
+            self.tools.must([*self.tools.cc, "-w", "-D_GNU_SOURCE", *has, "-c", "-o", f"{self.out}/cmocka.o",
+                             "/cmocka/src/src/cmocka.c"])
         for source in sorted(glob.glob("c-tests/test_*.c")):
             name = os.path.basename(source)[:-2]
             program = f"{self.out}/{name}"
