@@ -16,7 +16,7 @@ const CROWD: u32 = 256;
 const FEW: u32 = 16;
 
 static HERE: AtomicU32 = AtomicU32::new(0);
-/// The maximum number of sessions since there were none.
+/// The maximum number of sessions since the last trim.
 static MOST: AtomicU32 = AtomicU32::new(0);
 static DUE: AtomicBool = AtomicBool::new(false);
 
@@ -37,9 +37,9 @@ impl Drop for One {
     fn drop(&mut self) {
         let here = HERE.fetch_sub(1, Ordering::Relaxed) - 1;
         let most = MOST.load(Ordering::Relaxed);
-        if most >= CROWD && (here == 0 || here == most / FEW) {
-            // At 0 the count starts again; otherwise the last session trims once more.
-            MOST.store(if here == 0 { 0 } else { most }, Ordering::Relaxed);
+        if most >= CROWD && here == most / FEW {
+            // The next trim needs a crowd again: sessions that come and go here cost none.
+            MOST.store(here, Ordering::Relaxed);
             DUE.store(true, Ordering::Relaxed);
         }
     }
