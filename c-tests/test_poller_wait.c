@@ -174,11 +174,38 @@ static void more_ready_than_fit(void **state)
     OK(usocket_close(p));
 }
 
+// One wait reports all that are ready and fit, whether it may sleep or not.
+static void all_that_fit_come_at_once(void **state)
+{
+    (void)state;
+    enum { N = 300 };
+    usocket_t p = new_poller(), pairs[N][2];
+    for (int i = 0; i < N; i++) {
+        GIVES(0, usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]));
+        OK(usocket_poller_add(p, pairs[i][0], POLLOUT, (uint64_t)i));
+    }
+    static usocket_event e[2 * N];
+    int rooms[] = {1, 63, 64, 65, 255, 256, 257, N, 2 * N};
+    for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+        int want = rooms[i] < N ? rooms[i] : N;
+        for (int turn = 0; turn < 3; turn++) {
+            GIVES(want, usocket_poller_wait(p, e, (size_t)rooms[i], 0));
+            GIVES(want, usocket_poller_wait(p, e, (size_t)rooms[i], GENEROUS));
+        }
+    }
+    for (int i = 0; i < N; i++) {
+        OK(usocket_close(pairs[i][0]));
+        OK(usocket_close(pairs[i][1]));
+    }
+    OK(usocket_close(p));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_thread_ends_a_wait),
         cmocka_unit_test(a_wait_keeps_its_time),
+        cmocka_unit_test(all_that_fit_come_at_once),
         cmocka_unit_test(closing_ends_every_wait),
         cmocka_unit_test(an_exclusive_registration),
         cmocka_unit_test(more_ready_than_fit),

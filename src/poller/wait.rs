@@ -17,7 +17,7 @@ use crate::wait::{self, Deadline};
 use crate::watchers::Watched;
 
 /// The number of events that fit without an allocation.
-const FEW: usize = 64;
+const FEW: usize = 256;
 /// The maximum number of events per system call; the kernel rotates among the ready ones.
 const MANY: usize = 16384;
 
@@ -45,7 +45,7 @@ impl<W: Watched> Poller<W> {
         timeout_us: i64,
         mut put: impl FnMut(usize, Event),
     ) -> Result<usize> {
-        if timeout_us == 0 && self.kernel.is_quiet() {
+        if timeout_us == 0 && max <= FEW && self.kernel.is_quiet() {
             if let Some(done) = self.wait_at_once(max, &mut put) {
                 return done;
             }
@@ -53,9 +53,9 @@ impl<W: Watched> Poller<W> {
         self.wait_through(max, timeout_us, &mut put)
     }
 
-    /// One that does not sleep, where the register has nothing to say before the kernel is asked: it is
-    /// locked once, for what the kernel has seen. `None` if nothing has come of it: then the register may
-    /// have something to say.
+    /// A wait for a few events that does not sleep, where the register has nothing to report before the
+    /// kernel is asked: it is locked once, for the kernel's events. `None` if there was no event to
+    /// report: the register may have one now.
     #[inline]
     fn wait_at_once(
         &self,
@@ -64,8 +64,7 @@ impl<W: Watched> Poller<W> {
     ) -> Option<Result<usize>> {
         let taken = self.kernel.taken();
         let mut few = [MaybeUninit::uninit(); FEW];
-        let room = max.min(FEW);
-        let seen = self.kernel.look(&mut few[..room]).ok()?;
+        let seen = self.kernel.look(&mut few[..max]).ok()?;
         if seen.is_empty() {
             return Some(Ok(0));
         }
@@ -85,7 +84,7 @@ impl<W: Watched> Poller<W> {
             return Some(Ok(n));
         }
         drop(register);
-        self.wait_further(max, (room - n, taken), (n, &seen[n..]), put)
+        self.wait_further(max, (max - n, taken), (n, &seen[n..]), put)
     }
 
     /// The same, when what the kernel has seen is more than a word of its own: `n` were put before.
