@@ -18,6 +18,8 @@ const FEW: u32 = 16;
 static HERE: AtomicU32 = AtomicU32::new(0);
 /// The maximum number of sessions since the last trim.
 static MOST: AtomicU32 = AtomicU32::new(0);
+/// Whether the last session trims once more: the few that were left have ended, too.
+static REST: AtomicBool = AtomicBool::new(false);
 static DUE: AtomicBool = AtomicBool::new(false);
 
 /// Counts one session.
@@ -40,6 +42,9 @@ impl Drop for One {
         if most >= CROWD && here == most / FEW {
             // The next trim needs a crowd again: sessions that come and go here cost none.
             MOST.store(here, Ordering::Relaxed);
+            REST.store(true, Ordering::Relaxed);
+            DUE.store(true, Ordering::Relaxed);
+        } else if here == 0 && REST.swap(false, Ordering::Relaxed) {
             DUE.store(true, Ordering::Relaxed);
         }
     }
