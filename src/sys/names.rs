@@ -162,6 +162,13 @@ pub fn getaddrinfo(q: &Query, flags: i32) -> io::Result<Result<Vec<Answer>, i32>
     match r {
         0 => {}
         libc::EAI_SYSTEM => return Err(io::Error::last_os_error()),
+        // musl blames the service.
+        libc::EAI_SERVICE
+            if cfg!(target_env = "musl")
+                && !matches!(q.kind, 0 | libc::SOCK_STREAM | libc::SOCK_DGRAM | libc::SOCK_RAW) =>
+        {
+            return Ok(Err(libc::EAI_SOCKTYPE));
+        }
         code => return Ok(Err(code)),
     }
     let mut answers = Ok(Vec::new());
