@@ -177,7 +177,9 @@ pub fn getaddrinfo(q: &Query, flags: i32) -> io::Result<Result<Vec<Answer>, i32>
     // freeaddrinfo.
     unsafe {
         while let Some(info) = at.as_ref() {
-            answers = answers.and_then(|all| with_answer(all, info));
+            // musl gives a name with every answer, unasked.
+            let named = flags & libc::AI_CANONNAME != 0 && std::ptr::eq(at, list);
+            answers = answers.and_then(|all| with_answer(all, info, named));
             at = info.ai_next;
         }
         libc::freeaddrinfo(list);
@@ -190,7 +192,11 @@ pub fn getaddrinfo(q: &Query, flags: i32) -> io::Result<Result<Vec<Answer>, i32>
 ///
 /// # Safety
 /// The node comes from getaddrinfo and has not been freed.
-unsafe fn with_answer(mut all: Vec<Answer>, info: &libc::addrinfo) -> io::Result<Vec<Answer>> {
+unsafe fn with_answer(
+    mut all: Vec<Answer>,
+    info: &libc::addrinfo,
+    named: bool,
+) -> io::Result<Vec<Answer>> {
     if info.ai_addr.is_null() {
         return Ok(all);
     }
@@ -199,7 +205,7 @@ unsafe fn with_answer(mut all: Vec<Answer>, info: &libc::addrinfo) -> io::Result
     // SAFETY: by this function's contract; no more than the address's length, or our storage.
     let (bytes, name) = unsafe {
         let bytes = std::slice::from_raw_parts(info.ai_addr.cast::<u8>(), len);
-        (bytes, (!name.is_null()).then(|| CStr::from_ptr(name)))
+        (bytes, (named && !name.is_null()).then(|| CStr::from_ptr(name)))
     };
     let answer = Answer {
         family: info.ai_family,
