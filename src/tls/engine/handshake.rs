@@ -111,13 +111,11 @@ impl Engine {
         if !self.can_keep(to.len()) {
             return Err(Error::os(libc::ENOMEM));
         }
-        let (mut done, mut barren) = (0, true);
-        let turn = self.drive(out, to, &mut done, &mut barren);
+        let (turn, done, barren) = self.drive(out, to);
         self.keep_only_data(room);
         match turn {
             Ok(turn) => {
-                let used = self.account(&turn, here);
-                self.barren = if barren { self.barren + used } else { 0 };
+                self.account(&turn, here, barren);
                 if self.barren > MOST_BARREN {
                     return Err(self.latch(Cause::plain(USOCKET_ETLS_FLOOD)));
                 }
@@ -146,16 +144,14 @@ impl Engine {
             return Err(Error::os(libc::ENOMEM));
         }
         let (here, hello) = (self.input.len(), hello::version(self.input.filled()));
-        let (mut done, mut barren) = (0, true);
-        let turn = self.drive_shaking(out, to, &mut done, &mut barren);
+        let (turn, done, barren) = self.drive(out, to);
         self.keep_only_data(0);
         let notes = keylog::take();
         self.exporter = notes.exporter.or(self.exporter.take());
         self.server_name = notes.server_name.or(self.server_name.take());
         match turn {
             Ok(turn) => {
-                let used = self.account(&turn, here);
-                self.barren = if barren { self.barren + used } else { 0 };
+                self.account(&turn, here, barren);
                 match turn {
                     Turn::NoMemory => Err(Error::os(libc::ENOMEM)),
                     turn => Ok((turn, done)),
@@ -165,44 +161,32 @@ impl Engine {
         }
     }
 
-    /// Runs one turn of rustls: data goes to `to`, of which `done` bytes are filled, and the rest
-    /// to `plain`. The turn was `barren` if it gave no data.
+    /// Runs one turn of rustls: data goes to `to`, and the rest to `plain`. Returns the number of bytes
+    /// in `to`, and whether the turn was barren: it gave no data.
     #[inline(always)]
     fn drive(
         &mut self,
         out: Out<'_>,
         to: &mut [MaybeUninit<u8>],
-        done: &mut usize,
-        barren: &mut bool,
-    ) -> std::result::Result<Turn, rustls::Error> {
+    ) -> (std::result::Result<Turn, rustls::Error>, usize, bool) {
+        let (mut done, mut barren) = (0, true);
         let plain = &mut self.plain;
         let sink = |bytes: &[u8]| {
-            *barren &= bytes.is_empty();
-            let fits = bytes.len().min(to.len() - *done);
-            crate::sys::copy_into(&bytes[..fits], &mut to[*done..]);
-            *done += fits;
+            barren &= bytes.is_empty();
+            let fits = bytes.len().min(to.len() - done);
+            crate::sys::copy_into(&bytes[..fits], &mut to[done..]);
+            done += fits;
             if fits < bytes.len() {
                 plain.extend_from_slice(&bytes[fits..]);
             }
         };
         let (input, output) = (&mut self.input, &mut self.output);
-        match &mut self.conn {
+        let turn = match &mut self.conn {
             Conn::Not => Ok(Turn::Idle),
             Conn::Client(c) => drive::turn(&mut ***c, input, output, out, sink),
             Conn::Server(c) => drive::turn(&mut ***c, input, output, out, sink),
-        }
-    }
-
-    /// The same out of line.
-    #[inline(never)]
-    fn drive_shaking(
-        &mut self,
-        out: Out<'_>,
-        to: &mut [MaybeUninit<u8>],
-        done: &mut usize,
-        barren: &mut bool,
-    ) -> std::result::Result<Turn, rustls::Error> {
-        self.drive(out, to, done, barren)
+        };
+        (turn, done, barren)
     }
 
     /// Frees unused capacity beyond `most`.
@@ -213,13 +197,13 @@ impl Engine {
         }
     }
 
-    /// Records the result of a turn; returns how many of the bytes `here` it used.
+    /// Records the result of a turn, before which `here` bytes of input were there.
     #[inline]
-    fn account(&mut self, turn: &Turn, here: usize) -> usize {
+    fn account(&mut self, turn: &Turn, here: usize, barren: bool) {
         self.peer_closed |= matches!(turn, Turn::PeerClosed | Turn::Over);
         let used = here - self.input.len();
         self.unlooked += used;
-        used
+        self.barren = if barren { self.barren + used } else { 0 };
     }
 
     /// Whether memory suffices for the rest of a record after this many bytes: rustls cannot keep
