@@ -30,9 +30,7 @@ static inline void *run_inside(void *arg)
 static inline void begin(struct inside *in)
 {
     start_thread(&in->id, run_inside, in);
-    while (!in->thread)
-        usleep(100);
-    wait_until_asleep(in->thread);
+    wait_until_inside(&in->thread);
 }
 
 static inline int64_t end(struct inside *in)

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -229,6 +230,22 @@ struct rlimit few_descriptors(rlim_t n)
     return was;
 }
 
+void use_up_descriptors(struct used_up *u)
+{
+    enum { MOST = sizeof u->fds / sizeof *u->fds };
+    u->was = few_descriptors(MOST);
+    u->n = 0;
+    while (u->n < MOST && (u->fds[u->n] = open("/dev/null", O_RDONLY)) >= 0)
+        u->n++;
+}
+
+void give_descriptors_back(struct used_up *u)
+{
+    while (u->n > 0)
+        close(u->fds[--u->n]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &u->was), 0);
+}
+
 int open_descriptors(void)
 {
     int n = 0;
@@ -250,6 +267,13 @@ int64_t now_us(void)
 pid_t this_thread(void)
 {
     return (pid_t)syscall(SYS_gettid);
+}
+
+void wait_until_inside(_Atomic pid_t *thread)
+{
+    while (!*thread)
+        sched_yield();
+    wait_until_asleep(*thread);
 }
 
 void wait_until_asleep(pid_t thread)

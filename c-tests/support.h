@@ -102,6 +102,14 @@ extern const int64_t WAITING_MODES[2];
 // At most this many descriptors, or fewer where fewer are allowed; gives the limits as they were.
 struct rlimit few_descriptors(rlim_t n);
 
+// Descriptors that are only there to leave none for others; the last one may be closed to leave one.
+struct used_up {
+    int fds[512], n;
+    struct rlimit was;
+};
+void use_up_descriptors(struct used_up *u);
+void give_descriptors_back(struct used_up *u);
+
 // The number of open descriptors of the process.
 int open_descriptors(void);
 // The monotonic clock.
@@ -109,6 +117,8 @@ int64_t now_us(void);
 // Returns the id of this thread. Waits until that thread sleeps in the kernel.
 pid_t this_thread(void);
 void wait_until_asleep(pid_t thread);
+// The same for a thread that stores its number there when it begins.
+void wait_until_inside(_Atomic pid_t *thread);
 // Interrupts the process once, `us` from now, or, repeating, every `us`; 0 stops it.
 void alarms(int64_t us, bool repeat);
 // An event hook that ends the wait.

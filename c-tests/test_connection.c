@@ -232,10 +232,8 @@ static void without_descriptors(void **state)
     usocket_t server = server_on("127.0.0.1", 0, 0);
     char port[8];
     strcpy(port, port_of(server));
-    int fill[1024], n = 0;
-    struct rlimit was = few_descriptors(512);
-    while (n < 1024 && (fill[n] = open("/dev/null", O_RDONLY)) >= 0)
-        n++;
+    struct used_up all;
+    use_up_descriptors(&all);
     usocket_addrinfo *list = NULL;
     GIVES(-EMFILE, usocket_create_connection("127.0.0.1", port, GENEROUS, NULL));
     GIVES(-EMFILE, usocket_connection_create("127.0.0.1", port, GENEROUS, NULL));
@@ -243,9 +241,7 @@ static void without_descriptors(void **state)
     // Not even the files are there that say whom to ask.
     GIVES(-EMFILE, usocket_getaddrinfo("some.name.invalid", port, 0, 0, 0, 0, GENEROUS, &list));
     assert_null(list);
-    while (n > 0)
-        close(fill[--n]);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    give_descriptors_back(&all);
     OK(usocket_close(OK(usocket_create_connection("127.0.0.1", port, GENEROUS, NULL))));
     OK(usocket_close(server));
 }

@@ -89,15 +89,11 @@ static void what_an_attempt_lacks_another_one_gives(void **state)
     usocket_t server = hole_and_server();
     char port[8];
     strcpy(port, port_of(server));
-    int fill[1024], n = 0;
-    struct rlimit was = few_descriptors(512);
-    while (n < 1024 && (fill[n] = open("/dev/null", O_RDONLY)) >= 0)
-        n++;
-    close(fill[--n]);
+    struct used_up all;
+    use_up_descriptors(&all);
+    close(all.fds[--all.n]);
     int64_t c = usocket_create_connection("two", port, GENEROUS, NULL);
-    while (n > 0)
-        close(fill[--n]);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    give_descriptors_back(&all);
     assert_true(connected_to(OK(c), "127.0.0.2"));
     OK(usocket_close(c));
     OK(usocket_close(server));

@@ -182,9 +182,7 @@ static void a_cancel_ends_what_waits_and_nothing_else(void **state)
                     if (full)
                         w[i].to = name_of(full);
                     start_thread(&threads[i], wait_in_thread, &w[i]);
-                    while (!w[i].thread)
-                        sched_yield();
-                    wait_until_asleep(w[i].thread);
+                    wait_until_inside(&w[i].thread);
                 }
                 OK(usocket_cancel(s, 1));
                 for (int i = 0; i < waiting; i++) {
@@ -263,9 +261,7 @@ static void a_close_ends_it_all_the_same(void **state)
     struct waiter w = {.what = RECV, .s = pair[0]};
     pthread_t thread;
     start_thread(&thread, wait_in_thread, &w);
-    while (!w.thread)
-        sched_yield();
-    wait_until_asleep(w.thread);
+    wait_until_inside(&w.thread);
     OK(usocket_close(pair[0]));
     pthread_join(thread, NULL);
     assert_int_equal(w.result, -EBADF);

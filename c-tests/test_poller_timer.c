@@ -70,9 +70,7 @@ static void another_thread_sets_an_earlier_one(void **state)
     struct waiter w = {.poller = p};
     pthread_t thread;
     start_thread(&thread, wait_in_thread, &w);
-    while (!w.thread)
-        sched_yield();
-    wait_until_asleep(w.thread);
+    wait_until_inside(&w.thread);
     int64_t soon = OK(usocket_poller_arm_timer(p, 10 * MS, 2));
     pthread_join(thread, NULL);
     assert_int_equal(w.result, 1);

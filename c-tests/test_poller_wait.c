@@ -36,9 +36,7 @@ static void another_thread_ends_a_wait(void **state)
         struct waiter w = {.poller = p};
         pthread_t thread;
         start_thread(&thread, wait_in_thread, &w);
-        while (!w.thread)
-            sched_yield();
-        wait_until_asleep(w.thread);
+        wait_until_inside(&w.thread);
         switch (end) {
         case WAKE: OK(usocket_poller_wake(p)); break;
         case CLOSE_POLLER: OK(usocket_close(p)); break;
@@ -89,11 +87,8 @@ static void closing_ends_every_wait(void **state)
             w[i].poller = p;
             start_thread(&threads[i], wait_in_thread, &w[i]);
         }
-        for (int i = 0; i < WAITERS; i++) {
-            while (!w[i].thread)
-                sched_yield();
-            wait_until_asleep(w[i].thread);
-        }
+        for (int i = 0; i < WAITERS; i++)
+            wait_until_inside(&w[i].thread);
         OK(usocket_close(p));
         for (int i = 0; i < WAITERS; i++) {
             pthread_join(threads[i], NULL);
@@ -115,11 +110,8 @@ static void an_exclusive_registration(void **state)
         OK(usocket_poller_add(p[i], listener, POLLIN | USOCKET_POLLER_EXCLUSIVE, 1));
         start_thread(&threads[i], wait_in_thread, &w[i]);
     }
-    for (int i = 0; i < POLLERS; i++) {
-        while (!w[i].thread)
-            sched_yield();
-        wait_until_asleep(w[i].thread);
-    }
+    for (int i = 0; i < POLLERS; i++)
+        wait_until_inside(&w[i].thread);
     usocket_t client = OK(usocket_socket(AF_INET, SOCK_STREAM, 0));
     usocket_addr addr;
     OK(usocket_getsockname(listener, &addr));
