@@ -11,6 +11,7 @@ LIMIT = 100
 
 BEGIN = """
 import asyncio, hashlib, os, socket, ssl, sys, threading, time
+from asleep import until_asleep
 assert socket.socket.__mro__[2].__module__ == "usocket._bsd"
 certs = sys.argv[1] + "/"
 there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -49,14 +50,6 @@ def receive(s, size, most=65536):
         got += data
     return bytes(got)
 
-def until_asleep(thread):
-    seen, end = 0, time.monotonic() + 20
-    while seen < 3:
-        assert time.monotonic() < end, "it never blocks"
-        with open(f"/proc/self/task/{thread.native_id}/stat") as f:
-            seen = seen + 1 if f.read().rpartition(") ")[2].startswith("S") else 0
-        time.sleep(0.005)
-
 def end(*threads):
     for thread in threads:
         thread.join(60)
@@ -73,7 +66,7 @@ def program(tmp_path, certs, request):
         path = tmp_path / "program.py"
         path.write_text(BEGIN + source)
         command = [sys.executable, "-W", "error", "-m", "usocket", "run", str(path), str(certs.directory)]
-        env = {"PATH": "", "PYTHONPATH": str(ROOT / "python"), "USOCKET_PURE": request.param}
+        env = {"PATH": "", "PYTHONPATH": f"{ROOT}/python:{ROOT}/python-tests", "USOCKET_PURE": request.param}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=LIMIT, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -120,7 +113,7 @@ for timeout in (None, 60):
 
     threads = [run(collect, n) for n in (0, 1)]
     for thread in threads:
-        until_asleep(thread)
+        until_asleep(thread.native_id)
     end(*threads, *(run(s.sendall, d) for s, d in zip(ends, data)))
     assert [got[1], got[0]] == [hashlib.sha256(d).digest() for d in data]
     for s in ends:
@@ -149,7 +142,7 @@ def ended(how, timeout, f, *args):
             said.append(type(e).__name__ if isinstance(e, ssl.SSLError) else errno.errorcode[e.errno])
 
     thread = run(body)
-    until_asleep(thread)
+    until_asleep(thread.native_id)
     how(client, server)
     end(thread)
     client.close()

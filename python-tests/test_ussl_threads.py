@@ -8,19 +8,10 @@ from errno import EBADF
 
 import pytest
 import uselect
+from asleep import until_asleep
 from uselect import POLLIN
 
 SIZE = 4 << 20
-
-
-def until_asleep(thread):
-    """Waits until a thread is in a system call that waits, and has been for three looks."""
-    seen, end = 0, time.monotonic() + 60
-    while seen < 3:
-        assert time.monotonic() < end, "it never blocks"
-        with open(f"/proc/self/task/{thread}/stat") as f:
-            seen = seen + 1 if f.read().rpartition(") ")[2].startswith("S") else 0
-        time.sleep(0.005)
 
 
 def wait_for(s, events, limit=20000):
