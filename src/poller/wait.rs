@@ -64,6 +64,7 @@ impl<W: Watched> Poller<W> {
     ) -> Option<Result<usize>> {
         let taken = self.kernel.taken();
         let mut few = [MaybeUninit::uninit(); FEW];
+        // An error is reported by the full wait, which asks again.
         let seen = self.kernel.look(&mut few[..max]).ok()?;
         if seen.is_empty() {
             return Some(Ok(0));
