@@ -3,7 +3,6 @@
 import hashlib
 import os
 import threading
-import time
 from errno import EBADF
 
 import pytest
