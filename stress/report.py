@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes docs/reliability.md from target/stress/results.json, and from found.md beside this script."""
+"""Writes docs/reliability.md from target/stress/results.json, and from found.md beside this script. The run
+before it and the runs under sanitizers get a line each, if their results are there."""
 
 import json
 import os
@@ -24,6 +25,28 @@ def row(tool):
     if tool["skipped"]:
         found += f" ({tool['skipped']} skipped)"
     return f"| {tool['name']} | {tool['what']} | {tried} | {tool['seconds']:.0f} s | {found} | {tool['seed']} |"
+
+
+OTHERS = {
+    "The run before it": "target/stress/results-before.json",
+    "Under AddressSanitizer": "target/stress-address/results.json",
+    "Under ThreadSanitizer": "target/stress-thread/results.json",
+}
+
+
+def others():
+    """A line for each other run."""
+    for name, path in OTHERS.items():
+        path = os.path.join(ROOT, path)
+        if not os.path.exists(path):
+            continue
+        with open(path) as f:
+            record = json.load(f)
+        tools = [t for t in record["tools"] if t["name"] in ("random", "wire", "load", "short")]
+        tried = "; ".join(f"{t['name']} {', '.join(t['tried']).split(':')[0]} ({t['seconds']:.0f} s, seed {t['seed']})" for t in tools)
+        found = [f.removeprefix("BROKEN ")[:300] for t in record["tools"] for f in t["findings"]]
+        yield (f"{name}: commit {record['commit']}, {record['date']}, {record['minutes']:g} minutes, "
+               f"{', '.join(t['name'] for t in record['tools'])}. Of them {tried}. Found: {'; '.join(found) or 'nothing'}.\n")
 
 
 def defects():
@@ -66,7 +89,8 @@ def main():
         lines += [f"- {name}: {f.removeprefix('BROKEN ')[:300]}" for name, f in findings]
     else:
         lines.append("Nothing.")
-    lines.append("\n" + mutants())
+    lines += ["", *others()]
+    lines.append(mutants())
     attacks = [line for t in record["tools"] for line in t.get("text", "").splitlines() if line.startswith(("held ", "BROKEN "))]
     lines.append(f"\n## Each attack by name\n\n{sum(a.startswith('held') for a in attacks)} of {len(attacks)} held.\n")
     lines += [f"- {'held' if a.startswith('held') else '**not held**'}: "

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the tools, two at a time, and writes the results to target/stress/results.json.
+"""Runs the tools, two at a time, and writes the results to target/stress/results.json;
+those of the run before it go to results-before.json.
 
 run.py [--minutes N | --short] [--tool NAME,...] [--built DIR]     STRESS_SEED is every tool's, if set
 
@@ -44,9 +45,9 @@ def tools(short, built):
     yield "forged", [python, "stress/attacks/forged.py"], None, "peers that forge records and floods, both roles and versions"
     yield "trust", [python, "stress/attacks/trust.py"], None, "certificates and lists that must not be believed"
     yield "calls", places("calls"), 10 if short else 240, "every system call of a scenario fails in turn"
-    yield "memory", places("memory", *PLAIN), 6 if short else 60, "every allocation of the plain API fails in turn"
-    yield "memory-from", places("memory-from", *PLAIN), 3 if short else 60, "every allocation from the n-th on fails"
-    yield "random", [f"{built}/random"], 12 if short else 300, "every function with any arguments, four threads, signals, forks"
+    yield "memory", places("memory", *PLAIN), 6 if short else 20, "every allocation of the plain API fails in turn"
+    yield "memory-from", places("memory-from", *PLAIN), 3 if short else 20, "every allocation from the n-th on fails"
+    yield "random", [f"{built}/random"], 12 if short else 600, "every function with any arguments, four threads, signals, forks"
     yield "wire", [f"{built}/wire"], 10 if short else 180, "a wire that damages, cuts, reorders and resets"
     yield "model", [f"{built}/model"], 5 if short else 90, "random operations on a descriptor and on a handle"
     yield "parsers", [f"{built}/parsers"], 5 if short else 90, "damaged certificates, keys, lists, addresses"
@@ -156,7 +157,10 @@ def main():
         "commit": commit, "date": datetime.date.today().isoformat(), "minutes": asked.minutes, "short": asked.short,
         "machine": f"{platform.system()} {platform.release()}, {os.cpu_count()} cores", "tools": results,
     }
-    with open(f"{asked.built}/{'short' if asked.short else 'results'}.json", "w") as f:
+    path = f"{asked.built}/{'short' if asked.short else 'results'}.json"
+    if os.path.exists(path):
+        os.replace(path, f"{path.removesuffix('.json')}-before.json")
+    with open(path, "w") as f:
         json.dump(record, f, indent=1)
     total = [sum(r[k] for r in results) for k in ("passed", "failed", "skipped")]
     print("{} passed, {} failed, {} skipped".format(*total))
