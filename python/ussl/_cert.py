@@ -167,6 +167,16 @@ def as_dict(der: bytes) -> dict[Any, Any]:
         raise ValueError("the certificate is badly encoded") from e
 
 
+def key_algorithm(der: bytes) -> str:
+    """The object identifier of the algorithm of a certificate's public key. ValueError for an invalid
+    certificate."""
+    try:
+        fields = [field for tag, field in elements(_only(_only(der))) if tag != 0xA0]
+        return oid(_only(_only(fields[5])))
+    except (IndexError, StopIteration) as e:
+        raise ValueError("the certificate is badly encoded") from e
+
+
 def _as_dict(der: bytes) -> dict[Any, Any]:
     fields = list(elements(_only(_only(der))))
     version = 1

@@ -3,15 +3,6 @@
 from __future__ import annotations
 
 import os
-from ctypes import (
-    CFUNCTYPE,
-    POINTER,
-    c_int32,
-    c_size_t,
-    c_uint8,
-    c_void_p,
-    string_at,
-)
 from operator import index
 from typing import Any, Callable, Dict, List, Optional, Union
 from weakref import finalize
@@ -27,14 +18,13 @@ from usocket._causes import (
 )
 from usocket._errors import check, detail, error, strerror
 from usocket._lib import lib
-from usocket._tls_errors import SSLConfigError, in_callback
+from usocket._tls_errors import SSLConfigError
 
 from ._constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, VerifyFlags, VerifyMode
 from ._load import Source, file_name, pem_or_der, the_bytes, without
 from ._settings import Settings
 from ._stats import Stats
-
-_CALLBACK = CFUNCTYPE(c_int32, c_void_p, POINTER(c_uint8), c_size_t, c_int32)
+from ._verify import Verifier, set_callback
 
 # MicroPython's messages for a refused certificate or key.
 _INVALID_KEY = (KEY_INVALID, KEY_ENCRYPTED, KEY_MISMATCH)
@@ -60,13 +50,12 @@ class SSLContext(Settings):
     __module__ = "ussl"
     __slots__ = (
         "__weakref__",
-        "_callback",
         "_check_hostname",
         "_check_hostname_asked",
         "_crls",
         "_protocol",
         "_stats",
-        "_thunk",
+        "_verifier",
         "_verify_flags",
         "_verify_mode",
     )
@@ -88,8 +77,7 @@ class SSLContext(Settings):
         self._verify_mode = VerifyMode.CERT_REQUIRED if client else VerifyMode.CERT_NONE
         self._verify_flags = VerifyFlags.VERIFY_DEFAULT
         self._crls: List[bytes] = []
-        self._callback: Optional[Callable[[bytes, int], int]] = None
-        self._thunk = None
+        self._verifier: Optional[Verifier] = None
         self._stats = Stats()
 
     def __reduce__(self) -> Any:
@@ -270,18 +258,17 @@ class SSLContext(Settings):
 
         It runs in the handshake, on the thread that drives it. None removes it. From: MicroPython.
         """
-        return self._callback
+        return None if self._verifier is None else self._verifier.callback
 
     @verify_callback.setter
     def verify_callback(self, callback: Optional[Callable[[bytes, int], int]]) -> None:
         if callback is not None and not callable(callback):
             raise TypeError("verify_callback must be callable or None")
-        if callback is self._callback:
+        if callback is self.verify_callback:
             return
-        thunk = None if callback is None else _thunk(callback)
-        self._check(lib.usocket_tls_context_set_verify_callback(self._handle, thunk, None))
-        # The library calls it as long as there are connections; each of them keeps its context alive.
-        self._callback, self._thunk = callback, thunk
+        verifier = None if callback is None else Verifier(callback)
+        self._check(set_callback(self._handle, verifier))
+        self._verifier = verifier
 
     def pin(self, sha256: bytes) -> None:
         """Pins a key: the peer's certificate or one of its issuers must have one of the pinned
@@ -362,17 +349,3 @@ def _is_good(cert: bytes) -> bool:
     """Whether a certificate can be parsed: if so, the key is the problem."""
     scratch = SSLContext(PROTOCOL_TLS_CLIENT)
     return lib.usocket_tls_context_add_trust(scratch._handle, cert, len(cert)) > 0
-
-
-def _thunk(callback: Any) -> Any:
-    """The verify callback called from C. An exception refuses the peer and is kept."""
-
-    def call(_: Any, der: Any, size: Any, depth: Any) -> Any:
-        in_callback.raised = None
-        try:
-            return int(index(callback(string_at(der, size), depth)) != 0)
-        except BaseException as e:
-            in_callback.raised = e
-            return 1
-
-    return _CALLBACK(call)

@@ -193,6 +193,7 @@ class Info(Facts, socket):
         "_ragged",
         "_server_side",
         "_session",
+        "_verifier",
         "_wrapped",
     )
 
