@@ -16,6 +16,8 @@ from typing import Any, Dict, List, Optional, Tuple
 from weakref import ref
 
 import ussl
+from ussl._cert import key_algorithm
+from ussl._pem import PEM_cert_to_DER_cert
 from ussl._session import SSLSession as _Session
 
 from .._errors import check
@@ -38,7 +40,8 @@ class _SSLContext(_system._SSLContext):  # type: ignore[misc, unused-ignore]
 
     __module__ = "_ssl"
 
-    _chains: List[Tuple[bytes, bytes, Any]]
+    # The kind of key; certificates, key, and password.
+    _chains: List[Tuple[str, bytes, bytes, Any]]
     _trusted: List[Tuple[Any, ...]]
     _protocols: List[bytes]
     _suites: Optional[List[str]]
@@ -70,18 +73,28 @@ class _SSLContext(_system._SSLContext):  # type: ignore[misc, unused-ignore]
         else:
             super().load_cert_chain(certfile, keyfile, password)
         secret = said[0].encode() if isinstance(said[0], str) else said[0]
-        chain = (os.fsencode(certfile), os.fsencode(keyfile or certfile), secret and bytes(secret))
+        cert = _content(certfile)
+        key = _content(keyfile) if keyfile else cert
+        chain = (_key_kind(cert), cert, key, secret and bytes(secret))
+        # As in OpenSSL, one of each kind of key.
         self._chains = [c for c in self._chains if c[0] != chain[0]] + [chain]
+        self._made.clear()
 
     def load_verify_locations(
         self, cafile: Any = None, capath: Any = None, cadata: Any = None
     ) -> None:
         super().load_verify_locations(cafile, capath, cadata)
-        self._trusted.append((cafile, capath, cadata))
+        if cafile is not None:
+            self._trusted.append((None, None, _content(cafile)))
+        if capath is not None or cadata is not None:
+            copy = cadata if cadata is None or isinstance(cadata, str) else bytes(cadata)
+            self._trusted.append((None, capath, copy))
+        self._made.clear()
 
     def set_default_verify_paths(self) -> None:
         super().set_default_verify_paths()
         self._trusted.append(())
+        self._made.clear()
 
     def set_ciphers(self, ciphers: str) -> None:
         super().set_ciphers(ciphers)
@@ -157,7 +170,7 @@ class _SSLContext(_system._SSLContext):  # type: ignore[misc, unused-ignore]
         made = ussl.SSLContext(PROTOCOL_TLS_SERVER if server_side else PROTOCOL_TLS_CLIENT)
         low, high = _versions(self)
         made.minimum_version, made.maximum_version = low, high
-        for cert, key, password in self._chains:
+        for _, cert, key, password in self._chains:
             _add_chain(made, cert, key, password)
         if not server_side:
             made.check_hostname = self.check_hostname
@@ -192,7 +205,22 @@ def _add_chain(made: ussl.SSLContext, cert: bytes, key: bytes, password: Any) ->
     set_password = getattr(lib, "usocket_tls_context_set_key_password", None)
     if password is not None and set_password is not None:
         check(set_password(made._handle, bytes(password), len(password)))
-    made.load_cert_chain(os.fsdecode(cert), os.fsdecode(key))
+    made.load_cert_chain(cert, key)
+
+
+def _content(path: Any) -> bytes:
+    """A file as it is now: later it may be another one, or not be readable any more."""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _key_kind(cert: bytes) -> str:
+    """The kind of the key in a certificate (PEM): the object identifier of its algorithm; "" for another
+    form of PEM."""
+    try:
+        return key_algorithm(PEM_cert_to_DER_cert(cert.decode("latin-1")))
+    except ValueError:
+        return ""
 
 
 def _versions(context: Any) -> Tuple[int, int]:
