@@ -1,11 +1,15 @@
 """The caller's memory: never locked longer than the call, never copied when it can be sent as it is."""
 
+import contextlib
 import mmap
+import sys
 import time
 
 import pytest
 import usocket
 from conftest import fill
+from usocket import _buffer
+from usocket._buffer import incoming, outgoing
 
 
 def locked(buffer):
@@ -159,3 +163,29 @@ def test_a_datagram_longer_than_the_room_brings_nothing_of_somebody_elses(pair, 
     s.sendto(b"y" * 600, udp.getsockname())
     room = bytearray(10)
     assert udp.recv_into(room, 0, usocket.MSG_TRUNC) in (10, 600) and room == b"y" * 10
+
+
+@pytest.mark.parametrize("kind", [bytearray, type("Own", (bytearray,), {})])
+@pytest.mark.parametrize("left", [0, 1])
+@pytest.mark.parametrize("function", [incoming, outgoing])
+def test_the_length_of_a_buffer_is_the_length_it_is_held_at(kind, left, function):
+    """Another thread may shrink it at any time before that."""
+    for at in range(12):
+        buffer, lines = kind(1000), []
+
+        def shrink(frame, event, _, buffer=buffer, lines=lines, at=at):
+            if event == "line" and frame.f_code.co_filename == _buffer.__file__:
+                lines.append(frame.f_lineno)
+                if len(lines) == at + 1:
+                    with contextlib.suppress(BufferError):
+                        del buffer[left:]
+            return shrink
+
+        before = sys.gettrace()
+        sys.settrace(shrink)
+        try:
+            _, size, held = function(buffer)
+        finally:
+            sys.settrace(before)
+        assert size == len(buffer)
+        del held

@@ -4,6 +4,7 @@ import copy
 import errno
 import gc
 import os
+import sys
 import pickle
 import socket
 import threading
@@ -216,6 +217,20 @@ def test_a_dropped_socket_is_closed_with_a_resource_warning():
     with pytest.warns(ResourceWarning, match="unclosed <usocket.socket fd="):
         del s
         gc.collect()
+    with pytest.raises(OSError):
+        os.fstat(fd)
+
+
+def test_a_dropped_socket_is_closed_where_warnings_are_errors(monkeypatch):
+    raised = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: raised.append(what.exc_type))
+    s = usocket.socket()
+    fd = s.fileno()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        del s
+        gc.collect()
+    assert raised == [ResourceWarning]
     with pytest.raises(OSError):
         os.fstat(fd)
 

@@ -296,3 +296,84 @@ for ragged in (True, False):
 def test_a_reset_is_a_ragged_end(program, certs):
     # As of OpenSSL, whose clients reset the connection when they close it before they have read its tickets.
     assert program(RESET, certs.directory).split() == ["b'hello'", "b''", "b'hello'", "True"]
+
+
+def test_certificates_are_read_when_they_are_loaded(program, certs):
+    text = program(
+        """if True:
+        import os, shutil, socket, ssl, sys, tempfile, threading
+        certs, place = sys.argv[1], tempfile.mkdtemp()
+
+        def put(name):
+            shutil.copy(f"{certs}/{name}.pem", f"{place}/cert.pem")
+            shutil.copy(f"{certs}/{name}-key.pem", f"{place}/key.pem")
+
+        def take(*names):
+            for name in names:
+                os.unlink(f"{place}/{name}.pem")
+
+        def presented():
+            def serve():
+                with server.wrap_socket(b, server_side=True) as s:
+                    s.recv(1)
+            a, b = socket.socketpair()
+            a.settimeout(60)
+            b.settimeout(60)
+            thread = threading.Thread(target=serve)
+            thread.start()
+            with client.wrap_socket(a, server_hostname="localhost") as s:
+                der = s.getpeercert(True)
+            thread.join()
+            for name in "server", "second", "server-rsa":
+                with open(f"{certs}/{name}.pem") as file:
+                    if der == ssl.PEM_cert_to_DER_cert(file.read()):
+                        return name
+
+        server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.check_hostname = False
+        shutil.copy(f"{certs}/ca.pem", f"{place}/ca.pem")
+        client.load_verify_locations(f"{place}/ca.pem")
+        put("server")
+        server.load_cert_chain(f"{place}/cert.pem", f"{place}/key.pem")
+        take("ca", "cert", "key")
+        print(presented())
+        # Under the same names another certificate: a renewal.
+        put("second")
+        server.load_cert_chain(f"{place}/cert.pem", f"{place}/key.pem")
+        take("cert", "key")
+        print(presented())
+        # Under another name: as in OpenSSL the last of each kind of key.
+        server.load_cert_chain(f"{certs}/server.pem", f"{certs}/server-key.pem")
+        print(presented())
+        shutil.rmtree(place)
+        """,
+        certs.directory,
+    )
+    assert text.split() == ["server", "second", "server"]
+
+
+def test_arguments_are_refused_as_in_cpython(program):
+    source = """if True:
+        import socket, sys
+
+        class Number:
+            def __index__(self):
+                return 1
+
+        def kind(f, *args):
+            try:
+                return f(*args)
+            except Exception as e:
+                return type(e).__name__
+
+        with socket.socket() as s:
+            tried = [
+                kind(s.bind, ("a\\0b", 1)), kind(s.bind, (None, 1)), kind(s.settimeout, Number()), s.gettimeout(),
+                kind(s.settimeout, "1"), kind(socket.CMSG_LEN, 1.0), kind(socket.CMSG_SPACE, Number()),
+                kind(socket.inet_ntop, 2**40, b"1234"), kind(socket.inet_ntop, 2, None), kind(socket.inet_pton, "2", "::"),
+                kind(socket.getaddrinfo, "127.0.0.1", 1, "2"),
+            ]
+        print(tried)
+    """
+    theirs = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=LIMIT)
+    assert program(source) == theirs.stdout

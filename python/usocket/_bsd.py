@@ -91,9 +91,11 @@ class BSDSocket(Options, Messages, Transfer):
     def __del__(self, _warn: Any = warnings.warn, _close: Any = _close) -> None:
         handle = getattr(self, "_handle", 0)
         if handle:
-            _warn(f"unclosed {self!r}", ResourceWarning, source=self)
-            self._handle = 0
-            _close(handle)
+            try:
+                _warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            finally:  # Warnings may be errors (-W error).
+                self._handle = 0
+                _close(handle)
 
     def __repr__(self) -> str:
         fd = self.fileno()

@@ -69,13 +69,17 @@ class _View(Structure):
         ("internal", c_void_p),
     ]
 
-    def __init__(self, obj: Any, _get: Any = pythonapi.PyObject_GetBuffer) -> None:
+    def __init__(
+        self, obj: Any, flags: int = 0, _get: Any = pythonapi.PyObject_GetBuffer
+    ) -> None:
         super().__init__()
-        _get(obj, byref(self), 0)  # PyBUF_SIMPLE: contiguous, or BufferError.
+        _get(obj, byref(self), flags)  # PyBUF_SIMPLE: contiguous, or BufferError.
 
     def __del__(self, _release: Any = pythonapi.PyBuffer_Release) -> None:
         _release(byref(self))
 
+
+_WRITABLE = 1  # PyBUF_WRITABLE
 
 pythonapi.PyObject_GetBuffer.argtypes = (py_object, c_void_p, c_int)
 pythonapi.PyBuffer_Release.argtypes = (c_void_p,)
@@ -87,8 +91,7 @@ def outgoing(data: Any) -> Tuple[Start, int, object]:
     place."""
     if type(data) is bytes:
         return data, len(data), None
-    if type(data) is bytearray and data:
-        held = c_char.from_buffer(data)
+    if type(data) is bytearray and (held := _held(data)) is not None:
         return addressof(held), len(data), held
     view = _View(data)
     return view.start, view.size, view
@@ -103,15 +106,21 @@ def incoming(buffer: Any) -> Tuple[Start, int, object]:
     """A writable buffer to receive into: its address, its length, and the object that keeps it in
     place."""
     if type(buffer) is bytearray:  # The usual type needs no checks.
-        size = len(buffer)
-    else:
-        with memoryview(buffer) as view:
-            if view.readonly:
-                raise TypeError("a writable buffer is needed, not a read-only one")
-            if not view.c_contiguous:
-                raise BufferError("the buffer is not contiguous")
-            size = view.nbytes
-    if not size:
-        return None, 0, None
-    held = c_char.from_buffer(buffer)
-    return addressof(held), size, held
+        held: Any = _held(buffer)
+        return (None, 0, None) if held is None else (addressof(held), len(buffer), held)
+    with memoryview(buffer) as view:
+        if view.readonly:
+            raise TypeError("a writable buffer is needed, not a read-only one")
+        if not view.c_contiguous:
+            raise BufferError("the buffer is not contiguous")
+    held = _View(buffer, _WRITABLE)
+    return (held.start, held.size, held) if held.size else (None, 0, None)
+
+
+def _held(data: bytearray) -> Any:
+    """What keeps a bytearray in place, None for an empty one. Its length is to be asked for afterwards:
+    before, another thread could have changed it."""
+    try:
+        return c_char.from_buffer(data) if data else None
+    except ValueError:  # Emptied by another thread.
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctypes import addressof, byref, c_char, c_int, c_int32, c_size_t, c_void_p, cast, sizeof
+from operator import index
 from sys import byteorder
 
 from ._address import decode
@@ -41,6 +42,7 @@ def CMSG_LEN(length: int) -> int:
 
     Raises OverflowError for a length out of range. From: CPython.
     """
+    length = index(length)
     if not 0 <= length <= 0x7FFFFFFF - _HEAD:
         raise OverflowError("CMSG_LEN() argument out of range")
     return _HEAD + length
@@ -51,6 +53,7 @@ def CMSG_SPACE(length: int) -> int:
 
     Raises OverflowError for a length out of range. From: CPython.
     """
+    length = index(length)
     if not 0 <= length <= 0x7FFFFFFF - _HEAD - _WORD:
         raise OverflowError("CMSG_SPACE() argument out of range")
     return _HEAD + _padded(length)

@@ -11,6 +11,7 @@ import ctypes
 from ctypes import byref
 from errno import EAGAIN, EINTR, ETIMEDOUT
 from math import ceil, inf, isnan
+from operator import index
 from time import monotonic
 
 from ._constants import CONSTANTS
@@ -45,6 +46,8 @@ def timeout_us(seconds: Optional[float]) -> int:
     """
     if seconds is None:
         return -1
+    if not isinstance(seconds, (int, float)) and hasattr(seconds, "__index__"):
+        seconds = index(seconds)
     if seconds == inf:
         return 1 << 62
     if isnan(seconds) or seconds < 0:

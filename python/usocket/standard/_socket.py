@@ -164,7 +164,7 @@ def _encode(family: int, address: Any, call: str) -> Addr:
     if not 2 <= len(address) <= 4:
         raise TypeError("AF_INET6 address must be a tuple (host, port[, flowinfo[, scopeid]])")
     host, port, *rest = address
-    if host is not None and not isinstance(host, (str, bytes, bytearray)):
+    if not isinstance(host, (str, bytes, bytearray)):
         raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
     try:
         return encode(family, (_resolved(family, host), port, *rest))
@@ -180,7 +180,7 @@ def _resolved(family: int, host: Any) -> str:
     if not text:
         return ""
     if "\0" in text:
-        raise ValueError("host name must not contain null character")
+        raise TypeError("host name must not contain null character")
     if text == "<broadcast>" and family == AF_INET:
         return "255.255.255.255"
     try:
@@ -227,12 +227,12 @@ def getaddrinfo(
     (family, type, proto, canonname, sockaddr)"""
     if isinstance(port, int) and not isinstance(port, bool):
         port = str(port)
-    return _getaddrinfo(host, port, int(family), int(type), int(proto), int(flags))
+    return _getaddrinfo(host, port, int32(family), int32(type), int32(proto), int32(flags))
 
 
 def inet_pton(af: int, ip_string: Any) -> bytes:
     """inet_pton(af, ip) -> packed IP address format string"""
-    if af not in (AF_INET, AF_INET6):
+    if int32(af) not in (AF_INET, AF_INET6):
         raise OSError(97, "unknown address family")
     try:
         return _inet_pton(af, ip_string)
@@ -242,9 +242,10 @@ def inet_pton(af: int, ip_string: Any) -> bytes:
 
 def inet_ntop(af: int, packed_ip: Any) -> str:
     """inet_ntop(af, packed_ip) -> string formatted IP address"""
+    af, size = int32(af), memoryview(packed_ip).nbytes
     if af not in (AF_INET, AF_INET6):
         raise ValueError(f"unknown address family {af}")
-    if len(memoryview(packed_ip)) != (4 if af == AF_INET else 16):
+    if size != (4 if af == AF_INET else 16):
         raise ValueError("invalid length of packed IP address string")
     return _inet_ntop(af, packed_ip)
 
