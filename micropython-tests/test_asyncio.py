@@ -104,6 +104,32 @@ def test_time_outs_are_kept():
     asyncio.run(main())
 
 
+def test_tasks_sleep_without_a_socket():
+    # asyncio sleeps in our poll, here one without a registration.
+    async def after(seconds, what):
+        await asyncio.sleep(seconds)
+        order.append(what)
+
+    async def main():
+        begun = time.ticks_ms()
+        tasks = [asyncio.create_task(after(seconds, what)) for seconds, what in ((0.4, "long"), (0.2, "short"), (-1, "at once"))]
+        await asyncio.gather(*tasks)
+        assert order == ["at once", "short", "long"], order
+        assert 400 <= time.ticks_diff(time.ticks_ms(), begun) < 20000
+        begun = time.ticks_ms()
+        await asyncio.sleep_ms(1)
+        assert time.ticks_diff(time.ticks_ms(), begun) < 20000
+        try:
+            await asyncio.wait_for_ms(after(60, "never"), 5)
+            assert False
+        except asyncio.TimeoutError:
+            pass
+
+    order = []
+    asyncio.run(main())
+    assert order == ["at once", "short", "long"], order
+
+
 def test_a_flag_set_elsewhere_is_seen():
     # A ThreadSafeFlag is a stream without a descriptor, beside sockets in one poll.
     from support import Thread, until_main_sleeps
