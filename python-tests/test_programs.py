@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,8 @@ def server(tmp_path):
                     port = s.getsockname()[1]
                 command, env = make(port)
                 process = subprocess.Popen(
-                    command, env={**environment(), **env}, cwd=tmp_path, stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **how,
+                    command, env={**environment(), **env}, stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **{"cwd": tmp_path, **how},
                 )  # fmt: skip
                 said = []
                 for line in process.stdout:
@@ -215,30 +216,36 @@ for how in ({"host": "localhost", "port": int(sys.argv[1])}, {"unix_sock": sys.a
 """
 
 
-def test_postgres(program, server, tmp_path):
+@pytest.fixture
+def not_root(tmp_path):
+    """A folder, and how to start a program that refuses to be root there."""
+    if os.getuid():
+        yield tmp_path, {}
+        return
+    # pytest keeps the folders above tmp_path to itself, and each new run of it sees to that again.
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        yield Path(folder), {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": folder}
+
+
+def test_postgres(not_root, program, server):
     command, _ = found("postgres")
     initdb, _ = found("initdb")
-    how = {}
-    if os.getuid() == 0:  # postgres does not run as root.
-        nobody = pwd.getpwnam("nobody")
-        how = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        for folder in (tmp_path, *tmp_path.parents):
-            if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
-                folder.chmod(0o755)
-        os.chown(tmp_path, nobody.pw_uid, nobody.pw_gid)
-    data = tmp_path / "data"
+    folder, how = not_root
+    data = folder / "data"
     done = subprocess.run(
         [initdb, "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
-        capture_output=True, text=True, cwd=tmp_path, timeout=LIMIT, **how,
+        capture_output=True, text=True, timeout=LIMIT, **how,
     )  # fmt: skip
     if done.returncode:
         pytest.skip(f"initdb does not work here: {done.stderr[-500:]}")
-    options = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-k", str(tmp_path)]
+    options = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-k", str(folder)]
     port = server(
         lambda port: ([command, "-D", str(data), "-p", str(port), *options], {}),
         "ready to accept connections", **how,
     )  # fmt: skip
-    assert program(POSTGRES, port, tmp_path, needs="pg8000").split("\n") == ["[44850, 299]", "[44850, 299]", ""]
+    assert program(POSTGRES, port, folder, needs="pg8000").split("\n") == ["[44850, 299]", "[44850, 299]", ""]
 
 
 MQTT = """
