@@ -324,3 +324,56 @@ def test_closed_within_its_own_streams_methods():
     for call in (lambda: client.write(b"x"), lambda: client.read(1)):
         client = client_context().wrap_socket(one, server_hostname="localhost", do_handshake_on_connect=False)
         raises_type(OSError, call)
+
+
+class Again(Pipe):
+    """Uses its own connection within its methods, once at a time."""
+
+    client = None
+    within = False
+
+    def again(self, *calls):
+        if self.client is None or self.within:
+            return
+        self.within = True
+        for call in calls:
+            try:
+                self.back.append(call(self.client))
+            except OSError as e:
+                self.refused.append(e.args[0])
+        self.within = False
+
+    def readinto(self, buf):
+        # Half a header, so that the rest is missing when the connection is used again.
+        self.again(lambda c: c.read(4), lambda c: c.write(b"within ") and b"")
+        return super().readinto(memoryview(buf)[:3])
+
+    def write(self, buf):
+        n = super().write(buf)
+        self.again(lambda c: c.read(4), lambda c: c.write(b"never"))
+        return n
+
+
+def test_used_again_within_its_own_streams_methods():
+    one, two = Again(900), Pipe()
+    one.other, two.other = two, one
+    one.refused, one.back = [], []
+    client, server = wrapped(one, two)
+    one.client = client
+    data = bytes(range(256)) * 100
+    got, sent, answered, rounds = b"", 0, 0, 0
+    while sum(len(piece or b"") for piece in one.back) < len(data) or sent < len(data):
+        if sent < len(data):
+            sent += client.write(data[sent : sent + 3000]) or 0
+        got += server.read(5000) or b""
+        if answered < len(data):
+            answered += server.write(data[answered : answered + 2000]) or 0
+        one.back.append(client.read(5000))
+        rounds += 1
+        assert rounds < 10000
+    one.client = None
+    client.close()
+    got += everything(server)
+    assert b"".join(piece or b"" for piece in one.back) == data
+    assert got.replace(b"within ", b"") == data and b"never" not in got
+    assert set(one.refused) == {35}  # EDEADLK

@@ -17,7 +17,27 @@
 #define RECORD (16 * 1024)
 #define PIECE (17 * 1024)
 
+// Calls the stream's read, or its write; `within` is true meanwhile, also if it raises.
+static mp_uint_t call_stream(tls_stream_t *self, bool *within, byte *bytes, size_t n, int *errcode) {
+    const mp_stream_p_t *stream_p = mp_get_stream(self->stream);
+    nlr_buf_t nlr;
+    *within = true;
+    if (nlr_push(&nlr) != 0) {
+        *within = false;
+        nlr_jump(nlr.ret_val);
+    }
+    mp_uint_t done = within == &self->reading
+        ? stream_p->read(self->stream, bytes, n, errcode)
+        : stream_p->write(self->stream, bytes, n, errcode);
+    nlr_pop();
+    *within = false;
+    return done;
+}
+
 int usk_tls_flush(tls_stream_t *self) {
+    if (self->writing) {
+        return -EDEADLK;
+    }
     for (;;) {
         if (self->out_at == self->out_len) {
             int64_t n;
@@ -33,8 +53,8 @@ int usk_tls_flush(tls_stream_t *self) {
             self->out_len = (size_t)MAX(n, 0);
         }
         int errcode = 0;
-        mp_uint_t done = mp_get_stream(self->stream)->write(
-            self->stream, self->out + self->out_at, self->out_len - self->out_at, &errcode);
+        mp_uint_t done = call_stream(
+            self, &self->writing, self->out + self->out_at, self->out_len - self->out_at, &errcode);
         if (done == MP_STREAM_ERROR) {
             return -errcode;
         }
@@ -71,7 +91,10 @@ static int carry_in(tls_stream_t *self) {
     if (self->stream == MP_OBJ_NULL) {
         return -EBADF; // closed within its own stream's methods
     }
-    mp_uint_t n = mp_get_stream(self->stream)->read(self->stream, piece, MIN(want, sizeof(piece)), &errcode);
+    if (self->reading) {
+        return -EDEADLK;
+    }
+    mp_uint_t n = call_stream(self, &self->reading, piece, MIN(want, sizeof(piece)), &errcode);
     if (n == MP_STREAM_ERROR) {
         return -errcode;
     }

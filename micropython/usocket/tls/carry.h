@@ -11,6 +11,8 @@ typedef struct _tls_stream_t {
     usk_socket_t tls; // first, so that cipher() and the like are a socket's
     mp_obj_t stream;  // MP_OBJ_NULL when closed
     bool closing;
+    // Within the stream's methods, which may use the connection again; not in the same direction.
+    bool reading, writing;
     usk_tls_context_t *context;
     // The MP_STREAM_POLL_ flags that the session waits for, if they differ from the requested direction.
     uintptr_t wants;
@@ -25,7 +27,8 @@ typedef struct _tls_stream_t {
     size_t uncounted_at, uncounted_len;
 } tls_stream_t;
 
-// Writes all output to the stream. Returns 0 when it has taken all, or -errno: -EAGAIN when it would block.
+// Writes all output to the stream. Returns 0 when it has taken all, or -errno: -EAGAIN when it would block, -EDEADLK
+// within the stream's own write.
 int usk_tls_flush(tls_stream_t *self);
 
 enum { OP_HANDSHAKE, OP_READ, OP_WRITE };

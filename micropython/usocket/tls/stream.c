@@ -167,7 +167,7 @@ mp_obj_t usk_tls_stream_new(usk_tls_context_t *context, mp_obj_t stream, const c
     self->tls.late = self->tls.failed = 0;
     self->tls.hint = usk_tls_context_hint(context);
     self->stream = stream;
-    self->closing = false;
+    self->closing = self->reading = self->writing = false;
     self->context = context;
     self->wants = 0;
     self->header_len = self->record_left = 0;
