@@ -54,97 +54,97 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The socket was made with IPPROTO_SEC, or the call is about TLS, and it is not wrapped yet.
+// The socket is not wrapped in TLS yet: it was created with IPPROTO_SEC, or the call needs TLS.
 #define USOCKET_ETLS_NOT_WRAPPED -10001
 
-// The connection ended without the peer's close_notify: the data may be incomplete.
+// The connection was closed without the peer's close_notify: the data may be incomplete.
 #define USOCKET_ETLS_TRUNCATED -10002
 
-// The connection ended in the middle of the handshake.
+// The connection was closed during the handshake.
 #define USOCKET_ETLS_HANDSHAKE_EOF -10003
 
 // The peer does not speak TLS.
 #define USOCKET_ETLS_NOT_TLS -10004
 
-// The peer broke the rules of TLS.
+// The peer violated the TLS protocol.
 #define USOCKET_ETLS_PROTOCOL -10005
 
 // A record could not be decrypted: damaged, or forged.
 #define USOCKET_ETLS_DECRYPT -10006
 
-// The peer sent a record that is too long.
+// The peer sent an oversized record.
 #define USOCKET_ETLS_RECORD_OVERFLOW -10007
 
 // TLS failed for another reason; usocket_error_detail has the sentence.
 #define USOCKET_ETLS_OTHER -10008
 
-// The session's keys are used up.
+// The session has reached the limit of its keys.
 #define USOCKET_ETLS_EXHAUSTED -10009
 
-// The system supplied no random bytes or no time.
+// The system provided no random bytes or no time.
 #define USOCKET_ETLS_SYSTEM -10010
 
-// The peer sends records without data, one after another.
+// The peer sent too many records without data.
 #define USOCKET_ETLS_FLOOD -10011
 
-// Another process has taken over this connection after a fork.
+// Another process has used this connection since a fork.
 #define USOCKET_ETLS_FORKED -10012
 
 // The peer's certificate has expired (by the clock that usocket_error_detail names).
 #define USOCKET_ETLS_CERT_EXPIRED -10020
 
-// The peer's certificate is not valid yet (by the clock that usocket_error_detail names).
+// The peer's certificate is not yet valid (by the clock that usocket_error_detail names).
 #define USOCKET_ETLS_CERT_NOT_YET_VALID -10021
 
 // The issuer of the peer's certificate is not trusted.
 #define USOCKET_ETLS_CERT_UNKNOWN_ISSUER -10022
 
-// The peer's certificate is for another name.
+// The peer's certificate is not valid for the name to check.
 #define USOCKET_ETLS_CERT_WRONG_NAME -10023
 
 // The peer's certificate has been revoked.
 #define USOCKET_ETLS_CERT_REVOKED -10024
 
-// The peer's certificate is badly encoded.
+// The peer's certificate is malformed.
 #define USOCKET_ETLS_CERT_BAD_ENCODING -10025
 
-// A signature is wrong: on the certificate, or by its key.
+// A signature does not verify: that of a certificate, or that of the handshake.
 #define USOCKET_ETLS_CERT_BAD_SIGNATURE -10026
 
-// The peer's certificate uses an algorithm, version or extension that is not supported.
+// The peer's certificate uses an unsupported algorithm, version or extension.
 #define USOCKET_ETLS_CERT_UNSUPPORTED -10027
 
-// The peer's certificate is not for this purpose (extended key usage).
+// The peer's certificate is not valid for this purpose (extended key usage).
 #define USOCKET_ETLS_CERT_WRONG_PURPOSE -10028
 
-// The peer's own certificate is a CA certificate, and is not itself among the trusted ones.
+// The peer's own certificate is a CA certificate and is not trusted itself.
 #define USOCKET_ETLS_CERT_IS_CA -10029
 
-// There is no revocation list for the peer's certificate.
+// No revocation list covers the peer's certificate.
 #define USOCKET_ETLS_CRL_MISSING -10030
 
 // The revocation list is out of date.
 #define USOCKET_ETLS_CRL_EXPIRED -10031
 
-// A revocation list is not usable.
+// A revocation list is invalid.
 #define USOCKET_ETLS_CRL_INVALID -10032
 
-// The key of the peer's certificate is not among the pinned ones.
+// The key of the peer's certificate matches none of the pinned keys.
 #define USOCKET_ETLS_CERT_NOT_PINNED -10033
 
-// The verify callback refused the peer's certificate.
+// The verify callback rejected the peer's certificate.
 #define USOCKET_ETLS_CERT_REFUSED -10034
 
-// The peer presented no certificate, and one is required.
+// The peer presented no certificate, but one is required.
 #define USOCKET_ETLS_CERT_REQUIRED -10035
 
-// The chain breaks a limit set in it (names, length), or is too complex to check.
+// The chain violates one of its own constraints (names, length), or is too complex to check.
 #define USOCKET_ETLS_CERT_CONSTRAINT -10036
 
-// The certificate status stapled to the handshake (OCSP) does not verify, or is required and missing.
+// The certificate status stapled to the handshake (OCSP) is invalid, or is missing where one is required.
 #define USOCKET_ETLS_CERT_BAD_STAPLE -10037
 
-// A key or a signature of the peer's certificates is too weak: RSA below 2048 bits, SHA-1, MD5.
+// A key or signature of the peer's certificates is too weak: RSA below 2048 bits, SHA-1, MD5.
 #define USOCKET_ETLS_CERT_WEAK -10038
 
 // No TLS version in common.
@@ -162,16 +162,16 @@
 // No signature algorithm in common: no certificate suits the peer.
 #define USOCKET_ETLS_NO_COMMON_SIGNATURE -10054
 
-// The peer lacks something that is required.
+// The peer lacks a required TLS feature.
 #define USOCKET_ETLS_PEER_INCOMPATIBLE -10055
 
-// The name callback has no certificate for the name that the client asks for.
+// The name callback has no certificate for the server name the client requested.
 #define USOCKET_ETLS_NAME_REFUSED -10056
 
 // No PEM item of the required kind was found.
 #define USOCKET_ETLS_PEM_EMPTY -10070
 
-// The PEM text is damaged: base64, or a missing end line.
+// The PEM text is malformed: invalid base64, or no END line.
 #define USOCKET_ETLS_PEM_BAD -10071
 
 // A certificate given to the context is invalid.
@@ -180,37 +180,34 @@
 // A private key given to the context is unusable.
 #define USOCKET_ETLS_KEY_INVALID -10073
 
-// The private key is encrypted: no password was set, or the encryption is not supported.
+// The private key is encrypted: no password was set, or its encryption is not supported.
 #define USOCKET_ETLS_KEY_ENCRYPTED -10074
 
-// The private key does not belong to the certificate.
+// The private key does not match the certificate.
 #define USOCKET_ETLS_KEY_MISMATCH -10075
 
-// Verification needs a trusted certificate, and there is none.
+// There are no trusted certificates to verify the peer against.
 #define USOCKET_ETLS_NO_TRUST -10076
 
-// A server needs a certificate, and there is none.
+// A server needs a certificate, but none was added.
 #define USOCKET_ETLS_NO_CERT -10077
 
 // The server name is neither a host name nor an IP address.
 #define USOCKET_ETLS_BAD_NAME -10078
 
-// The host name is to be checked, and no server name was given.
+// Checking the host name requires a server name, and none was given.
 #define USOCKET_ETLS_NAME_REQUIRED -10079
 
 // A cipher suite or group name is unknown, or none is left.
 #define USOCKET_ETLS_NO_SUCH_SUITE -10080
 
-// The requested range of versions is empty, or not in this build.
+// No TLS version of the requested range is available.
 #define USOCKET_ETLS_NO_SUCH_VERSION -10081
-
-// No longer used: a context in use can be changed, for later connections.
-#define USOCKET_ETLS_CONTEXT_IN_USE -10082
 
 // The processor lacks instructions that this build's cryptography needs.
 #define USOCKET_ETLS_CPU -10083
 
-// The password does not open the encrypted private key.
+// Wrong password for the encrypted private key.
 #define USOCKET_ETLS_KEY_PASSWORD -10084
 
 // Alert n from the peer is USOCKET_ETLS_ALERT - n; for example -10548 is alert 48, unknown_ca.

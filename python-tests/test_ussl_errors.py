@@ -87,7 +87,7 @@ MATRIX = {
     ),
     "a client's certificate": (
         "client", *NONE, "localhost",
-        (VERIFICATION, "CERT_WRONG_PURPOSE", "not for"), 43,
+        (VERIFICATION, "CERT_WRONG_PURPOSE", "not valid for"), 43,
     ),
     "self-signed, and not trusted": (
         "self-signed", *NONE, "localhost",
@@ -99,11 +99,11 @@ MATRIX = {
     ),
     "refused": (
         "server", NONE[0], lambda c, certs: setattr(c, "verify_callback", lambda cert, d: 1),
-        "localhost", (VERIFICATION, "CERT_REFUSED", "callback refused"), 49,
+        "localhost", (VERIFICATION, "CERT_REFUSED", "callback rejected"), 49,
     ),
     "a callback that raises": (
         "server", NONE[0], lambda c, certs: setattr(c, "verify_callback", no_verdict),
-        "localhost", (VERIFICATION, "CERT_REFUSED", "callback refused"), 49,
+        "localhost", (VERIFICATION, "CERT_REFUSED", "callback rejected"), 49,
     ),
     "no common version": (
         "server", lambda c, certs: setattr(c, "minimum_version", V13),
@@ -134,7 +134,7 @@ MATRIX = {
         "server", lambda c, certs: mutual(c, certs, ussl.CERT_OPTIONAL),
         lambda c, certs: c.load_cert_chain(*certs.chain("second")),
         "localhost", (ussl.SSLError, 43, "unsupported_certificate"),
-        (VERIFICATION, "CERT_WRONG_PURPOSE", "not for"),
+        (VERIFICATION, "CERT_WRONG_PURPOSE", "not valid for"),
     ),
 }  # fmt: skip
 
@@ -258,7 +258,7 @@ def test_the_end_in_the_handshake(raw, client_context, first):
     raw[1].write(first)
     raw[1].shutdown(usocket.SHUT_WR)
     e = handshake(client_context(), raw[0], server_hostname="localhost")
-    check(e, (ussl.SSLEOFError, "HANDSHAKE_EOF", "ended during the TLS handshake"))
+    check(e, (ussl.SSLEOFError, "HANDSHAKE_EOF", "closed during the TLS handshake"))
 
 
 def test_a_reset_in_the_handshake(raw, client_context):

@@ -33,7 +33,7 @@ def test_certificates_and_keys_that_cannot_be_used(certs, tmp_path):
     pem, key = certs.read("server.pem"), certs.read("server-key.pem")
     cut = pem[: len(pem) // 2]
     other = certs.read("mismatch-key.pem")
-    refused("KEY_MISMATCH", "belong", load, pem, other, first="invalid key")
+    refused("KEY_MISMATCH", "match", load, pem, other, first="invalid key")
     refused("KEY_INVALID", "key", load, pem, b"\x30\x03\x02\x01\x00", first="invalid key")
     refused("CERT_INVALID", "certificate", load, b"\x30\x03\x02\x01\x00", key, first="invalid cert")
     refused("PEM_EMPTY", "", load, key, key, first="invalid cert")

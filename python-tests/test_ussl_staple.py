@@ -60,10 +60,10 @@ def against(s_server, dial, client_context):  # noqa: F811
 def test_what_openssl_staples_is_verified(against, response):
     good, revoked = response("valid"), response("revoked")
     assert against(good, REQUIRED) == against(good, IF_STAPLED) == "doog\n"
-    assert "revoked, says the status stapled" in against(revoked, IF_STAPLED)
+    assert "revoked, according to its stapled status" in against(revoked, IF_STAPLED)
     assert against(revoked, IGNORED) == against(None, IF_STAPLED) == "doog\n"
     assert "one is required" in against(None, REQUIRED)
-    assert "until when" in against(response("vague"), REQUIRED)
+    assert "no expiry date" in against(response("vague"), REQUIRED)
 
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])

@@ -25,7 +25,7 @@ impl Addr {
     pub fn ip(family: i32, host: &str, port: i64, flowinfo: u32, scope_id: u32) -> Result<Addr> {
         let invalid = || Error::os(libc::EINVAL);
         let Ok(port) = u16::try_from(port) else {
-            return Err(explain(invalid(), format_args!("port {port} is not within 0-65535")));
+            return Err(explain(invalid(), format_args!("port {port} is out of range (0-65535)")));
         };
         if !matches!(family, 0 | libc::AF_INET | libc::AF_INET6) {
             return Err(Error::os(libc::EAFNOSUPPORT));
@@ -33,7 +33,7 @@ impl Addr {
         if flowinfo > 0xf_ffff {
             return Err(explain(
                 invalid(),
-                format_args!("flowinfo {flowinfo} is not within 0-1048575"),
+                format_args!("flowinfo {flowinfo} is out of range (0-1048575)"),
             ));
         }
         let mut addr = Addr::default();
@@ -45,7 +45,7 @@ impl Addr {
             Numeric::V6(ip, None) => addr.put6(ip, port, flowinfo, scope_id),
             Numeric::V6(ip, Some(zone)) => {
                 let scope_id = zone_index(zone, scope_id).ok_or_else(|| {
-                    let words = "is no interface, or not the scope id given";
+                    let words = "is not an interface, or contradicts the scope id";
                     explain(invalid(), format_args!("'{zone}' {words}"))
                 })?;
                 addr.put6(ip, port, flowinfo, scope_id);
@@ -59,7 +59,7 @@ impl Addr {
         if path.len() > PATH_MAX {
             return Err(explain(
                 Error::os(libc::ENAMETOOLONG),
-                format_args!("a Unix path has at most {PATH_MAX} bytes, this one {}", path.len()),
+                format_args!("Unix path too long: {} bytes, the maximum is {PATH_MAX}", path.len()),
             ));
         }
         if path.first().is_some_and(|b| *b != 0) && path.contains(&0) {
@@ -84,7 +84,7 @@ impl Addr {
         Some(addr).filter(|a| whole && a.is_valid()).ok_or_else(|| {
             explain(
                 Error::os(libc::EINVAL),
-                format_args!("these {} bytes are no socket address", bytes.len()),
+                format_args!("not a valid socket address ({} bytes)", bytes.len()),
             )
         })
     }

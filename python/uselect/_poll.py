@@ -222,7 +222,7 @@ def _key(obj: Any) -> object:
 def _mask(events: int) -> int:
     events = index(events)
     if not 0 <= events <= 0x7FFF:
-        raise ValueError(f"{events} is no event mask")
+        raise ValueError(f"{events} is not an event mask")
     return events
 
 
@@ -234,7 +234,7 @@ def _source(obj: Any) -> Tuple[int, int]:
         return obj._handle, -1
     fd = obj if isinstance(obj, int) else _fileno(obj)
     if fd < 0:
-        raise ValueError(f"{fd} is no descriptor")
+        raise ValueError(f"{fd} is not a file descriptor")
     return 0, int32(fd)
 
 
@@ -242,4 +242,4 @@ def _fileno(obj: Any) -> int:
     try:
         return index(obj.fileno())
     except AttributeError:
-        raise TypeError(f"{type(obj).__name__} is no integer and has no fileno()") from None
+        raise TypeError(f"{type(obj).__name__} is not an integer and has no fileno()") from None

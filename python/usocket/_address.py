@@ -76,15 +76,15 @@ def encode(family: int, address: Any) -> Addr:
     out = Addr()
     if isinstance(address, tuple):
         if family == AF_INET and len(address) != 2:
-            raise TypeError("an AF_INET address is (host, port)")
+            raise TypeError("an AF_INET address must be (host, port)")
         if family == AF_INET6 and not 2 <= len(address) <= 4:
-            raise TypeError("an AF_INET6 address is (host, port[, flowinfo[, scope_id]])")
+            raise TypeError("an AF_INET6 address must be (host, port[, flowinfo[, scope_id]])")
         if family in FORMS:
             raw = int(family).to_bytes(2, byteorder) + pack(family, address)
             _checked(lib.usocket_addr_from_bytes(raw, len(raw), byref(out)))
             return out
         if family not in (AF_INET, AF_INET6):
-            raise TypeError(f"an address of family {family} is no tuple")
+            raise TypeError(f"an address of family {family} cannot be a tuple")
         host, port, flowinfo, scope_id = (*address, 0, 0)[:4]
         host, port = text(host, "host"), port_number(port)
         flowinfo, scope_id = index(flowinfo), index(scope_id)
@@ -95,7 +95,7 @@ def encode(family: int, address: Any) -> Addr:
         _checked(lib.usocket_addr_ip(family, host, port, flowinfo, scope_id, byref(out)))
     elif isinstance(address, str):
         if family != AF_UNIX:
-            raise TypeError(f"an address of family {family} is a tuple or bytes, not str")
+            raise TypeError(f"an address of family {family} must be a tuple or bytes, not str")
         path = os.fsencode(address)
         _checked(lib.usocket_addr_unix(path, len(path), byref(out)))
     else:
@@ -103,7 +103,7 @@ def encode(family: int, address: Any) -> Addr:
             raw = bytes(memoryview(address))
         except TypeError:
             kind = type(address).__name__
-            raise TypeError(f"an address is a tuple, str or bytes, not {kind}") from None
+            raise TypeError(f"an address must be a tuple, str or bytes, not {kind}") from None
         if family == AF_UNIX and raw[:2] != _UNIX_FAMILY:
             _checked(lib.usocket_addr_unix(raw, len(raw), byref(out)))
         else:

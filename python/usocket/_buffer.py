@@ -110,7 +110,7 @@ def incoming(buffer: Any) -> Tuple[Start, int, object]:
         return (None, 0, None) if held is None else (addressof(held), len(buffer), held)
     with memoryview(buffer) as view:
         if view.readonly:
-            raise TypeError("a writable buffer is needed, not a read-only one")
+            raise TypeError("the buffer is read-only, a writable one is required")
         if not view.c_contiguous:
             raise BufferError("the buffer is not contiguous")
     held = _View(buffer, _WRITABLE)

@@ -41,7 +41,7 @@ def create_connection(
     (Ctrl-C) are handled meanwhile. Thread-safe. From: CPython's `socket`.
     """
     if all_errors and sys.version_info < (3, 11):
-        raise ValueError("all_errors needs ExceptionGroup, which Python 3.11 has")
+        raise ValueError("all_errors requires ExceptionGroup (Python 3.11 or later)")
     host, port = address[:2]
     more: Any = address[2:]
     name = _host(host)
@@ -49,7 +49,7 @@ def create_connection(
         name += b"%%%d" % index(more[1])
     limit = timeout_us(timeout)
     if limit == 0:
-        raise ValueError("a connection cannot be made without waiting")
+        raise ValueError("timeout must not be 0: connecting has to wait")
     source = None
     if source_address is not None:
         family = AF_INET6 if ":" in str(source_address[0]) else AF_INET

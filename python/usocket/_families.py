@@ -45,7 +45,7 @@ def _can(ifname: Any, *more: Any) -> bytes:
     if len(more) == 3:  # J1939: name, parameter group, address.
         return struct.pack("=xxiQIB3x", at, *more)
     if more:
-        raise TypeError("an AF_CAN address is (interface[, rx, tx | , name, pgn, addr])")
+        raise TypeError("an AF_CAN address must be (interface[, rx, tx | , name, pgn, addr])")
     return struct.pack("=xxi16x", at)
 
 

@@ -68,7 +68,7 @@ def _items(ancdata: Iterable[Ancillary]) -> bytes:
     parts = []
     for item in ancdata:
         if not isinstance(item, (tuple, list)) or len(item) != 3:
-            raise TypeError("ancillary data is a sequence of (level, type, data)")
+            raise TypeError("ancillary data must be a sequence of (level, type, data)")
         level, kind, data = int32(item[0]), int32(item[1]), bytes(memoryview(item[2]))
         head = CMSG_LEN(len(data)).to_bytes(_WORD, byteorder)
         head += bytes(c_int32(level)) + bytes(c_int32(kind))

@@ -51,7 +51,7 @@ class Options(Fields):
         """
         level, optname = int32(level), int32(optname)
         if (value is None) != (optlen is not None):
-            raise TypeError("a length goes with None, and None with a length")
+            raise TypeError("value None requires a length, and a length requires None")
         if isinstance(value, int):
             self._check(lib.usocket_setsockopt_int(self._handle, level, optname, int32(value)))
         else:

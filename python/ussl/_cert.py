@@ -52,7 +52,7 @@ def elements(der: bytes) -> Iterator[Element]:
     at = 0
     while at < len(der):
         if at + 2 > len(der):
-            raise ValueError("the certificate ends in the middle")
+            raise ValueError("the certificate is truncated")
         tag, size = der[at], der[at + 1]
         at += 2
         if size & 0x80:
@@ -60,7 +60,7 @@ def elements(der: bytes) -> Iterator[Element]:
             size = int.from_bytes(der[at : at + digits], "big")
             at += digits
         if at + size > len(der):
-            raise ValueError("the certificate ends in the middle")
+            raise ValueError("the certificate is truncated")
         yield tag, der[at : at + size]
         at += size
 
@@ -164,7 +164,7 @@ def as_dict(der: bytes) -> dict[Any, Any]:
     try:
         return _as_dict(der)
     except (IndexError, StopIteration) as e:
-        raise ValueError("the certificate is badly encoded") from e
+        raise ValueError("the certificate is malformed") from e
 
 
 def key_algorithm(der: bytes) -> str:

@@ -234,13 +234,13 @@ class SSLContext(Settings):
     @verify_flags.setter
     def verify_flags(self, value: int) -> None:
         if index(value) & ~int(VerifyFlags.VERIFY_CRL_CHECK_CHAIN):
-            raise ValueError(f"{value} has flags that do not exist here")
+            raise ValueError(f"{value} has unknown flags")
         flags = VerifyFlags(value)
         before = self._verify_flags
         if flags == before:
             return
         if before and not flags and self._crls:
-            raise ValueError("revocation lists that count cannot be taken back")
+            raise ValueError("checking against revocation lists cannot be turned off")
         leaf_only = flags == VerifyFlags.VERIFY_CRL_CHECK_LEAF
         self._check(
             lib.usocket_tls_context_set_crl_flags(self._handle, _LEAF_ONLY if leaf_only else 0)

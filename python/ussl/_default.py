@@ -109,7 +109,7 @@ def create_default_context(
     elif purpose == Purpose.CLIENT_AUTH:
         context = SSLContext(PROTOCOL_TLS_SERVER)
     else:
-        raise ValueError(f"{purpose!r} is no purpose")
+        raise ValueError(f"{purpose!r} is not a Purpose")
     if cafile is not None or capath is not None or cadata is not None:
         context.load_verify_locations(cafile, capath, cadata)
     return context

@@ -74,7 +74,7 @@ class SSLObject(Facts, Bios):
     __module__ = "ussl"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise TypeError("an SSLObject is made by SSLContext.wrap_bio()")
+        raise TypeError("use SSLContext.wrap_bio() to create an SSLObject")
 
     @classmethod
     def _wrap(

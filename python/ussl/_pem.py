@@ -21,8 +21,8 @@ def PEM_cert_to_DER_cert(pem_cert_string: str) -> bytes:
     """The first certificate of a PEM text as DER. ValueError when there is none. From: CPython."""
     found = re.search(f"{_HEAD}(.*?){_FOOT}", pem_cert_string, re.DOTALL)
     if not found:
-        raise ValueError(f"there is no {_HEAD} with its end in it")
+        raise ValueError(f"no {_HEAD} with an END line")
     try:
         return b64decode("".join(found[1].split()), validate=True)
     except binascii.Error as e:
-        raise ValueError(f"the certificate is no base64: {e}") from None
+        raise ValueError(f"the certificate is not base64: {e}") from None

@@ -168,7 +168,7 @@ class Settings:
         if path is None and self._keylog is None:
             return
         if path is None:
-            raise ValueError("a key log cannot be taken back")
+            raise ValueError("a key log cannot be removed")
         name = os.fsencode(path)
         if self._keylog is not None and name == os.fsencode(self._keylog):
             return

@@ -55,7 +55,7 @@ class SSLSocket(Info):
     __slots__ = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise TypeError("an SSLSocket is made by SSLContext.wrap_socket()")
+        raise TypeError("use SSLContext.wrap_socket() to create an SSLSocket")
 
     @classmethod
     def _wrap(
@@ -69,9 +69,9 @@ class SSLSocket(Info):
         session: Optional[SSLSession],
     ) -> SSLSocket:
         if isinstance(sock, SSLSocket):
-            raise ValueError("the socket is wrapped in TLS already")
+            raise ValueError("the socket is already wrapped in TLS")
         if not isinstance(sock, (socket, *_CPYTHONS)):
-            raise TypeError(f"a socket is needed, not {type(sock).__name__}")
+            raise TypeError(f"expected a socket, not {type(sock).__name__}")
         check_side(context, server_side, hostname)
         if not isinstance(sock, socket):
             # For CPython's socket: wraps a duplicate, and on success the original gives up its

@@ -38,7 +38,7 @@ impl Lookups {
             answers.retain(|a| family == 0 || a.family == family);
             if answers.is_empty() {
                 let e = Error::os(libc::EAFNOSUPPORT);
-                return Err(explain(e, "no address of the source's family"));
+                return Err(explain(e, "the host has no address of the source address's family"));
             }
             lookups.add(answers)?;
             return Ok(lookups);

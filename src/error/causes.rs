@@ -65,101 +65,101 @@ macro_rules! causes {
 }
 
 causes! {
-    /// The socket was made with IPPROTO_SEC, or the call is about TLS, and it is not wrapped yet.
-    USOCKET_ETLS_NOT_WRAPPED = -10001: Setting, "the socket must be wrapped in TLS first (it was made with IPPROTO_SEC, or the call is about TLS)",
+    /// The socket is not wrapped in TLS yet: it was created with IPPROTO_SEC, or the call needs TLS.
+    USOCKET_ETLS_NOT_WRAPPED = -10001: Setting, "wrap the socket in TLS first: it was created with IPPROTO_SEC, or the call needs TLS",
         openssl: ("NOT_WRAPPED", 0), mbedtls: ("", 0);
 
-    /// The connection ended without the peer's close_notify: the data may be incomplete.
-    USOCKET_ETLS_TRUNCATED = -10002: End, "the connection ended without TLS close_notify: data may be missing",
+    /// The connection was closed without the peer's close_notify: the data may be incomplete.
+    USOCKET_ETLS_TRUNCATED = -10002: End, "the connection was closed without a TLS close_notify: data may be missing",
         openssl: ("UNEXPECTED_EOF_WHILE_READING", 0), mbedtls: ("MBEDTLS_ERR_SSL_CONN_EOF", -0x7280);
-    /// The connection ended in the middle of the handshake.
-    USOCKET_ETLS_HANDSHAKE_EOF = -10003: End, "the connection ended during the TLS handshake",
+    /// The connection was closed during the handshake.
+    USOCKET_ETLS_HANDSHAKE_EOF = -10003: End, "the connection was closed during the TLS handshake",
         openssl: ("UNEXPECTED_EOF_IN_HANDSHAKE", 0), mbedtls: ("MBEDTLS_ERR_SSL_CONN_EOF", -0x7280);
 
     /// The peer does not speak TLS.
     USOCKET_ETLS_NOT_TLS = -10004: Connection, "the peer does not speak TLS",
         openssl: ("WRONG_VERSION_NUMBER", 0), mbedtls: ("MBEDTLS_ERR_SSL_INVALID_RECORD", -0x7200);
-    /// The peer broke the rules of TLS.
-    USOCKET_ETLS_PROTOCOL = -10005: Connection, "the peer broke the rules of TLS",
+    /// The peer violated the TLS protocol.
+    USOCKET_ETLS_PROTOCOL = -10005: Connection, "the peer violated the TLS protocol",
         openssl: ("UNEXPECTED_MESSAGE", 0), mbedtls: ("MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE", -0x7700);
     /// A record could not be decrypted: damaged, or forged.
-    USOCKET_ETLS_DECRYPT = -10006: Connection, "a TLS record could not be decrypted",
+    USOCKET_ETLS_DECRYPT = -10006: Connection, "cannot decrypt a TLS record: it is damaged or forged",
         openssl: ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", 0), mbedtls: ("MBEDTLS_ERR_SSL_INVALID_MAC", -0x7180);
-    /// The peer sent a record that is too long.
-    USOCKET_ETLS_RECORD_OVERFLOW = -10007: Connection, "the peer sent a TLS record that is too long",
+    /// The peer sent an oversized record.
+    USOCKET_ETLS_RECORD_OVERFLOW = -10007: Connection, "the peer sent an oversized TLS record",
         openssl: ("DATA_LENGTH_TOO_LONG", 0), mbedtls: ("MBEDTLS_ERR_SSL_INVALID_RECORD", -0x7200);
     /// TLS failed for another reason; usocket_error_detail has the sentence.
-    USOCKET_ETLS_OTHER = -10008: Connection, "TLS failed",
+    USOCKET_ETLS_OTHER = -10008: Connection, "TLS error",
         openssl: ("OTHER", 0), mbedtls: ("", 0);
-    /// The session's keys are used up.
-    USOCKET_ETLS_EXHAUSTED = -10009: Connection, "the keys of the TLS session are used up",
+    /// The session has reached the limit of its keys.
+    USOCKET_ETLS_EXHAUSTED = -10009: Connection, "the TLS session has reached the limit of its keys",
         openssl: ("EXHAUSTED", 0), mbedtls: ("", 0);
-    /// The system supplied no random bytes or no time.
-    USOCKET_ETLS_SYSTEM = -10010: Connection, "no random bytes or no time could be had from the system",
+    /// The system provided no random bytes or no time.
+    USOCKET_ETLS_SYSTEM = -10010: Connection, "cannot get random bytes or the time from the system",
         openssl: ("SYSTEM", 0), mbedtls: ("", 0);
-    /// The peer sends records without data, one after another.
-    USOCKET_ETLS_FLOOD = -10011: Connection, "the peer sends records without data, one after another",
+    /// The peer sent too many records without data.
+    USOCKET_ETLS_FLOOD = -10011: Connection, "the peer sent too many TLS records without data",
         openssl: ("TOO_MANY_WARN_ALERTS", 0), mbedtls: ("", 0);
-    /// Another process has taken over this connection after a fork.
-    USOCKET_ETLS_FORKED = -10012: Setting, "another process goes on with this TLS connection since a fork",
+    /// Another process has used this connection since a fork.
+    USOCKET_ETLS_FORKED = -10012: Setting, "another process has used this TLS connection since the fork",
         openssl: ("FORKED", 0), mbedtls: ("", 0);
 
     /// The peer's certificate has expired (by the clock that usocket_error_detail names).
     USOCKET_ETLS_CERT_EXPIRED = -10020: Certificate, "the certificate has expired",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 10), mbedtls: ("\nThe certificate validity has expired\n", 0);
-    /// The peer's certificate is not valid yet (by the clock that usocket_error_detail names).
-    USOCKET_ETLS_CERT_NOT_YET_VALID = -10021: Certificate, "the certificate is not valid yet",
+    /// The peer's certificate is not yet valid (by the clock that usocket_error_detail names).
+    USOCKET_ETLS_CERT_NOT_YET_VALID = -10021: Certificate, "the certificate is not yet valid",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 9), mbedtls: ("\nThe certificate validity starts in the future\n", 0);
     /// The issuer of the peer's certificate is not trusted.
-    USOCKET_ETLS_CERT_UNKNOWN_ISSUER = -10022: Certificate, "the certificate was issued by nobody who is trusted",
+    USOCKET_ETLS_CERT_UNKNOWN_ISSUER = -10022: Certificate, "the issuer of the certificate is not trusted",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 20), mbedtls: ("\nThe certificate is not correctly signed by the trusted CA\n", 0);
-    /// The peer's certificate is for another name.
-    USOCKET_ETLS_CERT_WRONG_NAME = -10023: Certificate, "the certificate is for another name",
+    /// The peer's certificate is not valid for the name to check.
+    USOCKET_ETLS_CERT_WRONG_NAME = -10023: Certificate, "the certificate is not valid for this name",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 62), mbedtls: ("\nThe certificate Common Name (CN) does not match with the expected CN\n", 0);
     /// The peer's certificate has been revoked.
     USOCKET_ETLS_CERT_REVOKED = -10024: Certificate, "the certificate has been revoked",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 23), mbedtls: ("\nThe certificate has been revoked (is on a CRL)\n", 0);
-    /// The peer's certificate is badly encoded.
-    USOCKET_ETLS_CERT_BAD_ENCODING = -10025: Certificate, "the certificate is badly encoded",
+    /// The peer's certificate is malformed.
+    USOCKET_ETLS_CERT_BAD_ENCODING = -10025: Certificate, "the certificate is malformed",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 13), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CERTIFICATE", -0x7A00);
-    /// A signature is wrong: on the certificate, or by its key.
-    USOCKET_ETLS_CERT_BAD_SIGNATURE = -10026: Certificate, "a signature is wrong",
+    /// A signature does not verify: that of a certificate, or that of the handshake.
+    USOCKET_ETLS_CERT_BAD_SIGNATURE = -10026: Certificate, "signature verification failed",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 7), mbedtls: ("\nThe certificate is not correctly signed by the trusted CA\n", 0);
-    /// The peer's certificate uses an algorithm, version or extension that is not supported.
-    USOCKET_ETLS_CERT_UNSUPPORTED = -10027: Certificate, "the certificate uses something that is not supported",
+    /// The peer's certificate uses an unsupported algorithm, version or extension.
+    USOCKET_ETLS_CERT_UNSUPPORTED = -10027: Certificate, "the certificate uses an unsupported algorithm, version or extension",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 34), mbedtls: ("\nThe certificate is signed with an unacceptable key (eg bad curve, RSA too short).\n", 0);
-    /// The peer's certificate is not for this purpose (extended key usage).
-    USOCKET_ETLS_CERT_WRONG_PURPOSE = -10028: Certificate, "the certificate is not for this purpose",
+    /// The peer's certificate is not valid for this purpose (extended key usage).
+    USOCKET_ETLS_CERT_WRONG_PURPOSE = -10028: Certificate, "the certificate is not valid for this purpose",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 26), mbedtls: ("\nUsage does not match the extendedKeyUsage extension\n", 0);
-    /// The peer's own certificate is a CA certificate, and is not itself among the trusted ones.
-    USOCKET_ETLS_CERT_IS_CA = -10029: Certificate, "the peer's own certificate is a CA certificate, and not itself a trusted one",
+    /// The peer's own certificate is a CA certificate and is not trusted itself.
+    USOCKET_ETLS_CERT_IS_CA = -10029: Certificate, "the peer's own certificate is a CA certificate and is not trusted itself",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 79), mbedtls: ("\nThe certificate is not correctly signed by the trusted CA\n", 0);
-    /// There is no revocation list for the peer's certificate.
-    USOCKET_ETLS_CRL_MISSING = -10030: Certificate, "there is no revocation list for the certificate",
+    /// No revocation list covers the peer's certificate.
+    USOCKET_ETLS_CRL_MISSING = -10030: Certificate, "no revocation list covers the certificate",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 3), mbedtls: ("\nThe CRL is not correctly signed by the trusted CA\n", 0);
     /// The revocation list is out of date.
     USOCKET_ETLS_CRL_EXPIRED = -10031: Certificate, "the revocation list is out of date",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 12), mbedtls: ("\nThe CRL is expired\n", 0);
-    /// A revocation list is not usable.
-    USOCKET_ETLS_CRL_INVALID = -10032: Certificate, "the revocation list is not usable",
+    /// A revocation list is invalid.
+    USOCKET_ETLS_CRL_INVALID = -10032: Certificate, "the revocation list is invalid",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 8), mbedtls: ("\nThe CRL is not correctly signed by the trusted CA\n", 0);
-    /// The key of the peer's certificate is not among the pinned ones.
-    USOCKET_ETLS_CERT_NOT_PINNED = -10033: Certificate, "the key of the certificate is none of the pinned ones",
+    /// The key of the peer's certificate matches none of the pinned keys.
+    USOCKET_ETLS_CERT_NOT_PINNED = -10033: Certificate, "the key of the certificate matches none of the pinned keys",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 28), mbedtls: ("\nOther reason (can be used by verify callback)\n", 0);
-    /// The verify callback refused the peer's certificate.
-    USOCKET_ETLS_CERT_REFUSED = -10034: Certificate, "the verify callback refused the certificate",
+    /// The verify callback rejected the peer's certificate.
+    USOCKET_ETLS_CERT_REFUSED = -10034: Certificate, "the verify callback rejected the certificate",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 50), mbedtls: ("MBEDTLS_ERR_ERROR_GENERIC_ERROR", 1);
-    /// The peer presented no certificate, and one is required.
-    USOCKET_ETLS_CERT_REQUIRED = -10035: Certificate, "the peer presented no certificate, and one is required",
+    /// The peer presented no certificate, but one is required.
+    USOCKET_ETLS_CERT_REQUIRED = -10035: Certificate, "the peer presented no certificate, but one is required",
         openssl: ("PEER_DID_NOT_RETURN_A_CERTIFICATE", 0), mbedtls: ("MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE", -0x7480);
-    /// The chain breaks a limit set in it (names, length), or is too complex to check.
-    USOCKET_ETLS_CERT_CONSTRAINT = -10036: Certificate, "the certificate chain breaks a limit set in it",
+    /// The chain violates one of its own constraints (names, length), or is too complex to check.
+    USOCKET_ETLS_CERT_CONSTRAINT = -10036: Certificate, "the certificate chain violates one of its own constraints",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 47), mbedtls: ("\nThe certificate is not correctly signed by the trusted CA\n", 0);
-    /// The certificate status stapled to the handshake (OCSP) does not verify, or is required and missing.
-    USOCKET_ETLS_CERT_BAD_STAPLE = -10037: Certificate, "the certificate status stapled to the handshake is wrong",
+    /// The certificate status stapled to the handshake (OCSP) is invalid, or is missing where one is required.
+    USOCKET_ETLS_CERT_BAD_STAPLE = -10037: Certificate, "the stapled certificate status (OCSP) is missing or invalid",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 94), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CERTIFICATE", -0x7A00);
-    /// A key or a signature of the peer's certificates is too weak: RSA below 2048 bits, SHA-1, MD5.
-    USOCKET_ETLS_CERT_WEAK = -10038: Certificate, "a key or a signature of the certificate is too weak",
+    /// A key or signature of the peer's certificates is too weak: RSA below 2048 bits, SHA-1, MD5.
+    USOCKET_ETLS_CERT_WEAK = -10038: Certificate, "the certificate has a weak key or signature",
         openssl: ("CERTIFICATE_VERIFY_FAILED", 66), mbedtls: ("\nThe certificate is signed with an unacceptable key (eg bad curve, RSA too short).\n", 0);
 
     /// No TLS version in common.
@@ -177,18 +177,18 @@ causes! {
     /// No signature algorithm in common: no certificate suits the peer.
     USOCKET_ETLS_NO_COMMON_SIGNATURE = -10054: Agreement, "no signature algorithm in common with the peer",
         openssl: ("NO_SUITABLE_SIGNATURE_ALGORITHM", 0), mbedtls: ("MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE", -0x6E00);
-    /// The peer lacks something that is required.
-    USOCKET_ETLS_PEER_INCOMPATIBLE = -10055: Agreement, "the peer lacks something that is required",
+    /// The peer lacks a required TLS feature.
+    USOCKET_ETLS_PEER_INCOMPATIBLE = -10055: Agreement, "the peer lacks a required TLS feature",
         openssl: ("PEER_INCOMPATIBLE", 0), mbedtls: ("MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE", -0x6E00);
-    /// The name callback has no certificate for the name that the client asks for.
-    USOCKET_ETLS_NAME_REFUSED = -10056: Agreement, "the server has no certificate for the name that the client asks for",
+    /// The name callback has no certificate for the server name the client requested.
+    USOCKET_ETLS_NAME_REFUSED = -10056: Agreement, "no certificate for the server name the client requested",
         openssl: ("UNRECOGNIZED_NAME", 0), mbedtls: ("MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME", -0x7800);
 
     /// No PEM item of the required kind was found.
-    USOCKET_ETLS_PEM_EMPTY = -10070: Setting, "the PEM text has no item of the kind that is needed",
+    USOCKET_ETLS_PEM_EMPTY = -10070: Setting, "the PEM text has no item of the required kind",
         openssl: ("NO_START_LINE", 0), mbedtls: ("invalid cert", 0);
-    /// The PEM text is damaged: base64, or a missing end line.
-    USOCKET_ETLS_PEM_BAD = -10071: Setting, "the PEM text is damaged",
+    /// The PEM text is malformed: invalid base64, or no END line.
+    USOCKET_ETLS_PEM_BAD = -10071: Setting, "the PEM text is malformed",
         openssl: ("BAD_BASE64_DECODE", 0), mbedtls: ("invalid cert", 0);
     /// A certificate given to the context is invalid.
     USOCKET_ETLS_CERT_INVALID = -10072: Setting, "invalid certificate",
@@ -196,38 +196,35 @@ causes! {
     /// A private key given to the context is unusable.
     USOCKET_ETLS_KEY_INVALID = -10073: Setting, "invalid private key",
         openssl: ("INVALID_KEY", 0), mbedtls: ("invalid key", 0);
-    /// The private key is encrypted: no password was set, or the encryption is not supported.
+    /// The private key is encrypted: no password was set, or its encryption is not supported.
     USOCKET_ETLS_KEY_ENCRYPTED = -10074: Setting, "the private key is encrypted",
         openssl: ("BAD_DECRYPT", 0), mbedtls: ("invalid key", 0);
-    /// The private key does not belong to the certificate.
-    USOCKET_ETLS_KEY_MISMATCH = -10075: Setting, "the private key does not belong to the certificate",
+    /// The private key does not match the certificate.
+    USOCKET_ETLS_KEY_MISMATCH = -10075: Setting, "the private key does not match the certificate",
         openssl: ("KEY_VALUES_MISMATCH", 0), mbedtls: ("invalid key", 0);
-    /// Verification needs a trusted certificate, and there is none.
-    USOCKET_ETLS_NO_TRUST = -10076: Setting, "verification needs a trusted certificate, and there is none",
+    /// There are no trusted certificates to verify the peer against.
+    USOCKET_ETLS_NO_TRUST = -10076: Setting, "no trusted certificates to verify the peer against",
         openssl: ("NO_TRUSTED_CERTIFICATE", 0), mbedtls: ("MBEDTLS_ERR_SSL_CA_CHAIN_REQUIRED", -0x7680);
-    /// A server needs a certificate, and there is none.
-    USOCKET_ETLS_NO_CERT = -10077: Setting, "a TLS server needs a certificate, and there is none",
+    /// A server needs a certificate, but none was added.
+    USOCKET_ETLS_NO_CERT = -10077: Setting, "a TLS server needs a certificate, but none was added",
         openssl: ("NO_CERTIFICATE_ASSIGNED", 0), mbedtls: ("MBEDTLS_ERR_SSL_PRIVATE_KEY_REQUIRED", -0x7600);
     /// The server name is neither a host name nor an IP address.
     USOCKET_ETLS_BAD_NAME = -10078: Setting, "the server name is neither a host name nor an IP address",
         openssl: ("BAD_SERVER_NAME", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_INPUT_DATA", -0x7100);
-    /// The host name is to be checked, and no server name was given.
-    USOCKET_ETLS_NAME_REQUIRED = -10079: Setting, "the host name is to be checked, and no server name was given",
+    /// Checking the host name requires a server name, and none was given.
+    USOCKET_ETLS_NAME_REQUIRED = -10079: Setting, "checking the host name requires a server name",
         openssl: ("SERVER_NAME_REQUIRED", 0), mbedtls: ("CERT_REQUIRED requires server_hostname", 0);
     /// A cipher suite or group name is unknown, or none is left.
-    USOCKET_ETLS_NO_SUCH_SUITE = -10080: Setting, "no such cipher suite or group",
+    USOCKET_ETLS_NO_SUCH_SUITE = -10080: Setting, "unknown cipher suite or group, or none is left",
         openssl: ("NO_CIPHER_MATCH", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CONFIG", -0x5E80);
-    /// The requested range of versions is empty, or not in this build.
-    USOCKET_ETLS_NO_SUCH_VERSION = -10081: Setting, "no such TLS version in this build",
+    /// No TLS version of the requested range is available.
+    USOCKET_ETLS_NO_SUCH_VERSION = -10081: Setting, "no TLS version of the requested range is available",
         openssl: ("NO_PROTOCOLS_AVAILABLE", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CONFIG", -0x5E80);
-    /// No longer used: a context in use can be changed, for later connections.
-    USOCKET_ETLS_CONTEXT_IN_USE = -10082: Setting, "the TLS context is in use and can no longer be changed",
-        openssl: ("CONTEXT_IN_USE", 0), mbedtls: ("MBEDTLS_ERR_SSL_BAD_CONFIG", -0x5E80);
     /// The processor lacks instructions that this build's cryptography needs.
-    USOCKET_ETLS_CPU = -10083: Setting, "the processor lacks what this build's cryptography needs",
+    USOCKET_ETLS_CPU = -10083: Setting, "the processor lacks instructions that this build's cryptography needs",
         openssl: ("CPU", 0), mbedtls: ("", 0);
-    /// The password does not open the encrypted private key.
-    USOCKET_ETLS_KEY_PASSWORD = -10084: Setting, "the password does not open the private key",
+    /// Wrong password for the encrypted private key.
+    USOCKET_ETLS_KEY_PASSWORD = -10084: Setting, "wrong password for the private key",
         openssl: ("BAD_DECRYPT", 0), mbedtls: ("invalid key", 0);
 }
 
@@ -245,7 +242,7 @@ pub const fn alert_of(code: i32) -> Option<u8> {
 /// Writes the text for a code of the TLS range; `None` for a number that was never given.
 pub fn text(code: i32, to: &mut impl Write) -> Option<fmt::Result> {
     if let Some(n) = alert_of(code) {
-        return Some(write!(to, "the peer ended it with TLS alert {n} ({})", alert_name(n)));
+        return Some(write!(to, "the peer sent TLS alert {n} ({})", alert_name(n)));
     }
     let (.., text) = TEXTS.iter().find(|(c, ..)| *c == code)?;
     Some(to.write_str(text))

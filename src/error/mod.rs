@@ -98,7 +98,7 @@ pub fn message(code: i32) -> Text<160> {
         0.. => Text::of("no error"),
         // The system's text for it does not mention handles, and the library uses it for nothing
         // else.
-        WRONG_KIND => Text::of("the handle is of another kind"),
+        WRONG_KIND => Text::of("wrong kind of handle"),
         -4095..=-1 => Text::of(crate::sys::strerror(-code)),
         _ if (TLS_BASE - 999..TLS_BASE).contains(&code) => {
             let mut text = Text::EMPTY;
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(Error::eai(libc::EAI_NONAME).code(), -20002);
         assert!(message(-20002).contains("not known"), "{}", message(-20002));
         assert!(message(causes::USOCKET_ETLS_NOT_WRAPPED).contains("IPPROTO_SEC"));
-        assert!(message(Error::wrong_kind().code()).contains("another kind"));
+        assert!(message(Error::wrong_kind().code()).contains("wrong kind"));
         assert!(message(-9999).starts_with("unknown error"));
         assert!(message(i32::MIN).starts_with("unknown error"));
     }

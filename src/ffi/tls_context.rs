@@ -202,16 +202,18 @@ impl Chooser {
     fn choose(&self, name: &str) -> Chosen {
         let text = Text::<256>::of(format_args!("{name}\0"));
         let Ok(name) = CStr::from_bytes_until_nul(text.as_bytes()) else {
-            return Chosen::Nothing("it is too long");
+            return Chosen::Nothing("the name is too long");
         };
         // SAFETY: the caller of the ABI vouches for both; the name lives until it returns.
         let answer = fork::host(|| unsafe { self.0(self.1, name.as_ptr()) });
         match answer {
             0 => Chosen::Own,
-            ..0 => Chosen::Nothing("the program refuses it"),
+            ..0 => Chosen::Nothing("the name callback refused it"),
             context => match on_context(context, Context::certs) {
                 Ok(certs) => Chosen::Those(certs),
-                Err(_) => Chosen::Nothing("what the program answered is no server's context"),
+                Err(_) => Chosen::Nothing(
+                    "the name callback returned something other than a server context",
+                ),
             },
         }
     }

@@ -156,7 +156,7 @@ pub fn query(
         let text = Text::<255>::lossy(text.to_bytes());
         return Err(explain(
             Error::eai(libc::EAI_NONAME),
-            format_args!("'{text}' is not ASCII: give the name's xn-- form (IDNA)"),
+            format_args!("'{text}' is not ASCII: use its xn-- form (IDNA)"),
         ));
     }
     if let Some(text) = service.and_then(|s| s.to_str().ok()) {
@@ -165,7 +165,7 @@ pub fn query(
         let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
         if digits.bytes().all(|b| b.is_ascii_digit()) && number.parse::<u16>().is_err() {
             let e = Error::eai(libc::EAI_SERVICE);
-            return Err(explain(e, format_args!("port {text} is not within 0-65535")));
+            return Err(explain(e, format_args!("port {text} is out of range (0-65535)")));
         }
     }
     // The C library requires host or service.

@@ -37,7 +37,7 @@ impl Identity {
         let invalid = |words: &str| Cause::new(USOCKET_ETLS_CERT_INVALID, words);
         let first = certs.first().cloned().unwrap_or_else(|| Vec::new().into());
         let Some(facts) = Facts::of(&first) else {
-            return Err(invalid("the certificate is not one"));
+            return Err(invalid("invalid certificate"));
         };
         let mut names: Vec<_> = facts.dns_names().map(str::to_ascii_lowercase).collect();
         if !facts.has_alt_names() {
@@ -48,8 +48,8 @@ impl Identity {
         let problem = Key::private(key.secret_der())
             .and_then(|k| k.problem(&provider.signature_verification_algorithms));
         let unusable = |e| match problem {
-            Some(problem) => format!("the private key is {problem}"),
-            None => format!("the private key cannot be used: {e}"),
+            Some(problem) => format!("unacceptable private key: {problem}"),
+            None => format!("unusable private key: {e}"),
         };
         let key = provider::signing_key(provider, &key)
             .map_err(|e| Cause::new(USOCKET_ETLS_KEY_INVALID, unusable(e)))?;
@@ -146,7 +146,7 @@ impl Identities {
     fn none(list: &[Identity]) -> Option<Arc<CertifiedKey>> {
         let kinds: Vec<_> = list.iter().map(|i| format!("{:?}", i.key.key.algorithm())).collect();
         let words = format!(
-            "no signature algorithm in common with the peer: it accepts none that a certificate of ours ({}) can be used with",
+            "no signature algorithm in common with the peer: it accepts no signature by the keys here ({})",
             kinds.join(", ")
         );
         keylog::note_cause(Cause::new(USOCKET_ETLS_NO_COMMON_SIGNATURE, words));
@@ -156,8 +156,8 @@ impl Identities {
     /// No key: rustls then queues access_denied, which is replaced by unrecognized_name before it
     /// is sent.
     fn refuse(name: Option<&str>, why: &str) -> Option<Arc<CertifiedKey>> {
-        let name = name.map_or_else(|| "no name".into(), |name| format!("{name:?}"));
-        let words = format!("the client asks for {name}: {why}");
+        let whom = name.map_or_else(|| "without a server name".into(), |n| format!("for {n:?}"));
+        let words = format!("no certificate for a client that asks {whom}: {why}");
         keylog::note_cause(Cause::new(USOCKET_ETLS_NAME_REFUSED, words));
         None
     }
@@ -172,7 +172,7 @@ fn missing(code: i32, offered: &[String]) -> Cause {
     const MOST: usize = 4;
     let more = if offered.len() > MOST { ", ..." } else { "" };
     let list = match offered {
-        [] => "none that is known here".into(),
+        [] => "none known here".into(),
         offered => format!("only {}{more}", offered[..offered.len().min(MOST)].join(", ")),
     };
     Cause::new(code, format!("{}: the client offers {list}", crate::error::message(code)))
@@ -207,7 +207,7 @@ impl ResolvesServerCert for Identities {
             Chosen::Nothing(why) => return Self::refuse(name, why),
         };
         if list.is_empty() {
-            return Self::refuse(name, "there is no certificate");
+            return Self::refuse(name, "no certificate was added");
         }
         let schemes = hello.signature_schemes();
         let named = name.map(str::to_ascii_lowercase);

@@ -213,7 +213,7 @@ fn versions(
     };
     let versions: Vec<_> = rustls::ALL_VERSIONS.iter().filter(wanted).copied().collect();
     if versions.is_empty() {
-        let words = "no TLS version is left: the versions and cipher suites asked for exclude all";
+        let words = "no TLS version is left: the requested versions and cipher suites exclude all";
         return Err(Cause::new(USOCKET_ETLS_NO_SUCH_VERSION, words));
     }
     Ok(versions)
@@ -236,17 +236,17 @@ fn verifier(draft: &Draft, role: Role, provider: Arc<CryptoProvider>) -> Result<
         match role {
             Role::Server => {
                 return missing(
-                    "a server that verifies its clients needs a trusted certificate: that of who issues theirs",
+                    "a server that verifies its clients needs a trusted certificate: the CA that issues theirs",
                 );
             }
             Role::Client if draft.trust_given => {
-                return missing("no certificate is trusted: where they were to be, there is none");
+                return missing("no trusted certificates: none were found in the given locations");
             }
             Role::Client => trusted.push(roots::system()?),
         }
     }
     if mode == Mode::None && draft.staples == Staples::Required {
-        let words = "a stapled certificate status is required, and no certificate is verified (verify mode)";
+        let words = "requiring a stapled certificate status needs a verify mode other than none";
         return Err(Cause::new(USOCKET_ETLS_NO_TRUST, words));
     }
     // Sent to clients as a hint for the certificate to present. Not a whole store: that would be

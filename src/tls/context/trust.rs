@@ -111,7 +111,7 @@ impl Context {
             }
             let bad = |words: &str| Cause::new(USOCKET_ETLS_CERT_BAD_STAPLE, words);
             let Some(Response::Basic(basic)) = Response::of(response) else {
-                return Err(bad("the OCSP response is none, or its responder had no answer"));
+                return Err(bad("invalid OCSP response, or an error from the responder"));
             };
             let about = |i: &&mut Identity| basic.all.iter().any(|s| i.has_serial(s.serial));
             let mut n = 0;
@@ -122,7 +122,7 @@ impl Context {
             if n > 0 {
                 Ok(n)
             } else {
-                Err(bad("the OCSP response is about none of the certificates"))
+                Err(bad("the OCSP response is for none of the certificates"))
             }
         })
     }

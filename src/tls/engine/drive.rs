@@ -95,7 +95,7 @@ pub fn turn<C: Drive>(
         Ok(ConnectionState::BlockedHandshake) => Ok(Turn::Idle),
         Ok(ConnectionState::PeerClosed) => Ok(Turn::PeerClosed),
         Ok(ConnectionState::Closed) => Ok(Turn::Over),
-        Ok(_) => Err(Tls::General("a state that was not asked for".into())),
+        Ok(_) => Err(Tls::General("unexpected state".into())),
         Err(e) => Err(e),
     };
     input.consume(discard);

@@ -52,7 +52,7 @@ pub fn of(error: &Tls, setting: Setting) -> Cause {
         Tls::PeerMisbehaved(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme) => {
             Cause::new(
                 USOCKET_ETLS_PROTOCOL,
-                "the peer signed with an algorithm it was not offered",
+                "the peer signed with an algorithm that was not offered",
             )
         }
         Tls::PeerMisbehaved(_)
@@ -90,7 +90,7 @@ fn message(e: &InvalidMessage, greeted: bool, with: impl Fn(i32) -> Cause) -> Ca
         {
             Cause::new(
                 USOCKET_ETLS_NOT_TLS,
-                "the peer does not speak TLS: what it sent is no TLS record",
+                "the peer does not speak TLS: it sent something other than a TLS record",
             )
         }
         InvalidMessage::MessageTooLarge
@@ -112,7 +112,7 @@ fn incompatible(e: &PeerIncompatible, setting: Setting) -> Cause {
             return Cause::new(
                 USOCKET_ETLS_NO_COMMON_VERSION,
                 format!(
-                    "no TLS version in common with the peer: the client offers {version} at the most"
+                    "no TLS version in common with the peer: the client offers {version} at most"
                 ),
             );
         }
@@ -133,21 +133,19 @@ fn incompatible(e: &PeerIncompatible, setting: Setting) -> Cause {
     };
     let why = match e {
         P::ServerDoesNotSupportTls12Or13 => "the server offers neither TLS 1.2 nor 1.3",
-        P::ServerTlsVersionIsDisabledByOurConfig => "the server's is switched off here",
+        P::ServerTlsVersionIsDisabledByOurConfig => "the server's version is disabled here",
         P::Tls12NotOffered
         | P::Tls12NotOfferedOrEnabled
-        | P::SupportedVersionsExtensionRequired => {
-            "none that the client offers is switched on here"
-        }
-        P::SignatureAlgorithmsExtensionRequired => "the client names none",
-        P::ExtendedMasterSecretExtensionRequired => "it lacks the extended master secret",
-        P::KeyShareExtensionRequired | P::NamedGroupsExtensionRequired => "the client names none",
-        P::NullCompressionRequired => "it insists on compression",
+        | P::SupportedVersionsExtensionRequired => "the client offers no version enabled here",
+        P::SignatureAlgorithmsExtensionRequired => "the client offers none",
+        P::ExtendedMasterSecretExtensionRequired => "extended master secret",
+        P::KeyShareExtensionRequired | P::NamedGroupsExtensionRequired => "the client offers none",
+        P::NullCompressionRequired => "it requires compression",
         P::EcPointsExtensionRequired | P::UncompressedEcPointsRequired => {
-            "it does not take uncompressed points"
+            "it does not accept uncompressed points"
         }
         P::IncorrectCertificateTypeExtension | P::UnsolicitedCertificateTypeExtension => {
-            "it wants another kind of certificate"
+            "it requires another type of certificate"
         }
         _ => return Cause::plain(code),
     };
@@ -155,7 +153,7 @@ fn incompatible(e: &PeerIncompatible, setting: Setting) -> Cause {
 }
 
 fn list(e: &CertRevocationListError) -> Cause {
-    Cause::new(USOCKET_ETLS_CRL_INVALID, format!("a revocation list is not usable: {e:?}"))
+    Cause::new(USOCKET_ETLS_CRL_INVALID, format!("invalid revocation list: {e:?}"))
 }
 
 fn certificate(e: &CertificateError, setting: Setting) -> Cause {
@@ -190,7 +188,8 @@ fn certificate(e: &CertificateError, setting: Setting) -> Cause {
             } else {
                 format!(", only for {}", list.join(", "))
             };
-            let words = format!("the certificate is not for {required} (extended key usage){only}");
+            let words =
+                format!("the certificate is not valid for {required} (extended key usage){only}");
             return Cause::new(USOCKET_ETLS_CERT_WRONG_PURPOSE, words);
         }
         C::Other(e) => match e.0.downcast_ref::<Cause>() {
@@ -198,7 +197,7 @@ fn certificate(e: &CertificateError, setting: Setting) -> Cause {
             None => {
                 return Cause::new(
                     USOCKET_ETLS_CERT_CONSTRAINT,
-                    format!("the certificate is refused: {}", e.0),
+                    format!("the certificate was rejected: {}", e.0),
                 );
             }
         },
@@ -237,7 +236,7 @@ fn purpose(purpose: &ExtendedKeyPurpose) -> String {
 
 /// The sentence for a certificate with other names.
 fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> Cause {
-    let list = if presented.is_empty() { "no name at all".into() } else { presented.join(", ") };
-    let words = format!("the certificate is for {list}, not for {}", expected.to_str());
+    let list = if presented.is_empty() { "no name".into() } else { presented.join(", ") };
+    let words = format!("the certificate is valid for {list}, not for {}", expected.to_str());
     Cause::new(USOCKET_ETLS_CERT_WRONG_NAME, words)
 }

@@ -15,7 +15,7 @@ use crate::tls::transport::Transport;
 fn crumbs() -> Cause {
     Cause::new(
         USOCKET_ETLS_PROTOCOL,
-        "the peer's handshake message comes in too many small records to be put together",
+        "the peer split a handshake message into too many small records",
     )
 }
 

@@ -123,15 +123,15 @@ impl<'a> Key<'a> {
         let name = self.name();
         let oid = expect(self.algorithm, OID).map_or(&[][..], |e| e.0);
         match self.bits {
-            _ if self.is_weak() => Some(format!("{name}, too weak: 2048 bits are the least")),
-            Some(8193..) => Some(format!("{name}, too long: 8192 bits are the most")),
+            _ if self.is_weak() => Some(format!("{name} is too weak (the minimum is 2048 bits)")),
+            Some(8193..) => Some(format!("{name} is too long (the maximum is 8192 bits)")),
             _ if oid == RSA_PSS => {
-                Some("of the RSA-PSS kind (id-RSASSA-PSS), which is not supported; a plain RSA key does the same".into())
+                Some("RSA-PSS keys (id-RSASSA-PSS) are not supported; use a plain RSA key".into())
             }
             _ if supported.all.iter().any(|a| a.public_key_alg_id().as_ref() == self.algorithm) => {
                 None
             }
-            _ => Some(format!("{name}, which is not supported")),
+            _ => Some(format!("{name} is not supported")),
         }
     }
 }

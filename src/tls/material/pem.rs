@@ -29,7 +29,7 @@ fn items(text: &[u8]) -> Result<Vec<Item<'_>>, Cause> {
         let line = line.trim_ascii();
         if let Some(label) = marker(line, b"-----BEGIN ") {
             if open.is_some() {
-                return Err(damaged("a BEGIN line comes before the END line of the item before"));
+                return Err(damaged("unexpected BEGIN line: the item before it has no END line"));
             }
             open = Some((label, Zeroizing::new(Vec::with_capacity(room_for(text, line))), false));
         } else if let Some(label) = marker(line, b"-----END ") {
@@ -48,7 +48,7 @@ fn items(text: &[u8]) -> Result<Vec<Item<'_>>, Cause> {
         }
     }
     match open {
-        Some((label, ..)) => Err(damaged(&format!("the END line of {label} is missing"))),
+        Some((label, ..)) => Err(damaged(&format!("missing END line for {label}"))),
         None => Ok(items),
     }
 }
@@ -64,7 +64,7 @@ fn marker<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a str> {
 }
 
 fn decode(base64: &[u8]) -> Result<Zeroizing<Vec<u8>>, Cause> {
-    let bad = || damaged("bad base64");
+    let bad = || damaged("invalid base64 in the PEM text");
     let body = base64.strip_suffix(b"==").or(base64.strip_suffix(b"=")).unwrap_or(base64);
     if base64.len() % 4 != 0 || body.is_empty() {
         return Err(bad());
@@ -96,7 +96,7 @@ fn is_pem(input: &[u8]) -> bool {
 
 /// Refuses PKCS#12, which is not supported.
 fn not_pkcs12(input: &[u8], code: i32) -> Result<(), Cause> {
-    const WORDS: &str = "this is PKCS#12 (.p12, .pfx), which is not read; PEM is made of it by `openssl pkcs12 -in FILE -noenc -out FILE.pem`, with -legacy for old ones";
+    const WORDS: &str = "PKCS#12 files (.p12, .pfx) are not supported; convert to PEM with `openssl pkcs12 -in FILE -noenc -out FILE.pem` (add -legacy for old files)";
     if der::is_pkcs12(input) { Err(Cause::new(code, WORDS)) } else { Ok(()) }
 }
 
@@ -107,11 +107,14 @@ fn collect(input: &[u8], labels: &[&str], what: &str, bad: i32) -> Result<Vec<Ve
         items(input)?.into_iter().filter(wanted).map(|i| i.der.to_vec()).collect()
     } else if input.first() == Some(&0x30) {
         not_pkcs12(input, bad)?;
-        let split =
-            der::split(input).ok_or_else(|| Cause::new(bad, format!("the {what} is not DER")))?;
+        let split = der::split(input)
+            .ok_or_else(|| Cause::new(bad, format!("the {what} is not valid DER")))?;
         split.into_iter().map(<[u8]>::to_vec).collect()
     } else {
-        return Err(Cause::new(USOCKET_ETLS_PEM_EMPTY, format!("no {what}: neither PEM nor DER")));
+        return Err(Cause::new(
+            USOCKET_ETLS_PEM_EMPTY,
+            format!("no {what}: the input is neither PEM nor DER"),
+        ));
     };
     if found.is_empty() {
         return Err(Cause::new(USOCKET_ETLS_PEM_EMPTY, format!("the PEM text has no {what}")));
@@ -146,7 +149,7 @@ impl PrivateKey {
 
 /// The first private key: PKCS#8, PKCS#1 or SEC1; encrypted only as PKCS#8, by PBES2.
 pub fn private_key(input: &[u8], password: Option<&[u8]>) -> Result<PrivateKey, Cause> {
-    const OLD: &str = "the private key is encrypted in OpenSSL's old format; it is written anew by `openssl pkcs8 -topk8 -in FILE -out FILE.pem`";
+    const OLD: &str = "the private key is encrypted in OpenSSL's legacy format; convert it with `openssl pkcs8 -topk8 -in FILE -out FILE.pem`";
     let der = if is_pem(input) {
         let is_key = |i: &Item<'_>| i.label.ends_with("PRIVATE KEY");
         let Some(key) = items(input)?.into_iter().find(is_key) else {
@@ -163,7 +166,10 @@ pub fn private_key(input: &[u8], password: Option<&[u8]>) -> Result<PrivateKey, 
         not_pkcs12(input, USOCKET_ETLS_KEY_INVALID)?;
         Zeroizing::new(input.to_vec())
     } else {
-        return Err(Cause::new(USOCKET_ETLS_PEM_EMPTY, "no private key: neither PEM nor DER"));
+        return Err(Cause::new(
+            USOCKET_ETLS_PEM_EMPTY,
+            "no private key: the input is neither PEM nor DER",
+        ));
     };
     let key = PrivateKey(if der::is_encrypted_key(&der) { decrypt(&der, password)? } else { der });
     key.der()?;
@@ -174,16 +180,17 @@ pub fn private_key(input: &[u8], password: Option<&[u8]>) -> Result<PrivateKey, 
 fn decrypt(key: &[u8], password: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Cause> {
     let Some(password) = password else {
         let words =
-            "the private key is encrypted, and no password is set; decrypt it first, or set one";
+            "the private key is encrypted and no password is set; set one, or decrypt it first";
         return Err(Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, words));
     };
     #[cfg(feature = "encrypted-keys")]
     {
         let unsupported = || {
-            let words = "the private key is encrypted in a way that is not supported; what is: PBES2 with AES, and PBKDF2 or scrypt, as `openssl pkcs8 -topk8 -in FILE -out FILE.pem` writes it";
+            let words = "unsupported encryption of the private key; `openssl pkcs8 -topk8 -in FILE -out FILE.pem` converts it to a supported one (PBES2 with AES, and PBKDF2 or scrypt)";
             Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, words)
         };
-        let malformed = || Cause::new(USOCKET_ETLS_KEY_INVALID, "the encrypted key is malformed");
+        let malformed =
+            || Cause::new(USOCKET_ETLS_KEY_INVALID, "the encrypted private key is malformed");
         let (body, _) = der::expect(key, der::SEQUENCE).ok_or_else(malformed)?;
         let scheme = der::element(body).ok_or_else(malformed)?;
         let (secret, _) = der::expect(scheme.rest, der::OCTET_STRING).ok_or_else(malformed)?;
@@ -206,8 +213,7 @@ fn decrypt(key: &[u8], password: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Ca
     #[cfg(not(feature = "encrypted-keys"))]
     {
         let _ = (key, password);
-        let words =
-            "this build cannot open encrypted keys; decrypt it first, as with `openssl pkey`";
+        let words = "this build does not support encrypted private keys; decrypt it first, e.g. with `openssl pkey`";
         Err(Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, words))
     }
 }
@@ -231,7 +237,7 @@ fn afford(scheme: &pkcs5::EncryptionScheme<'_>) -> Result<(), Cause> {
         _ => (true, 0),
     };
     if !affordable {
-        let words = "the private key is encrypted so that opening it takes too much time or memory; `openssl pkcs8 -topk8 -in FILE -out FILE.pem` writes it anew";
+        let words = "decrypting the private key would take too much time or memory; convert it with `openssl pkcs8 -topk8 -in FILE -out FILE.pem`";
         return Err(Cause::new(USOCKET_ETLS_KEY_ENCRYPTED, words));
     }
     let short = Vec::<u8>::new().try_reserve_exact(memory as usize).is_err();

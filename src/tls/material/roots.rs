@@ -249,7 +249,7 @@ fn read_store(file: Option<OsString>, directories: &[OsString]) -> Result<Truste
     }
     if trusted.is_empty() {
         let why = why.map(|e| format!(": {e}")).unwrap_or_default();
-        let words = format!("the system's trust store has no certificate{why}");
+        let words = format!("no certificates in the system's trust store{why}");
         return Err(Cause::new(USOCKET_ETLS_NO_TRUST, words));
     }
     Ok(trusted)

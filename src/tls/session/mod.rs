@@ -71,7 +71,7 @@ impl Session {
         let parsed = match name {
             Some(name) => Some(parse_name(context, name)?),
             None if client && config.check_name => {
-                let words = "the host name is to be checked, and no server name was given";
+                let words = "checking the host name requires a server name";
                 return Err(context.refuse(USOCKET_ETLS_NAME_REQUIRED, words));
             }
             // rustls needs a name in any case; an IP address is not sent to the server.

@@ -157,7 +157,7 @@ fn a_callback_chooses_among_the_certificates_of_another_context() {
         let (der, nothing) = (|n: usize| made[n].der.clone(), String::new());
         assert_eq!(shown(NAME), (0, 0, der(0), nothing.clone()));
         assert_eq!(shown("two.example"), (0, 0, der(1), nothing));
-        let words = "the client asks for \"three.example\": not here";
+        let words = "no certificate for a client that asks for \"three.example\": not here";
         let refused = (USOCKET_ETLS_ALERT - 112, USOCKET_ETLS_NAME_REFUSED, vec![], words.into());
         assert_eq!(shown("three.example"), refused);
         // The other's certificate is renewed while both are in use.

@@ -44,16 +44,16 @@ fn weak_and_strange_keys_and_signatures() {
     const UNSUPPORTED: i32 = USOCKET_ETLS_CERT_UNSUPPORTED;
     #[rustfmt::skip] // A table.
     let table = [
-        (odd!("rsa1024"), odd!("ca"), WEAK, "the certificate has a key that is RSA-1024, too weak"),
-        (odd!("by-rsa1024"), odd!("ca-rsa1024"), WEAK, "the trusted certificate \"ca-rsa1024\" has a key that is RSA-1024, too weak"),
-        (odd!("sha1"), odd!("ca-rsa"), WEAK, "the certificate is signed by SHA-1 with RSA, too weak"),
-        (odd!("ecdsa-sha1"), odd!("ca"), WEAK, "the certificate is signed by SHA-1 with ECDSA, too weak"),
-        (odd!("secp256k1"), odd!("ca"), UNSUPPORTED, "a key that is EC secp256k1, which is not supported"),
-        (odd!("pss"), odd!("ca"), UNSUPPORTED, "RSA-PSS kind"),
-        (odd!("ed448"), odd!("ca"), UNSUPPORTED, "a key that is Ed448, which is not supported"),
-        (odd!("p224"), odd!("ca"), UNSUPPORTED, "a key that is EC P-224, which is not supported"),
-        (odd!("brainpool"), odd!("ca"), UNSUPPORTED, "a key that is EC brainpoolP256r1, which is not supported"),
-        (odd!("by-pss"), odd!("ca-pss"), UNSUPPORTED, "the certificate is signed by RSA-PSS, which is not supported"),
+        (odd!("rsa1024"), odd!("ca"), WEAK, "unacceptable key in the certificate: RSA-1024 is too weak"),
+        (odd!("by-rsa1024"), odd!("ca-rsa1024"), WEAK, "unacceptable key in the trusted certificate \"ca-rsa1024\": RSA-1024 is too weak"),
+        (odd!("sha1"), odd!("ca-rsa"), WEAK, "the certificate is signed using SHA-1 with RSA, which is too weak"),
+        (odd!("ecdsa-sha1"), odd!("ca"), WEAK, "the certificate is signed using SHA-1 with ECDSA, which is too weak"),
+        (odd!("secp256k1"), odd!("ca"), UNSUPPORTED, "key in the certificate: EC secp256k1 is not supported"),
+        (odd!("pss"), odd!("ca"), UNSUPPORTED, "RSA-PSS keys"),
+        (odd!("ed448"), odd!("ca"), UNSUPPORTED, "key in the certificate: Ed448 is not supported"),
+        (odd!("p224"), odd!("ca"), UNSUPPORTED, "key in the certificate: EC P-224 is not supported"),
+        (odd!("brainpool"), odd!("ca"), UNSUPPORTED, "key in the certificate: EC brainpoolP256r1 is not supported"),
+        (odd!("by-pss"), odd!("ca-pss"), UNSUPPORTED, "the certificate is signed using RSA-PSS, which is not supported"),
         (odd!("v1"), odd!("ca"), UNSUPPORTED, "X.509 version 1"),
     ];
     for (chain, root, code, words) in table {
@@ -105,20 +105,20 @@ fn what_is_wrong_with_a_chain() {
     let accepted = [USOCKET_ETLS_CERT_BAD_SIGNATURE, alert(51)];
     case(0, &|_, _| {}, accepted, "does not have the private key");
     case(6, &|_, _| {}, accepted, "does not have the private key");
-    case(7, &|_, _| {}, [CONSTRAINT, alert(48)], "more than 6 issuers");
+    case(7, &|_, _| {}, [CONSTRAINT, alert(48)], "more than 6 intermediate certificates");
     let no_ca = |n: usize, p: &mut rcgen::CertificateParams| {
         if n == 1 {
             p.is_ca = IsCa::ExplicitNoCa;
         }
     };
-    case(1, &no_ca, [CONSTRAINT, alert(48)], "no CA's (basicConstraints does not say CA:TRUE)");
+    case(1, &no_ca, [CONSTRAINT, alert(48)], "is not a CA (basicConstraints lacks CA:TRUE)");
     let short = |n: usize, p: &mut rcgen::CertificateParams| {
         if n == 1 {
             p.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         }
     };
     case(1, &short, accepted, "");
-    case(2, &short, [CONSTRAINT, alert(48)], "longer than one of its issuers allows");
+    case(2, &short, [CONSTRAINT, alert(48)], "longer than an issuer in it allows");
     let limited = |permitted: &'static str| {
         move |n: usize, p: &mut rcgen::CertificateParams| {
             if n == 1 {
@@ -174,7 +174,7 @@ fn what_is_wrong_with_a_chain() {
             p.not_after = rcgen::date_time_ymd(2019, 5, 1);
         }
     };
-    let words = "the wrong way round";
+    let words = "validity ends before it begins";
     case(0, &backwards, [USOCKET_ETLS_CERT_BAD_ENCODING, alert(42)], words);
     let strange = |n: usize, p: &mut rcgen::CertificateParams| {
         if n == 1 {
@@ -183,20 +183,21 @@ fn what_is_wrong_with_a_chain() {
             p.custom_extensions.push(e);
         }
     };
-    let words = "the issuer's certificate \"issuer 1\" has a critical extension that is not supported: 1.2.3.4";
+    let words =
+        "the issuer's certificate \"issuer 1\" has an unsupported critical extension: 1.2.3.4";
     case(1, &strange, [USOCKET_ETLS_CERT_UNSUPPORTED, alert(42)], words);
     // The issuer was not sent.
     let whole = chain(&ca, 1, |_, _| {});
     let end = "-----END CERTIFICATE-----\n";
     let alone = &whole[..whole.find(end).unwrap() + end.len()];
-    let words =
-        "issued by \"issuer 1\", which is not trusted, and the peer sent no issuer's certificate";
+    let words = "issued by \"issuer 1\", which is not trusted, and the peer sent no intermediate certificate";
     let got = outcome(&trusting(&ca.pem()), &showing(alone), Some(NAME));
     expect(got, [USOCKET_ETLS_CERT_UNKNOWN_ISSUER, alert(48)], words);
     // An issuer's certificate of the same name, with another key.
     let forged = chain(&Ca::new("CA"), 0, |_, _| {});
     let got = outcome(&trusting(&ca.pem()), &showing(&forged), Some(NAME));
-    let words = "a signature is wrong: a certificate of the chain is not by the key of its issuer";
+    let words =
+        "signature verification failed: a certificate in the chain was not signed by its issuer";
     expect(got, [USOCKET_ETLS_CERT_BAD_SIGNATURE, alert(51)], words);
 }
 
@@ -208,27 +209,29 @@ fn names_in_words() {
         let got = outcome(&trusting(&ca.pem()), &server, Some(asked));
         expect(got, [USOCKET_ETLS_CERT_WRONG_NAME, alert(42)], words);
     };
-    let words =
-        "not for localhost: it has no subject alternative name, and its common name (localhost)";
+    let words = "not valid for localhost: it has no subject alternative name, and its common name (localhost)";
     case(&[], "localhost", "localhost", words);
     case(
         &["a.example", "192.0.2.1"],
         "x",
         "b.example",
-        "is for a.example, 192.0.2.1, not for b.ex",
+        "is valid for a.example, 192.0.2.1, not for b.ex",
     );
-    case(&["*.example"], "x", "a.b.example", "is for *.example, not for a.b.example");
-    case(&["a.example"], "192.0.2.7", "192.0.2.7", "is for a.example, not for 192.0.2.7");
+    case(&["*.example"], "x", "a.b.example", "is valid for *.example, not for a.b.example");
+    case(&["a.example"], "192.0.2.7", "192.0.2.7", "is valid for a.example, not for 192.0.2.7");
 }
 
 /// Private keys that cannot be used say what they are.
 #[test]
 fn keys_that_cannot_be_used() {
     for (key, words) in [
-        (odd!("rsa1024-key"), "the private key is RSA-1024, too weak: 2048 bits are the least"),
-        (odd!("pss-key"), "the private key is of the RSA-PSS kind (id-RSASSA-PSS)"),
-        (odd!("secp256k1-key"), "the private key is EC secp256k1, which is not supported"),
-        (odd!("ed448-key"), "the private key is Ed448, which is not supported"),
+        (
+            odd!("rsa1024-key"),
+            "unacceptable private key: RSA-1024 is too weak (the minimum is 2048 bits)",
+        ),
+        (odd!("pss-key"), "unacceptable private key: RSA-PSS keys (id-RSASSA-PSS) are not"),
+        (odd!("secp256k1-key"), "unacceptable private key: EC secp256k1 is not supported"),
+        (odd!("ed448-key"), "unacceptable private key: Ed448 is not supported"),
     ] {
         let context = Context::new(2).unwrap();
         let e = context.use_cert(odd!("ca").as_bytes(), key.as_bytes()).unwrap_err();
@@ -252,11 +255,11 @@ fn clients_that_lack_something() {
     let tls12 = cfg!(feature = "tls12");
     #[rustfmt::skip] // A table.
     let table = [
-        (TLS_1_1, &ecdsa, USOCKET_ETLS_NO_COMMON_VERSION, 70, "the client offers TLS 1.1 at the most"),
+        (TLS_1_1, &ecdsa, USOCKET_ETLS_NO_COMMON_VERSION, 70, "the client offers TLS 1.1 at most"),
         (CBC, &ecdsa, USOCKET_ETLS_NO_COMMON_SUITE, 40, "no cipher suite in common with the peer: the client offers only TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"),
         (NO_ECDHE, &ecdsa, USOCKET_ETLS_NO_COMMON_SUITE, 40, "only TLS_RSA_WITH_AES_128_GCM_SHA256"),
         (P521, &ecdsa, USOCKET_ETLS_NO_COMMON_GROUP, 40, "the client offers only secp521r1"),
-        (NO_EDDSA, &ed25519, USOCKET_ETLS_NO_COMMON_SIGNATURE, 40, "none that a certificate of ours (ED25519) can be used with"),
+        (NO_EDDSA, &ed25519, USOCKET_ETLS_NO_COMMON_SIGNATURE, 40, "it accepts no signature by the keys here (ED25519)"),
     ];
     for (hello, made, code, description, words) in table {
         if !tls12 && code != USOCKET_ETLS_NO_COMMON_GROUP {
@@ -369,8 +372,8 @@ fn encrypted_keys_and_their_password() {
     context.set_key_password(Some(b"secret")).unwrap();
     context.use_cert(made.cert.as_bytes(), made.key.as_bytes()).unwrap();
     for (key, why) in [
-        (odd!("locked-old"), "OpenSSL's old format"),
-        (odd!("locked-pbes1"), "in a way that is not supported"),
+        (odd!("locked-old"), "OpenSSL's legacy format"),
+        (odd!("locked-pbes1"), "unsupported encryption"),
     ] {
         let (code, words) = given(key, Some(b"secret"));
         assert_eq!(code, USOCKET_ETLS_KEY_ENCRYPTED);

@@ -62,10 +62,10 @@ fn the_servers_certificate() {
     expect(against(&ca, &future), [USOCKET_ETLS_CERT_NOT_YET_VALID, alert(45)], words);
 
     let wrong = ca.issue(params(&["one.example", "two.example"], "x"));
-    let words = "is for one.example, two.example, not for server.example";
+    let words = "is valid for one.example, two.example, not for server.example";
     expect(against(&ca, &wrong), [USOCKET_ETLS_CERT_WRONG_NAME, alert(42)], words);
     let nameless = ca.issue(params(&[], NAME));
-    let words = "no subject alternative name, and its common name (server.example) does not count";
+    let words = "no subject alternative name, and its common name (server.example) is ignored";
     expect(against(&ca, &nameless), [USOCKET_ETLS_CERT_WRONG_NAME, alert(42)], words);
 
     let purpose = with(&|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]);
@@ -91,7 +91,11 @@ fn the_servers_certificate() {
     extension.set_criticality(true);
     strange.custom_extensions.push(extension);
     let strange = ca.issue(strange);
-    expect(against(&ca, &strange), [USOCKET_ETLS_CERT_UNSUPPORTED, alert(42)], "not supported");
+    expect(
+        against(&ca, &strange),
+        [USOCKET_ETLS_CERT_UNSUPPORTED, alert(42)],
+        "unsupported critical extension",
+    );
 
     let limited = ca_with_limits(&ca);
     expect(against(&ca, &limited), [USOCKET_ETLS_CERT_CONSTRAINT, alert(46)], "may not issue");

@@ -107,7 +107,7 @@ fn a_staple_is_the_issuers_word_about_this_certificate() {
     let wrong = [USOCKET_ETLS_CERT_BAD_STAPLE, alert(113)];
     let good = Answer::GOOD;
     expect(case(good), [0, 0], "");
-    let words = "revoked, says the status stapled";
+    let words = "revoked, according to its stapled status";
     let revoked = [USOCKET_ETLS_CERT_REVOKED, alert(44)];
     expect(case(Answer { status: 0xa1, ..Answer::GOOD }), revoked, words);
     let old = Answer { status: 0xa1, next_update: Some("20240102000000Z"), ..Answer::GOOD };
@@ -117,7 +117,7 @@ fn a_staple_is_the_issuers_word_about_this_certificate() {
     expect(case(old), wrong, "is out of date since 2024-01-02");
     let early = Answer { this_update: "20880101000000Z", ..Answer::GOOD };
     expect(case(early), wrong, "is not valid before 2088-01-01");
-    expect(case(Answer { next_update: None, ..Answer::GOOD }), wrong, "until when it counts");
+    expect(case(Answer { next_update: None, ..Answer::GOOD }), wrong, "no expiry date");
     let other = Ca::new("CA");
     expect(case(Answer { issuer: Some(&other), ..Answer::GOOD }), wrong, "another certificate");
     let key = key_of(&rcgen::PKCS_ECDSA_P256_SHA256);
@@ -130,7 +130,7 @@ fn a_staple_is_the_issuers_word_about_this_certificate() {
         outcome(&client, &server, Some(NAME))
     };
     let serial = Answer { serial: Some(&[9; 8]), ..Answer::GOOD }.about(&made.der, &ca);
-    expect(unlooked(&serial), wrong, "about another certificate");
+    expect(unlooked(&serial), wrong, "for another certificate");
     let critical = Answer { critical: true, ..Answer::GOOD }.about(&made.der, &ca);
     expect(unlooked(&critical), wrong, "critical extension");
     expect(unlooked(b"nonsense"), wrong, "malformed");
@@ -168,16 +168,16 @@ fn one_can_be_required_or_ignored() {
     let client = trusting(&[&ca.pem()]);
     expect(outcome(&client, &server(&made), Some(NAME)), [0, 0], "");
     client.set_ocsp_mode(USOCKET_TLS_OCSP_REQUIRED).unwrap();
-    let words = "there is none, and one is required";
+    let words = "but one is required";
     expect(outcome(&client, &server(&made), Some(NAME)), wrong, words);
     expect(connect(&client, &made, &good), [0, 0], "");
     let failed = server(&made);
     failed.staple_anything(&[SEQUENCE, 3, 0x0a, 1, 3]);
-    expect(outcome(&client, &failed, Some(NAME)), wrong, "had no answer (status 3)");
+    expect(outcome(&client, &failed, Some(NAME)), wrong, "returned an error (status 3)");
     // An itself trusted certificate still has an issuer, if that is known.
     let itself = trusting(&[&made.cert]);
     itself.set_ocsp_mode(USOCKET_TLS_OCSP_REQUIRED).unwrap();
-    expect(connect(&itself, &made, &good), wrong, "issuer of the certificate is not known");
+    expect(connect(&itself, &made, &good), wrong, "issuer of the certificate is unknown");
     itself.trust(ca.pem().as_bytes()).unwrap();
     expect(connect(&itself, &made, &good), [0, 0], "");
     client.set_ocsp_mode(USOCKET_TLS_OCSP_INSECURE_IGNORE).unwrap();
@@ -212,7 +212,7 @@ fn what_a_server_staples() {
     }
     assert_eq!(server.add_ocsp(&[]), Ok(0));
     let wrong = [USOCKET_ETLS_CERT_BAD_STAPLE, alert(113)];
-    expect(outcome(&client, &server, Some(NAME)), wrong, "there is none");
+    expect(outcome(&client, &server, Some(NAME)), wrong, "but one is required");
 }
 
 /// A session lasts no longer than the status that was stapled when it began.

@@ -48,7 +48,7 @@ fn only_who_may_issue_issues() {
         if may {
             expect(got, [0, 0], "");
         } else {
-            let words = "is no CA that could issue others";
+            let words = "trusted but is not a CA";
             expect(got, [USOCKET_ETLS_CERT_UNKNOWN_ISSUER, alert(48)], words);
         }
     }
@@ -60,7 +60,7 @@ fn a_certificate_trusted_itself_is_for_its_purpose_only() {
     own.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let own = self_signed(own);
     let got = outcome(&trusting(&[&own.cert]), &server(&own), Some(NAME));
-    let words = "not for server authentication (extended key usage), only for client";
+    let words = "not valid for server authentication (extended key usage), only for client";
     expect(got, [USOCKET_ETLS_CERT_WRONG_PURPOSE, alert(43)], words);
 }
 
@@ -111,8 +111,8 @@ fn a_certificate_trusted_itself_can_be_revoked() {
     expect(case(&[crl(&ca, 78, 2080)], 0, true), [0, 0], "");
     // Whether a list that lets it pass is by its issuer cannot be known without that.
     let unusable = [USOCKET_ETLS_CRL_INVALID, alert(46)];
-    expect(case(&[crl(&ca, 78, 2080)], 0, false), unusable, "not by the issuer");
-    expect(case(&[crl(&Ca::new("CA"), 78, 2080)], 0, true), unusable, "not by the issuer");
+    expect(case(&[crl(&ca, 78, 2080)], 0, false), unusable, "not signed by the issuer");
+    expect(case(&[crl(&Ca::new("CA"), 78, 2080)], 0, true), unusable, "not signed by the issuer");
     let words = "out of date since 2024-01-01";
     expect(case(&[crl(&ca, 78, 2024)], 0, true), [USOCKET_ETLS_CRL_EXPIRED, alert(48)], words);
     expect(case(&[crl(&ca, 78, 2024)], 4, true), [0, 0], "");
@@ -179,7 +179,7 @@ fn an_expired_root_is_said_so() {
     let old = Ca { issuer: rcgen::CertifiedIssuer::self_signed(root, key).unwrap() };
     let made = old.server();
     let got = outcome(&trusting(&[&old.pem()]), &server(&made), Some(NAME));
-    let words = "the trusted certificate \"Old Root\", where the chain leads, expired 2024-05-01";
+    let words = "the trusted certificate \"Old Root\" at the end of the chain expired 2024-05-01";
     expect(got, [USOCKET_ETLS_CERT_EXPIRED, alert(45)], words);
     // The same key and name, made anew: the chain leads there.
     let mut renewed = params(&[], "Old Root");

@@ -50,7 +50,7 @@ fn revocation() {
     expect(case(other, 2), [0, 0], "");
     // Signed by someone else under the issuer's name.
     let forged = list(&Ca::new("CA"), 1, 2080);
-    expect(case(forged, 0), [USOCKET_ETLS_CRL_INVALID, alert(46)], "not usable");
+    expect(case(forged, 0), [USOCKET_ETLS_CRL_INVALID, alert(46)], "invalid revocation list");
 }
 
 /// Lists about issuers apply, unless only the peer's own certificate is to be checked; that always
@@ -273,7 +273,7 @@ fn who_may_not_sign_certificates_issues_none() {
         let between = rcgen::CertifiedIssuer::signed_by(between, key(), &root.issuer).unwrap();
         for (issuer, trusted, want, words) in [
             (&between, root.pem(), USOCKET_ETLS_CERT_CONSTRAINT, "may not sign certificates"),
-            (&alone, alone.pem(), USOCKET_ETLS_CERT_UNKNOWN_ISSUER, "no CA that could issue"),
+            (&alone, alone.pem(), USOCKET_ETLS_CERT_UNKNOWN_ISSUER, "trusted but is not a CA"),
         ] {
             let leaf = key();
             let cert = params(&[NAME], NAME).signed_by(&leaf, issuer).unwrap();

@@ -65,9 +65,11 @@ impl List {
         let invalid = |words: String| Cause::new(USOCKET_ETLS_CRL_INVALID, words);
         let why = |e| match e {
             webpki::Error::UnsupportedCriticalExtension => {
-                "it has a critical extension that is not supported"
+                "it has an unsupported critical extension"
             }
-            e => list_words(&e).unwrap_or("it is not proper DER, or lacks what RFC 5280 asks for"),
+            e => {
+                list_words(&e).unwrap_or("it is not valid DER, or lacks a field RFC 5280 requires")
+            }
         };
         let parsed = webpki::OwnedCertRevocationList::from_der(&der)
             .map_err(|e| invalid(format!("invalid revocation list: {}", why(e))))?;
@@ -209,7 +211,8 @@ impl Question<'_> {
             };
         }
         let Some(list) = whole.find(|list| by_issuer(list)) else {
-            let words = "a revocation list is not usable: its signature is not by the issuer of the certificate";
+            let words =
+                "invalid revocation list: it was not signed by the issuer of the certificate";
             return Err(refuse(USOCKET_ETLS_CRL_INVALID, words));
         };
         let (time, next_update) = (self.now, list.next_update());

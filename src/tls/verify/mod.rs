@@ -257,7 +257,7 @@ impl Verifier {
         if self.keys.is_empty() || path.iter().any(pinned) {
             return Ok(());
         }
-        let words = "the key of the certificate is none of the pinned ones";
+        let words = "the key of the certificate matches none of the pinned keys";
         Err(refuse(USOCKET_ETLS_CERT_NOT_PINNED, words))
     }
 
@@ -280,7 +280,7 @@ impl Verifier {
             return bad;
         }
         if e == CertificateError::BadSignature.into() {
-            note_words("the peer does not have the private key of the certificate it shows".into());
+            note_words("the peer does not have the private key of its certificate".into());
         }
         e
     }

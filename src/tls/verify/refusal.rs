@@ -44,7 +44,7 @@ pub fn wrong_name(name: &ServerName<'_>, certificate: &Facts<'_>) -> Tls {
     let presented = certificate.names();
     if let (false, Some(common)) = (certificate.has_alt_names(), &certificate.common_name) {
         note_words(format!(
-            "the certificate is not for {}: it has no subject alternative name, and its common name ({common}) does not count",
+            "the certificate is not valid for {}: it has no subject alternative name, and its common name ({common}) is ignored",
             name.to_str(),
         ));
     }
@@ -106,13 +106,13 @@ impl Refused<'_> {
             // A self-issued certificate that is not trusted: report that, whatever else may be
             // wrong with it.
             Pki::UnknownIssuer | Pki::CaUsedAsEndEntity if self.facts.self_issued => {
-                note_words("the certificate is self-signed, and not among the trusted ones".into());
+                note_words("the certificate is self-signed and not trusted".into());
                 C::UnknownIssuer.into()
             }
             Pki::UnknownIssuer => self.unknown_issuer(),
             Pki::CaUsedAsEndEntity => refuse(
                 USOCKET_ETLS_CERT_IS_CA,
-                "the peer's own certificate is a CA certificate, and not itself among the trusted ones",
+                "the peer's own certificate is a CA certificate and is not trusted itself",
             ),
             Pki::InvalidSignatureForPublicKey => self.bad_signature(),
             Pki::EndEntityUsedAsCa => self.may_not_issue(),
@@ -127,7 +127,7 @@ impl Refused<'_> {
             Pki::UnsupportedCertVersion => refuse_as(
                 C::BadEncoding,
                 USOCKET_ETLS_CERT_UNSUPPORTED,
-                "a certificate of the chain is of X.509 version 1 or 2, and only version 3 is supported",
+                "a certificate in the chain has X.509 version 1 or 2; only version 3 is supported",
             ),
             e => limits(&e),
         }
@@ -162,7 +162,7 @@ impl Refused<'_> {
         let root = |c: &CertificateDer<'_>| {
             let facts = Facts::of(c).filter(|f| unix(of(f)) == date)?;
             let name = facts.common_name.unwrap_or_default();
-            Some(format!("the trusted certificate {name:?}, where the chain leads,"))
+            Some(format!("the trusted certificate {name:?} at the end of the chain"))
         };
         let sent = self.all().skip(1).find(|(_, f, _)| unix(of(f)) == date).map(|c| c.2);
         if let Some(which) = sent.or_else(|| roots.into_iter().find_map(root)) {
@@ -172,11 +172,11 @@ impl Refused<'_> {
     }
 
     fn unknown_issuer(&self) -> Tls {
-        let issuer = self.facts.issuer.as_deref().unwrap_or("an issuer without a name");
+        let issuer = self.facts.issuer.as_deref().unwrap_or("an unnamed issuer");
         let sent = if self.chain.is_empty() {
-            ", which is not trusted, and the peer sent no issuer's certificate with it"
+            ", which is not trusted, and the peer sent no intermediate certificate"
         } else {
-            ", and no chain leads from there to a trusted one"
+            ", and no chain leads from it to a trusted certificate"
         };
         // A trusted certificate of that name that may not issue was probably mistaken for a CA's.
         let trusted = self.verifier.trusted.iter().flat_map(|t| t.certs());
@@ -184,7 +184,7 @@ impl Refused<'_> {
             Facts::of(c).is_some_and(|f| f.subject_name == self.facts.issuer_name && !f.may_issue())
         });
         let sent = if meant {
-            ", which is trusted itself, and is no CA that could issue others (basicConstraints, key usage)"
+            ", which is trusted but is not a CA (basicConstraints, key usage)"
         } else {
             sent
         };
@@ -196,7 +196,7 @@ impl Refused<'_> {
     fn bad_signature(&self) -> Tls {
         self.weak_issuer().unwrap_or_else(|| {
             note_words(
-                "a signature is wrong: a certificate of the chain is not by the key of its issuer"
+                "signature verification failed: a certificate in the chain was not signed by its issuer"
                     .into(),
             );
             CertificateError::BadSignature.into()
@@ -224,9 +224,9 @@ impl Refused<'_> {
         let lacks = |f: &Facts<'_>| !f.key_may_sign();
         let words = match self.all().skip(1).find(|(_, f, _)| lacks(f)) {
             Some((.., words)) => {
-                format!("{words} has a key that may not sign certificates (key usage)")
+                format!("{words} may not sign certificates (key usage)")
             }
-            None => "an issuer's certificate in the chain is no CA's (basicConstraints does not say CA:TRUE)".into(),
+            None => "an issuer in the chain is not a CA (basicConstraints lacks CA:TRUE)".into(),
         };
         refuse_as(CertificateError::UnknownIssuer, USOCKET_ETLS_CERT_CONSTRAINT, words)
     }
@@ -246,10 +246,7 @@ impl Refused<'_> {
     fn critical_extension(&self) -> Tls {
         let found = self.all().find_map(|(_, facts, words)| {
             let oid = facts.critical().find(|oid| !is_known(oid))?;
-            Some(format!(
-                "{words} has a critical extension that is not supported: {}",
-                oid_text(oid)
-            ))
+            Some(format!("{words} has an unsupported critical extension: {}", oid_text(oid)))
         });
         if let Some(words) = found {
             note_words(words);
@@ -263,11 +260,11 @@ impl Refused<'_> {
         let which = which.map_or_else(|| "a certificate".to_string(), |(.., words)| words);
         let name = signature_name(algorithm);
         let (code, why) = if is_weak_signature(algorithm) {
-            (USOCKET_ETLS_CERT_WEAK, "too weak to be accepted")
+            (USOCKET_ETLS_CERT_WEAK, "which is too weak")
         } else {
             (USOCKET_ETLS_CERT_UNSUPPORTED, "which is not supported")
         };
-        let words = format!("{which} is signed by {name}, {why}");
+        let words = format!("{which} is signed using {name}, {why}");
         refuse_as(CertificateError::BadEncoding, code, words)
     }
 
@@ -282,7 +279,7 @@ pub fn bad_key(whose: &str, key: &[u8], algorithms: &WebPkiSupportedAlgorithms) 
     let key = Key::public(key)?;
     let problem = key.problem(algorithms)?;
     let code = if key.is_weak() { USOCKET_ETLS_CERT_WEAK } else { USOCKET_ETLS_CERT_UNSUPPORTED };
-    let words = format!("{whose} has a key that is {problem}");
+    let words = format!("unacceptable key in {whose}: {problem}");
     Some(refuse_as(CertificateError::BadEncoding, code, words))
 }
 
@@ -298,11 +295,11 @@ fn limits(e: &Pki) -> Tls {
     let no_chain = |words: &str| refuse_as(C::UnknownIssuer, USOCKET_ETLS_CERT_CONSTRAINT, words);
     match e {
         Pki::PathLenConstraintViolated => no_chain(
-            "the chain is longer than one of its issuers allows (basicConstraints, path length)",
+            "the chain is longer than an issuer in it allows (basicConstraints, path length)",
         ),
-        Pki::MaximumPathDepthExceeded => no_chain(
-            "the chain is too long: more than 6 issuers between the certificate and a trusted one",
-        ),
+        Pki::MaximumPathDepthExceeded => {
+            no_chain("the chain is too long: more than 6 intermediate certificates")
+        }
         Pki::NameConstraintViolation => constraint(
             "an issuer in the chain may not issue for the names in the certificate (name constraints)",
         ),
@@ -314,25 +311,25 @@ fn limits(e: &Pki) -> Tls {
         | Pki::MaximumNameConstraintComparisonsExceeded => constraint(
             "the chain is too complex to check: too many certificates, signatures or name constraints",
         ),
-        Pki::CertDistrusted => no_chain("an issuer in the chain is known not to be trustworthy"),
+        Pki::CertDistrusted => no_chain("an issuer in the chain is distrusted"),
         Pki::UnsupportedNameType => refuse(
             USOCKET_ETLS_CERT_UNSUPPORTED,
-            "the name to check is of a kind that certificates are not checked for",
+            "certificates cannot be checked for this kind of name",
         ),
-        Pki::InvalidCertValidity => encoding("its dates are the wrong way round"),
+        Pki::InvalidCertValidity => encoding("its validity ends before it begins"),
         Pki::BadDerTime => encoding("a date is malformed"),
         Pki::InvalidSerialNumber => encoding("the serial number is malformed"),
         Pki::MalformedDnsIdentifier => encoding("a name in it is malformed"),
         Pki::MalformedExtensions | Pki::ExtensionValueInvalid => {
             encoding("an extension is malformed")
         }
-        Pki::SignatureAlgorithmMismatch => encoding("it names two different signature algorithms"),
-        Pki::BadDer | Pki::TrailingData(_) => encoding("it is not proper DER"),
+        Pki::SignatureAlgorithmMismatch => encoding("its two signature algorithms differ"),
+        Pki::BadDer | Pki::TrailingData(_) => encoding("it is not valid DER"),
         e => match list_words(e) {
             Some(why) => {
-                refuse(USOCKET_ETLS_CRL_INVALID, format!("a revocation list is not usable: {why}"))
+                refuse(USOCKET_ETLS_CRL_INVALID, format!("invalid revocation list: {why}"))
             }
-            None => constraint(&format!("the certificate chain is refused: {e:?}")),
+            None => constraint(&format!("the certificate chain was rejected: {e:?}")),
         },
     }
 }
@@ -341,27 +338,27 @@ fn limits(e: &Pki) -> Tls {
 pub fn list_words(e: &Pki) -> Option<&'static str> {
     Some(match e {
         Pki::InvalidCrlSignatureForPublicKey => {
-            "its signature is not by the issuer of the certificate"
+            "it was not signed by the issuer of the certificate"
         }
-        Pki::IssuerNotCrlSigner => "the issuer's certificate may not sign lists (key usage)",
+        Pki::IssuerNotCrlSigner => "the issuer may not sign revocation lists (key usage)",
         Pki::InvalidCrlNumber => "its number is malformed",
-        Pki::UnsupportedCrlVersion => "it is not of version 2",
-        Pki::UnsupportedDeltaCrl => "it is a delta list: only changes to another",
-        Pki::UnsupportedIndirectCrl => "it is an indirect list: with certificates of other issuers",
-        Pki::UnsupportedCrlIssuingDistributionPoint => {
-            "it is for a distribution point that is not supported"
+        Pki::UnsupportedCrlVersion => "its version is not 2",
+        Pki::UnsupportedDeltaCrl => "delta lists are not supported",
+        Pki::UnsupportedIndirectCrl => "indirect lists are not supported",
+        Pki::UnsupportedCrlIssuingDistributionPoint => "its distribution point is not supported",
+        Pki::UnsupportedRevocationReason => "it has an unknown revocation reason",
+        Pki::UnsupportedRevocationReasonsPartitioning => {
+            "lists for only some revocation reasons are not supported"
         }
-        Pki::UnsupportedRevocationReason => "it has a reason that does not exist",
-        Pki::UnsupportedRevocationReasonsPartitioning => "it is only for some reasons",
         Pki::UnsupportedCrlSignatureAlgorithmContext(_)
         | Pki::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
-            "it is signed by an algorithm that is not supported"
+            "its signature algorithm is not supported"
         }
         _ => return None,
     })
 }
 
 fn encoding(why: &str) -> Tls {
-    note_words(format!("a certificate is badly encoded: {why}"));
+    note_words(format!("malformed certificate: {why}"));
     CertificateError::BadEncoding.into()
 }

@@ -33,9 +33,15 @@ const MOST: usize = 8;
 /// id-kp-OCSPSigning
 const OCSP_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 9];
 
-/// The refusal of an invalid or missing staple.
+/// The refusal of a missing staple.
+fn missing() -> Tls {
+    note_words("no stapled certificate status (OCSP), but one is required".into());
+    CertificateError::InvalidOcspResponse.into()
+}
+
+/// The refusal of an invalid staple.
 fn wrong(words: impl Into<String>) -> Tls {
-    note_words(format!("the stapled certificate status (OCSP) is wrong: {}", words.into()));
+    note_words(format!("invalid stapled certificate status (OCSP): {}", words.into()));
     CertificateError::InvalidOcspResponse.into()
 }
 
@@ -55,20 +61,16 @@ impl Verifier {
             return Ok(forever);
         }
         if staple.is_empty() {
-            return if required {
-                Err(wrong("there is none, and one is required"))
-            } else {
-                Ok(forever)
-            };
+            return if required { Err(missing()) } else { Ok(forever) };
         }
         let basic = match Response::of(staple) {
             Some(Response::Basic(basic)) => basic,
             // An error of the responder is unsigned and means nothing.
             Some(Response::Failed(_)) if !required => return Ok(forever),
             Some(Response::Failed(n)) => {
-                return Err(wrong(format!("the responder had no answer (status {n})")));
+                return Err(wrong(format!("the responder returned an error (status {n})")));
             }
-            None => return Err(wrong("it is malformed, or has a critical extension")),
+            None => return Err(wrong("it is malformed or has a critical extension")),
         };
         let Some((leaf, facts)) = path.first().and_then(|c| Some((c, Facts::of(c)?))) else {
             return Err(CertificateError::BadEncoding.into());
@@ -81,17 +83,15 @@ impl Verifier {
                 && signed_by(self.algorithms(), leaf, c)
         });
         let Some(issuer) = issuers.next() else {
-            return Err(wrong(
-                "the issuer of the certificate is not known, who could have said it",
-            ));
+            return Err(wrong("the issuer of the certificate is unknown"));
         };
         let about = |s: &&Single<'_>| s.serial == facts.serial && self.names(s, &facts, &issuer);
         let Some(single) = basic.all.iter().find(about) else {
-            return Err(wrong("it is about another certificate"));
+            return Err(wrong("it is for another certificate"));
         };
         if !self.is_authorized(&basic, &issuer, now) {
             return Err(wrong(
-                "it is signed neither by the issuer nor by whom the issuer lets sign",
+                "it is signed neither by the issuer nor by a responder of the issuer",
             ));
         }
         self.judge_status(single, now)
@@ -104,15 +104,16 @@ impl Verifier {
         match (single.status, single.next_update) {
             // However old the response is.
             (Status::Revoked, _) => {
-                let words = "the certificate has been revoked, says the status stapled to the handshake (OCSP)";
+                let words =
+                    "the certificate has been revoked, according to its stapled status (OCSP)";
                 note_words(words.into());
                 Err(CertificateError::Revoked.into())
             }
-            (Status::Unknown, _) => Err(wrong("its responder does not know the certificate")),
+            (Status::Unknown, _) => Err(wrong("the responder does not know the certificate")),
             (Status::Good, _) if unix(single.this_update.saturating_sub(SKEW)) > now => {
                 Err(clock("is not valid before", single.this_update))
             }
-            (Status::Good, None) => Err(wrong("it does not say until when it counts")),
+            (Status::Good, None) => Err(wrong("it has no expiry date")),
             (Status::Good, Some(next)) if unix(next) < now => {
                 Err(clock("is out of date since", next))
             }
