@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include "set.h"
+#include "wait.h"
 
 #define FLAG_ONESHOT (1)
 

@@ -1,8 +1,8 @@
-// The buffers for the waits of a poll object (set.h).
+// The buffers for the waits of a poll object (room.h).
 
 #include <string.h>
 
-#include "set.h"
+#include "room.h"
 
 #define LEAST (4)
 

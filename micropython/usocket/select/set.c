@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "room.h"
 #include "set.h"
 
 #ifndef POLLRDHUP
@@ -32,25 +33,6 @@ void usk_set_deinit(usk_set_t *set) {
         usk_close(set->poller);
         set->poller = 0;
     }
-}
-
-void usk_set_lock(usk_set_t *set, usk_call_t *call) {
-    // As in a library call: Ctrl-C must not longjmp out of here.
-    usk_enter(call, false);
-    #if USK_SET_LOCKED
-    mp_thread_mutex_lock(&set->mutex, 1);
-    #else
-    (void)set;
-    #endif
-}
-
-void usk_set_unlock(usk_set_t *set, usk_call_t *call) {
-    #if USK_SET_LOCKED
-    mp_thread_mutex_unlock(&set->mutex);
-    #else
-    (void)set;
-    #endif
-    usk_leave(call, 0);
 }
 
 // ---- the list ----

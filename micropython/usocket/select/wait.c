@@ -1,4 +1,4 @@
-// The wait of a poll object.
+// The wait of a poll object (wait.h).
 //
 // Streams without a descriptor must be asked repeatedly (MP_STREAM_POLL): the pause between two rounds is an eighth of
 // the time already waited, so that long waits cost little and early events are seen early.
@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "py/mphal.h"
+#include "room.h"
 #include "set.h"
+#include "wait.h"
 
 #define FIRST_PAUSE_MS (1)
 #define LONGEST_PAUSE_MS (32)
