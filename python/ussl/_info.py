@@ -20,6 +20,7 @@ from ._context import SSLContext
 from ._presented import presented, presented_chain
 from ._session import SSLSession
 from ._settings import read_text
+from ._verify import Verifier
 
 _VERSIONS = {0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
@@ -36,6 +37,8 @@ class Facts:
     _hostname: Optional[str]
     _server_side: bool
     _session: Optional[SSLSession]
+    # Kept for as long as a handshake may ask it.
+    _verifier: Optional[Verifier]
     # Whether the library's socket is wrapped: a listening one is not.
     _wrapped: bool
 
