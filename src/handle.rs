@@ -117,6 +117,7 @@ impl<T> Table<T> {
     }
 
     /// Reserves a slot before its value is made.
+    #[inline]
     pub fn reserve(&self) -> Result<Vacant<'_, T>, Full> {
         let (index, slot) = self.slots.take()?;
         Ok(Vacant { table: self, slot, index })
@@ -199,6 +200,12 @@ impl<T> Table<T> {
 
     /// Makes `handle` stale and returns its value, if no other thread uses it.
     pub fn take(&self, handle: Handle) -> Result<T, NotTaken> {
+        self.take_if(handle, |_| true)
+    }
+
+    /// The same if `may` says so of the value; meanwhile the handle counts as stale.
+    #[inline]
+    pub fn take_if(&self, handle: Handle, may: impl FnOnce(&T) -> bool) -> Result<T, NotTaken> {
         let (index, good) = split(handle);
         let slot = self.slots.get(index).ok_or(NotTaken::Stale)?;
         let mut state = slot.state.load(Ordering::Relaxed);
@@ -218,6 +225,11 @@ impl<T> Table<T> {
                 Ok(_) => break,
                 Err(now) => state = now,
             }
+        }
+        // SAFETY: as below.
+        if !slot.value.with(|v| may(unsafe { (*v).assume_init_ref() })) {
+            slot.state.store(state, Ordering::Release);
+            return Err(NotTaken::Busy);
         }
         // SAFETY: CLOSING is set and nobody has a pin, so nobody else reads the value; it is forgotten
         // in the slot because that is given back without dropping it.

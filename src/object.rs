@@ -334,7 +334,28 @@ pub fn pin(handle: Handle) -> Result<Pin<'static, Object>> {
 ///
 /// # Errors
 /// EBADF for a stale handle, and when the descriptor was closed behind the library's back; EIO.
+#[cold]
 pub fn close(handle: Handle) -> Result<()> {
+    close_inline(handle)
+}
+
+/// [`close`] for the call that most programs make.
+#[inline]
+pub fn close_inline(handle: Handle) -> Result<()> {
+    let stay = fork::stay();
+    // A plain socket that no thread uses: nothing has to be ended first.
+    let plain = |object: &Object| object.socket().is_ok_and(Socket::kernel_knows);
+    let Ok(Object::Socket(socket)) = TABLE.take_if(handle, plain) else {
+        drop(stay);
+        return close_in_use(handle);
+    };
+    socket.watchers().closed();
+    Ok(closing::watched(|| drop(socket))?)
+}
+
+/// [`close`] for all kinds of objects, and for those in use.
+#[inline(never)]
+fn close_in_use(handle: Handle) -> Result<()> {
     // Before ending its operations, because that also ends the connection.
     let pin = TABLE.pin_to_close(handle).map_err(|_| Error::os(libc::EBADF))?;
     if let Ok(socket) = pin.socket() {

@@ -259,7 +259,7 @@ impl Socket {
         nonblocking: bool,
         mut from: Option<&mut MaybeUninit<Addr>>,
     ) -> Result<Socket> {
-        let first = match self.accepts_in_kernel() {
+        let first = match self.is_plain() {
             true => net::accept(self.fd.as_fd(), nonblocking, from.as_deref_mut()).map_err(Some),
             false => Err(None),
         };
@@ -291,14 +291,32 @@ impl Socket {
     /// # Errors
     /// Besides those of connect(2) and the mode: ECONNABORTED when the attempt has failed and
     /// another thread has read the reason.
+    #[inline]
     pub fn connect(&self, addr: &Addr) -> Result<()> {
+        if !self.is_plain() || self.family() == libc::AF_UNIX {
+            return self.connect_on(None, addr);
+        }
+        match net::connect(self.fd.as_fd(), addr) {
+            Ok(()) => Ok(()),
+            Err(e) => self.connect_on(Some(e), addr),
+        }
+    }
+
+    #[cold]
+    fn connect_on(&self, failed: Option<io::Error>, addr: &Addr) -> Result<()> {
         let mut deadline = self.deadline();
         let blocks = deadline.is_never();
-        self.keep_nonblocking(blocks)?;
-        if self.family() == libc::AF_UNIX && !deadline.is_now() {
-            return self.connect_unix(addr, &mut deadline);
-        }
-        let Err(e) = net::connect(self.fd.as_fd(), addr) else { return Ok(()) };
+        let e = match failed {
+            Some(e) => e,
+            None => {
+                self.keep_nonblocking(blocks)?;
+                if self.family() == libc::AF_UNIX && !deadline.is_now() {
+                    return self.connect_unix(addr, &mut deadline);
+                }
+                let Err(e) = net::connect(self.fd.as_fd(), addr) else { return Ok(()) };
+                e
+            }
+        };
         let flags = self.flags(0, true, blocks);
         let interrupted = e.raw_os_error() == Some(libc::EINTR);
         match e.raw_os_error() {

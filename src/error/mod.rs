@@ -12,6 +12,7 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::numbers::*;
 use crate::sys::text::Text;
@@ -145,19 +146,24 @@ thread_local! {
         const { RefCell::new(Last { text: Text::EMPTY, about: 0, fresh: false }) };
 }
 
+/// Whether any thread has stored a sentence: until then there is none to forget.
+static STORED: AtomicBool = AtomicBool::new(false);
+
+fn store(last: Last) {
+    // A thread forgets only what it has stored itself.
+    STORED.store(true, Ordering::Relaxed);
+    LAST.with(|kept| *kept.borrow_mut() = last);
+}
+
 /// Stores the sentence of an error of a call without a handle, for this thread.
 pub fn explain(error: Error, sentence: impl Display) -> Error {
-    LAST.with(|last| {
-        *last.borrow_mut() = Last { text: Text::of(sentence), about: 0, fresh: false };
-    });
+    store(Last { text: Text::of(sentence), about: 0, fresh: false });
     error
 }
 
 /// Stores the sentence of a call that fails on `handle`, if the object itself keeps none.
 pub fn explain_about(handle: i64, sentence: impl Display) {
-    LAST.with(|last| {
-        *last.borrow_mut() = Last { text: Text::of(sentence), about: handle, fresh: true };
-    });
+    store(Last { text: Text::of(sentence), about: handle, fresh: true });
 }
 
 /// Runs code that may store sentences, and restores this thread's afterwards.
@@ -168,8 +174,15 @@ pub fn undisturbed(run: impl FnOnce()) {
 }
 
 /// Clears the sentence at the start of a call, so that a failure without one leaves none.
-#[cold]
+#[inline]
 pub fn forget() {
+    if STORED.load(Ordering::Relaxed) {
+        forget_stored();
+    }
+}
+
+#[cold]
+fn forget_stored() {
     LAST.with(|last| {
         let mut last = last.borrow_mut();
         if !std::mem::take(&mut last.fresh) {

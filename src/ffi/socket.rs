@@ -203,7 +203,7 @@ pub extern "C" fn usocket_fileno(s: usocket_t) -> i32 {
 /// Ownership: the handle is gone.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_close(s: usocket_t) -> i32 {
-    guard_on(s, || object::close(s).map(|()| 0))
+    guard_on(s, || object::close_inline(s).map(|()| 0))
 }
 
 /// Binds a socket to an address (bind(2)).

@@ -44,6 +44,9 @@ fn at_once<A, T: Number>(
 }
 
 /// Goes on where the one system call was not all, or is not to be made, with the pin that is there.
+/// (Cold so that the other way runs straight on: after the kernel the processor has forgotten the
+/// branches, and each one taken costs.)
+#[cold]
 #[inline(never)]
 fn on_from<A, T: Number>(
     handle: Handle,

@@ -24,6 +24,7 @@ pub struct Vacant<'a, T> {
 
 impl<T> Vacant<'_, T> {
     /// Stores the value and returns its handle.
+    #[inline]
     pub fn fill(self, value: T) -> Handle {
         let handle = self.handle();
         // SAFETY: nobody can pin a vacant slot, and only we popped it.
@@ -34,6 +35,7 @@ impl<T> Vacant<'_, T> {
     }
 
     /// The handle that the value will have.
+    #[inline]
     pub fn handle(&self) -> Handle {
         // The slot is vacant and belongs to this thread.
         let generation = (self.slot.state.load(Ordering::Relaxed) >> GENERATION) + 1;

@@ -107,6 +107,7 @@ impl<T> Slots<T> {
     }
 
     /// Takes a free slot.
+    #[inline]
     pub(super) fn take(&self) -> Result<(u32, &Slot<T>), Full> {
         match self.pop_free() {
             Some(free) => Ok(free),
@@ -131,6 +132,7 @@ impl<T> Slots<T> {
         Some(unsafe { &*base.add(offset) })
     }
 
+    #[cold]
     fn fresh(&self) -> Result<(u32, &Slot<T>), Full> {
         let mut index = self.used.load(Ordering::Relaxed);
         loop {
@@ -171,6 +173,7 @@ impl<T> Slots<T> {
         Ok(())
     }
 
+    #[inline]
     fn pop_free(&self) -> Option<(u32, &Slot<T>)> {
         let mut top = self.free.load(Ordering::Acquire);
         loop {
@@ -200,6 +203,7 @@ impl<T> Slots<T> {
     }
 
     /// Returns an empty slot to the free stack, or retires it.
+    #[inline]
     pub(super) fn give_back(&self, index: u32, slot: &Slot<T>) {
         let state = slot.state.load(Ordering::Relaxed) >> 32 << 32 | VACANT;
         if state >> GENERATION == u64::from(MAX_GENERATION) {

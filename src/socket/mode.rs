@@ -187,12 +187,6 @@ impl Socket {
         Ok(())
     }
 
-    /// Whether an accept may block in the kernel without preparation.
-    #[inline]
-    pub(super) fn accepts_in_kernel(&self) -> bool {
-        self.is_plain() && self.close_wakes()
-    }
-
     /// The flags of an operation's system calls: the caller's `asked`, and those added by the mode.
     #[inline]
     pub(super) fn flags(&self, asked: i32, out: bool, blocks: bool) -> Flags {

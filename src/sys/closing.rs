@@ -83,6 +83,7 @@ impl Deref for Descriptor {
 }
 
 impl Drop for Descriptor {
+    #[inline]
     fn drop(&mut self) {
         if self.is_strange() {
             return failed(libc::EBADF);
@@ -111,6 +112,7 @@ fn close_outside(fd: OwnedFd) {
 }
 
 /// close(2). The number is free afterwards, even on failure.
+#[inline]
 fn close(fd: OwnedFd) {
     // SAFETY: ours, and given up by this.
     if unsafe { libc::close(fd.into_raw_fd()) } != 0 {
@@ -122,6 +124,7 @@ fn close(fd: OwnedFd) {
     }
 }
 
+#[cold]
 fn failed(errno: i32) {
     FAILED.set(errno);
     FAILURES.fetch_add(1, Ordering::Relaxed);

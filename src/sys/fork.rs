@@ -233,7 +233,10 @@ static IN_CHILD: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 /// it.
 #[inline]
 pub fn in_child(run: fn(hosted: bool)) {
-    IN_CHILD.store(run as *mut (), Ordering::Relaxed);
+    // Usually it is there: no store, which would take the line of `BIRTHS` away from other processors.
+    if IN_CHILD.load(Ordering::Relaxed).is_null() {
+        IN_CHILD.store(run as *mut (), Ordering::Relaxed);
+    }
 }
 
 /// Set while the child has work that its fork handler could not do: see [`settle`].

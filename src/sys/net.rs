@@ -21,6 +21,7 @@ pub fn connect(fd: BorrowedFd<'_>, addr: &Addr) -> io::Result<()> {
 }
 
 /// accept4(2), close-on-exec; writes the peer's address to `from`, and no other bytes of it
+#[inline]
 pub fn accept(
     fd: BorrowedFd<'_>,
     nonblocking: bool,
@@ -41,30 +42,47 @@ pub fn accept(
 
 /// # Safety
 /// The address is NULL, or writable for its length.
+#[inline]
 unsafe fn accept_into(
     fd: BorrowedFd<'_>,
     nonblocking: bool,
     addr: *mut libc::sockaddr,
     len: *mut libc::socklen_t,
 ) -> io::Result<OwnedFd> {
-    let fd = fd.as_raw_fd();
     let flags = libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
     // SAFETY: by this function's contract; the descriptor is fresh and ours.
     unsafe {
-        match cvt(libc::accept4(fd, addr, len, flags)) {
-            // Refused by a seccomp filter; or by a firewall, and then this fails too.
-            Err(e) if is_unknown(&e) => {
-                let new = OwnedFd::from_raw_fd(cvt(libc::accept(fd, addr, len))?);
-                set_cloexec(new.as_fd())?;
-                // The new socket does not inherit the listener's flags.
-                if nonblocking {
-                    set_nonblocking(new.as_fd(), true)?;
-                }
-                Ok(new)
-            }
-            new => new.map(|fd| OwnedFd::from_raw_fd(fd)),
+        match libc::accept4(fd.as_raw_fd(), addr, len, flags) {
+            new @ 0.. => Ok(OwnedFd::from_raw_fd(new)),
+            _ => accept_otherwise(fd, nonblocking, addr, len),
         }
     }
+}
+
+/// After accept4(2) has failed: with accept(2), if the reason is that a seccomp filter refused it. Or
+/// a firewall did, and then this fails too.
+///
+/// # Safety
+/// As [`accept_into`].
+#[cold]
+unsafe fn accept_otherwise(
+    fd: BorrowedFd<'_>,
+    nonblocking: bool,
+    addr: *mut libc::sockaddr,
+    len: *mut libc::socklen_t,
+) -> io::Result<OwnedFd> {
+    let e = io::Error::last_os_error();
+    if !is_unknown(&e) {
+        return Err(e);
+    }
+    // SAFETY: by this function's contract; the descriptor is fresh and ours.
+    let new = unsafe { OwnedFd::from_raw_fd(cvt(libc::accept(fd.as_raw_fd(), addr, len))?) };
+    set_cloexec(new.as_fd())?;
+    // The new socket does not inherit the listener's flags.
+    if nonblocking {
+        set_nonblocking(new.as_fd(), true)?;
+    }
+    Ok(new)
 }
 
 /// sendto(2)
