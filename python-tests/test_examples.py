@@ -62,8 +62,8 @@ def test_a_picture_that_is_not_the_same_is_a_failure(name):
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["echo_client.py", "foo", "1", "@x"], "'foo' is no port"),
-        (["echo_client.py", "65536", "1", "@x"], "'65536' is no port"),
+        (["echo_client.py", "foo", "1", "@x"], "'foo' is not a port"),
+        (["echo_client.py", "65536", "1", "@x"], "'65536' is not a port"),
         (["echo_client.py", "1"], "none of them"),
         (["echo_client.py", "1", "1", "@nobody"], "refused"),
         (["echo_server.py", "-1"], "no port"),

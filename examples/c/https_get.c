@@ -41,13 +41,13 @@ static const char *parse(const char *url, char host[256], char port[6], char pat
     if (numeric) {
         end = strchr(++begin, ']');
         if (!end)
-            return "a bracket is open";
+            return "the URL has an unclosed [";
     } else {
         end = begin + strcspn(begin, ":/?#");
     }
     size_t n = end - begin;
     if (n == 0 || n > 255)
-        return "the URL has no host, or a very long one";
+        return "the URL has no host, or one that is too long";
     snprintf(host, 256, "%.*s", (int)n, begin);
     end += numeric;
     strcpy(port, "443");
@@ -59,10 +59,10 @@ static const char *parse(const char *url, char host[256], char port[6], char pat
         end += n;
     }
     if (*end && !strchr("/?#", *end))
-        return "there is something odd behind the host";
+        return "unexpected characters after the host";
     n = strcspn(end, "#");
     if (n > 1000)
-        return "the path is very long";
+        return "the path is too long";
     snprintf(path, 1024, "%s%.*s", *end == '/' ? "" : "/", (int)n, end);
     return NULL;
 }
@@ -71,7 +71,7 @@ int main(int argc, char **argv)
 {
     char host[256], port[6], path[1024];
     if (argc < 2 || argc > 3)
-        return usage("one URL, and perhaps a file of certificates");
+        return usage("expected a URL, and optionally a file of certificates");
     const char *wrong = parse(argv[1], host, port, path);
     if (wrong)
         return usage(wrong);
@@ -102,9 +102,11 @@ int main(int argc, char **argv)
     while ((got = usocket_recv(s, buf, sizeof buf, 0)) > 0)
         fwrite(buf, 1, got, stdout);
     // Without the peer's close_notify the page may be incomplete: a failure.
-    if (fflush(stdout) != 0)
-        perror("standard output");
     ok(got, "receive", s);
     usocket_close(s);
+    if (fflush(stdout) != 0) {
+        perror("standard output");
+        return 1;
+    }
     return 0;
 }

@@ -40,7 +40,7 @@ def checksum(data):
     return "".join("%02x" % b for b in hashlib.sha256(data).digest()[:8])
 
 
-def serve(listener, contexts):
+def serve(listener, contexts, served):
     for c in contexts:
         conn, _ = listener.accept()
         conn.settimeout(TIMEOUT)
@@ -51,6 +51,8 @@ def serve(listener, contexts):
                     s.write(data)
         except (OSError, ValueError) as e:
             print("   server: refused: %s" % str(e.args[-1]).strip())
+        finally:
+            served.release()
     listener.close()
 
 
@@ -83,7 +85,7 @@ def missing():
 def main():
     if len(sys.argv) > 2 or missing():
         what = "one argument at most" if len(sys.argv) > 2 else "no %s in %s: `make certs` makes it" % (missing(), CERTS)
-        print("mutual_tls.py: %s\nmutual_tls.py [DIRECTORY]" % what, file=sys.stderr)
+        print("mutual_tls.py: %s\nusage: mutual_tls.py [DIRECTORY]" % what, file=sys.stderr)
         return 2
     known = context(ssl.PROTOCOL_TLS_SERVER, "server")
     expired = context(ssl.PROTOCOL_TLS_SERVER, "expired")
@@ -91,7 +93,9 @@ def main():
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     address = listener.getsockname()
-    _thread.start_new_thread(serve, (listener, [known, known, known, expired]))
+    served = _thread.allocate_lock()
+    served.acquire()
+    _thread.start_new_thread(serve, (listener, [known, known, known, expired], served))
     good = True
     for title, identity, expected in (
         ("a client with a certificate", "client", checksum(DATA)),
@@ -106,6 +110,7 @@ def main():
         except (OSError, ValueError) as e:
             outcome = str(e.args[-1]).strip()
             print("   client: refused: %s" % outcome)
+        served.acquire()  # What the server says of this client comes before the next.
         good &= outcome == expected
     return 0 if good else 1
 

@@ -70,7 +70,7 @@ def https(text):
     """An address of a page, taken apart; ValueError for what is none of HTTPS."""
     url = urlsplit(text)
     if url.scheme != "https" or not url.hostname:
-        raise ValueError(f"{text!r} is no https://HOST[:PORT]/PATH")
+        raise ValueError(f"{text!r} is not https://HOST[:PORT]/PATH")
     url.port  # Raises ValueError for an invalid port.
     return url
 

@@ -114,7 +114,7 @@ def _load() -> tuple[Any, str]:
                 function = getattr(library, name)
                 function.restype, function.argtypes = result, arguments
         except AttributeError as e:
-            reasons.append(f"{path} is no libusocket of this version: {e}")
+            reasons.append(f"{path} is not libusocket of this version: {e}")
             continue
         return library, path
     raise ImportError(f"{HOW_TO_GET_IT} ({'; '.join(reasons)})")

@@ -34,8 +34,11 @@ impl std::error::Error for Cause {}
 
 impl From<std::io::Error> for Cause {
     fn from(e: std::io::Error) -> Self {
-        let words = e.to_string();
-        Cause::new(crate::error::Error::from(e).code(), words)
+        match e.raw_os_error() {
+            // Without Rust's " (os error 2)".
+            Some(errno) => crate::error::Error::os(errno).into(),
+            None => Cause::new(-libc::EINVAL, e.to_string()),
+        }
     }
 }
 
