@@ -48,7 +48,7 @@ block(a.recv, 1)
 b.send(b"x"); assert a.recv(1) == b"x"
 """,
     "tls_handshake": """
-from test_tls import client_context
+from tls_support import client_context
 a, b = pair()
 block(lambda: client_context().wrap_socket(a, server_hostname="localhost"))
 assert b.recv(1) == b"\\x16"
@@ -66,7 +66,7 @@ import sys; sys.path.insert(0, %r)
 from support import *
 import select
 def tls_pair():
-    from test_tls import wrapped
+    from tls_support import wrapped
     return wrapped()
 def block(f, *args):
     print("ready")
@@ -84,7 +84,7 @@ import sys; sys.path.insert(0, %r)
 from support import *
 import ffi, micropython, select
 def tls_pair():
-    from test_tls import wrapped
+    from tls_support import wrapped
     return wrapped()
 libc = ffi.open("libc.so.6")
 ran = []

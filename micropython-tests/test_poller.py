@@ -167,7 +167,7 @@ def test_sockets_come_and_go():
 
 def test_two_objects_of_one_socket():
     """A socket and what it was wrapped into are registered, both."""
-    from test_tls import server_context
+    from tls_support import server_context
 
     p, crowd = crowded()
     a, b = pair()
@@ -310,7 +310,7 @@ def test_without_descriptors_for_a_poller():
 
 
 def test_tls_with_a_part_of_what_came_unread():
-    from test_tls import wrapped
+    from tls_support import wrapped
 
     p, crowd = crowded()
     a, b = wrapped()

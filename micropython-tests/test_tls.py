@@ -1,13 +1,13 @@
-# TLS: contexts, verification, sessions, polling; over sockets and over any stream.
+# TLS connections: data, ends, polling, errors; over sockets and over any stream.
 import errno
 import gc
 import io
-import os
 import select
 import socket
 import time
 import tls
-from support import Thread, descriptors, free_port, listener, pair, raises, raises_type, taken_port
+from support import Thread, descriptors, free_port, pair, raises, raises_type
+from tls_support import client_context, load, refused, server_context, wrapped
 
 try:
     import ssl
@@ -18,69 +18,10 @@ STOCK_IS_WRONG = [
     "test_poll_with_five_descriptors_and_a_tls_socket",
     "test_the_whole_socket_api",
     "test_a_timeout_is_kept_and_loses_nothing",
-    "test_pem_der_and_files",
-    "test_the_system_is_trusted_by_default",
-    "test_verify_callback_that_raises",
 ]
 
 # The collector reads what a thread changes meanwhile (test_thread.py).
 NEEDS_A_GIL = ["test_threads_while_the_collector_runs"]
-
-CERTS = os.getenv("USOCKET_TEST_CERTS") + "/"
-
-
-def load(name):
-    with open(CERTS + name, "rb") as f:
-        return f.read()
-
-
-def server_context(name="server", **attributes):
-    context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(load(name + ".pem"), load(name + ".key"))
-    for key in attributes:
-        setattr(context, key, attributes[key])
-    return context
-
-
-def client_context(trust="ca.pem"):
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    if trust:
-        context.load_verify_locations(load(trust))
-    return context
-
-
-def wrapped(server=None, client=None, name="localhost"):
-    """Two ends of a TLS connection."""
-    a, b = pair()
-    server = server or server_context()
-    t = Thread(lambda: server.wrap_socket(b, server_side=True))
-    try:
-        a = (client or client_context()).wrap_socket(a, server_hostname=name)
-    finally:
-        b = t.join()
-    return a, b
-
-
-def refused(kind, text, server=None, client=None, name="localhost"):
-    """Connecting must fail on the client with that; returns the server's error."""
-    a, b = pair()
-    server = server or server_context()
-
-    def serve():
-        try:
-            server.wrap_socket(b, server_side=True).read(1)
-        except OSError as e:
-            return e.args
-        except ValueError as e:
-            return e.args
-
-    t = Thread(serve)
-    try:
-        (client or client_context()).wrap_socket(a, server_hostname=name)
-        assert False, "accepted"
-    except kind as e:
-        assert text in str(e), e
-    return t.join()
 
 
 def test_data_both_ways():
@@ -117,85 +58,6 @@ def test_the_whole_socket_api():
     assert str(a) == "<SSLSocket>"
 
 
-def test_a_server_is_verified():
-    refused(ValueError, "not correctly signed", client=client_context("client.pem"))
-    refused(ValueError, "does not match", name="other.example")
-    said = refused(ValueError, "has expired", server=server_context("expired"))
-    assert said == (-30592, "MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE"), said
-    a, b = pair()
-    raises_type(ValueError, client_context().wrap_socket, a)
-
-
-def test_another_certificates_key_is_refused_by_the_peer():
-    server = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(load("server.pem"), load("client.key"))
-    client = client_context(None)
-    client.verify_mode = tls.CERT_NONE
-    for client in client, client_context():
-        said = refused(ValueError, "not correctly signed", server, client)
-        assert said == (-30592, "MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE"), said
-
-
-def test_the_system_is_trusted_by_default():
-    # (The system does not trust our CA.)
-    refused(ValueError, "not correctly signed", client=client_context(None))
-    # Stock does this only on request: the error says how to turn it off.
-    refused(ValueError, "context.verify_mode = ssl.CERT_NONE", client=client_context(None))
-    client = client_context(None)
-    client.verify_mode = tls.CERT_REQUIRED
-    try:
-        refused(ValueError, "CERT_NONE", client=client)
-        assert False
-    except AssertionError as e:
-        assert "not correctly signed by the trusted CA\n" in str(e), e
-
-
-def test_cert_none_takes_anybody():
-    client = client_context(None)
-    client.verify_mode = tls.CERT_NONE
-    a, b = wrapped(client=client, name=None)
-    a.write(b"x")
-    assert b.read(1) == b"x"
-
-
-def test_wrap_socket_as_documented():
-    a, b = pair()
-    t = Thread(lambda: ssl.wrap_socket(b, server_side=True, key=load("server.key"), cert=load("server.pem")))
-    s = ssl.wrap_socket(a)
-    b = t.join()
-    s.write(b"x")
-    assert b.read(1) == b"x"
-    a, b = pair()
-    t = Thread(lambda: ssl.wrap_socket(b, server_side=True, key=load("server.key"), cert=load("server.pem")))
-    s = ssl.wrap_socket(a, cert_reqs=ssl.CERT_REQUIRED, cadata=load("ca.pem"), server_hostname="localhost")
-    b = t.join()
-    s.write(b"x")
-    assert b.read(1) == b"x"
-
-
-def test_a_sec_socket_is_wrapped():
-    l, port = listener()
-    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SEC)
-    s.connect(("127.0.0.1", port))
-    b = l.accept()[0]
-    t = Thread(lambda: server_context().wrap_socket(b, server_side=True))
-    s = ssl.wrap_socket(s)
-    s.write(b"x")
-    assert t.join().read(1) == b"x"
-
-
-def test_client_certificates():
-    server = server_context(verify_mode=tls.CERT_REQUIRED)
-    server.load_verify_locations(load("ca.pem"))
-    client = client_context()
-    client.load_cert_chain(load("client.pem"), load("client.key"))
-    a, b = wrapped(server, client)
-    assert len(b.getpeercert(True)) > 200 and b.version() == a.version() == "TLSv1.3"
-    server.maximum_version = tls.TLSv1_2
-    said = refused(OSError, "FATAL_ALERT", server=server)
-    assert said == (-29824, "MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE"), said
-
-
 def test_a_peer_that_speaks_no_tls():
     a, b = pair()
     b.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
@@ -224,79 +86,6 @@ def test_an_end_without_goodbye_is_an_end():
 
     assert ffi.open("libc.so.6").func("i", "shutdown", "ii")(raw.fileno(), 1) == 0
     assert a.read(100) == b"last words" and a.read(1) == b""
-
-
-def test_a_context_may_be_changed_after_use():
-    server = server_context()
-    client = client_context("client.pem")
-    refused(ValueError, "not correctly signed", server, client)
-    client.load_verify_locations(load("ca.pem"))
-    wrapped(server, client)
-    client.verify_callback = lambda cert, depth: 1
-    refused(OSError, "GENERIC_ERROR", server, client)
-    client.verify_callback = None
-    wrapped(server, client)
-
-
-def test_verify_callback_sees_the_chain():
-    seen = []
-    client = client_context()
-    client.verify_callback = lambda cert, depth: seen.append((depth, bytes(cert))) or 0
-    a, b = wrapped(client=client)
-    assert [depth for depth, _ in seen] == [1, 0], [depth for depth, _ in seen]
-    assert seen[1][1] == a.getpeercert(True)
-
-
-def test_verify_callback_that_raises():
-    client = client_context()
-
-    def callback(cert, depth):
-        raise RuntimeError("no")
-
-    client.verify_callback = callback
-    refused(RuntimeError, "no", client=client)
-
-
-def test_errors_of_loading():
-    context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
-    raises_type(ValueError, context.load_cert_chain, b"!", load("server.key"))
-    raises_type(ValueError, context.load_cert_chain, load("server.pem"), b"!")
-    raises_type(ValueError, context.load_verify_locations, b"!")
-    context.load_cert_chain(load("server.pem"), load("server.key"))
-    wrapped(context)
-
-
-def test_pem_der_and_files():
-    for cert, key in ((load("server.der"), load("server.key.der")), (CERTS + "server.der", CERTS + "server.key.der"),
-                      (CERTS + "server.pem", CERTS + "server.key"), (load("server.pem").decode(), load("server.key").decode())):
-        server = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
-        server.load_cert_chain(cert, keyfile=key)
-        client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-        client.load_verify_locations(cafile=CERTS + "ca.pem")
-        wrapped(server, client)
-
-
-def test_alpn():
-    server, client = server_context(), client_context()
-    server.set_alpn_protocols(["http/1.1", "h2"])
-    client.set_alpn_protocols(["h2", "http/1.1"])
-    a, b = wrapped(server, client)
-    assert a.selected_alpn_protocol() == b.selected_alpn_protocol() == "http/1.1"
-
-
-def test_ciphers_and_versions():
-    client = client_context()
-    names = client.get_ciphers()
-    assert "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256" in names, names
-    client.set_ciphers(["TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256"])
-    a, b = wrapped(client=client)
-    assert a.cipher() == ("TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256", "TLSv1.2")
-    try:
-        client.set_ciphers(["BAR"])
-        assert False
-    except OSError as e:
-        assert e.args == (-24192, "MBEDTLS_ERR_SSL_BAD_CONFIG"), e.args
-    raises_type(TypeError, client.set_ciphers, "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256")
 
 
 def test_megabytes():
@@ -388,14 +177,6 @@ def test_closing_twice_and_after():
     p = select.poll()
     p.register(a)
     assert p.poll(0) == [(a, 32)]
-
-
-def test_a_server_without_certificate_says_so_when_used():
-    a, b = pair()
-    s = tls.SSLContext(tls.PROTOCOL_TLS_SERVER).wrap_socket(a, server_side=True, do_handshake_on_connect=False)
-    b.write(b"anything")
-    raises_type(OSError, s.read, 1)
-    s.close()
 
 
 class Pipe(io.IOBase):
@@ -517,22 +298,6 @@ def test_threads_while_the_collector_runs():
         t.join()
 
 
-def test_a_subclass_of_socket_is_wrapped_as_a_socket():
-    class Sub(socket.socket):
-        pass
-
-    l, port = listener()
-    a = Sub()
-    a.connect(("127.0.0.1", port))
-    b = l.accept()[0]
-    t = Thread(lambda: server_context().wrap_socket(b, server_side=True))
-    s = client_context().wrap_socket(a, server_hostname="localhost")
-    s.write(b"x")
-    assert t.join().read(1) == b"x" and s.getpeername()[1] == port and s.fileno() >= 0
-    s.close()
-    assert a.fileno() == -1
-
-
 def rss():
     with open("/proc/self/status") as f:
         for line in f:
@@ -611,46 +376,6 @@ def test_a_handshake_of_a_socket_that_does_not_block():
     assert t.join().read(1) == b"x" and a.read(1) is None
 
 
-def test_wipys_lines():
-    """The handshake of a socket that is wrapped first waits for the connection."""
-    for proto in (socket.IPPROTO_SEC, 0):
-        l, port = listener()
-        t = Thread(lambda: server_context().wrap_socket(l.accept()[0], server_side=True))
-        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, proto)
-        ss = ssl.wrap_socket(s)
-        ss.connect(("127.0.0.1", port))
-        assert ss.version() == "TLSv1.3"
-        b = t.join()
-        ss.write(b"x")
-        assert b.read(1) == b"x"
-
-
-def test_wrapped_then_connected():
-    # Refused: an error of the connection.
-    taken, port = taken_port()
-    s = client_context().wrap_socket(socket.socket(), server_hostname="localhost")
-    raises(errno.ECONNREFUSED, s.connect, ("127.0.0.1", port))
-    # With a certificate that will not do: one of TLS, and the connection ends.
-    l, port = listener()
-    t = Thread(lambda: raises_type(OSError, server_context().wrap_socket, l.accept()[0], server_side=True))
-    s = client_context("client.pem").wrap_socket(socket.socket(), server_hostname="localhost")
-    raises_type(ValueError, s.connect, ("127.0.0.1", port))
-    t.join()
-    assert s.fileno() == -1
-
-
-def test_wrap_socket_with_the_names_of_wipy_and_cpython():
-    for version in (None, ssl.TLSv1_2, ssl.TLSv1_3, ssl.PROTOCOL_TLS_CLIENT):
-        a, b = pair()
-        t = Thread(lambda: ssl.wrap_socket(b, server_side=True, keyfile=CERTS + "server.key", certfile=CERTS + "server.pem"))
-        s = ssl.wrap_socket(a, ca_certs=CERTS + "ca.pem", cert_reqs=ssl.CERT_REQUIRED, ssl_version=version, server_hostname="localhost")
-        b = t.join()
-        s.write(b"x")
-        assert b.read(1) == b"x" and s.version() == ("TLSv1.2" if version == ssl.TLSv1_2 else "TLSv1.3")
-    raises_type(ValueError, ssl.wrap_socket, socket.socket(), ssl_version=0x301)
-    raises_type(TypeError, ssl.wrap_socket, socket.socket(), ca_certs=CERTS + "ca.pem", cadata=load("ca.pem"))
-
-
 def test_the_classes_of_errors():
     assert issubclass(ssl.SSLError, OSError) and issubclass(ssl.SSLCertVerificationError, ssl.SSLError)
     refused(ssl.SSLError, "not correctly signed", client=client_context("client.pem"))
@@ -713,68 +438,3 @@ def test_the_constants():
     assert (ssl.CERT_NONE, ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED) == (0, 1, 2)
     assert (ssl.TLSv1_2, ssl.TLSv1_3) == (0x303, 0x304) and isinstance(ssl.MBEDTLS_VERSION, str)
     assert tls.SSLContext(tls.PROTOCOL_TLS_CLIENT).verify_mode == 2
-
-
-def test_the_systems_store_is_added():
-    client = client_context()
-    client.load_default_certs()
-    a, b = wrapped(client=client)
-    client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    client.load_default_certs()
-    refused(ValueError, "not correctly signed", client=client)
-
-
-class Context(tls.SSLContext):
-    """Subclasses made by programs."""
-
-    def __init__(self, protocol, name="mine"):
-        super().__init__(protocol)
-        self.name = name
-        self.wraps = 0
-
-    def wrap_socket(self, sock, **kw):
-        self.wraps += 1
-        return super().wrap_socket(sock, **kw)
-
-
-class ContextOnContext(Context):
-    def wrap_socket(self, sock, **kw):
-        return tls.SSLContext.wrap_socket(self, sock, **kw)
-
-
-def test_what_a_subclass_of_a_context_is_told_is_done():
-    for kind in (Context, ContextOnContext):
-        server = kind(tls.PROTOCOL_TLS_SERVER)
-        server.load_cert_chain(load("server.pem"), load("server.key"))
-        server.load_verify_locations(load("ca.pem"))
-        server.verify_mode = tls.CERT_REQUIRED
-        server.maximum_version = tls.TLSv1_2
-        assert (server.name, server.verify_mode, server.minimum_version) == ("mine", tls.CERT_REQUIRED, 0)
-        assert isinstance(server, tls.SSLContext) and kind is not tls.SSLContext
-        said = refused(OSError, "FATAL_ALERT", server=server)
-        assert said == (-29824, "MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE"), said
-        assert server.wraps == (1 if kind is Context else 0)
-        client = kind(tls.PROTOCOL_TLS_CLIENT, name="client")
-        assert client.check_hostname is True and client.name == "client"
-        client.verify_mode = tls.CERT_NONE
-        seen = []
-        client.verify_callback = lambda cert, depth: seen.append(depth) or 0
-        client.load_cert_chain(load("client.pem"), load("client.key"))
-        a, b = wrapped(server, client)
-        assert b.version() == "TLSv1.2" and len(b.getpeercert(True)) > 200
-
-
-def test_a_context_has_no_other_attributes():
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    raises_type(AttributeError, setattr, context, "name", 1)
-    raises_type(AttributeError, lambda: context.name)
-    raises_type(ValueError, setattr, Context(tls.PROTOCOL_TLS_CLIENT), "verify_mode", 7)
-    raises_type(TypeError, tls.SSLContext)
-    raises_type(TypeError, tls.SSLContext.get_ciphers, 5)
-
-    class Late(tls.SSLContext):
-        def __init__(self):
-            raises_type((AttributeError, TypeError), lambda: self.verify_mode)
-            super().__init__(tls.PROTOCOL_TLS_CLIENT)
-
-    assert Late().verify_mode == tls.CERT_REQUIRED

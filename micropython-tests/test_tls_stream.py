@@ -4,7 +4,7 @@ import io
 import select
 import time
 from support import Thread, raises_type
-from test_tls import client_context, server_context
+from tls_support import client_context, server_context
 
 
 class Pipe(io.IOBase):
