@@ -17,6 +17,23 @@ impl Cause {
         Cause { code, words: words.into() }
     }
 
+    /// The same, readable in a log whatever the peer has put into its certificates: control characters
+    /// are escaped, and too long a sentence is cut.
+    pub fn readable(mut self) -> Self {
+        const LONGEST: usize = 1000;
+        if self.words.contains(char::is_control) {
+            let mut words = String::new();
+            for c in self.words.chars() {
+                if c.is_control() { words.extend(c.escape_default()) } else { words.push(c) }
+            }
+            self.words = words;
+        }
+        if self.words.len() > LONGEST {
+            self.words = self.words.chars().take(LONGEST).chain("...".chars()).collect();
+        }
+        self
+    }
+
     /// A cause with the code's own text.
     pub fn plain(code: i32) -> Self {
         Cause::new(code, crate::error::message(code))

@@ -291,6 +291,29 @@ def constraints():
     del middle
 
 
+@case("trust: a root's own limits count")
+def limits_of_a_root():
+    short = Cert("root", extra=[(x509.BasicConstraints(True, 0), True)])
+    middle = Cert("middle", short, ca=True)
+    refused("an issuer below a root of path length 0", trusting(short), server_of(Cert("bank", middle, names=["bank.example"]), [middle]))
+    accepted("a certificate by a root of path length 0", trusting(short), server_of(Cert("bank", short, names=["bank.example"])))
+    clients = Cert("root", ca=True, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+    refused("a server by a root for clients", trusting(clients), server_of(Cert("bank", clients, names=["bank.example"])))
+    strange = Cert("root", ca=True, extra=[(UNKNOWN, True)])
+    refused("a root with an unknown critical extension", trusting(strange), server_of(Cert("bank", strange, names=["bank.example"])))
+
+
+@case("trust: a sentence is readable whatever the certificate says")
+def readable():
+    ca = Cert("a CA", ca=True)
+    many = Cert("many", ca, names=[f"n{i}.example" for i in range(1500)])
+    _, words = connect(trusting(ca), server_of(many))
+    holds(0 < len(words) < 600 and "bank.example" in words, f"{len(words)} characters: {words[:100]}")
+    hostile = Cert("\x1b[2J\r\nall is well")
+    _, words = connect(trusting(hostile), server_of(hostile))
+    holds("all is well" in words and words.isprintable(), repr(words))
+
+
 @case("trust: a wildcard stands for one label")
 def wildcards():
     ca = Cert("a CA", ca=True)

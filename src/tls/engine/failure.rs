@@ -236,7 +236,15 @@ fn purpose(purpose: &ExtendedKeyPurpose) -> String {
 
 /// The sentence for a certificate with other names.
 fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> Cause {
-    let list = if presented.is_empty() { "no name".into() } else { presented.join(", ") };
+    /// A certificate may have thousands.
+    const SHOWN: usize = 10;
+    let list = match presented.split_at_checked(SHOWN) {
+        _ if presented.is_empty() => "no name".into(),
+        Some((shown, more @ [_, ..])) => {
+            format!("{}, and {} more", shown.join(", "), more.len())
+        }
+        _ => presented.join(", "),
+    };
     let words = format!("the certificate is valid for {list}, not for {}", expected.to_str());
     Cause::new(USOCKET_ETLS_CERT_WRONG_NAME, words)
 }

@@ -324,7 +324,7 @@ impl Engine {
         let passing = [libc::ENOTCONN, libc::EBADF, libc::ENOMEM, libc::ENOBUFS];
         if self.fatal.is_none() && !passing.iter().any(|e| error.is(*e)) {
             self.alert = alert_of(cause.code);
-            self.fatal = Some(Box::new(cause));
+            self.fatal = Some(Box::new(cause.readable()));
         }
         error
     }

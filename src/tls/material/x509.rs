@@ -129,6 +129,16 @@ impl<'a> Facts<'a> {
         self.version == 1 || basic.and_then(says_so).unwrap_or(false) && self.key_may_sign()
     }
 
+    /// How many issuers may be below it (basic constraints, pathLenConstraint); `None` is any number.
+    pub fn path_len(&self) -> Option<usize> {
+        let basic = expect(extension(self.extensions, BASIC_CONSTRAINTS)?, SEQUENCE)?.0;
+        let (len, _) = expect(expect(basic, BOOLEAN)?.1, INTEGER)?;
+        // A negative or a huge one is no number of certificates.
+        let number =
+            len.iter().try_fold(0_usize, |n, b| n.checked_mul(256)?.checked_add((*b).into()));
+        number.filter(|_| len.first().is_some_and(|b| *b < 0x80))
+    }
+
     /// Its purposes (extended key usage), as identifiers; `None` is any.
     pub fn purposes(&self) -> Option<Vec<&'a [u8]>> {
         let value = extension(self.extensions, EXTENDED_KEY_USAGE)?;

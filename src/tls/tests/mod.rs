@@ -4,6 +4,7 @@
 mod support;
 
 mod agreement;
+mod anchor;
 mod causes;
 mod close;
 mod failures;

@@ -5,6 +5,7 @@
 //! chain leads from it to a trust anchor; revocation lists; the name; the stapled status; pinned
 //! keys; the verify callback. The kind of rustls error of a refusal determines the alert.
 
+mod anchor;
 mod itself;
 pub mod lasting;
 pub mod lists;
@@ -202,7 +203,7 @@ impl Verifier {
             // The accepted path, with the trusted certificate if available.
             let accepted = RefCell::new(Path::new());
             let finish = |path: &webpki::VerifiedPath<'_>| {
-                *accepted.borrow_mut() = whole(trusted, leaf, path, now)?;
+                *accepted.borrow_mut() = whole(trusted, leaf, path, now, usage)?;
                 Ok(())
             };
             match parsed.verify_for_usage(
@@ -292,9 +293,10 @@ fn whole(
     leaf: &CertificateDer<'_>,
     path: &webpki::VerifiedPath<'_>,
     now: UnixTime,
+    usage: Usage,
 ) -> Result<Path, Pki> {
     let root = trusted.root_of(path.anchor());
-    root.map_or(Ok(()), |root| check_dates(root, now))?;
+    root.map_or(Ok(()), |root| anchor::check(root, path, now, usage))?;
     // webpki does not check key usage. (Roots that may not sign are not anchors.)
     let signs = |c: &[u8]| Facts::of(c).is_some_and(|f| f.key_may_sign());
     if !path.intermediate_certificates().all(|c| signs(&c.der())) {
@@ -304,17 +306,6 @@ fn whole(
     all.extend(path.intermediate_certificates().map(|c| c.der().into_owned()));
     all.extend(root.cloned());
     Ok(all)
-}
-
-/// Checks an anchor's dates, as webpki does not.
-fn check_dates(root: &CertificateDer<'_>, time: UnixTime) -> Result<(), Pki> {
-    let facts = Facts::of(root).ok_or(Pki::BadDer)?;
-    let (not_before, not_after) = (unix(facts.not_before), unix(facts.not_after));
-    match () {
-        () if time < not_before => Err(Pki::CertNotValidYet { time, not_before }),
-        () if time > not_after => Err(Pki::CertExpired { time, not_after }),
-        () => Ok(()),
-    }
 }
 
 macro_rules! signatures {

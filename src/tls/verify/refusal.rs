@@ -15,6 +15,7 @@ use crate::tls::material::algorithm::{Key, is_weak_signature, signature_name};
 use crate::tls::material::der::{date, oid_text};
 use crate::tls::material::keylog::{note_cause, note_words};
 use crate::tls::material::x509::{Facts, Signed};
+use crate::tls::verify::anchor::unknown_extension;
 use crate::tls::verify::{Usage, Verifier};
 
 /// A refusal with a code of its own; the peer gets the alert certificate_unknown.
@@ -147,6 +148,17 @@ impl Refused<'_> {
         })
     }
 
+    /// The trusted certificates with the name of an issuer, each with a name for sentences.
+    fn roots(&self) -> impl Iterator<Item = (Facts<'_>, String)> {
+        let issues = |f: &Facts<'_>| self.all().any(|(_, g, _)| g.issuer_name == f.subject_name);
+        let all = self.verifier.trusted.iter().flat_map(|t| t.certs());
+        all.filter_map(|c| Facts::of(c)).filter(move |f| issues(f)).map(|facts| {
+            let name = facts.common_name.as_deref().unwrap_or_default();
+            let words = format!("the trusted certificate {name:?}");
+            (facts, words)
+        })
+    }
+
     /// Notes which certificate has this date, if it is not the peer's own.
     fn note_other(
         &self,
@@ -208,15 +220,7 @@ impl Refused<'_> {
         let algorithms = &self.verifier.provider.signature_verification_algorithms;
         let sent =
             self.all().skip(1).find_map(|(_, facts, words)| bad_key(&words, facts.key, algorithms));
-        let issuers = |name: &[u8]| self.all().any(|(_, f, _)| f.issuer_name == name);
-        sent.or_else(|| {
-            let mut roots = self.verifier.trusted.iter().flat_map(|t| t.certs());
-            roots.find_map(|c| {
-                let facts = Facts::of(c).filter(|f| issuers(f.subject_name))?;
-                let name = facts.common_name.as_deref().unwrap_or_default();
-                bad_key(&format!("the trusted certificate {name:?}"), facts.key, algorithms)
-            })
-        })
+        sent.or_else(|| self.roots().find_map(|(f, words)| bad_key(&words, f.key, algorithms)))
     }
 
     /// The refusal of an issuer that may not issue.
@@ -239,17 +243,20 @@ impl Refused<'_> {
         let lacks = |f: &Facts<'_>| f.purposes().is_some_and(|p| !p.contains(&wanted));
         if let Some((.., words)) = self.all().skip(1).find(|(_, f, _)| lacks(f)) {
             note_words(format!("{words} may not issue for this purpose (extended key usage)"));
+        } else if let Some((_, words)) = self.roots().find(|(f, _)| lacks(f)) {
+            note_words(format!("{words} may not issue for this purpose (extended key usage)"));
         }
         wrong_purpose(self.usage, &[])
     }
 
     fn critical_extension(&self) -> Tls {
-        let found = self.all().find_map(|(_, facts, words)| {
-            let oid = facts.critical().find(|oid| !is_known(oid))?;
-            Some(format!("{words} has an unsupported critical extension: {}", oid_text(oid)))
+        let sent = self.all().find_map(|(_, facts, words)| {
+            Some((facts.critical().find(|oid| !is_known(oid))?, words))
         });
-        if let Some(words) = found {
-            note_words(words);
+        let root = || self.roots().find_map(|(f, words)| Some((unknown_extension(&f)?, words)));
+        if let Some((oid, words)) = sent.or_else(root) {
+            let oid = oid_text(oid);
+            note_words(format!("{words} has an unsupported critical extension: {oid}"));
         }
         CertificateError::UnhandledCriticalExtension.into()
     }
@@ -284,7 +291,7 @@ pub fn bad_key(whose: &str, key: &[u8], algorithms: &WebPkiSupportedAlgorithms) 
 }
 
 /// Extensions that webpki has rules for.
-fn is_known(oid: &[u8]) -> bool {
+pub fn is_known(oid: &[u8]) -> bool {
     matches!(oid, [0x55, 0x1d, 15 | 17 | 19 | 30 | 31 | 37])
 }
 
