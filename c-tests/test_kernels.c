@@ -272,9 +272,75 @@ static void each_call_can_be_done_without(void **state)
     assert_int_equal(failures, 0);
 }
 
+// A sandbox that takes every new descriptor away: poll(2) refuses to wait then.
+static void without_descriptors(rlim_t limit)
+{
+    usocket_t pairs[2][2];
+    for (int i = 0; i < 2; i++) {
+        connected_pair(AF_INET, SOCK_STREAM, pairs[i]);
+        OK(usocket_settimeout(pairs[i][0], 20 * MS));
+    }
+    OK(usocket_cancel(pairs[1][0], 0));
+    struct rlimit few = {limit, limit};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    char byte;
+    for (int i = 0; i < 2; i++) {
+        GIVES(-ETIMEDOUT, usocket_recv(pairs[i][0], &byte, 1, 0));
+        GIVES(1, usocket_send(pairs[i][1], "x", 1, 0));
+        OK(usocket_settimeout(pairs[i][0], GENEROUS));
+        GIVES(1, usocket_recv(pairs[i][0], &byte, 1, 0));
+        OK(usocket_close(pairs[i][1]));
+        GIVES(0, usocket_recv(pairs[i][0], &byte, 1, 0));
+    }
+}
+
+// Connections under way, of which one ends: the others' thread goes on waiting, and is not busy with it.
+static void connections_without_descriptors(void)
+{
+    usocket_t full, clients[16];
+    full_listener(AF_INET, &full, clients, 16);
+    usocket_addr addr = name_of(full);
+    char port[8];
+    snprintf(port, sizeof port, "%d", usocket_addr_port(&addr));
+    usocket_connection_t all[8];
+    for (int i = 0; i < 8; i++)
+        all[i] = OK(usocket_connection_create("127.0.0.1", port, SECOND / 2, NULL));
+    struct rlimit few = {2, 2};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    OK(usocket_close(all[0]));
+    struct timespec before, after;
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before), 0);
+    for (int i = 1; i < 8; i++)
+        GIVES(-ETIMEDOUT, usocket_connection_take(all[i], GENEROUS));
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after), 0);
+    // A busy thread uses what the machine has to give in half a second.
+    int64_t used = (after.tv_sec - before.tv_sec) * SECOND + (after.tv_nsec - before.tv_nsec) / 1000;
+    assert_in_range(used, 0, 60 * MS);
+}
+
+static void waits_need_no_descriptors(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(3 * GENEROUS / SECOND);
+            if (i < 2)
+                without_descriptors(i);
+            else
+                connections_without_descriptors();
+            _exit(0);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(waits_need_no_descriptors),
         cmocka_unit_test(each_call_can_be_done_without),
     };
     return RUN(tests);

@@ -159,8 +159,13 @@ impl process::Serve for Background {
             if !whole {
                 time = Some(time.unwrap_or(BREATH).min(BREATH));
             }
-            // After a failure there are no events, and only due tasks run.
-            let seen = poll::ppoll(&mut fds, time).unwrap_or_default();
+            let seen = poll::ppoll_few(&mut fds, time);
+            if seen.is_err() {
+                // Nothing is known of the events; and whatever fails must not keep a processor busy.
+                std::thread::sleep(time.unwrap_or(BREATH).min(BREATH));
+                whole = false;
+            }
+            let seen = seen.unwrap_or_default();
             let ending = process::ending();
             let deaf = fds.first().is_some_and(|wake| wake.revents & libc::POLLNVAL != 0);
             if tasks.is_empty() && (seen == 0 || ending || deaf) && self.ends() {

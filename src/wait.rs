@@ -5,6 +5,7 @@
 //! [`interrupted`].) The deadline belongs to the operation, not to the wait: however often it comes
 //! here, it has one span of time.
 
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
@@ -95,9 +96,22 @@ pub fn interrupted() -> Result<()> {
 /// # Errors
 /// EINTR as [`interrupted`]; EINVAL for more descriptors than RLIMIT_NOFILE (poll(2)); ENOMEM.
 pub fn poll(fds: &mut [libc::pollfd], deadline: &mut Deadline) -> Result<usize> {
+    poll_by(sys::poll::ppoll, fds, deadline)
+}
+
+/// The same for a few descriptors of the library's own, whatever RLIMIT_NOFILE is.
+pub fn few(fds: &mut [libc::pollfd], deadline: &mut Deadline) -> Result<usize> {
+    poll_by(sys::poll::ppoll_few, fds, deadline)
+}
+
+fn poll_by(
+    poll: fn(&mut [libc::pollfd], Option<Duration>) -> io::Result<usize>,
+    fds: &mut [libc::pollfd],
+    deadline: &mut Deadline,
+) -> Result<usize> {
     loop {
         let left = deadline.remaining();
-        match sys::poll::ppoll(fds, left) {
+        match poll(fds, left) {
             Ok(n) => return Ok(n),
             Err(e) if e.raw_os_error() == Some(libc::EINTR) => interrupted()?,
             Err(e) => return Err(e.into()),
@@ -119,7 +133,7 @@ pub fn fd(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Result<()
 /// The same; returns the events.
 pub fn events(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Result<i16> {
     let mut one = [libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }];
-    match poll(&mut one, deadline)? {
+    match few(&mut one, deadline)? {
         0 => Err(Error::os(libc::ETIMEDOUT)),
         _ => Ok(one[0].revents),
     }
@@ -132,7 +146,7 @@ pub fn events(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Resul
 /// ETIMEDOUT at the deadline; EINVAL, ENOMEM as [`poll`].
 pub fn fd_or_signal(fd: BorrowedFd<'_>, events: i16, deadline: &mut Deadline) -> Result<bool> {
     let mut one = [libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }];
-    match sys::poll::ppoll(&mut one, deadline.remaining()) {
+    match sys::poll::ppoll_few(&mut one, deadline.remaining()) {
         Ok(0) => Err(Error::os(libc::ETIMEDOUT)),
         Ok(_) => Ok(false),
         Err(e) if e.raw_os_error() == Some(libc::EINTR) => Ok(true),
@@ -149,7 +163,7 @@ pub fn events_unheard(
     let mut one = [libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }];
     let mut part = at_most(UNHEARD, deadline);
     let late = part.is_now();
-    match poll(&mut one, &mut part)? {
+    match few(&mut one, &mut part)? {
         0 if late => Err(Error::os(libc::ETIMEDOUT)),
         n => Ok((n > 0).then_some(one[0].revents)),
     }
@@ -189,7 +203,7 @@ pub fn moment(deadline: &mut Deadline) -> Result<()> {
     if part.is_now() {
         return Err(Error::os(libc::ETIMEDOUT));
     }
-    poll(&mut [], &mut part).map(drop)
+    few(&mut [], &mut part).map(drop)
 }
 
 #[cfg(test)]

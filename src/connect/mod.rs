@@ -29,7 +29,7 @@ pub fn create_connection(query: Query, timeout_us: i64, source: Option<&Addr>) -
         fds.clear();
         race.watch(&mut fds)?;
         let mut until = race.until().map_or(Deadline::Never, Deadline::At);
-        wait::poll(&mut fds, &mut until)?;
+        wait::few(&mut fds, &mut until)?;
     }
 }
 

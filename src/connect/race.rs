@@ -191,7 +191,7 @@ impl Race {
         let mut fds = [libc::pollfd { fd: -1, events: 0, revents: 0 }; MOST];
         let fds = &mut fds[..self.running.len().min(MOST)];
         fds.iter_mut().zip(&self.running).for_each(|(fd, attempt)| *fd = question(attempt));
-        if fds.is_empty() || !matches!(sys::poll::ppoll(fds, Some(Duration::ZERO)), Ok(1..)) {
+        if fds.is_empty() || !matches!(sys::poll::ppoll_few(fds, Some(Duration::ZERO)), Ok(1..)) {
             return None;
         }
         // From the back, so that removal does not move the entries still to come.

@@ -56,7 +56,7 @@ pub fn getaddrinfo(query: Query, timeout_us: i64) -> Result<Vec<Answer>> {
         let until = [end, lookup.until()].into_iter().flatten().min();
         fds.clear();
         lookup.watch(&mut fds)?;
-        wait::poll(&mut fds, &mut until.map_or(Deadline::Never, Deadline::At))?;
+        wait::few(&mut fds, &mut until.map_or(Deadline::Never, Deadline::At))?;
     }
 }
 

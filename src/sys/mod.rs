@@ -23,6 +23,7 @@ pub mod own;
 pub mod poll;
 pub mod process;
 pub mod random;
+pub mod select;
 pub mod shared;
 pub mod text;
 pub mod time;

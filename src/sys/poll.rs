@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use super::own::{Kind, Own};
 use super::time::{self, timespec};
-use super::{cvt, cvt_len, is_unknown};
+use super::{cvt, cvt_len, is_unknown, select};
 
 /// ppoll(2); `None` waits for ever.
+///
+/// poll(2) takes no more of them than RLIMIT_NOFILE: EINVAL.
 ///
 /// Unlike a blocking recv, it ends with EINTR on every signal that has a handler, also with
 /// SA_RESTART (signal(7)).
@@ -29,6 +31,14 @@ pub fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<
         result => result,
     }
     .map(|n| n as usize)
+}
+
+/// The same for descriptors of the library's own, which are few: also with a limit lower than that.
+pub fn ppoll_few(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<usize> {
+    match ppoll(fds, timeout) {
+        Err(e) if e.raw_os_error() == Some(libc::EINVAL) => select::wait(fds, timeout),
+        result => result,
+    }
 }
 
 /// Rounded up: a wait must not end before its time. -1 is for ever.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 #[cfg(not(target_has_atomic = "64"))]
 use portable_atomic::AtomicI64;
 
-use super::{Deadline, poll};
+use super::{Deadline, few};
 use crate::error::{Error, Result};
 use crate::sys::fork::Lock;
 use crate::sys::own::Own;
@@ -171,14 +171,14 @@ impl Limits {
     /// at the deadline.
     ///
     /// # Errors
-    /// ECANCELED, and those of [`poll`].
+    /// ECANCELED, and those of [`few`].
     pub fn wait(
         &self,
         fd: BorrowedFd<'_>,
         events: i16,
         deadline: &mut Deadline,
     ) -> Result<Option<i16>> {
-        self.within(fd, events, &mut |both| poll(both, deadline))
+        self.within(fd, events, &mut |both| few(both, deadline))
     }
 
     /// The same up to a signal: then `None`. The deadline is ETIMEDOUT.
@@ -191,7 +191,7 @@ impl Limits {
         events: i16,
         deadline: &mut Deadline,
     ) -> Result<Option<i16>> {
-        let seen = self.within(fd, events, &mut |both| match sys::poll::ppoll(
+        let seen = self.within(fd, events, &mut |both| match sys::poll::ppoll_few(
             both,
             deadline.remaining(),
         )? {

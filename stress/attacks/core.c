@@ -631,6 +631,22 @@ static void with_few_descriptors(void)
     HOLDS(open_descriptors() <= before, "%d descriptors open before, %d after", before, open_descriptors());
 }
 
+// A sandbox that takes every new descriptor away. poll(2) itself refuses to wait then.
+static void waits_without_descriptors(void)
+{
+    usocket_t pair[2];
+    tcp_pair(pair);
+    OK(usocket_settimeout(pair[0], 50 * MS));
+    OK(usocket_cancel(pair[0], 0));
+    for (int limit = 1; limit >= 0; limit--) {
+        SYS(setrlimit(RLIMIT_NOFILE, &(struct rlimit){limit, 1024}));
+        char byte;
+        GIVES(-ETIMEDOUT, usocket_recv(pair[0], &byte, 1, 0));
+        GIVES(1, usocket_send(pair[1], "x", 1, 0));
+        GIVES(1, usocket_recv(pair[0], &byte, 1, 0));
+    }
+}
+
 static const struct stress_case CASES[] = {
     {"deadline: accept, the descriptor's mode changing", accept_keeps_its_deadline, 0},
     {"deadline: accept, recv, send on a descriptor made blocking", calls_keep_their_deadline_on_a_blocking_descriptor, 0},
@@ -655,6 +671,7 @@ static const struct stress_case CASES[] = {
     {"truth: MSG_TRUNC is not longer than the buffer", a_truncated_datagram_is_not_longer_than_its_buffer, 0},
     {"truth: four wakes wake four waiters", four_wakes_wake_four, 60},
     {"truth: a query's result against its close", a_result_against_a_close, 0},
+    {"faults: no descriptors", waits_without_descriptors, 0},
     {"faults: few descriptors", with_few_descriptors, 90},
 };
 
