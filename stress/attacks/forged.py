@@ -272,6 +272,27 @@ def flood_ends(server, version):
     holds(got != -110, "60,000 empty records, and the connection is still good")
 
 
+@roles("a send that fails takes in no more than it must", 60)
+def send_beside_data(server, version):
+    s, peer = connected(server, version)
+    lib.ok(lib.settimeout(s, 0))
+
+    def pour():
+        try:
+            while True:
+                peer.sock.sendall(peer.write(b"y" * 262144))
+        except OSError:
+            pass
+
+    threading.Thread(target=pour, daemon=True).start()
+    time.sleep(0.2)
+    # Only our sending half ends, behind the library's back.
+    socket.socket(fileno=os.dup(lib.fileno(s))).shutdown(socket.SHUT_WR)
+    r = lib.send(s, b"x", 1, 0)
+    holds(r == -32, f"{r} {lib.detail(s)}")
+    holds(lib.tls_pending(s) <= 400_000, f"a send that failed has taken in {lib.tls_pending(s)} bytes")
+
+
 # --- pending data ---
 
 

@@ -195,12 +195,16 @@ impl Engine {
         if let Some(e) = self.unconnected(io, e) {
             return e;
         }
+        /// The peer may go on sending, if only this side cannot send.
+        const MOST: usize = 256 * 1024;
         self.output = Buffer::default();
         self.unsendable = Some(e);
-        while self.fatal.is_none()
-            && !self.peer_closed
-            && matches!(self.fill(io, true), Ok(Some(1..)))
-        {
+        let mut seen = 0;
+        while self.fatal.is_none() && !self.peer_closed && seen < MOST {
+            match self.fill(io, true) {
+                Ok(Some(n @ 1..)) => seen += n,
+                _ => break,
+            }
             // Bytes after the peer's close_notify stay in the buffer.
             while !self.input.is_empty() && !self.peer_closed {
                 match self.turn(config, io, Out::Nothing, &mut []) {

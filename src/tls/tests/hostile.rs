@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -57,6 +59,26 @@ fn a_byte_behind_the_goodbye_and_a_reset_end_what_is_said_then() {
             let _ = ours.shutdown(libc::SHUT_WR);
             ours.farewell();
         });
+    }
+}
+
+/// Whoever cannot send looks for the peer's alert, and not for ever: data goes on coming.
+#[test]
+fn a_send_that_fails_takes_in_no_more_than_it_must() {
+    for ours_is_client in [true, false] {
+        let (ours, forger) = forger(ours_is_client);
+        flood(forger, |forger| forger.data(&[7; 16_000]));
+        ours.settimeout(0).unwrap();
+        while recv_now(&ours).is_err_and(|e| e.is(libc::EAGAIN)) {
+            thread::yield_now();
+        }
+        // Only this side's sending half ends, behind the library's back.
+        let fd = ours.as_fd().try_clone_to_owned().unwrap();
+        UnixStream::from(fd).shutdown(Shutdown::Write).unwrap();
+        let begun = Instant::now();
+        assert_eq!(ours.send(b"x", 0).unwrap_err().code(), -libc::EPIPE);
+        assert!(ours.tls().unwrap().pending(&ours) <= 400 * 1024);
+        assert!(begun.elapsed() < LONG / 2);
     }
 }
 
