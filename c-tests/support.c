@@ -280,7 +280,7 @@ void wait_until_asleep(pid_t thread)
 {
     char path[64];
     int seen = 0; // More than once: a lock on the way may make it sleep, too.
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+    snprintf(path, sizeof path, "/proc/%d/stat", thread);
     for (int64_t end = now_us() + GENEROUS; now_us() < end; sched_yield()) {
         char stat[256] = "";
         FILE *f = fopen(path, "r");

@@ -1,5 +1,6 @@
 // Files that are sent: in the kernel, and through TLS.
 
+#include "inside.h"
 #include "tls_support.h"
 
 enum { SIZE = 3 << 20 };
@@ -130,33 +131,25 @@ static void a_timeout_ends_it(void **state)
     close(fd);
 }
 
-static void *send_it(void *arg)
-{
-    struct reader *r = arg;
-    r->got = usocket_sendfile(r->s, (int)r->at, 0, SIZE);
-    return NULL;
-}
+static int sent_fd;
+static int64_t in_sendfile(struct inside *in) { return usocket_sendfile(in->handle, sent_fd, 0, SIZE); }
 
 static void a_close_ends_it(void **state)
 {
     (void)state;
-    int fd = file_of(SIZE);
+    sent_fd = file_of(SIZE);
     FOR_EACH_WAITING_MODE(mode) {
         usocket_t pair[2];
         connected_pair(AF_UNIX, SOCK_STREAM, pair);
         OK(usocket_settimeout(pair[0], *mode));
-        struct reader sender = {pair[0], (size_t)fd, 0};
-        pthread_t thread;
-        start_thread(&thread, send_it, &sender);
-        usocket_pollfd p = {.socket = pair[1], .events = POLLIN};
-        GIVES(1, usocket_poll(&p, 1, GENEROUS));
-        usleep(5000); // So that it waits, as a rule: it ends in any case.
+        struct inside sender = {.handle = pair[0], .operation = in_sendfile};
+        begin(&sender);
         OK(usocket_close(pair[0]));
-        pthread_join(thread, NULL);
-        assert_true(sender.got == -EBADF || (sender.got > 0 && sender.got < SIZE));
+        int64_t sent = end(&sender);
+        assert_true(sent == -EBADF || (sent > 0 && sent < SIZE));
         OK(usocket_close(pair[1]));
     }
-    close(fd);
+    close(sent_fd);
 }
 
 static volatile sig_atomic_t pipes;

@@ -144,8 +144,7 @@ static void a_thread_that_forks_within_its_hook_keeps_its_call(void **state)
     struct inside other = {.handle = hook_others[0], .operation = in_recv}, forking = {0};
     begin(&other);
     start_thread(&forking.id, fork_while_receiving, &forking);
-    while (!forking.thread)
-        usleep(100);
+    wait_until_inside(&forking.thread);
     while (!hook_child) {
         wait_until_asleep(forking.thread);
         pthread_kill(forking.id, SIGUSR1);

@@ -193,8 +193,8 @@ static void the_systems_timeouts_do_not_end_an_operation(void **state)
     OK(usocket_setblocking(pair[0], 1));
     pid_t child = fork();
     if (child == 0) {
-        struct timespec t = {.tv_nsec = 60 * MS * 1000};
-        nanosleep(&t, NULL);
+        wait_until_asleep(getppid());
+        usleep(150 * MS); // More than the timeout that there was.
         CHILD(usocket_send(pair[1], "x", 1, 0) == 1);
         _exit(0);
     }

@@ -16,9 +16,8 @@ static void read_waits_for_all_of_it(void **state)
             pid_t child = fork();
             if (child == 0) {
                 for (int piece = 0; piece < 10; piece++) {
+                    wait_until_asleep(getppid()); // So each piece is one of its own.
                     CHILD(usocket_send(pair[1], "0123456789", 10, 0) == 10);
-                    struct timespec t = {.tv_nsec = 1000000};
-                    nanosleep(&t, NULL);
                 }
                 _exit(0);
             }
@@ -101,8 +100,7 @@ static void a_reset_half_way_loses_no_byte(void **state)
         CHILD(usocket_close(pair[0]) == 0);
         struct linger now = {1, 0};
         CHILD(usocket_setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0);
-        struct timespec t = {.tv_nsec = 30 * MS * 1000};
-        nanosleep(&t, NULL);
+        wait_until_asleep(getppid());
         CHILD(usocket_close(pair[1]) == 0);
         _exit(0);
     }
