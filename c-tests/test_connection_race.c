@@ -130,8 +130,8 @@ static void the_end_of_the_time_tells_what_happened(void **state)
         skip();
     n_clients = full_listener(AF_INET, &hole, clients, 64);
     char refused[64], late[64], detail[512];
-    sprintf(refused, "[::1]:%s: Connection refused after ", port_of(hole));
-    sprintf(late, "127.0.0.1:%s: Connection timed out after ", port_of(hole));
+    sprintf(refused, "[::1]:%s: %s after ", port_of(hole), strerror(ECONNREFUSED));
+    sprintf(late, "127.0.0.1:%s: %s after ", port_of(hole), strerror(ETIMEDOUT));
     GIVES(-ECONNREFUSED, usocket_create_connection("both", port_of(hole), 400 * MS, NULL));
     OK(usocket_error_detail(0, detail, sizeof detail));
     assert_non_null(strstr(detail, refused));

@@ -60,7 +60,11 @@ static void resolver_codes_are_the_platforms_own(void **state)
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         assert_int_equal(usocket_gai_code(pairs[i].code), pairs[i].number);
         assert_true(usocket_gai_code(pairs[i].code) < 0);
-        assert_string_equal(usocket_strerror(pairs[i].code), gai_strerror(pairs[i].number));
+        // musl has the number, but no words for it.
+        if (pairs[i].number == EAI_ADDRFAMILY)
+            assert_string_equal(usocket_strerror(pairs[i].code), "Address family for hostname not supported");
+        else
+            assert_string_equal(usocket_strerror(pairs[i].code), gai_strerror(pairs[i].number));
     }
     const int64_t others[] = {0, 1, -1, -EINVAL, USOCKET_ETLS_NOT_WRAPPED, -19999, -20000, -21000,
                               INT64_MIN, INT64_MAX};

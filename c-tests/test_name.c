@@ -138,6 +138,8 @@ static void errors_have_their_own_range(void **state)
         {"127.0.0.1", "80", 0, 77, 0, USOCKET_EAI_SOCKTYPE},
         {"127.0.0.1", "no-such-service", 0, SOCK_STREAM, 0, USOCKET_EAI_SERVICE},
         {"::1", "80", AF_INET, SOCK_STREAM, AI_NUMERICHOST, USOCKET_EAI_ADDRFAMILY},
+        {"::1", "80", AF_INET, SOCK_STREAM, 0, USOCKET_EAI_ADDRFAMILY},
+        {"127.0.0.1", "80", AF_INET6, SOCK_STREAM, 0, USOCKET_EAI_ADDRFAMILY},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         usocket_addrinfo *list = (void *)&list;

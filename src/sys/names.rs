@@ -28,8 +28,14 @@ unsafe extern "C" {
     ) -> libc::c_int;
 }
 
+/// An address that is not of the family asked for. glibc's number, which other C libraries lack.
+const EAI_ADDRFAMILY: i32 = -9;
+
 /// gai_strerror(3) of one of the platform's negative numbers
 pub fn gai_strerror(code: i32) -> &'static CStr {
+    if code == EAI_ADDRFAMILY && !cfg!(target_env = "gnu") {
+        return c"Address family for hostname not supported";
+    }
     // SAFETY: gives a static, NUL-terminated text for any number.
     unsafe { CStr::from_ptr(libc::gai_strerror(code)) }
 }
@@ -169,6 +175,12 @@ pub fn getaddrinfo(q: &Query, flags: i32) -> io::Result<Result<Vec<Answer>, i32>
         {
             return Ok(Err(libc::EAI_SOCKTYPE));
         }
+        // musl says NONAME or NODATA.
+        libc::EAI_NONAME | libc::EAI_NODATA
+            if !cfg!(target_env = "gnu") && is_of_another_family(q) =>
+        {
+            return Ok(Err(EAI_ADDRFAMILY));
+        }
         code => return Ok(Err(code)),
     }
     let mut answers = Ok(Vec::new());
@@ -186,6 +198,16 @@ pub fn getaddrinfo(q: &Query, flags: i32) -> io::Result<Result<Vec<Answer>, i32>
     }
     // Report a failed allocation as the resolver does.
     Ok(answers.map_err(|_| libc::EAI_MEMORY))
+}
+
+/// Whether the host is an address, but not of the family asked for.
+fn is_of_another_family(q: &Query) -> bool {
+    let Some(host) = q.host.as_deref().filter(|_| q.family != libc::AF_UNSPEC) else {
+        return false;
+    };
+    let Ok(host) = memory::text(host) else { return false };
+    let any = Query { host: Some(host), ..Query::default() };
+    matches!(getaddrinfo(&any, libc::AI_NUMERICHOST), Ok(Ok(_)))
 }
 
 /// Takes a node of a list over.

@@ -38,14 +38,12 @@ fn a_poll_waits_for_the_receiver_and_no_longer_than_it_may() {
         thread::scope(|scope| {
             let (tell, told) = std::sync::mpsc::channel();
             let taker = scope.spawn(move || {
-                // SAFETY: no arguments.
-                tell.send((unsafe { libc::pthread_self() }, this_thread())).unwrap();
+                tell.send(this_thread()).unwrap();
                 on(ends.0, |s| recv(s, 16))
             });
-            let (taker_thread, id) = told.recv().unwrap();
+            let id = told.recv().unwrap();
             until_it_waits(id);
-            // SAFETY: the thread has not been joined.
-            unsafe { libc::pthread_kill(taker_thread, libc::SIGURG) };
+            interrupt(id, libc::SIGURG);
             while HELD.load(SeqCst) == 0 {
                 thread::yield_now();
             }

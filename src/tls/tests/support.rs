@@ -225,6 +225,13 @@ pub fn this_thread() -> i32 {
     unsafe { libc::gettid() }
 }
 
+/// Sends a signal to one thread of this process. (Its `pthread_t` is a pointer in musl, which cannot be
+/// given to another thread.)
+pub fn interrupt(thread: i32, signal: i32) {
+    // SAFETY: no memory is passed; a thread that has ended gets nothing.
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) };
+}
+
 /// Waits until a thread of this process, or a process, sleeps in the kernel, or has ended.
 pub fn until_it_waits(thread: i32) {
     let begun = Instant::now();

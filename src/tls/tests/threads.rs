@@ -94,18 +94,14 @@ fn the_event_hook_may_receive_where_it_interrupts() {
         let (tell, told) = std::sync::mpsc::channel();
         let (tell_id, id) = std::sync::mpsc::channel();
         let theirs = pair.clone();
-        let thread = thread::spawn(move || {
+        thread::spawn(move || {
             tell_id.send(this_thread()).unwrap();
             tell.send(recv_on(theirs.0))
         });
         let id = id.recv().unwrap();
         until_it_waits(id);
         HANDLE.store(pair.0, SeqCst);
-        // SAFETY: it runs until it is given something.
-        unsafe {
-            let thread = std::os::unix::thread::JoinHandleExt::as_pthread_t(&thread);
-            libc::pthread_kill(thread, libc::SIGUSR2)
-        };
+        interrupt(id, libc::SIGUSR2);
         let until = |done: &dyn Fn() -> bool| {
             let begun = Instant::now();
             while !done() {
@@ -337,18 +333,16 @@ fn a_signal_stops_a_wait_when_the_host_says_so() {
             .map(|_| {
                 let (tell, a) = (tell.clone(), &a);
                 scope.spawn(move || {
-                    // SAFETY: no arguments.
-                    tell.send((unsafe { libc::pthread_self() }, this_thread())).unwrap();
+                    tell.send(this_thread()).unwrap();
                     recv(a, 10)
                 })
             })
             .collect();
         let ids = [told.recv().unwrap(), told.recv().unwrap()];
         let signal = || {
-            for (thread, id) in ids {
+            for id in ids {
                 until_it_waits(id);
-                // SAFETY: the threads have not been joined.
-                unsafe { libc::pthread_kill(thread, libc::SIGUSR2) };
+                interrupt(id, libc::SIGUSR2);
             }
         };
         // Go on. (One that comes before a thread sleeps is the handler's alone.)
