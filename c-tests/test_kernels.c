@@ -8,14 +8,14 @@
 static const struct call {
     const char *name;
     long number;
-    // Calls that glibc itself cannot do without: it falls back only on ENOSYS.
+    // Calls that the C library itself cannot do without: it falls back only on ENOSYS.
     bool only_enosys;
 } CALLS[] = {
 #define CALL(name) {#name, SYS_##name, false},
-#define CALL_OF_GLIBC(name) {#name, SYS_##name, true},
+#define CALL_OF_LIBC(name) {#name, SYS_##name, true},
     // Younger than Linux 4.14.
 #ifdef SYS_statx
-    CALL_OF_GLIBC(statx)
+    CALL_OF_LIBC(statx)
 #endif
 #ifdef SYS_io_uring_setup
     CALL(io_uring_setup)
@@ -24,7 +24,7 @@ static const struct call {
     CALL(pidfd_open)
 #endif
 #ifdef SYS_clone3
-    CALL_OF_GLIBC(clone3)
+    CALL_OF_LIBC(clone3)
 #endif
 #ifdef SYS_close_range
     CALL(close_range)
@@ -33,7 +33,7 @@ static const struct call {
     CALL(openat2)
 #endif
 #ifdef SYS_faccessat2
-    CALL_OF_GLIBC(faccessat2)
+    CALL_OF_LIBC(faccessat2)
 #endif
 #ifdef SYS_epoll_pwait2
     CALL(epoll_pwait2)
@@ -41,9 +41,12 @@ static const struct call {
     // Those with 64-bit times, on 32 bits: 5.1.
 #ifdef SYS_ppoll_time64
     CALL(ppoll_time64)
-    CALL_OF_GLIBC(futex_time64)
+    CALL_OF_LIBC(futex_time64)
     CALL(clock_gettime64)
     CALL(recvmmsg_time64)
+    CALL_OF_LIBC(timerfd_settime64)
+    CALL_OF_LIBC(clock_nanosleep_time64)
+    CALL(rt_sigtimedwait_time64)
 #endif
     // Older, and not to be had in every container.
     CALL(getrandom)
@@ -59,6 +62,7 @@ static const struct call {
     CALL(shmget)
     CALL(sysinfo)
     CALL(prlimit64)
+    CALL(rt_sigtimedwait)
 };
 
 // --- what must work ---
@@ -142,6 +146,33 @@ static void polling(void)
     CHILD(usocket_poll(&one, 1, -1) == 1 && one.revents == POLLIN);
     CHILD(usocket_close(p) == 0);
     CHILD(usocket_close(pair[0]) == 0 && usocket_close(pair[1]) == 0);
+}
+
+static void timers(void)
+{
+    usocket_t p = usocket_poller_create();
+    usocket_event e;
+    int64_t begun = now_us();
+    CHILD(usocket_poller_arm_timer(p, 3500, 7) > 0);
+    // In a loop of the host's.
+    struct pollfd loop = {.fd = usocket_fileno(p), .events = POLLIN};
+    CHILD(poll(&loop, 1, (int)(GENEROUS / MS)) == 1);
+    CHILD(usocket_poller_wait(p, &e, 1, GENEROUS) == 1 && e.data == 7);
+    CHILD(now_us() - begun >= 3500);
+    CHILD(usocket_close(p) == 0);
+}
+
+// sendfile(2) raises SIGPIPE.
+static void files(void)
+{
+    usocket_t pair[2];
+    int file = open("/proc/self/exe", O_RDONLY);
+    CHILD(file >= 0);
+    CHILD(usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    CHILD(usocket_sendfile(pair[0], file, 0, 100) == 100);
+    CHILD(usocket_close(pair[1]) == 0);
+    CHILD(usocket_sendfile(pair[0], file, 0, 100) == -EPIPE);
+    CHILD(usocket_close(pair[0]) == 0 && close(file) == 0);
 }
 
 struct receiver {
@@ -245,8 +276,8 @@ static void each_call_can_be_done_without(void **state)
     if (!can_refuse())
         skip();
     static void (*const SCENARIOS[])(void) = {
-        connections_and_deadlines, accepted_sockets_have_their_flags, polling,
-        a_close_wakes_who_receives, names, forks, tls,
+        connections_and_deadlines, accepted_sockets_have_their_flags, polling, timers,
+        a_close_wakes_who_receives, files, names, forks, tls,
     };
     static const int ANSWERS[] = {ENOSYS, EPERM};
     int failures = 0;

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 use std::time::Duration;
 
-use super::{cvt_len, net, time};
+use super::{cvt, cvt_len, is_unknown, net, time};
 
 /// The maximum for one call.
 const MOST: usize = 0x7fff_f000;
@@ -55,10 +55,33 @@ fn without_sigpipe(
         let result = call(count);
         // It may also have been raised after the bytes that were counted.
         if !waits && !matches!(result, Ok(n) if n == count) {
-            let now = time::timespec(Duration::ZERO);
-            libc::sigtimedwait(pipe, ptr::null_mut(), &now);
+            discard(pipe);
         }
         libc::pthread_sigmask(libc::SIG_SETMASK, old, ptr::null_mut());
         result
+    }
+}
+
+/// Discards a pending signal of a set.
+///
+/// # Safety
+/// The set is readable, and this thread blocks its signals.
+unsafe fn discard(set: *const libc::sigset_t) {
+    let now = time::timespec(Duration::ZERO);
+    // SAFETY: by this function's contract; the time lives above.
+    match cvt(unsafe { libc::sigtimedwait(set, ptr::null_mut(), &now) }) {
+        // On 32 bits the C library uses the system call with 64-bit times, and a filter may not
+        // know it.
+        Err(e) if is_unknown(&e) => {}
+        _ => return,
+    }
+    let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
+    // SAFETY: as above; the structure is writable for its length; the descriptor is this frame's.
+    unsafe {
+        let fd = libc::signalfd(-1, set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC);
+        if fd >= 0 {
+            libc::read(fd, info.as_mut_ptr().cast(), size_of_val(&info));
+            libc::close(fd);
+        }
     }
 }
