@@ -42,9 +42,11 @@ static mp_obj_t socket_accept(mp_obj_t self_in) {
     usk_socket_t *self = usk_self(self_in);
     // Allocated before, so that no connection is lost for lack of memory.
     usk_socket_t *conn = usk_socket_new();
+    byte *reserve = m_new(byte, USK_ADDR_RESULT);
     usocket_addr peer;
     usocket_t s;
     USK_OPEN(USK_WAIT, s, usocket_accept(self->s, &peer));
+    m_del(byte, reserve, USK_ADDR_RESULT);
     conn->s = usk_socket_check(self, s);
     mp_obj_t items[2] = { MP_OBJ_FROM_PTR(conn), usk_addr_new(&peer) };
     return mp_obj_new_tuple(2, items);

@@ -28,6 +28,11 @@ static inline mp_obj_t usk_socket_none(usk_socket_t *self, int64_t r) {
     return mp_const_none;
 }
 
+// Room on the heap for what a result needs beside its bytes, and for an address: had before the call and freed after
+// it, so that no connection and no byte is lost for lack of memory.
+#define USK_RESULT 64
+#define USK_ADDR_RESULT 384
+
 // ---- the class (class.c) ----
 
 extern const mp_obj_dict_t usk_socket_locals;

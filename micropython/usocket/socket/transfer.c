@@ -63,7 +63,8 @@ MP_DEFINE_CONST_FUN_OBJ_KW(usk_socket_sendto_obj, 1, socket_sendto);
 
 // ---- receiving ----
 
-static int64_t receive(usk_socket_t *self, void *buf, size_t len, int flags, usocket_addr *from) {
+// Receives into a buffer and frees `reserve`, the room for the result.
+static int64_t receive(usk_socket_t *self, void *buf, size_t len, int flags, usocket_addr *from, byte *reserve, size_t size) {
     int64_t r = self->late;
     self->late = 0;
     if (r == 0 && from == NULL) {
@@ -71,17 +72,8 @@ static int64_t receive(usk_socket_t *self, void *buf, size_t len, int flags, uso
     } else if (r == 0) {
         USK_WAIT(r, usocket_recvfrom(self->s, buf, len, flags, from));
     }
+    m_del(byte, reserve, size);
     return usk_socket_check(self, usk_ended(r));
-}
-
-// The same, for the bytes in the buffer. With MSG_TRUNC the number is the length of a datagram, of which only a part
-// may have been received, or the number of discarded bytes of a stream.
-static size_t receive_in(usk_socket_t *self, void *buf, size_t len, int flags, usocket_addr *from) {
-    if (flags & MSG_TRUNC) {
-        memset(buf, 0, len);
-    }
-    size_t n = (size_t)receive(self, buf, len, flags, from);
-    return MIN(n, len);
 }
 
 static mp_obj_t receive_bytes(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args, usocket_addr *from) {
@@ -94,13 +86,22 @@ static mp_obj_t receive_bytes(size_t n_args, const mp_obj_t *pos_args, mp_map_t 
         mp_raise_ValueError(MP_ERROR_TEXT("negative size"));
     }
     byte small[SMALL];
+    vstr_t all = { .buf = (char *)small, .len = (size_t)size };
+    size_t room = USK_RESULT + (from != NULL ? USK_ADDR_RESULT : 0);
     if (size <= SMALL) {
-        return mp_obj_new_bytes(small, receive_in(self, small, (size_t)size, flags, from));
+        room += (size_t)size;
+    } else {
+        vstr_init_len(&all, (size_t)size);
     }
-    vstr_t all;
-    vstr_init_len(&all, (size_t)size);
-    all.len = receive_in(self, all.buf, all.len, flags, from);
-    return mp_obj_new_bytes_from_vstr(&all);
+    byte *reserve = m_new(byte, room);
+    // With MSG_TRUNC the number is the length of a datagram, of which only a part may have been received, or the
+    // number of discarded bytes of a stream.
+    if (flags & MSG_TRUNC) {
+        memset(all.buf, 0, all.len);
+    }
+    size_t n = (size_t)receive(self, all.buf, all.len, flags, from, reserve, room);
+    all.len = MIN(n, all.len);
+    return size <= SMALL ? mp_obj_new_bytes(small, all.len) : mp_obj_new_bytes_from_vstr(&all);
 }
 
 // recv(bufsize, flags=0)
@@ -121,7 +122,9 @@ static mp_obj_t receive_into(size_t n_args, const mp_obj_t *pos_args, mp_map_t *
         mp_raise_ValueError(MP_ERROR_TEXT("nbytes out of range"));
     }
     size_t len = n == 0 ? buf.len : (size_t)n;
-    return mp_obj_new_int((mp_int_t)receive(self, buf.buf, len, flags, from));
+    size_t room = from != NULL ? USK_ADDR_RESULT : 0;
+    byte *reserve = room > 0 ? m_new(byte, room) : NULL;
+    return mp_obj_new_int((mp_int_t)receive(self, buf.buf, len, flags, from, reserve, room));
 }
 
 // recv_into(buffer, nbytes=0, flags=0)
