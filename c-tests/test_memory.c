@@ -3,18 +3,8 @@
 
 #include "support.h"
 
-#ifdef __GLIBC__
-// These stand in for the C library's.
-#define OURS(name) name
-#define THEIRS(name) __libc_##name
-#else
-// The library is in the program, which is linked with --wrap (scripts/machines.py).
-#define OURS(name) __wrap_##name
-#define THEIRS(name) __real_##name
-#endif
-
-void *THEIRS(malloc)(size_t), *THEIRS(calloc)(size_t, size_t), *THEIRS(realloc)(void *, size_t);
-void *OURS(malloc)(size_t), *OURS(calloc)(size_t, size_t), *OURS(realloc)(void *, size_t);
+// The C library's own; musl has them where it is linked statically.
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
 
 // Refused to this thread: the `from`-th allocation from now, and `more` after it.
 static _Thread_local long from, more;
@@ -30,20 +20,20 @@ static bool turn_down(void)
     return true;
 }
 
-void *OURS(malloc)(size_t n)
+void *malloc(size_t n)
 {
-    return turn_down() ? NULL : THEIRS(malloc)(n);
+    return turn_down() ? NULL : __libc_malloc(n);
 }
-void *OURS(calloc)(size_t n, size_t size)
+void *calloc(size_t n, size_t size)
 {
-    return turn_down() ? NULL : THEIRS(calloc)(n, size);
+    return turn_down() ? NULL : __libc_calloc(n, size);
 }
-void *OURS(realloc)(void *p, size_t n)
+void *realloc(void *p, size_t n)
 {
-    return turn_down() ? NULL : THEIRS(realloc)(p, n);
+    return turn_down() ? NULL : __libc_realloc(p, n);
 }
 #ifdef __GLIBC__
-void *__libc_memalign(size_t, size_t);
+extern void *__libc_memalign(size_t, size_t);
 void *memalign(size_t align, size_t n)
 {
     return turn_down() ? NULL : __libc_memalign(align, n);
@@ -52,19 +42,16 @@ void *aligned_alloc(size_t align, size_t n)
 {
     return memalign(align, n);
 }
+#endif
 int posix_memalign(void **p, size_t align, size_t n)
 {
+#ifdef __GLIBC__
     *p = memalign(align, n);
+#else
+    *p = turn_down() ? NULL : aligned_alloc(align, n); // which has no second name in musl
+#endif
     return *p ? 0 : ENOMEM;
 }
-#else
-// The others call this one.
-void *__real_aligned_alloc(size_t, size_t), *__wrap_aligned_alloc(size_t, size_t);
-void *__wrap_aligned_alloc(size_t align, size_t n)
-{
-    return turn_down() ? NULL : __real_aligned_alloc(align, n);
-}
-#endif
 
 // A call that may be refused memory: its value, or a code that says so.
 static int64_t may_fail(int64_t value, const char *call)
