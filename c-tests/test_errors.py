@@ -22,8 +22,9 @@ import header  # noqa: E402
 
 # C tests that take long, and make no error that the others do not.
 LONG = {
-    "test_close", "test_connection", "test_connection_race", "test_fork", "test_fork_close", "test_fork_poller", "test_fork_storm",
-    "test_message", "test_modes", "test_modes_description", "test_modes_signals", "test_name", "test_threads",
+    "test_close", "test_connection", "test_connection_race", "test_fork", "test_fork_close", "test_fork_poller",
+    "test_fork_storm", "test_message", "test_modes", "test_modes_description", "test_modes_signals", "test_name",
+    "test_threads",
 }
 # Documented, and not made to happen here.
 NOT_MADE = {

@@ -8,6 +8,15 @@
 
 #include "methods.h"
 
+int32_t usk_socket_addr_of(usk_socket_t *self, mp_obj_t obj, usocket_addr *addr) {
+    int32_t family;
+    USK_CALL(family, usocket_family(self->s));
+    if (family >= 0) {
+        usk_addr_get(obj, family, addr);
+    }
+    return MIN(family, 0);
+}
+
 static mp_obj_t socket_bind(mp_obj_t self_in, mp_obj_t address) {
     usk_socket_t *self = usk_self(self_in);
     usocket_addr addr;

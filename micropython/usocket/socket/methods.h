@@ -6,7 +6,7 @@
 #include "../arguments.h"
 #include "object.h"
 
-// ---- common functions (object.c) ----
+// ---- common functions ----
 
 // The socket that a method is called on, and the other arguments (usk_args).
 static inline usk_socket_t *usk_method(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args, size_t required, size_t n,
@@ -15,7 +15,7 @@ static inline usk_socket_t *usk_method(size_t n_args, const mp_obj_t *pos_args, 
     return usk_self(pos_args[0]);
 }
 
-// An address of the socket's family from Python's form of it: 0, or the error of a socket that has none.
+// An address of the socket's family from Python's form of it: 0, or the error of a socket that has none (connect.c).
 int32_t usk_socket_addr_of(usk_socket_t *self, mp_obj_t obj, usocket_addr *addr);
 
 static inline void usk_socket_addr_get(usk_socket_t *self, mp_obj_t obj, usocket_addr *addr) {

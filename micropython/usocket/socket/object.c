@@ -4,7 +4,7 @@
 
 #include "py/objtype.h"
 
-#include "methods.h"
+#include "object.h"
 
 usk_socket_t *usk_socket_new(void) {
     usk_socket_t *self = mp_obj_malloc_with_finaliser(usk_socket_t, &usk_socket_type);
@@ -66,13 +66,4 @@ void usk_socket_close(usk_socket_t *self) {
         USK_WAIT(r, usocket_close(s)); // may linger
         (void)r; // as usk_close has it
     }
-}
-
-int32_t usk_socket_addr_of(usk_socket_t *self, mp_obj_t obj, usocket_addr *addr) {
-    int32_t family;
-    USK_CALL(family, usocket_family(self->s));
-    if (family >= 0) {
-        usk_addr_get(obj, family, addr);
-    }
-    return MIN(family, 0);
 }
