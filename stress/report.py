@@ -9,10 +9,10 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 
-HEAD = """# Reliability: what was tried to break the library
+HEAD = """# Reliability: attempts to break the library
 
-Written by `stress/report.py` from the results of `make stress`; do not edit. What each tool does, and how
-a failure is run again by its seed, is in [stress/README.md](../stress/README.md).
+Written by `stress/report.py` from the results of `make stress`; do not edit. [stress/README.md](../stress/README.md)
+describes the tools and how to repeat a failure by its seed.
 """
 
 
@@ -63,9 +63,9 @@ def mutants():
     with open(f"{ROOT}/scripts/mutants/score.json") as f:
         runs = json.load(f)
     lines = ["## Small faults put into the sources\n",
-             "Each alone, and the tests run: `make mutants` (CONTRIBUTING.md). A fault that no test notices is one that "
-             "could be in there. Random samples, not every fault there could be:\n",
-             "| where | faults tried, of | noticed by a test | not | of those that build and are no equivalents |",
+             "`make mutants` (CONTRIBUTING.md) puts one fault at a time into the sources and runs the tests. A fault that no test "
+             "notices could be in the sources already. These are random samples, not every possible fault:\n",
+             "| where | faults tried, of | caught by a test | missed | caught, of those that build and change behaviour |",
              "|---|---|---|---|---|"]
     for run in runs:
         share = 100 * run["caught"] / max(1, run["caught"] + run["missed"])
