@@ -371,7 +371,10 @@ def test_arguments_are_refused_as_in_cpython(program):
                 kind(s.bind, ("a\\0b", 1)), kind(s.bind, (None, 1)), kind(s.settimeout, Number()), s.gettimeout(),
                 kind(s.settimeout, "1"), kind(socket.CMSG_LEN, 1.0), kind(socket.CMSG_SPACE, Number()),
                 kind(socket.inet_ntop, 2**40, b"1234"), kind(socket.inet_ntop, 2, None), kind(socket.inet_pton, "2", "::"),
-                kind(socket.getaddrinfo, "127.0.0.1", 1, "2"),
+                kind(socket.getaddrinfo, "127.0.0.1", 1, "2"), kind(socket.getaddrinfo, None, None),
+                # Names that are not ASCII: full-width characters, a label that is too long.
+                kind(socket.getaddrinfo, "\uff11\uff12\uff17.0.0.1", 1, 2, 1), kind(s.bind, ("\uff11\uff12\uff17.0.0.1", 0)),
+                s.getsockname()[0], kind(s.connect, ("\u00fc" * 64, 1)), kind(socket.getaddrinfo, "\u00fc" * 64, 1),
             ]
         print(tried)
     """

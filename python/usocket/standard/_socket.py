@@ -176,7 +176,10 @@ def _encode(family: int, address: Any, call: str) -> Addr:
 
 def _resolved(family: int, host: Any) -> str:
     """A host as numeric text."""
-    text = bytes(host).decode() if isinstance(host, (bytes, bytearray)) else host
+    try:
+        text: str = bytes(host).decode() if isinstance(host, (bytes, bytearray)) else _ascii(host)
+    except UnicodeError:
+        raise TypeError("encoding of hostname failed") from None
     if not text:
         return ""
     if "\0" in text:
@@ -191,6 +194,13 @@ def _resolved(family: int, host: Any) -> str:
     found = _getaddrinfo(text, None, family, _system.SOCK_DGRAM)[0][-1]
     scope = found[3] if len(found) > 3 else 0
     return f"{found[0]}%{scope}" if scope else str(found[0])
+
+
+def _ascii(host: Any) -> Any:
+    """A host, an international name (IDN) in its form in ASCII, as CPython's own socket asks for it."""
+    if isinstance(host, str) and not host.isascii():
+        return host.encode("idna").decode()
+    return host
 
 
 def _unix(address: Any) -> Addr:
@@ -227,7 +237,9 @@ def getaddrinfo(
     (family, type, proto, canonname, sockaddr)"""
     if isinstance(port, int) and not isinstance(port, bool):
         port = str(port)
-    return _getaddrinfo(host, port, int32(family), int32(type), int32(proto), int32(flags))
+    if host is None and port is None:
+        raise _system.gaierror(_system.EAI_NONAME, "Name or service not known")
+    return _getaddrinfo(_ascii(host), port, int32(family), int32(type), int32(proto), int32(flags))
 
 
 def inet_pton(af: int, ip_string: Any) -> bytes:
