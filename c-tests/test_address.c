@@ -191,6 +191,13 @@ static void the_wrong_family_is_said_so(void **state)
     // An empty address has no family and harms nobody, nor does one that lies about its length.
     usocket_addr none = {0};
     assert_int_equal(usocket_addr_family(&none), AF_UNSPEC);
+    usocket_addr cut;
+    OK(usocket_addr_ip(AF_INET6, "fe80::1", 5, 6, 7, &cut));
+    cut.len = 8;
+    GIVES(-EAFNOSUPPORT, usocket_addr_port(&cut));
+    GIVES(-EAFNOSUPPORT, usocket_addr_flowinfo(&cut));
+    GIVES(-EAFNOSUPPORT, usocket_addr_scope_id(&cut));
+    GIVES(-EAFNOSUPPORT, usocket_addr_host(&cut, buf, sizeof buf));
     GIVES(-EAFNOSUPPORT, usocket_addr_port(&none));
     GIVES(0, usocket_addr_bytes(&none, buf, sizeof buf));
     i.len = UINT32_MAX;

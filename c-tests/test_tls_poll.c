@@ -1,7 +1,9 @@
 // TLS on sockets that do not block, and polls of them.
 
+#include "inside.h"
 #include "tls_support.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
 // Exported keying material is available after the handshake, not during it.
@@ -161,6 +163,57 @@ static void poll_of_all_that_there_may_be(void **state)
     close_pair(pair);
 }
 
+// What was not asked for is not reported, whatever is there.
+static void a_poll_for_output_alone_says_nothing_of_input(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    char c;
+    tls_pair(AF_UNIX, pair);
+    GIVES(1, usocket_send(pair[1], "x", 1, 0));
+    usocket_pollfd one = {pair[0], -1, POLLOUT, 0};
+    for (int i = 0; i < 2; i++) {
+        GIVES(1, usocket_poll(&one, 1, GENEROUS));
+        assert_int_equal(one.revents, POLLOUT);
+        // The second time the data is in the session already.
+        usocket_pollfd both = {pair[0], -1, POLLIN | POLLOUT, 0};
+        GIVES(1, usocket_poll(&both, 1, GENEROUS));
+        assert_int_equal(both.revents, POLLIN | POLLOUT);
+    }
+    GIVES(1, usocket_recv(pair[0], &c, 1, 0));
+    close_pair(pair);
+    // Nor in a handshake, which can go on: that is told as what was asked for.
+    connected_pair(AF_UNIX, SOCK_STREAM, pair);
+    usocket_t client = client_context(), server = server_context("server");
+    OK(usocket_settimeout(pair[0], 0));
+    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+    GIVES(-EAGAIN, usocket_tls_handshake(pair[0]));
+    for (int i = 0; i < 2; i++) {
+        usocket_pollfd asked = {pair[1], -1, i ? POLLIN : POLLOUT, 0};
+        GIVES(1, usocket_poll(&asked, 1, GENEROUS));
+        assert_int_equal(asked.revents, asked.events);
+    }
+    OK(usocket_close(client));
+    OK(usocket_close(server));
+    close_pair(pair);
+}
+
+// O_NONBLOCK is the descriptor's: other code, in any process, may set it. The socket's mode is what counts.
+static void a_descriptor_made_non_blocking_by_others_blocks(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    tls_pair(AF_UNIX, pair);
+    int fd = (int)OK(usocket_fileno(pair[0]));
+    assert_int_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK), 0);
+    struct inside in = {.handle = pair[0], .operation = in_recv};
+    begin(&in);
+    GIVES(1, usocket_send(pair[1], "x", 1, 0));
+    GIVES(1, end(&in));
+    close_pair(pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +222,8 @@ int main(void)
         cmocka_unit_test(poll_tells_the_truth),
         cmocka_unit_test(every_poller_is_told),
         cmocka_unit_test(poll_of_all_that_there_may_be),
+        cmocka_unit_test(a_poll_for_output_alone_says_nothing_of_input),
+        cmocka_unit_test(a_descriptor_made_non_blocking_by_others_blocks),
     };
     return RUN_TLS(tests);
 }
