@@ -69,6 +69,18 @@ def test_tls_costs_no_more(calls, kind, mode):
         assert len(names("waiting-recv")) <= 3
 
 
+@pytest.mark.parametrize("kind", ["tls-plain", "tls-tickets"])
+def test_a_tls_server_asks_the_kernel_once_for_what_is_there(calls, kind):
+    def names(operation):
+        found = [re.match(r"\w+", call)[0] for call in calls[operation, kind, "non-blocking"]]
+        # Asked once for each connection: how much the kernel can take.
+        return [n for n in found if n in ABOUT_SOCKETS - {"getsockopt", "ioctl"}]
+
+    assert names("hello") == ["recvfrom", "sendto"]
+    assert names("request") == ["recvfrom"]
+    assert names("answer") == ["sendto"], "the tickets leave with it"
+
+
 @pytest.mark.parametrize("kind", ["tcp", "tcp6", "unix"])
 @pytest.mark.parametrize("mode", MODES)
 def test_a_line_is_two_system_calls_not_one_a_byte(calls, kind, mode):

@@ -1,6 +1,7 @@
 // Does one operation after the other, with a mark before each that shows in a trace of the system
 // calls: a write to descriptor -1 of the operation's name. test_syscalls.py reads the trace.
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -212,10 +213,51 @@ static void tls(int is_server, const char *kind)
         MUST(0, usocket_close(context[i]));
 }
 
+// Continues both handshakes until the server has sent its flight, and it has the client's second and a
+// request. Each step finds in the kernel all that it needs.
+static void tls_in_turns(int tickets)
+{
+    const char *kind = tickets ? "tls-tickets" : "tls-plain", *mode = MODES[2].name;
+    usocket_t context[2] = {usocket_tls_context_create(USOCKET_TLS_CLIENT), usocket_tls_context_create(USOCKET_TLS_SERVER)};
+    MUST(1, usocket_tls_context_add_trust_file(context[0], in_certs("ca.pem")));
+    MUST(0, usocket_tls_context_add_cert_file(context[1], in_certs("server.pem"), in_certs("server-key.pem")));
+    MUST(0, usocket_tls_context_set_resumption(context[1], 10, tickets));
+    usocket_t pair[2];
+    char buf[8];
+    MUST(0, usocket_socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    for (int i = 0; i < 2; i++) {
+        MUST(0, usocket_tls_wrap(pair[i], context[i], i ? NULL : "localhost", 0));
+        MUST(0, usocket_setblocking(pair[i], 0));
+    }
+    MUST(1, usocket_tls_handshake(pair[0]) == -EAGAIN);
+    until_kernel(pair[1]);
+    mark("hello", kind, mode);
+    int64_t hello = usocket_recv(pair[1], buf, 8, 0);
+    mark("end", "", "");
+    MUST(1, hello == -EAGAIN);
+    until_kernel(pair[0]);
+    MUST(0, usocket_tls_handshake(pair[0]));
+    MUST(5, usocket_send(pair[0], "hello", 5, 0));
+    until_kernel(pair[1]);
+    mark("request", kind, mode);
+    MUST(5, usocket_recv(pair[1], buf, 8, 0));
+    mark("answer", kind, mode);
+    MUST(5, usocket_send(pair[1], "there", 5, 0));
+    mark("end", "", "");
+    until_kernel(pair[0]);
+    MUST(5, usocket_recv(pair[0], buf, 8, 0));
+    for (int i = 0; i < 2; i++)
+        MUST(0, usocket_close(pair[i]));
+    for (int i = 0; i < 2; i++)
+        MUST(0, usocket_close(context[i]));
+}
+
 int main(void)
 {
     tls(0, "tls-client");
     tls(1, "tls-server");
+    tls_in_turns(0);
+    tls_in_turns(2);
     streams(AF_INET, "tcp");
     streams(AF_INET6, "tcp6");
     streams(AF_UNIX, "unix");

@@ -72,7 +72,7 @@ impl Engine {
             // Data and close_notify may follow the peer's last message, and a closed peer cannot be
             // answered: its data must be received all the same.
             self.complete = self.common().is_some_and(|c| !c.is_handshaking());
-            match self.flush(config, io) {
+            match if self.hold() { Ok(false) } else { self.flush(config, io) } {
                 Err(e) if !self.complete || !self.has_news() => return Err(e),
                 Ok(false) if !self.complete => return Ok(self.wait(libc::POLLOUT)),
                 _ => {}
@@ -87,13 +87,26 @@ impl Engine {
             if self.peer_closed {
                 return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF)));
             }
-            match self.fill(io, ask) {
+            match self.fill(io, ask && !self.short) {
                 Ok(Some(0)) => return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF))),
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(self.wait(libc::POLLIN)),
                 Err(e) => return Err(self.receive_failed(io, e)),
             }
         }
+    }
+
+    /// Keeps a server's tickets back while a request is there whose answer may take them along. A call
+    /// that finds no more input sends them, as does a poll.
+    fn hold(&mut self) -> bool {
+        let tickets_only = self.common().and_then(CommonState::protocol_version)
+            == Some(ProtocolVersion::TLSv1_3)
+            && matches!(self.conn, Conn::Server(_));
+        self.held = tickets_only && self.complete && self.pending() > 0 && !self.peer_closed;
+        if self.held {
+            self.output.settle();
+        }
+        self.held
     }
 
     /// One turn of rustls' state machine; returns the number of bytes written to `to`.

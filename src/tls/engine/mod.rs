@@ -43,7 +43,10 @@ const SMALL_PLAIN: usize = 512;
 
 /// Bits of an [outlook](Engine::outlook).
 const COMPLETE: u32 = 16;
+const SOMETHING: u32 = 18;
 const FLUSHED: u32 = 19;
+/// The outlook of an idle engine.
+const IDLE: u32 = 1 << COMPLETE | 1 << FLUSHED;
 
 /// The number of bytes after which the deadline is checked.
 const LOOK: usize = 64 * 1024;
@@ -61,6 +64,18 @@ pub enum Step<T> {
     Wait(i16),
     /// Not done yet, but it is time to check the deadline.
     Look,
+}
+
+/// A change of a poll's result, or of its kernel events.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// None.
+    No,
+    /// What was there has been received, and there is nothing else: no poller waits for that, and those
+    /// that have reported it look again by themselves.
+    Emptied,
+    /// Any other.
+    Yes,
 }
 
 /// The connection, made when the handshake begins.
@@ -89,6 +104,8 @@ pub struct Engine {
     /// The record boundaries, if at most one record at a time is to be received.
     records: Option<Records>,
     output: Buffer,
+    /// The output is a server's tickets, which the answer to a request may take along.
+    held: bool,
     /// Decrypted data, unread from `taken` on.
     plain: Vec<u8>,
     taken: usize,
@@ -111,6 +128,8 @@ pub struct Engine {
     spoken: bool,
     /// The last receive found nothing at first: the next one waits without trying.
     dry: bool,
+    /// The kernel gave less than there was room for: it has no more now.
+    short: bool,
     /// The minimum overhead of a record: header, tag, and in TLS 1.3 its type.
     around: usize,
     /// The number of bytes since the last record with data.
@@ -146,6 +165,7 @@ impl Engine {
             input: Buffer::default(),
             records: None,
             output: Buffer::default(),
+            held: false,
             plain: Vec::new(),
             taken: 0,
             fatal: None,
@@ -160,6 +180,7 @@ impl Engine {
             refused: false,
             spoken: false,
             dry: false,
+            short: false,
             around: 0,
             barren: 0,
             room: 0,
@@ -214,6 +235,12 @@ impl Engine {
     /// Whether the handshake is complete.
     pub fn complete(&self) -> bool {
         self.complete
+    }
+
+    /// Begins an attempt of an operation: the kernel may have something again.
+    #[inline]
+    pub fn anew(&mut self) {
+        self.short = false;
     }
 
     /// The error that ended it.
@@ -282,17 +309,25 @@ impl Engine {
     }
 
     /// Whether a poll's result or its kernel events may have changed since the last call.
-    pub fn outlook_changed(&mut self) -> bool {
+    pub fn outlook_changed(&mut self) -> Changed {
         let now = self.outlook();
-        std::mem::replace(&mut self.told, now) != now
+        match std::mem::replace(&mut self.told, now) {
+            before if before == now => Changed::No,
+            before if now == IDLE && before == IDLE | 1 << SOMETHING => Changed::Emptied,
+            _ => Changed::Yes,
+        }
     }
 
-    /// Whether it was idle at the last call of that, and still is.
+    /// Whether it was idle at the last call of that.
+    #[inline]
+    pub fn told_idle(&self) -> bool {
+        self.told == IDLE
+    }
+
+    /// The same, and it still is.
     #[inline]
     pub fn still_idle(&self) -> bool {
-        /// The outlook of an idle engine.
-        const IDLE: u32 = 1 << COMPLETE | 1 << FLUSHED;
-        self.told == IDLE && self.complete && self.idle()
+        self.told_idle() && self.complete && self.idle()
     }
 
     /// A number for all the state that a poll depends on.
@@ -303,7 +338,7 @@ impl Engine {
         phase
             | bit(COMPLETE, self.complete)
             | bit(17, self.fatal.is_some())
-            | bit(18, something)
+            | bit(SOMETHING, something)
             | bit(FLUSHED, self.flushed())
             | bit(20, self.ended())
     }

@@ -53,7 +53,7 @@ impl Engine {
             }
             // Send responses to the input, if any.
             let flushed = self.output.is_empty() || self.flush(config, io)?;
-            match self.fill(io, ask) {
+            match self.fill(io, ask && !self.short) {
                 Ok(Some(0)) => return Err(Error::tls(USOCKET_ETLS_TRUNCATED)),
                 Ok(Some(n)) => self.dry &= n < 16 * 1024,
                 Ok(None) => {
@@ -86,11 +86,12 @@ impl Engine {
         if self.said_bye {
             return Err(Error::os(libc::EPIPE));
         }
-        if !self.output.is_empty() && !self.flush(config, io)? {
-            return Ok(self.wait(libc::POLLOUT));
-        }
         let all = first.len() + second.len();
         let want = buffer::at_once(all);
+        let along = self.held && self.takes_along(io, want, sure);
+        if !along && !self.output.is_empty() && !self.flush(config, io)? {
+            return Ok(self.wait(libc::POLLOUT));
+        }
         let most = if sure { self.afford(io, want) } else { want };
         if !sure {
             self.room = 0;
@@ -118,6 +119,15 @@ impl Engine {
             self.flush(config, io)?;
         }
         Ok(Step::Done(done))
+    }
+
+    /// Whether the held output can leave with that many bytes, in one system call.
+    #[cold]
+    fn takes_along(&mut self, io: &dyn Transport, want: usize, sure: bool) -> bool {
+        /// More than that gains nothing.
+        const MOST: usize = 16 * 1024;
+        let all = want + self.output.len();
+        (1..=MOST).contains(&want) && (!sure || self.afford(io, all) == all)
     }
 
     /// Sends close_notify, once.
@@ -238,13 +248,14 @@ impl Engine {
     }
 
     fn read_ahead(&mut self, config: &Config, io: &dyn Transport, receive: bool) -> bool {
+        self.anew();
         loop {
             if self.has_news() || self.decrypt(config, io, &mut []).is_err() || self.has_news() {
                 return true;
             }
             // Sending calls report a failure to send; this is about receiving.
             let _ = self.output.is_empty() || self.flush(config, io).is_ok();
-            match self.fill(io, receive) {
+            match self.fill(io, receive && !self.short) {
                 Ok(Some(_)) => {}
                 Ok(None) => return false,
                 // Not every error ends the connection; a receiver gets this one now and can try

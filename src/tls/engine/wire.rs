@@ -23,6 +23,7 @@ impl Engine {
     /// Sends pending output; false while some remains.
     pub fn flush(&mut self, config: &Config, io: &dyn Transport) -> Result<bool> {
         self.own()?;
+        self.held = false;
         while !self.output.is_empty() {
             let all = self.output.filled().len();
             match io.send_now(self.output.filled()) {
@@ -92,6 +93,8 @@ impl Engine {
                     if let Some(records) = &mut self.records {
                         records.took(&room[..n]);
                     }
+                    // (Other transports than descriptors may give what they have in pieces.)
+                    self.short = n < most && io.fd().is_some();
                     self.input.fill(n);
                     self.spoken = true;
                     self.eof = n == 0;

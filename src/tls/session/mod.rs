@@ -23,7 +23,7 @@ use crate::tls::context::Context;
 use crate::tls::context::config::{Config, Side};
 use crate::tls::engine::buffer::Buffer;
 use crate::tls::engine::owner::Leave;
-use crate::tls::engine::{Engine, Outside, Step, closed_here};
+use crate::tls::engine::{Changed, Engine, Outside, Step, closed_here};
 use crate::tls::transport::Transport;
 use crate::wait::Deadline;
 use lock::Locked;
@@ -52,6 +52,8 @@ pub struct Session {
     turn: AtomicU32,
     /// Whether counted data is pending or lost.
     unsent: AtomicBool,
+    /// Whether only the kernel's events can change the result of a poll.
+    idle: AtomicBool,
     _counted: crowd::One,
 }
 
@@ -95,6 +97,7 @@ impl Session {
             queue: AtomicU32::new(0),
             turn: AtomicU32::new(0),
             unsent: AtomicBool::new(false),
+            idle: AtomicBool::new(false),
             _counted: crowd::One::new(),
         })
     }
@@ -292,7 +295,10 @@ impl Session {
         }
         let unread = self.outside.receiver.shut();
         let alone = unread && self.waiting.load(Ordering::Relaxed) == 0;
-        let (ended, refused) = (engine.ended() || engine.bare(), engine.refused());
+        // After a reset there is no input, and no peer to be spared a reset.
+        let reset = engine.fatal().is_some_and(|cause| cause.code == -libc::ECONNRESET);
+        let ended = engine.ended() || engine.bare() || reset;
+        let refused = engine.refused();
         // Leave the input to another thread that waits to receive it.
         if unread && !ended && !(refused && s.timeout_us() != 0) {
             s.discard_input();
@@ -322,15 +328,19 @@ impl Session {
     /// one gives something to the caller, or there are no more, and sends pending output. Also
     /// returns the kernel events to request next, and whether other pollers may see a change.
     pub fn true_events(&self, s: &dyn Transport, events: i16, seen: i16) -> ((i16, i16), bool) {
+        // A poller that looks again at what it has reported: mostly the caller has received all.
+        if seen == 0 && self.idle.load(Ordering::Acquire) {
+            return ((0, events), false);
+        }
         match self.engine.look() {
             _ if seen & libc::POLLNVAL != 0 => ((seen, events), false),
             Some(mut engine) => {
                 let truth = self.truth(&mut engine, s, events, seen);
                 let changed = engine.outlook_changed();
-                if changed {
-                    self.unsent.store(engine.unsettled(), Ordering::Relaxed);
+                if changed != Changed::No {
+                    self.publish(&engine);
                 }
-                ((truth, question(&engine, events)), changed)
+                ((truth, question(&engine, events)), changed == Changed::Yes)
             }
             None => ((seen & !BOTH, events), false),
         }

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::sys::fork::Guard;
 use crate::sys::futex;
 use crate::tls::engine::buffer::Buffer;
-use crate::tls::engine::{Engine, Step};
+use crate::tls::engine::{Changed, Engine, Step};
 use crate::tls::transport::Transport;
 use crate::wait::{self, Deadline};
 
@@ -47,6 +47,7 @@ impl Session {
     ) -> Result<T> {
         let mut ask = !blocks;
         loop {
+            engine.anew();
             let ready = engine.own().and_then(|()| self.ready(&mut engine, s, ask));
             let step = match ready {
                 Ok(Step::Done(())) => op(&mut engine, s, ask),
@@ -249,8 +250,8 @@ impl Session {
     #[inline(never)]
     fn leave_changed(&self, s: &dyn Transport, mut engine: Guard<'_, Engine>) {
         let changed = engine.outlook_changed();
-        if changed {
-            self.unsent.store(engine.unsettled(), Ordering::Relaxed);
+        if changed != Changed::No {
+            self.publish(&engine);
             if !engine.idle() {
                 // Buffered input comes before new input. (A thread that waits already goes on
                 // waiting.)
@@ -258,9 +259,15 @@ impl Session {
             }
         }
         drop(engine);
-        if changed {
+        if changed == Changed::Yes {
             s.changed();
         }
+    }
+
+    /// Publishes what is asked without the lock, before pollers are told of a change.
+    pub(super) fn publish(&self, engine: &Engine) {
+        self.unsent.store(engine.unsettled(), Ordering::Relaxed);
+        self.idle.store(engine.told_idle(), Ordering::Release);
     }
 }
 

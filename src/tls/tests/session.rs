@@ -339,3 +339,37 @@ fn a_peer_that_resets() {
         assert_eq!(recv(&a, 10).unwrap_err().code(), -libc::ECONNRESET);
     }
 }
+
+#[test]
+fn a_servers_tickets_wait_for_its_answer_and_for_nothing_else() {
+    let (client, server) = contexts();
+    for way in ["answer", "recv", "poll", "close"] {
+        let (a, b) = pair();
+        let (sa, sb) = (wrap(&a, &client, Some(NAME)), wrap(&b, &server, None));
+        a.settimeout(0).unwrap();
+        b.settimeout(0).unwrap();
+        assert!(sa.handshake(&a).is_err_and(|e| e.is(libc::EAGAIN)));
+        assert!(recv(&b, 9).is_err_and(|e| e.is(libc::EAGAIN)));
+        sa.handshake(&a).unwrap();
+        a.send(b"a request", 0).unwrap();
+        assert_eq!(recv(&b, 9).unwrap(), b"a request");
+        let peek = || {
+            let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+            crate::sys::net::recv(a.as_fd(), &mut [MaybeUninit::uninit()], flags)
+        };
+        assert!(peek().is_err() && sb.wants(&b) & OUT != 0);
+        let b = object::insert(b).unwrap();
+        match way {
+            "answer" => assert_eq!(on(b, |s| s.send(b"yes", 0)), Ok(3)),
+            "recv" => assert!(on(b, |s| recv(s, 9)).is_err_and(|e| e.is(libc::EAGAIN))),
+            "poll" => assert_eq!(polled(b, IN, 0), 0),
+            _ => object::close(b).unwrap(),
+        }
+        assert_eq!(peek().ok(), Some(1), "{way}");
+        if way == "answer" {
+            assert_eq!(recv(&a, 9).unwrap(), b"yes");
+        }
+        assert_eq!(sa.take_ticket().is_ok(), way == "answer");
+        let _ = object::close(b);
+    }
+}
