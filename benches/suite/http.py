@@ -70,12 +70,12 @@ def free_port():
         return s.getsockname()[1]
 
 
-def sides(kind):
-    """Command lines of ours and of the peers."""
+def sides(kind, tickets=0):
+    """Command lines of ours and of the peers; BENCH_RESUME tells the peers how many tickets to send."""
     if kind == PLAIN:
         found = {"ours": ours(), "bare epoll": [program("http", "libc"), 0]}
     else:
-        found = {"ours": [*ours(), *certificate()], "OpenSSL": [*openssl(), *certificate()],
+        found = {"ours": [*ours(), *certificate(), tickets], "OpenSSL": [*openssl(), *certificate()],
                  "bare rustls": [peers.rustls(), "http", 0]}
     return {name: (argv, None) for name, argv in found.items()}
 
@@ -166,24 +166,33 @@ def requests(kind, connections, size):
                    launches=(2, 12), rounds=12)
 
 
+def handshaking(kind):
+    """Full handshakes without tickets, resumed ones with one ticket each."""
+    return sides(TLS, 1 if kind == "resumed" else 0).items()
+
+
+def opened(side, kind):
+    """A server and clients that make new connections, with one small request each."""
+    resume = {"BENCH_RESUME": "1"} if kind == "resumed" else {}
+    return Served(side, TLS, 8, 64, "connect 8 {}", {"BENCH_KIND": kind, **resume})
+
+
 def connecting(kind):
     """New connections with one small request each."""
-    resume = {"BENCH_RESUME": "1"} if kind == "resumed" else {}
-    env = {"BENCH_KIND": kind, **resume}
-    commands = {name: lambda side=side: Served(side, TLS, 8, 64, "connect 8 {}", env)
-                for name, side in sides(TLS).items()}
+    commands = {name: lambda side=side: opened(side, kind) for name, side in handshaking(kind)}
     mine = commands.pop("ours")
     goals = {"OpenSSL": {"full": 1.6, "resumed": 1.3}[kind], "bare rustls": 0.97}
     return compare(HOST, f"{TLS} connections, {kind} handshakes", mine, commands, "CPU 1/s",
                    1, goals, slice_s=0.1, launches=(2, 12))
 
 
-def latency(kind):
-    """At a rate that leaves the server idle most of the time; the best of some rounds each."""
+def latency(kind, connections=100):
+    """At a rate that leaves the server idle most of the time, counted from when a request was due; the
+    best of some rounds each."""
     taken = {name: [] for name in sides(kind)}
     n = RATE // 2
     with contextlib.ExitStack() as stack:
-        programs = {name: Served(side, kind, 100, 1024) for name, side in sides(kind).items()}
+        programs = {name: Served(side, kind, connections, 1024) for name, side in sides(kind).items()}
         for p in programs.values():
             stack.callback(p.close)
         for _ in range(8):
@@ -191,9 +200,10 @@ def latency(kind):
                 taken[name].append([int(ns) / 1e3 for ns in p.ask(f"rate {RATE} {n}").split()])
     best = {name: [min(column) for column in zip(*rounds)] for name, rounds in taken.items()}
     mine = best.pop("ours")
+    many = "" if connections == 100 else f", {connections:,} connections"
     for at, what in enumerate(("p50", "p99")):
         for peer, theirs in best.items():
-            row = f"{kind} latency {what} at {RATE:,} requests a second, 1 KiB"
+            row = f"{kind} latency {what} at {RATE:,} requests a second, 1 KiB{many}"
             yield Row(HOST, row, peer, theirs[at] / mine[at], None if at == 0 else 1.0, None, mine[at],
                       "us", theirs[at])
 
@@ -216,12 +226,25 @@ def calls(kind, size):
                   sum(theirs))
 
 
+def calls_to_connect(kind):
+    """System calls of a connection: accept, handshake, one request, close."""
+    need("strace")
+    counts = {}
+    for name, side in handshaking(kind):
+        with contextlib.closing(opened(side, kind)) as p:
+            counts[name] = sum(calls_of(p, 1000))
+    mine = counts.pop("ours")
+    for name, theirs in counts.items():
+        yield Row(HOST, f"{TLS} system calls a connection, {kind} handshakes", name, theirs / mine, None,
+                  None, mine, "calls/connection", theirs)
+
+
 def calls_of(p, n):
     log = OUT / "http.strace"
     trace = subprocess.Popen(["strace", "-c", "-U", "calls,name", "-o", log, "-p", str(p.server.pid)],
                              stderr=subprocess.PIPE, text=True)
     trace.stderr.readline()  # that it is attached
-    p.ask(str(n))
+    p.ask(p.command.format(n))
     trace.send_signal(signal.SIGINT)
     trace.wait()
     trace.stderr.close()
@@ -257,8 +280,13 @@ def cases():
                        lambda k=kind, n=n, s=size: requests(k, n, s))
     for kind in ("full", "resumed"):
         yield HOST, f"{TLS} connections, {kind} handshakes", lambda k=kind: connecting(k)
+        yield (HOST, f"{TLS} system calls a connection, {kind} handshakes",
+               lambda k=kind: calls_to_connect(k))
     for kind in (TLS, PLAIN):
         yield HOST, f"{kind} latency at a fixed rate", lambda k=kind: latency(k)
+        for n in CONNECTIONS[1:]:
+            yield (HOST, f"{kind} latency at a fixed rate, {n:,} connections",
+                   lambda k=kind, n=n: latency(k, n))
     for kind in (TLS, PLAIN):
         for size in SIZES:
             yield (HOST, f"{kind} system calls a request, {size_name(size)}",

@@ -1,6 +1,7 @@
-// A server of many connections in one thread, HTTP or HTTPS: http_server PORT [CERT KEY]. It keeps
-// connections open, and answers GET /N with N bytes, up to a million. Port 0 takes a free one;
-// "listening on PORT" is printed when it is ready.
+// A server of many connections in one thread, HTTP or HTTPS: http_server PORT [CERT KEY [TICKETS]]. It
+// keeps connections open, and answers GET /N with N bytes, up to a million. Port 0 takes a free one;
+// "listening on PORT" is printed when it is ready. TICKETS is the number of session tickets for each
+// client, by default the library's.
 //
 // It uses one poller. A connection is read once for each event: the poller reports it again as long
 // as there is more. If the peer does not read fast enough, the connection waits for POLLOUT, and is
@@ -170,15 +171,17 @@ int main(int argc, char **argv)
 {
     char *after = "";
     long port = argc > 1 ? strtol(argv[1], &after, 10) : -1;
-    if ((argc != 2 && argc != 4) || after == argv[1] || *after || port < 0 || port > 65535) {
-        fprintf(stderr, "usage: http_server PORT [CERT KEY], PORT from 0 to 65535\n");
+    if (argc < 2 || argc == 3 || argc > 5 || after == argv[1] || *after || port < 0 || port > 65535) {
+        fprintf(stderr, "usage: http_server PORT [CERT KEY [TICKETS]], PORT from 0 to 65535\n");
         return 2;
     }
     memset(body, '.', sizeof body);
-    if (argc == 4) {
+    if (argc >= 4) {
         context = ok(usocket_tls_context_create(USOCKET_TLS_SERVER), "context", 0);
         ok(usocket_tls_context_add_cert_file(context, argv[2], argv[3]), argv[2], context);
         ok(usocket_tls_context_set_alpn(context, "http/1.1"), "ALPN", context);
+        if (argc == 5)
+            ok(usocket_tls_context_set_resumption(context, 256, atoi(argv[4])), "tickets", context);
     }
     usocket_addr addr;
     ok(usocket_addr_ip(AF_INET, "127.0.0.1", (int)port, 0, 0, &addr), argv[1], 0);
