@@ -1902,7 +1902,8 @@ int32_t usocket_tls_context_set_groups(usocket_tls_context_t context, const char
 
 // Sets the number of sessions kept for resumption (256 by default), and of TLS 1.3 tickets a
 // server sends to each client (2 by default). 0 sessions turn resumption off; 0 tickets turn off a
-// server's tickets in both versions.
+// server's tickets in both versions, and a client then resumes only sessions that
+// usocket_tls_set_session gives it.
 //
 // Returns: 0.
 // Errors: -EINVAL for a negative number or more than 1,000,000 sessions or 16 tickets, -EBADF,

@@ -146,6 +146,37 @@ def test_tls(program, certs):
     ]
 
 
+SESSIONS = """
+import socket, ssl, sys, threading
+certs = sys.argv[1]
+listener = socket.create_server(("127.0.0.1", 0))
+there = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+there.load_cert_chain(certs + "/server.pem", certs + "/server-key.pem")
+
+def serve():
+    for _ in range(8):
+        with there.wrap_socket(listener.accept()[0], server_side=True) as conn:
+            conn.sendall(b"x")
+            conn.recv(1)
+
+threading.Thread(target=serve, daemon=True).start()
+for version in ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3:
+    here, session = ssl.create_default_context(cafile=certs + "/ca.pem"), None
+    here.maximum_version = version
+    for given in False, False, True, False:
+        with socket.create_connection(listener.getsockname()) as s:
+            how = {"session": session} if given else {}
+            with here.wrap_socket(s, server_hostname="localhost", **how) as conn:
+                conn.recv(1)
+                session = conn.session
+                print(conn.session_reused, end=" ")
+"""
+
+
+def test_a_client_resumes_the_session_that_it_is_given_and_no_other(program, certs):
+    assert program(SESSIONS, certs.directory).split() == ["False", "False", "True", "False"] * 2
+
+
 TRUST_NOBODY = """
 import ssl
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

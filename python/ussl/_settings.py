@@ -142,7 +142,8 @@ class Settings:
 
     def set_resumption(self, sessions: int = 256, tickets: int = 2) -> None:
         """Sets the number of sessions kept for resumption (0: none), and of TLS 1.3 tickets a server
-        sends to each client. OSError EINVAL."""
+        sends to each client; a client with 0 tickets resumes only the session that it is given.
+        OSError EINVAL."""
         self._check(
             lib.usocket_tls_context_set_resumption(self._handle, index(sessions), index(tickets))
         )

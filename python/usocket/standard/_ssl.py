@@ -196,7 +196,8 @@ class _SSLContext(_system._SSLContext):  # type: ignore[misc, unused-ignore]
             made.set_groups(self._groups)
         if self.keylog_filename is not None:
             made.keylog_filename = self.keylog_filename
-        if server_side and (self.num_tickets == 0 or self.options & _system.OP_NO_TICKET):
+        if not server_side or self.num_tickets == 0 or self.options & _system.OP_NO_TICKET:
+            # A client resumes only what `session` gives it.
             made.set_resumption(tickets=0)
         return made
 

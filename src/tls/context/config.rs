@@ -138,7 +138,10 @@ fn client(draft: &Draft, parts: Parts) -> Result<Side, Cause> {
     config.max_fragment_size = parts.max_fragment_size;
     // A resumed connection has no certificates, and a callback must see them each time.
     let resumes = draft.sessions > 0 && parts.verifier.callback.is_none();
-    let make = || Arc::new(Store::new(draft.sessions, parts.verifier.clone(), draft.clock));
+    let make = || {
+        let verifier = parts.verifier.clone();
+        Arc::new(Store::new(draft.sessions, verifier, draft.clock, draft.tickets > 0))
+    };
     let store = resumes.then(make);
     config.resumption = match &store {
         Some(store) => Resumption::store(store.clone()),

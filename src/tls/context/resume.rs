@@ -55,6 +55,8 @@ pub struct Store {
     clock: Clock,
     /// The maximum number of servers.
     most: usize,
+    /// Whether a connection that was given no session resumes one from here.
+    by_itself: bool,
     servers: Lock<Servers>,
 }
 
@@ -75,9 +77,9 @@ const EACH: usize = 8;
 
 impl Store {
     /// A store for about this many sessions with servers that `verifier` accepts.
-    pub fn new(sessions: usize, verifier: Arc<Verifier>, clock: Clock) -> Self {
+    pub fn new(sessions: usize, verifier: Arc<Verifier>, clock: Clock, by_itself: bool) -> Self {
         let most = sessions.div_ceil(EACH);
-        Store { verifier, clock, most, servers: Lock::default() }
+        Store { verifier, clock, most, by_itself, servers: Lock::default() }
     }
 
     /// Takes out the newest session for a server.
@@ -169,7 +171,7 @@ impl ClientSessionStore for Store {
     fn tls12_session(&self, name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
         let kind = |v| if let Value::Tls12(v) = v { Some(v) } else { None };
         self.preferred(kind, |v| matches!(v, Value::Tls12(_))).or_else(|| {
-            let servers = self.servers.lock().ok()?;
+            let servers = self.by_itself.then(|| self.servers.lock().ok())??;
             let (value, until) = servers.by_name.get(name)?.tls12.as_ref()?;
             self.ahead(*until).then(|| value.clone())
         })
@@ -196,7 +198,7 @@ impl ClientSessionStore for Store {
     fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
         let kind = |v| if let Value::Tls13(v) = v { Some(v) } else { None };
         self.preferred(kind, |v| matches!(v, Value::Tls13(_))).or_else(|| {
-            let mut servers = self.servers.lock().ok()?;
+            let mut servers = self.by_itself.then(|| self.servers.lock().ok())??;
             let server = servers.by_name.get_mut(name)?;
             // The newest that has not expired; expired ones are dropped.
             while let Some((value, until)) = server.tls13.pop_back() {

@@ -38,6 +38,29 @@ fn a_session_is_for_the_name_it_was_verified_for() {
     }
 }
 
+/// A program that decides for itself what is resumed.
+#[test]
+fn without_tickets_a_client_resumes_only_what_it_is_given() {
+    let ca = Ca::new("CA");
+    let made = ca.issue(params(&[NAME], NAME));
+    for &version in VERSIONS {
+        let client = trusting(&[&ca.pem()]);
+        client.set_versions(version, version).unwrap();
+        client.set_resumption(256, 0).unwrap();
+        let server = server(&made);
+        let (_, [first, _other]) = talk(&client, &server, NAME);
+        let ticket = first.tls().unwrap().take_ticket().unwrap();
+        assert!(!talk(&client, &server, NAME).0);
+        assert!(!talk(&client, &server, NAME).0);
+        let (x, y) = pair();
+        let (sx, sy) = (wrap(&x, &client, Some(NAME)), wrap(&y, &server, None));
+        sx.resume(&ticket).unwrap();
+        let (rx, ry) = shake((&x, sx), (&y, sy));
+        assert!(rx.is_ok() && ry.is_ok());
+        assert_eq!(sx.info(|i| i.resumed()), 1);
+    }
+}
+
 /// A change of a client's context applies to all later connections.
 #[test]
 fn a_change_is_for_later_connections() {
