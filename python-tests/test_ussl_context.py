@@ -69,7 +69,7 @@ def test_unknown_attributes_are_attribute_errors(client):
     with pytest.raises(AttributeError):
         client.verify_mod = ussl.CERT_NONE
     with pytest.raises(AttributeError):
-        client.sni_callback
+        client.sni_callbacks
     with pytest.raises(TypeError):
         pickle.dumps(client)
 
@@ -396,3 +396,30 @@ def test_session_stats(serve, dial, server_context, client_context, explicit):
     stats = server.session_stats()
     assert (stats["accept"], stats["accept_good"]) == (3, 3)
     assert (stats["hits"], stats["misses"]) == (2, 1)
+
+
+def test_what_a_context_trusts(certs, client_context):
+    context = ussl.SSLContext(ussl.PROTOCOL_TLS_CLIENT)
+    assert context.get_ca_certs() == [] and set(context.cert_store_stats().values()) == {0}
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for name in ("ca.pem", "server.pem", "ca.pem", "other-ca.pem", "crl.pem"):
+        for each in context, theirs:
+            each.load_verify_locations(certs(name))
+    assert context.cert_store_stats() == theirs.cert_store_stats() == {"x509": 3, "crl": 1, "x509_ca": 2}
+    roots = context.get_ca_certs(binary_form=True)
+    assert roots == [certs.read("ca.der"), certs.read("other-ca.der")]
+    assert sorted(roots) == sorted(theirs.get_ca_certs(binary_form=True))
+    assert {str(c) for c in context.get_ca_certs()} == {str(c) for c in theirs.get_ca_certs()}
+    from_der = ussl.SSLContext(ussl.PROTOCOL_TLS_CLIENT)
+    from_der.load_verify_locations(cadata=certs.read("ca.der"))
+    assert from_der.get_ca_certs() == client_context().get_ca_certs()
+    with pytest.raises(ValueError):
+        from_der.load_verify_locations(cadata=b"no certificate")
+    assert from_der.cert_store_stats() == {"x509": 1, "crl": 0, "x509_ca": 1}
+
+
+def test_a_common_name_is_no_host_name(client):
+    assert client.hostname_checks_common_name is False
+    client.hostname_checks_common_name = False
+    with pytest.raises(ValueError, match="common name"):
+        client.hostname_checks_common_name = True

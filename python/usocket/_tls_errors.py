@@ -8,7 +8,7 @@ from __future__ import annotations
 from errno import EAGAIN
 from _thread import _local as local
 
-from ._causes import ALERT, CAUSES, CERT_REFUSED
+from ._causes import ALERT, CAUSES, CERT_REFUSED, NAME_REFUSED
 
 TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
@@ -157,9 +157,11 @@ class SSLSyscallError(SSLError):
 
 
 class _InCallback(local):
-    """An exception raised by a verify callback on this thread, reported together with the refusal."""
+    """An exception raised by a callback on this thread, reported together with the refusal; and what the
+    last `sni_callback` chose."""
 
     raised: Optional[BaseException] = None
+    chosen: Any = None
 
 
 in_callback = _InCallback()
@@ -170,10 +172,11 @@ def tls_error(code: int, sentence: str) -> BaseException:
     category = CAUSES[code].category if code in CAUSES else ""
     if category == "TLS_END":
         return SSLEOFError(code, sentence)
-    if category != "TLS_CERTIFICATE":
-        return SSLError(code, sentence)
-    e = SSLCertVerificationError(code, sentence)
-    if code == CERT_REFUSED:
+    if category == "TLS_CERTIFICATE":
+        e: SSLError = SSLCertVerificationError(code, sentence)
+    else:
+        e = SSLError(code, sentence)
+    if code in (CERT_REFUSED, NAME_REFUSED):
         raised, in_callback.raised = in_callback.raised, None
         if raised is not None and not isinstance(raised, Exception):
             return raised  # Ctrl-C, or the end of the program.

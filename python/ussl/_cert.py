@@ -42,18 +42,19 @@ _NAMES = {
     "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionCountryName",
 }
 _SUBJECT_ALT_NAME, _CRL_POINTS, _INFO_ACCESS = "2.5.29.17", "2.5.29.31", "1.3.6.1.5.5.7.1.1"
+_BASIC_CONSTRAINTS, _BOOLEAN = "2.5.29.19", 0x01
 _ACCESS = {"1.3.6.1.5.5.7.48.1": "OCSP", "1.3.6.1.5.5.7.48.2": "caIssuers"}
 
 Element = Tuple[int, bytes]
 
 
-def elements(der: bytes) -> Iterator[Element]:
-    """Splits DER into consecutive elements: tag and content. ValueError for invalid DER."""
+def _spans(der: bytes) -> Iterator[Tuple[int, int, int]]:
+    """Where consecutive elements begin, where their content does, and where they end."""
     at = 0
     while at < len(der):
         if at + 2 > len(der):
             raise ValueError("the certificate is truncated")
-        tag, size = der[at], der[at + 1]
+        begin, size = at, der[at + 1]
         at += 2
         if size & 0x80:
             digits = size & 0x7F
@@ -61,8 +62,18 @@ def elements(der: bytes) -> Iterator[Element]:
             at += digits
         if at + size > len(der):
             raise ValueError("the certificate is truncated")
-        yield tag, der[at : at + size]
+        yield begin, at, at + size
         at += size
+
+
+def elements(der: bytes) -> Iterator[Element]:
+    """Splits DER into consecutive elements: tag and content. ValueError for invalid DER."""
+    return ((der[begin], der[at:end]) for begin, at, end in _spans(der))
+
+
+def whole(der: bytes) -> Iterator[bytes]:
+    """The same with their tags and lengths."""
+    return (der[begin:end] for begin, _, end in _spans(der))
 
 
 def _only(der: bytes) -> bytes:
@@ -200,3 +211,20 @@ def _as_dict(der: bytes) -> dict[Any, Any]:
                 kind, *rest = elements(extension)
                 _extension(found, oid(kind[1]), rest[-1][1])
     return found
+
+
+def is_ca(der: bytes) -> bool:
+    """Whether a certificate is marked as a CA's, or issued itself before there were such marks."""
+    try:
+        fields = list(elements(_only(_only(der))))
+        if fields[0][0] != 0xA0:
+            return fields[2][1] == fields[4][1]
+        for tag, field in fields[7:]:
+            if tag == 0xA3:
+                for _, extension in elements(_only(field)):
+                    kind, *rest = elements(extension)
+                    if oid(kind[1]) == _BASIC_CONSTRAINTS:
+                        return next(elements(_only(rest[-1][1])), None) == (_BOOLEAN, b"\xff")
+    except (ValueError, IndexError, StopIteration):
+        pass
+    return False

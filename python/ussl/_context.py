@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from operator import index
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, Optional, Union
 from weakref import finalize
 
-from usocket._causes import (
-    CERT_INVALID,
-    CRL_INVALID,
-    KEY_ENCRYPTED,
-    KEY_INVALID,
-    KEY_MISMATCH,
-    PEM_BAD,
-    PEM_EMPTY,
-)
-from usocket._errors import check, detail, error, strerror
+from usocket._errors import check
 from usocket._lib import lib
-from usocket._tls_errors import SSLConfigError
 
-from ._constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, VerifyFlags, VerifyMode
-from ._load import Source, file_name, pem_or_der, the_bytes, without
-from ._settings import Settings
+from ._constants import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, VerifyMode
+from ._load import Source, the_bytes
+from ._sni import Asked, Chooser, set_chooser
 from ._stats import Stats
+from ._store import Store
 from ._verify import Verifier, set_callback
 
-# MicroPython's messages for a refused certificate or key.
-_INVALID_KEY = (KEY_INVALID, KEY_ENCRYPTED, KEY_MISMATCH)
-_INVALID_PEM = (PEM_EMPTY, PEM_BAD)
 _CLIENT, _SERVER = 1, 2
-_LEAF_ONLY = 1
 
 
-class SSLContext(Settings):
+class SSLContext(Store):
     """A context: `SSLContext(PROTOCOL_TLS_CLIENT)` or `SSLContext(PROTOCOL_TLS_SERVER)`.
 
     A client verifies its server: a chain to a trusted certificate (the system's store when none
@@ -52,11 +38,10 @@ class SSLContext(Settings):
         "__weakref__",
         "_check_hostname",
         "_check_hostname_asked",
-        "_crls",
+        "_chooser",
         "_protocol",
         "_stats",
         "_verifier",
-        "_verify_flags",
         "_verify_mode",
     )
 
@@ -75,9 +60,8 @@ class SSLContext(Settings):
         self._check_hostname = client
         self._check_hostname_asked = False
         self._verify_mode = VerifyMode.CERT_REQUIRED if client else VerifyMode.CERT_NONE
-        self._verify_flags = VerifyFlags.VERIFY_DEFAULT
-        self._crls: List[bytes] = []
         self._verifier: Optional[Verifier] = None
+        self._chooser: Optional[Chooser] = None
         self._stats = Stats()
 
     def __reduce__(self) -> Any:
@@ -109,75 +93,6 @@ class SSLContext(Settings):
         )
         if code < 0:
             raise self._invalid(code, cert)
-
-    def _invalid(self, code: int, cert: bytes = b"") -> BaseException:
-        """The exception for a refused certificate or key; the certificate, if it may be either."""
-        sentence = detail(self._handle) or strerror(code)
-        if code in _INVALID_KEY or (code in _INVALID_PEM and _is_good(cert)):
-            return SSLConfigError("invalid key", code, sentence)
-        if code in (*_INVALID_PEM, CERT_INVALID):
-            return SSLConfigError("invalid cert", code, sentence)
-        if code == CRL_INVALID:
-            return SSLConfigError("invalid crl", code, sentence)
-        return error(code, self._handle)
-
-    def load_verify_locations(
-        self,
-        cafile: Optional[Source] = None,
-        capath: Union[str, bytes, "os.PathLike[str]", None] = None,
-        cadata: Optional[Source] = None,
-    ) -> None:
-        """Trusts certificates: as issuers, and as a peer's own (also self-signed ones marked as a CA, or
-        with only a common name).
-
-        cafile: the name of a file with PEM or DER, or bytes that are PEM or DER; capath: a
-        directory of such files; cadata: PEM as str or bytes, or DER. Revocation lists among them are
-        used according to `verify_flags`.
-        Raises SSLConfigError (ValueError "invalid cert"), OSError for a file that cannot be read,
-        TypeError when nothing is given. Blocks on the file system. From: both.
-        """
-        if cafile is None and capath is None and cadata is None:
-            raise TypeError("cafile, capath and cadata cannot be all omitted")
-        if cafile is not None:
-            self._trust(the_bytes(file_name(cafile), "cafile"))
-        if capath is not None:
-            self._check(lib.usocket_tls_context_add_trust_dir(self._handle, os.fsencode(capath)))
-        if cadata is not None:
-            self._trust(pem_or_der(cadata, "cadata"))
-
-    def _trust(self, data: bytes) -> None:
-        certs, lists = without(data, b"X509 CRL")
-        if lists:
-            self.load_crl(lists)
-        if certs.strip() or not lists:
-            code = lib.usocket_tls_context_add_trust(self._handle, certs, len(certs))
-            if code < 0:
-                raise self._invalid(code)
-
-    def load_crl(self, crl: Source) -> None:
-        """Loads revocation lists: bytes with PEM or DER, or the name of a file.
-
-        They are used according to `verify_flags`. Raises SSLConfigError, OSError, TypeError.
-        """
-        data = the_bytes(crl, "crl")
-        if self._verify_flags & VerifyFlags.VERIFY_CRL_CHECK_LEAF:
-            self._add_crl(data)
-        self._crls.append(data)
-
-    def _add_crl(self, data: bytes) -> None:
-        code = lib.usocket_tls_context_add_crl(self._handle, data, len(data))
-        if code < 0:
-            raise self._invalid(code)
-
-    def load_default_certs(self, purpose: Any = None) -> None:
-        """Trusts the system's certificates. A client without any trusted certificates does so by itself.
-
-        purpose: for compatibility with CPython. Raises SSLError when there is no store. Blocks on the
-        file system, once per process. From: CPython.
-        """
-        self._check(lib.usocket_tls_context_add_trust_system(self._handle))
-
-    set_default_verify_paths = load_default_certs
 
     # --- verification
 
@@ -223,34 +138,6 @@ class SSLContext(Settings):
         self._check_hostname_asked = value
 
     @property
-    def verify_flags(self) -> VerifyFlags:
-        """The certificates looked up in the loaded revocation lists: VERIFY_DEFAULT (none),
-        VERIFY_CRL_CHECK_LEAF (the peer's) or VERIFY_CRL_CHECK_CHAIN (also its issuers').
-
-        From: CPython.
-        """
-        return self._verify_flags
-
-    @verify_flags.setter
-    def verify_flags(self, value: int) -> None:
-        if index(value) & ~int(VerifyFlags.VERIFY_CRL_CHECK_CHAIN):
-            raise ValueError(f"{value} has unknown flags")
-        flags = VerifyFlags(value)
-        before = self._verify_flags
-        if flags == before:
-            return
-        if before and not flags and self._crls:
-            raise ValueError("checking against revocation lists cannot be turned off")
-        leaf_only = flags == VerifyFlags.VERIFY_CRL_CHECK_LEAF
-        self._check(
-            lib.usocket_tls_context_set_crl_flags(self._handle, _LEAF_ONLY if leaf_only else 0)
-        )
-        if flags and not before:
-            for data in self._crls:
-                self._add_crl(data)
-        self._verify_flags = flags
-
-    @property
     def verify_callback(self) -> Optional[Callable[[bytes, int], int]]:
         """`f(cert, depth)`, called for each certificate of the peer's chain (DER), the trusted one
         first, down to its own (depth 0), after all other checks. It accepts with 0; anything else
@@ -270,6 +157,17 @@ class SSLContext(Settings):
         self._check(set_callback(self._handle, verifier))
         self._verifier = verifier
 
+    @property
+    def hostname_checks_common_name(self) -> bool:
+        """False, and cannot be set to True: names are those of the certificate's subjectAltName. From:
+        CPython."""
+        return False
+
+    @hostname_checks_common_name.setter
+    def hostname_checks_common_name(self, value: bool) -> None:
+        if value:
+            raise ValueError("a certificate's common name is no host name here")
+
     def pin(self, sha256: bytes) -> None:
         """Pins a key: the peer's certificate or one of its issuers must have one of the pinned
         keys, in addition to everything else.
@@ -285,6 +183,30 @@ class SSLContext(Settings):
         self._check(lib.usocket_tls_context_set_clock(self._handle, index(unix_seconds)))
 
     # --- connections
+
+    @property
+    def sni_callback(self) -> Optional[Callable[[Asked, Optional[str], Any], Optional[int]]]:
+        """`f(sock, name, context)`, called on a server in each handshake with the name the client asks
+        for, None without one. It sets `sock.context` to another server context, whose certificates are
+        then presented (all else comes from this one), or leaves it. None accepts the client; a number
+        refuses it with the alert unrecognized_name, and so does an exception, which becomes the cause.
+
+        `sock` stands for the connection and has that attribute alone. It runs on the thread that drives
+        the handshake. None removes it; ValueError on a client. From: CPython.
+        """
+        return None if self._chooser is None else self._chooser.callback
+
+    @sni_callback.setter
+    def sni_callback(
+        self, callback: Optional[Callable[[Asked, Optional[str], Any], Optional[int]]]
+    ) -> None:
+        if self._protocol == PROTOCOL_TLS_CLIENT:
+            raise ValueError("sni_callback cannot be set on a client's context")
+        if callback is not None and not callable(callback):
+            raise TypeError("sni_callback must be callable or None")
+        chooser = None if callback is None else Chooser(callback, self)
+        self._check(set_chooser(self._handle, chooser))
+        self._chooser = chooser
 
     def session_stats(self) -> Dict[str, int]:
         """How many connections began (`connect`, `accept`), how many handshakes were completed
@@ -343,9 +265,3 @@ class SSLContext(Settings):
         return self.sslobject_class._wrap(
             self, incoming, outgoing, bool(server_side), server_hostname, session
         )
-
-
-def _is_good(cert: bytes) -> bool:
-    """Whether a certificate can be parsed: if so, the key is the problem."""
-    scratch = SSLContext(PROTOCOL_TLS_CLIENT)
-    return lib.usocket_tls_context_add_trust(scratch._handle, cert, len(cert)) > 0

@@ -20,6 +20,7 @@ from ._context import SSLContext
 from ._presented import presented, presented_chain
 from ._session import SSLSession
 from ._settings import read_text
+from ._sni import Chooser
 from ._verify import Verifier
 
 _VERSIONS = {0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
@@ -38,6 +39,7 @@ class Facts:
     _server_side: bool
     _session: Optional[SSLSession]
     # Kept for as long as a handshake may ask it.
+    _chooser: Optional[Chooser]
     _verifier: Optional[Verifier]
     # Whether the library's socket is wrapped: a listening one is not.
     _wrapped: bool
@@ -190,6 +192,7 @@ class Info(Facts, socket):
     """A socket with information about TLS."""
 
     __slots__ = (
+        "_chooser",
         "_context",
         "_greet",
         "_hostname",

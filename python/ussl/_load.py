@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Tuple, Union
+from base64 import b64decode
+from typing import List, Tuple, Union
+
+from ._cert import whole
 
 Source = Union[str, bytes, bytearray, memoryview, "os.PathLike[str]"]
 
@@ -55,3 +58,22 @@ def without(data: bytes, label: bytes) -> Tuple[bytes, bytes]:
         return data, b""
     item = re.compile(b"-----BEGIN %b-----.*?-----END %b-----\\s*" % (label, label), re.DOTALL)
     return item.sub(b"", data), b"".join(item.findall(data))
+
+
+_CERTIFICATE = re.compile(
+    rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END ", re.DOTALL
+)
+
+
+def certificates(data: bytes) -> List[bytes]:
+    """The certificates in PEM text or in DER that the library has taken."""
+    if _PEM not in data:
+        return list(whole(data))
+    found = []
+    for body in _CERTIFICATE.findall(data):
+        try:
+            # OpenSSL's "TRUSTED" has its own additions behind the certificate.
+            found.append(next(whole(b64decode(body))))
+        except (ValueError, StopIteration):
+            pass  # The library has passed over it as well.
+    return found

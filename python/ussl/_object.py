@@ -92,7 +92,7 @@ class SSLObject(Facts, Bios):
         new._session, new._wrapped, new._lock = None, True, RLock()
         new._bios, new._in, new._ended = (incoming, outgoing), b"", False
         name = prepared(context, new._hostname, session)
-        new._verifier = context._verifier
+        new._verifier, new._chooser = context._verifier, context._chooser
         new._handle = made(lib.usocket_tls_create(context._handle, name, 0), context)
         finalize(new, lib.usocket_close, new._handle)
         if session is not None:

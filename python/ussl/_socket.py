@@ -109,7 +109,7 @@ class SSLSocket(Info):
         """Wraps the library's socket, and raises errors of the context or the name."""
         context = self._context
         name = prepared(context, self._hostname, session)
-        self._verifier = context._verifier
+        self._verifier, self._chooser = context._verifier, context._chooser
         made(lib.usocket_tls_wrap(handle, context._handle, name, 0), context)
         if session is not None:
             session._give_to(handle)
