@@ -9,8 +9,10 @@ static void a_timer_ends_a_wait_in_its_time(void **state)
     int64_t begun = now_us();
     int64_t timer = OK(usocket_poller_arm_timer(p, 30 * MS, 42));
     assert_true(timer > 0 && timer < 1LL << 53);
-    no_event(p);
-    usocket_event e = one_event(p);
+    // Nothing is due yet, unless the machine is slow.
+    usocket_event e;
+    if (OK(usocket_poller_wait(p, &e, 1, 0)) == 0)
+        e = one_event(p);
     assert_true(now_us() - begun >= 30 * MS);
     assert_int_equal(e.socket, 0);
     assert_int_equal(e.fd, -1);
