@@ -79,11 +79,11 @@ def must(name, command, limit=3600, **environment):
 
 
 def on_host(command, **environment):
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                            env=os.environ | environment)
+    result = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
     if result.returncode != 0:
-        reason = (result.stdout.splitlines() or [f"{command[0]} fails"])[-1]
-        raise Skip(reason) if result.returncode == 77 else Failed(result.stdout)
+        said = result.stdout + result.stderr
+        reason = (said.splitlines() or [f"{command[0]} fails"])[-1]
+        raise Skip(reason) if result.returncode == 77 else Failed(said)
     return result.stdout
 
 
