@@ -94,7 +94,7 @@ static void failures_say_why(void **state)
         {"stranger", "localhost", USOCKET_ETLS_CERT_UNKNOWN_ISSUER, "other test CA"},
         {"self-signed", "localhost", USOCKET_ETLS_CERT_UNKNOWN_ISSUER, "self-signed"},
         {"second", "localhost", USOCKET_ETLS_CERT_WRONG_NAME, "for second.example, not for localhost"},
-        {"client", "localhost", USOCKET_ETLS_CERT_WRONG_PURPOSE, "not for server"},
+        {"client", "localhost", USOCKET_ETLS_CERT_WRONG_PURPOSE, "not valid for server"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         usocket_t pair[2];
