@@ -38,6 +38,64 @@ static void nothing_is_exported_before_the_handshake_ends(void **state)
     close_pair(pair);
 }
 
+static struct {
+    usocket_poller_t poller;
+    int32_t its_own; // what a wait in the callback gave
+    _Atomic bool inside, goes_on;
+} slow;
+
+static int32_t slow_callback(void *arg, const uint8_t *der, size_t len, int32_t depth)
+{
+    (void)arg, (void)der, (void)len;
+    usocket_event event;
+    if (depth)
+        return 0;
+    slow.its_own = usocket_poller_wait(slow.poller, &event, 1, 10 * MS);
+    slow.inside = true;
+    for (int64_t begun = now_us(); !slow.goes_on && now_us() - begun < GENEROUS;)
+        usleep(1000);
+    return 0;
+}
+
+// While a verify callback runs, the kernel says that the socket is writable, and it is not.
+static void a_poller_keeps_its_time_beside_a_slow_callback(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    usocket_t client = client_context(), server = server_context("server");
+    usocket_event event;
+    pthread_t threads[2];
+    void *ended;
+    OK(usocket_tls_context_set_verify_callback(client, slow_callback, NULL));
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+    slow.poller = OK(usocket_poller_create());
+    OK(usocket_poller_add(slow.poller, pair[0], POLLIN | POLLOUT, 7));
+    for (int i = 0; i < 2; i++)
+        start_thread(&threads[i], do_handshake, &pair[i]);
+    int64_t begun = now_us();
+    while (!slow.inside && now_us() - begun < GENEROUS)
+        usleep(1000);
+    GIVES(0, slow.its_own);
+    begun = now_us();
+    GIVES(0, usocket_poller_wait(slow.poller, &event, 1, 50 * MS));
+    assert_in_range(now_us() - begun, 50 * MS, GENEROUS / 2);
+    GIVES(0, usocket_poller_wait(slow.poller, &event, 1, 0));
+    assert_true(now_us() - begun < GENEROUS / 2);
+    slow.goes_on = true;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], &ended), 0);
+        assert_null(ended);
+    }
+    GIVES(1, usocket_poller_wait(slow.poller, &event, 1, GENEROUS));
+    assert_int_equal(event.events, POLLOUT);
+    OK(usocket_close(slow.poller));
+    OK(usocket_close(client));
+    OK(usocket_close(server));
+    close_pair(pair);
+}
+
 // Buffers of the smallest, and a poll that is believed.
 static void a_state_machine_with_almost_no_buffers(void **state)
 {
@@ -220,6 +278,7 @@ int main(void)
         cmocka_unit_test(nothing_is_exported_before_the_handshake_ends),
         cmocka_unit_test(a_state_machine_with_almost_no_buffers),
         cmocka_unit_test(poll_tells_the_truth),
+        cmocka_unit_test(a_poller_keeps_its_time_beside_a_slow_callback),
         cmocka_unit_test(every_poller_is_told),
         cmocka_unit_test(poll_of_all_that_there_may_be),
         cmocka_unit_test(a_poll_for_output_alone_says_nothing_of_input),

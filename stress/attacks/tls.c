@@ -146,6 +146,15 @@ static void a_slow_callback_delays_nobody(void)
     usocket_poll(&p, 1, 0);
     took = now_us() - began;
     HOLDS(took < 1000 * MS, "poll(0) beside a slow callback took %.1f s", took / 1e6);
+    usocket_poller_t poller = OK(usocket_poller_create());
+    OK(usocket_poller_add(poller, pair[0], POLLIN | POLLOUT, 0));
+    usocket_event event;
+    for (int64_t wait = 0; wait <= 100 * MS; wait += 100 * MS) {
+        began = now_us();
+        usocket_poller_wait(poller, &event, 1, wait);
+        took = now_us() - began;
+        HOLDS(took < 1000 * MS, "poller_wait beside a slow callback took %.1f s", took / 1e6);
+    }
     OK(usocket_settimeout(pair[0], 0));
     began = now_us();
     usocket_send(pair[0], "x", 1, 0);

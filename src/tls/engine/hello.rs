@@ -25,8 +25,8 @@ pub enum Offer {
     OnlyOthers,
     /// One of ours, or none at all; or it is no ClientHello.
     Ours,
-    /// It comes in several records, and not all of them are here.
-    Unknown,
+    /// It comes in several records, of which at least this many bytes are still to come.
+    Unknown(usize),
 }
 
 /// The protocols of `ours` that a ClientHello offers.
@@ -52,10 +52,14 @@ fn gathered(mut input: &[u8], ours: &[Vec<u8>]) -> Offer {
             [HANDSHAKE, 3, _, len @ ..] => (len[0], len[1]) <= (RECORD, 0),
             _ => false,
         };
+        let here = input.len();
         match (records, record(&mut input)) {
             // rustls says what is wrong.
             (false, _) => return Offer::Ours,
-            (_, None) => return Offer::Unknown,
+            (_, None) => {
+                let whole = len_of(&message).unwrap_or_default();
+                return Offer::Unknown(whole.saturating_sub(message.len() + here).max(1));
+            }
             (_, Some(part)) if part.is_empty() || message.try_reserve(part.len()).is_err() => {
                 return Offer::Ours;
             }
@@ -161,7 +165,10 @@ mod tests {
             assert_eq!(offer(&records, &ours(b"mqtt")), Offer::OnlyOthers);
             assert_eq!(offer(&records, &ours(b"h2")), Offer::Ours);
             for at in 5 + size..records.len() {
-                assert_eq!(offer(&records[..at], &ours(b"mqtt")), Offer::Unknown, "{size} {at}");
+                let Offer::Unknown(missing) = offer(&records[..at], &ours(b"mqtt")) else {
+                    panic!("{size} {at}")
+                };
+                assert!((1..=records.len() - at).contains(&missing), "{size} {at} {missing}");
                 for byte in [0, 1, 0x7f, 0xff] {
                     let mut damaged = records.clone();
                     damaged[at] = byte;

@@ -140,6 +140,8 @@ pub struct Engine {
     room: usize,
     /// A send failed for lack of space.
     full: bool,
+    /// The length of the input from which on the ClientHello may be whole.
+    hello: usize,
     /// The events the handshake waits for.
     want: i16,
     /// The outlook last reported to pollers.
@@ -186,6 +188,7 @@ impl Engine {
             room: 0,
             full: false,
             unlooked: 0,
+            hello: 0,
             want: if client { libc::POLLOUT } else { libc::POLLIN },
             told: 0,
             ticket: None,
@@ -368,6 +371,8 @@ impl Engine {
     /// has read nothing yet of a ClientHello that lies here whole; false while one does not that comes
     /// in several records, of which rustls would read the first.
     fn choose_protocols(&mut self, config: &Config) -> bool {
+        /// A longer one is read as often as it may have come to its end, not with each byte.
+        const SHORT: usize = 4096;
         let (Conn::Server(conn), Side::Server(server), Some(without)) =
             (&mut self.conn, &config.side, &config.without_alpn)
         else {
@@ -376,12 +381,24 @@ impl Engine {
         if conn.protocol_version().is_some() {
             return true;
         }
-        let offer = hello::offer(self.input.filled(), &server.alpn_protocols);
-        if offer == Offer::OnlyOthers {
-            if let Ok(anew) = UnbufferedServerConnection::new(without.clone()) {
-                **conn = anew;
+        if self.input.len() < self.hello {
+            return false;
+        }
+        self.hello = 0;
+        match hello::offer(self.input.filled(), &server.alpn_protocols) {
+            Offer::Ours => true,
+            Offer::Unknown(missing) => {
+                if self.input.len() > SHORT {
+                    self.hello = self.input.len() + missing;
+                }
+                false
+            }
+            Offer::OnlyOthers => {
+                if let Ok(anew) = UnbufferedServerConnection::new(without.clone()) {
+                    **conn = anew;
+                }
+                true
             }
         }
-        offer != Offer::Unknown
     }
 }
