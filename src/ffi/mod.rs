@@ -7,6 +7,7 @@
 pub mod address;
 pub mod connection;
 pub mod file;
+mod inlined;
 pub mod interface;
 pub mod library;
 pub mod message;
@@ -26,7 +27,6 @@ pub mod transfer;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{self, Error, Result};
 use crate::handle::{Handle, Pin};
@@ -35,9 +35,51 @@ use crate::socket::Socket;
 use crate::sys::{fork, hook};
 
 /// The return type of an export: a number that can hold a negative error.
-pub(crate) trait Number: From<i32> + PartialOrd + Copy {}
-impl Number for i32 {}
-impl Number for i64 {}
+pub(crate) trait Number: From<i32> + Into<i64> + PartialOrd + Copy {
+    /// The inverse of `into`.
+    fn narrow(wide: i64) -> Self;
+}
+
+impl Number for i32 {
+    #[inline]
+    fn narrow(wide: i64) -> i32 {
+        wide as i32
+    }
+}
+
+impl Number for i64 {
+    #[inline]
+    fn narrow(wide: i64) -> i64 {
+        wide
+    }
+}
+
+// What is around an export's body exists once, and calls it through a pointer: inlined it is half of
+// the library's size. The few calls whose time counts use the functions of the same names in `inlined`.
+
+/// The body of an export, as what is around it calls it.
+type Body<'a> = &'a mut dyn FnMut() -> Result<i64>;
+/// The same of an export about an object.
+type ObjectBody<'a> = &'a mut dyn FnMut(&Object) -> Result<i64>;
+
+/// A body was called again.
+const TWICE: Error = Error::os(libc::ENOTRECOVERABLE);
+
+/// Makes a body to be called once one that can be called through a pointer.
+#[inline]
+fn once<T: Number>(body: impl FnOnce() -> Result<T>) -> impl FnMut() -> Result<i64> {
+    let mut body = Some(body);
+    move || body.take().map_or(Err(TWICE), |body| body().map(T::into))
+}
+
+/// The same for an export about an object.
+#[inline]
+fn once_on<T: Number>(
+    body: impl FnOnce(&Object) -> Result<T>,
+) -> impl FnMut(&Object) -> Result<i64> {
+    let mut body = Some(body);
+    move |object| body.take().map_or(Err(TWICE), |body| body(object).map(T::into))
+}
 
 /// Runs an export's body: an error becomes its number, a panic `-ENOTRECOVERABLE`. A failure leaves no
 /// sentence for `usocket_error_detail(0)`, neither its own nor an earlier call's.
@@ -49,27 +91,31 @@ fn guard<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
 /// [`guard`] for an export about a handle that the body itself pins.
 #[inline]
 fn guard_on<T: Number>(handle: Handle, body: impl FnOnce() -> Result<T>) -> T {
-    let value = catch_unwind(AssertUnwindSafe(|| body().unwrap_or_else(|e| failed(handle, e))))
-        .unwrap_or_else(|_| T::from(-libc::ENOTRECOVERABLE));
-    settle();
-    value
+    #[inline(never)]
+    fn apart(handle: Handle, body: Body<'_>) -> i64 {
+        inlined::guard_on(handle, body)
+    }
+    T::narrow(apart(handle, &mut once(body)))
 }
 
 /// [`guard`] for an export without a handle: its failure leaves a sentence for
 /// `usocket_error_detail(0)`.
 #[inline]
 fn without_handle<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
-    error::forget();
-    guard_sentences(body)
+    guard_sentences(|| {
+        error::forget();
+        body()
+    })
 }
 
 /// [`guard`] for an export that reads sentences and leaves them unchanged.
 #[inline]
 fn guard_sentences<T: Number>(body: impl FnOnce() -> Result<T>) -> T {
-    let value = catch_unwind(AssertUnwindSafe(|| number(body())))
-        .unwrap_or_else(|_| T::from(-libc::ENOTRECOVERABLE));
-    settle();
-    value
+    #[inline(never)]
+    fn apart(body: Body<'_>) -> i64 {
+        inlined::guard_sentences(body)
+    }
+    T::narrow(apart(&mut once(body)))
 }
 
 /// [`guard`] for an export about one socket.
@@ -87,41 +133,27 @@ fn on_stream<T: Number>(handle: Handle, body: impl FnOnce(Stream<'_>) -> Result<
 /// [`guard`] for an export about one object: pins it, and closes it if the body panics.
 #[inline]
 fn on_object<T: Number>(handle: Handle, body: impl FnOnce(&Object) -> Result<T>) -> T {
-    on_held(handle, || object::pin(handle), body)
+    on_held(handle, None, body)
 }
 
 /// The same of what may be pinned already.
 #[inline]
 fn on_held<T: Number>(
     handle: Handle,
-    hold: impl FnOnce() -> Result<Held>,
+    pin: Option<Held>,
     body: impl FnOnce(&Object) -> Result<T>,
 ) -> T {
-    closing_on_panic(handle, || {
-        let pin = hold()?;
-        let value = body(&pin).unwrap_or_else(|e| failed(handle, e));
-        // A call without a result on a handle closed meanwhile ended because of the close.
-        if value > T::from(0) || !pin.closing() { Ok(value) } else { Err(Error::os(libc::EBADF)) }
-    })
+    #[inline(never)]
+    fn apart(handle: Handle, pin: Option<Held>, body: ObjectBody<'_>) -> i64 {
+        inlined::on_held(handle, || pin.map_or_else(|| object::pin(handle), Ok), body)
+    }
+    T::narrow(apart(handle, pin, &mut once_on(body)))
 }
 
 /// The same for a body that itself handles a close of the handle meanwhile.
 #[inline]
 fn on_pin<T: Number>(handle: Handle, body: impl FnOnce(&Pin<'_, Object>) -> Result<T>) -> T {
-    closing_on_panic(handle, || body(&object::pin(handle)?))
-}
-
-/// [`guard`], and closes the handle if the body panics.
-#[inline]
-fn closing_on_panic<T: Number>(handle: Handle, body: impl FnOnce() -> Result<T>) -> T {
-    let value = AssertUnwindSafe(|| body().unwrap_or_else(|e| failed(handle, e)));
-    let value = catch_unwind(value).unwrap_or_else(|_| {
-        // It may be closed already.
-        let _ = object::close(handle);
-        T::from(-libc::ENOTRECOVERABLE)
-    });
-    settle();
-    value
+    inlined::closing_on_panic(handle, || body(&object::pin(handle)?))
 }
 
 /// The number of an error; leaves no sentence for `usocket_error_detail(0)`.

@@ -1,7 +1,7 @@
 //! The poller: many handles registered once, a wait that costs what is ready.
 
 use super::library::{usocket_poller_t, usocket_t};
-use super::{on_object, room_for, without_handle};
+use super::{inlined, on_object, room_for, without_handle};
 use crate::error::{Error, Result};
 use crate::object;
 use crate::poller::Event;
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn usocket_poller_wait(
     n: usize,
     timeout_us: i64,
 ) -> i32 {
-    on_object(poller, |p| {
+    inlined::on_object(poller, |p| {
         if n == 0 {
             return Err(Error::os(libc::EINVAL));
         }

@@ -3,7 +3,9 @@
 use std::mem::MaybeUninit;
 
 use super::library::usocket_t;
-use super::{guard_on, input, on_object, on_socket, on_stream, output, required, without_handle};
+use super::{
+    guard_on, inlined, input, on_object, on_socket, on_stream, output, required, without_handle,
+};
 use crate::addr::Addr;
 use crate::error::{Error, Result};
 use crate::object::{self, Object};
@@ -80,7 +82,7 @@ pub(super) unsafe fn with_room<T>(
 /// Ownership: the handle is the caller's, to be given to usocket_close.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_socket(family: i32, r#type: i32, proto: i32) -> usocket_t {
-    without_handle(|| object::insert_with(|| Socket::new(family, r#type, proto)))
+    inlined::without_handle(|| object::insert_with(|| Socket::new(family, r#type, proto)))
 }
 
 /// Makes two connected sockets (socketpair(2)): AF_UNIX on Linux.
@@ -203,7 +205,7 @@ pub extern "C" fn usocket_fileno(s: usocket_t) -> i32 {
 /// Ownership: the handle is gone.
 #[unsafe(no_mangle)]
 pub extern "C" fn usocket_close(s: usocket_t) -> i32 {
-    guard_on(s, || object::close_inline(s).map(|()| 0))
+    inlined::guard_on(s, || object::close_inline(s).map(|()| 0))
 }
 
 /// Binds a socket to an address (bind(2)).
@@ -248,7 +250,7 @@ pub extern "C" fn usocket_listen(s: usocket_t, backlog: i32) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_accept(s: usocket_t, peer: *mut Addr) -> usocket_t {
     // SAFETY: the caller's address, as documented.
-    on_socket(s, |s| unsafe { accepted(s, false, peer) })
+    inlined::on_socket(s, |s| unsafe { accepted(s, false, peer) })
 }
 
 /// Accepts a connection (accept4(2)): SOCK_NONBLOCK in `flags` makes the new socket non-blocking, in
@@ -305,7 +307,7 @@ unsafe fn accepted(listener: &Socket, nonblocking: bool, peer: *mut Addr) -> Res
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_connect(s: usocket_t, addr: *const Addr) -> i32 {
     // SAFETY: the caller's address, as documented.
-    on_socket(s, |s| unsafe { with_address(addr, |a| s.connect(a)) }.map(|()| 0))
+    inlined::on_socket(s, |s| unsafe { with_address(addr, |a| s.connect(a)) }.map(|()| 0))
 }
 
 /// Shuts down one or both halves of a connection (shutdown(2)). `how` is SHUT_RD, SHUT_WR or

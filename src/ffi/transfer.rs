@@ -55,7 +55,7 @@ fn on_from<A, T: Number>(
     args: A,
     on: impl FnOnce(Stream<'_>, First, A) -> Result<T>,
 ) -> T {
-    on_held(handle, || Ok(pin), |object| on(object.stream()?, first, args))
+    on_held(handle, Some(pin), |object| on(object.stream()?, first, args))
 }
 
 /// The same from the beginning.
@@ -185,10 +185,8 @@ pub unsafe extern "C" fn usocket_recv(
     flags: i32,
 ) -> i64 {
     if flags & libc::MSG_TRUNC != 0 {
-        let flags = truncation(buf, len, flags);
         // SAFETY: the caller's buffer, as documented.
-        let recv = |s: Stream<'_>| s.recv_on(Err(Start::Fresh), unsafe { room(buf, len) }?, flags);
-        return on_stream(s, |s| recv(s).map(|n| n as i64));
+        return unsafe { recv_truncated(s, buf, len, flags) };
     }
     at_once(
         s,
@@ -197,6 +195,20 @@ pub unsafe extern "C" fn usocket_recv(
         |s, buf| s.try_recv(buf, flags).map(|n| n as i64).map_err(Err),
         |s, first, buf| s.recv_on(first, buf, flags).map(|n| n as i64),
     )
+}
+
+/// usocket_recv with MSG_TRUNC.
+///
+/// # Safety
+/// As [`usocket_recv`].
+#[cold]
+unsafe fn recv_truncated(s: usocket_t, buf: *mut c_void, len: usize, flags: i32) -> i64 {
+    let flags = truncation(buf, len, flags);
+    on_stream(s, |s| {
+        // SAFETY: by this function's contract.
+        let buf = unsafe { room(buf, len) }?;
+        s.recv_on(Err(Start::Fresh), buf, flags).map(|n| n as i64)
+    })
 }
 
 /// Receives as usocket_recv does, with the sender's address in `from` unless that is NULL

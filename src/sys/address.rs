@@ -114,9 +114,11 @@ impl Addr {
     #[inline]
     pub fn is_valid(&self) -> bool {
         let len = self.len as usize;
-        match self.family() {
+        let b = self.storage_bytes();
+        match u16::from_ne_bytes([b[0], b[1]]).into() {
+            // The commonest first, with one comparison.
+            libc::AF_INET => (16..=STORAGE).contains(&len),
             _ if !(2..=STORAGE).contains(&len) => false,
-            libc::AF_INET => len >= 16,
             libc::AF_INET6 => len >= 28,
             libc::AF_UNIX => len <= PATH + PATH_MAX,
             _ => true,

@@ -136,15 +136,30 @@ impl Me {
         GATE.leave(self.shard());
     }
 
+    #[inline]
     fn remember(&self, word: &AtomicU32) {
-        if let Some(place) = self.held.iter().find(|h| h.get().is_null()) {
-            place.set(word);
+        self.replace_held(ptr::null(), word);
+    }
+
+    #[inline]
+    fn forget(&self, word: &AtomicU32) {
+        self.replace_held(word, ptr::null());
+    }
+
+    #[inline]
+    fn replace_held(&self, old: *const AtomicU32, new: *const AtomicU32) {
+        // Most threads hold one.
+        if ptr::eq(self.held[0].get(), old) {
+            self.held[0].set(new);
+        } else {
+            self.replace_held_later(old, new);
         }
     }
 
-    fn forget(&self, word: &AtomicU32) {
-        if let Some(place) = self.held.iter().find(|h| ptr::eq(h.get(), word)) {
-            place.set(ptr::null());
+    #[cold]
+    fn replace_held_later(&self, old: *const AtomicU32, new: *const AtomicU32) {
+        if let Some(place) = self.held.iter().find(|h| ptr::eq(h.get(), old)) {
+            place.set(new);
         }
     }
 }

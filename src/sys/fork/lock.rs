@@ -74,12 +74,13 @@ impl<T> Lock<T> {
         with_me(|me| {
             me.enter();
             let mine = era() | HELD_ALONE;
-            match self.word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => Ok(self.taken(me)),
-                Err(_) => {
-                    self.lock_later(me, None).map(|got| got.unwrap_or_else(|| self.taken(me)))
-                }
+            let free =
+                self.word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed).is_ok();
+            if !free {
+                // Without a deadline it ends with the lock.
+                take_later(&self.word, me, None)?;
             }
+            Ok(self.taken(me))
         })
     }
 
@@ -88,7 +89,8 @@ impl<T> Lock<T> {
         let until = Instant::now() + patience;
         ME.with(|me| {
             me.enter();
-            self.lock_later(me, Some(until)).ok().flatten()
+            let taken = take_later(&self.word, me, Some(until));
+            matches!(taken, Ok(true)).then(|| self.taken(me))
         })
     }
 
@@ -121,53 +123,65 @@ impl<T> Lock<T> {
         me.remember(&self.word);
         Guard { lock: self, me }
     }
+}
 
-    /// Called inside; returns inside with the lock, or outside without it.
-    #[cold]
-    fn lock_later(&self, me: &Me, until: Option<Instant>) -> Result<Option<Guard<'_, T>>, Lost> {
-        /// Critical sections are short: spin this often before the futex wait.
-        const SPINS: u32 = if cfg!(loom) { 0 } else { 60 };
-        let (mut spins, mut waited) = (0, false);
-        loop {
-            let word = self.word.load(Ordering::Relaxed);
-            if word == 0 {
-                // Other threads may be waiting too.
-                let mine = era() | if waited { AWAITED } else { HELD_ALONE };
-                let got = self.word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed);
-                if got.is_ok() {
-                    return Ok(Some(self.taken(me)));
-                }
-                continue;
+/// Called inside; returns inside with the lock (true), or outside without it. (Not of `Lock<T>`, which
+/// would have it once for each type.)
+#[cold]
+fn take_later(lock: &AtomicU32, me: &Me, until: Option<Instant>) -> Result<bool, Lost> {
+    /// Critical sections are short: spin this often before the futex wait.
+    const SPINS: u32 = if cfg!(loom) { 0 } else { 60 };
+    let (mut spins, mut waited) = (0, false);
+    loop {
+        let word = lock.load(Ordering::Relaxed);
+        if word == 0 {
+            // Other threads may be waiting too.
+            let mine = era() | if waited { AWAITED } else { HELD_ALONE };
+            if lock.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                return Ok(true);
             }
-            if word >> ERA != era() >> ERA {
-                me.leave();
-                return Err(Lost);
-            }
-            if spins < SPINS {
-                spins += 1;
-                std::hint::spin_loop();
-                continue;
-            }
-            let awaited = era() | AWAITED;
-            if word != awaited
-                && self
-                    .word
-                    .compare_exchange(word, awaited, Ordering::Relaxed, Ordering::Relaxed)
-                    .is_err()
-            {
-                continue;
-            }
-            let left = until.map(|u| u.saturating_duration_since(Instant::now()));
-            me.leave();
-            if left == Some(Duration::ZERO) {
-                return Ok(None);
-            }
-            // The loop checks the word again, whatever ended the wait.
-            let _ = futex::wait(&self.word, awaited, left);
-            me.enter_for(Some(&self.word));
-            waited = true;
+            continue;
         }
+        if word >> ERA != era() >> ERA {
+            me.leave();
+            return Err(Lost);
+        }
+        if spins < SPINS {
+            spins += 1;
+            std::hint::spin_loop();
+            continue;
+        }
+        let awaited = era() | AWAITED;
+        let told = word == awaited
+            || lock.compare_exchange(word, awaited, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if !told {
+            continue;
+        }
+        let left = until.map(|u| u.saturating_duration_since(Instant::now()));
+        me.leave();
+        if left == Some(Duration::ZERO) {
+            return Ok(false);
+        }
+        // The loop checks the word again, whatever ended the wait.
+        let _ = futex::wait(lock, awaited, left);
+        me.enter_for(Some(lock));
+        waited = true;
     }
+}
+
+/// Releases a lock, inlined.
+#[inline(always)]
+fn let_go(lock: &AtomicU32, me: &Me) {
+    me.forget(lock);
+    if lock.swap(0, Ordering::Release) & AWAITED != 0 {
+        futex::wake_one(lock);
+    }
+    me.leave();
+}
+
+#[inline(never)]
+fn let_go_apart(lock: &AtomicU32, me: &Me) {
+    let_go(lock, me);
 }
 
 impl<T> Drop for Lock<T> {
@@ -207,28 +221,22 @@ impl<T> Guard<'_, T> {
     /// Releases it, inlined.
     #[inline(always)]
     pub fn release(self) {
-        ManuallyDrop::new(self).let_go();
+        ManuallyDrop::new(self).let_go(let_go);
     }
 
     #[inline(always)]
-    fn let_go(&mut self) {
+    fn let_go(&mut self, how: impl FnOnce(&AtomicU32, &Me)) {
         #[cfg(debug_assertions)]
         super::order::holds::<T>(false);
-        let word = &self.lock.word;
         // SAFETY: what this thread knows of itself has no destructor: it is there as long as the
         // thread is, which has made this guard and has kept it.
-        let me = unsafe { &*self.me };
-        me.forget(word);
-        if word.swap(0, Ordering::Release) & AWAITED != 0 {
-            futex::wake_one(word);
-        }
-        me.leave();
+        how(&self.lock.word, unsafe { &*self.me });
     }
 }
 
 impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.let_go();
+        self.let_go(let_go_apart);
     }
 }
