@@ -55,6 +55,11 @@ def content(name):
 def context():
     tls = __import__(TLS)
     c = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT if NEAR else tls.PROTOCOL_TLS_SERVER)
+    # Full handshakes on every side: no tickets, and nothing resumed.
+    if hasattr(c, "set_resumption"):
+        c.set_resumption(0)
+    elif not NEAR and hasattr(c, "num_tickets"):
+        c.num_tickets = 0
     if MICROPYTHON and NEAR:
         c.verify_mode = tls.CERT_REQUIRED
         c.load_verify_locations(content("ca.der"))

@@ -44,7 +44,8 @@ CPYTHON_GOALS = {
     },
     "CPython, drop-in": {
         "ping-pong 64 B, 1 core": 0.97, "readline, 80 B, theirs reads ahead": 1.0,
-        "asyncio streams, a line of 64 B there and back": 1.0,
+        "asyncio streams, a line of 64 B there and back": 1.0, "TLS ping-pong 64 B, 1 core": 1.3,
+        "TLS bulk 16 KiB, 1 core": 1.3, "TLS bulk 64 KiB, 1 core": 1.3, "TLS handshakes": 1.8,
     },
 }  # fmt: skip
 
