@@ -1,5 +1,6 @@
 // Limits of operations besides the timeout: a deadline for many, and a cancel.
 
+#include "inside.h"
 #include "tls_support.h"
 
 static bool nonblocking(usocket_t s) { return fcntl(usocket_fileno(s), F_GETFL) & O_NONBLOCK; }
@@ -312,6 +313,39 @@ static void limits_leave_nothing_behind(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
+// How often a thread of this process has gone to sleep.
+static long sleeps_of(pid_t thread)
+{
+    char path[64], line[128];
+    long n = -1;
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", thread);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (n < 0 && fgets(line, sizeof line, f))
+        if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) != 1)
+            n = -1;
+    fclose(f);
+    return n;
+}
+
+// A wait with a deadline is one wait, and not a look now and then.
+static void who_waits_sleeps(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(usocket_set_deadline(pair[0], usocket_now() + 10 * GENEROUS));
+    struct inside in = {.handle = pair[0], .operation = in_recv};
+    begin(&in);
+    long before = sleeps_of(in.thread);
+    usleep(300 * MS);
+    assert_in_range(sleeps_of(in.thread) - before, 0, 2);
+    GIVES(1, usocket_send(pair[1], "x", 1, 0));
+    GIVES(1, end(&in));
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(pair[1]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_close_ends_it_all_the_same),
         cmocka_unit_test(each_process_cancels_its_own),
         cmocka_unit_test(limits_leave_nothing_behind),
+        cmocka_unit_test(who_waits_sleeps),
     };
     return RUN(tests);
 }

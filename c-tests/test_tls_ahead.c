@@ -178,12 +178,40 @@ static void what_was_received_before(void **state)
     }
 }
 
+// By default what has come is taken at once, and given at once.
+static void all_that_has_come_at_once(void **state)
+{
+    (void)state;
+    usocket_t pair[2];
+    char buf[10];
+    pair_with(pair, 0);
+    // With the server's tickets out of the way.
+    GIVES(1, usocket_send(pair[1], "0", 1, 0));
+    GIVES(1, usocket_recv(pair[0], buf, 1, 0));
+    assert_int_equal(in_kernel(pair[0]), 0);
+    GIVES(1, usocket_send(pair[1], "1", 1, 0));
+    wait_for_bytes(pair[0], 1);
+    int one = in_kernel(pair[0]);
+    GIVES(1, usocket_send(pair[1], "2", 1, 0));
+    wait_for_bytes(pair[0], 2 * one);
+    GIVES(2, usocket_recv(pair[0], buf, sizeof buf, 0));
+    assert_memory_equal(buf, "12", 2);
+    GIVES(1, usocket_send(pair[1], "3", 1, 0));
+    GIVES(1, usocket_send(pair[1], "4", 1, 0));
+    wait_for_bytes(pair[0], 2 * one);
+    GIVES(1, usocket_recv(pair[0], buf, 1, 0));
+    assert_int_equal(in_kernel(pair[0]), 0);
+    GIVES(1, usocket_tls_pending(pair[0]));
+    close_pair(pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_record_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_follows_the_goodbye_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_received_before, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_that_has_come_at_once, set_up, tear_down),
     };
     return RUN_TLS(tests);
 }

@@ -257,6 +257,29 @@ static void a_poll_for_output_alone_says_nothing_of_input(void **state)
     close_pair(pair);
 }
 
+// An error of TLS takes nothing away from what the kernel says.
+static void an_error_of_tls_and_one_of_the_kernel(void **state)
+{
+    (void)state;
+    usocket_t pair[2], client = client_context();
+    connected_pair(AF_INET, SOCK_STREAM, pair);
+    OK(usocket_sendall(pair[1], "no TLS at all", 13, 0));
+    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+    assert_true(usocket_tls_handshake(pair[0]) < 0);
+    usocket_pollfd one = {pair[0], -1, POLLIN, 0};
+    GIVES(1, usocket_poll(&one, 1, GENEROUS));
+    assert_int_equal(one.revents & (POLLIN | POLLERR), POLLIN | POLLERR);
+    struct linger now = {1, 0};
+    OK(usocket_setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &now, sizeof now));
+    OK(usocket_close(pair[1]));
+    struct pollfd kernels = {(int)OK(usocket_fileno(pair[0])), 0, 0};
+    assert_int_equal(poll(&kernels, 1, GENEROUS / 1000), 1);
+    GIVES(1, usocket_poll(&one, 1, GENEROUS));
+    assert_int_equal(one.revents & (POLLIN | POLLERR), POLLIN | POLLERR);
+    OK(usocket_close(pair[0]));
+    OK(usocket_close(client));
+}
+
 // O_NONBLOCK is the descriptor's: other code, in any process, may set it. The socket's mode is what counts.
 static void a_descriptor_made_non_blocking_by_others_blocks(void **state)
 {
@@ -282,6 +305,7 @@ int main(void)
         cmocka_unit_test(every_poller_is_told),
         cmocka_unit_test(poll_of_all_that_there_may_be),
         cmocka_unit_test(a_poll_for_output_alone_says_nothing_of_input),
+        cmocka_unit_test(an_error_of_tls_and_one_of_the_kernel),
         cmocka_unit_test(a_descriptor_made_non_blocking_by_others_blocks),
     };
     return RUN_TLS(tests);

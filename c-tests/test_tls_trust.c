@@ -187,17 +187,23 @@ static char self[PATH_MAX];
 // SSL_CERT_FILE with a server's own certificate means what it means in add_trust_file.
 static int a_program_that_trusts_the_environment(void)
 {
-    usocket_t pair[2], client = context(USOCKET_TLS_CLIENT), server = context(USOCKET_TLS_SERVER);
+    usocket_t pair[2], server = context(USOCKET_TLS_SERVER);
     pthread_t thread;
     OK(usocket_tls_context_add_cert_file(server, in_certs("self-signed.pem"), in_certs("self-signed-key.pem")));
-    connected_pair(AF_INET, SOCK_STREAM, pair);
-    OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
-    OK(usocket_tls_wrap(pair[1], server, NULL, 0));
-    start_thread(&thread, do_handshake, &pair[1]);
-    GIVES(0, usocket_tls_handshake(pair[0]));
-    pthread_join(thread, NULL);
-    GIVES(1, usocket_tls_verified(pair[0]));
-    GIVES(0, usocket_tls_context_set_insecure_keylog(client, NULL));
+    // Because nothing else is trusted, and because it is asked for.
+    for (int asked = 0; asked < 2; asked++) {
+        usocket_t client = context(USOCKET_TLS_CLIENT);
+        if (asked)
+            GIVES(1, usocket_tls_context_add_trust_system(client));
+        connected_pair(AF_INET, SOCK_STREAM, pair);
+        OK(usocket_tls_wrap(pair[0], client, "localhost", 0));
+        OK(usocket_tls_wrap(pair[1], server, NULL, 0));
+        start_thread(&thread, do_handshake, &pair[1]);
+        GIVES(0, usocket_tls_handshake(pair[0]));
+        pthread_join(thread, NULL);
+        GIVES(1, usocket_tls_verified(pair[0]));
+        GIVES(0, usocket_tls_context_set_insecure_keylog(client, NULL));
+    }
     return 0;
 }
 

@@ -1,6 +1,7 @@
 """Names: getaddrinfo."""
 
 import errno
+import os
 import socket
 import subprocess
 import sys
@@ -223,3 +224,14 @@ def test_what_the_platform_says_by_name():
     assert (usocket.if_indextoname(index), usocket.if_nametoindex(name)) == (name, index)
     assert usocket.getprotobyname("tcp") == usocket.IPPROTO_TCP
     assert issubclass(usocket.herror, OSError)
+
+
+def test_a_lookup_leaves_no_descriptor():
+    def descriptors():
+        return len(os.listdir("/proc/self/fd"))
+
+    usocket.getaddrinfo("localhost", 80)
+    before = descriptors()
+    for _ in range(20):
+        usocket.getaddrinfo("localhost", 80)
+    assert descriptors() <= before + 2

@@ -177,6 +177,57 @@ def test_a_client_resumes_the_session_that_it_is_given_and_no_other(program, cer
     assert program(SESSIONS, certs.directory).split() == ["False", "False", "True", "False"] * 2
 
 
+AGREED = """
+import socket, ssl, sys, threading, warnings
+certs = sys.argv[1] + "/"
+there = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+there.load_cert_chain(certs + "server.pem", certs + "server-key.pem")
+here = ssl.create_default_context(cafile=certs + "ca.pem")
+opened = []
+
+def connected(session=None):
+    a, b = socket.socketpair()
+    made = []
+
+    def serve():
+        made.append(there.wrap_socket(b, server_side=True))
+        made[0].sendall(b"x")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    client = here.wrap_socket(a, server_hostname="localhost", session=session)
+    thread.join()
+    opened.extend((client, made[0]))
+    assert client.recv(1) == b"x"
+    return client, made[0]
+
+client, server = connected()
+print(client.shared_ciphers(), server.shared_ciphers() == [server.cipher()])
+try:
+    server.verify_client_post_handshake()
+except ssl.SSLError as e:
+    print(e.reason)
+print(connected(client.session)[0].session_reused)
+there.options |= ssl.OP_NO_TICKET
+print(connected(connected()[0].session)[0].session_reused)
+warnings.simplefilter("ignore", DeprecationWarning)
+here.options |= ssl.OP_NO_TLSv1_3
+print(connected()[1].version())
+for connection in opened:
+    connection.close()
+"""
+
+
+def test_what_was_agreed(program, certs):
+    assert program(AGREED, certs.directory).splitlines() == [
+        "None True",
+        "EXTENSION_NOT_RECEIVED",
+        "True",
+        "False",
+        "TLSv1.2",
+    ]
+
+
 TRUST_NOBODY = """
 import ssl
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
