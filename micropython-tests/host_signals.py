@@ -293,10 +293,15 @@ def busy():
     x, y = pair()
     while True:
         x.send(b"x"); y.recv(1)
-for f in (l.accept, lambda: a.recv(1), p.poll, busy):
+        turns[0] += 1
+turns = [0]
+for f in (l.accept, lambda: a.recv(1), p.poll):
     _thread.start_new_thread(f, ())
+until_others_sleep()
+_thread.start_new_thread(busy, ())
+while turns[0] < 100:
+    time.sleep(0.001)
 print("ready")
-time.sleep(0.1)
 print("done")
 """ % HERE)
         assert finish(p) == "done\n" and p.returncode == 0, p.returncode

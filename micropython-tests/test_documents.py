@@ -6,7 +6,7 @@ import select
 import socket
 import ssl
 import time
-from support import Thread, descriptors, has_ipv6, raises, raises_type, taken_port
+from support import Thread, descriptors, has_ipv6, raises, raises_type, taken_port, until_main_sleeps
 
 
 def server():
@@ -51,7 +51,7 @@ def test_the_attributes_are_read_only():
 def test_a_socket_begins_in_blocking_mode():
     a, b = connection()
     assert a.gettimeout() is None and b.gettimeout() is None
-    t = Thread(lambda: (time.sleep(0.1), b.send(b"x")))
+    t = Thread(lambda: (until_main_sleeps(), b.send(b"x")))
     assert a.recv(1) == b"x"
     t.join()
 
@@ -349,7 +349,7 @@ def test_readinto_fills_the_buffer_or_nbytes():
     a, b = connection()
     room = bytearray(6)
     b.send(b"abc")
-    t = Thread(lambda: (time.sleep(0.05), b.send(b"defghi")))
+    t = Thread(lambda: (until_main_sleeps(), b.send(b"defghi")))
     assert a.readinto(room) == 6 and room == b"abcdef"
     assert a.readinto(room, 2) == 2 and room == b"ghcdef"
     t.join()

@@ -77,7 +77,7 @@ def test_a_custom_stream_is_seen_soon():
     p.register(stream, select.POLLIN)
 
     def later():
-        time.sleep(0.1)
+        until_main_sleeps()
         stream.ready = select.POLLIN
         return time.ticks_ms()
 

@@ -375,6 +375,8 @@ def test_entries_of_closed_sockets_go():
 def test_entries_of_asyncios_closed_connections_go():
     import asyncio
 
+    connected = []
+
     async def echo(reader, writer):
         writer.write(await reader.readline())
         await writer.drain()
@@ -383,6 +385,7 @@ def test_entries_of_asyncios_closed_connections_go():
 
     async def client(port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        connected.append(port)
         await started.wait()
         writer.write(b"line\n")
         await writer.drain()
@@ -397,7 +400,9 @@ def test_entries_of_asyncios_closed_connections_go():
         async def many(n):
             started.clear()
             tasks = [asyncio.create_task(client(port)) for _ in range(n)]
-            await asyncio.sleep_ms(100)
+            while len(connected) < n:
+                await asyncio.sleep_ms(1)
+            connected.clear()
             started.set()
             await asyncio.gather(*tasks)
 

@@ -1,8 +1,7 @@
 # The stream methods: read, readinto, readline, write.
 import errno
 import socket
-import time
-from support import Thread, pair, raises
+from support import Thread, pair, raises, until_main_sleeps
 
 STOCK_IS_WRONG = [
     "test_read_with_a_timeout_loses_nothing",
@@ -108,8 +107,8 @@ def test_no_short_reads():
 
     def pieces():
         for _ in range(5):
+            until_main_sleeps()  # So each piece comes by itself.
             b.send(b"12345")
-            time.sleep(0.02)
 
     t = Thread(pieces)
     assert a.read(25) == b"12345" * 5
