@@ -103,6 +103,15 @@ def test_errors_of_loading():
     wrapped(context)
 
 
+def test_what_to_trust_has_to_be_given():
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    raises_type(TypeError, context.load_verify_locations)
+    context.load_verify_locations(cadata=load("ca.pem"))
+    a, b = wrapped(client=context)
+    b.write(b"x")
+    assert a.read(1) == b"x"
+
+
 def test_pem_der_and_files():
     for cert, key in ((load("server.der"), load("server.key.der")), (CERTS + "server.der", CERTS + "server.key.der"),
                       (CERTS + "server.pem", CERTS + "server.key"), (load("server.pem").decode(), load("server.key").decode())):
