@@ -1,7 +1,13 @@
 # mutants.mk - small faults put into the sources, one at a time, and which of them no test notices. By hand:
-# it takes hours. A share of them: make mutants SHARD=0/20. Included by the Makefile.
+# a random sample of each part takes an hour or more. Included by the Makefile.
 
 .PHONY: mutants
 
-mutants: $(RELEASE)/libusocket.so.0 ## small faults in the sources, and which no test notices; takes hours, SHARD=k/n is a part
-	scripts/mutants/rust $(if $(SHARD),--shard $(SHARD))
+SEED   ?= 1
+SAMPLE ?= 300
+
+mutants: $(RELEASE)/libusocket.so.0 micropython ## small faults in the sources, and which no test notices; hours, SEED=n SAMPLE=300
+	scripts/mutants/rust --seed $(SEED) --sample $(SAMPLE)
+	scripts/mutants/python --seed $(SEED) --sample $(SAMPLE)
+	scripts/mutants/micropython --seed $(SEED) --sample $(SAMPLE)
+	scripts/mutants/score.py

@@ -8,6 +8,8 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
+sys.path.insert(0, f"{ROOT}/scripts/mutants")
+from score import section  # noqa: E402
 
 HEAD = """# Reliability: attempts to break the library
 
@@ -57,6 +59,7 @@ def defects():
     return "\n".join(["| defect | found by | after | as |", "|---|---|---|---|", *rows])
 
 
+<<<<<<< HEAD
 def mutants():
     """The results of `make mutants`, from scripts/mutants/score.json: small faults put into the
     sources."""
@@ -75,6 +78,8 @@ def mutants():
     return "\n".join(lines) + "\n"
 
 
+=======
+>>>>>>> e0d0e6f (Mutants: a broad sample is cheap: all of it in one build, each fault with the tests that reach it; Python and the firmware too; the score by directory)
 def main():
     path = sys.argv[1] if len(sys.argv) > 1 else f"{ROOT}/target/stress/results.json"
     with open(path) as f:
@@ -89,8 +94,12 @@ def main():
         lines += [f"- {name}: {f.removeprefix('BROKEN ')[:300]}" for name, f in findings]
     else:
         lines.append("Nothing.")
+<<<<<<< HEAD
     lines += ["", *others()]
     lines.append(mutants())
+=======
+    lines.append("\n" + section())
+>>>>>>> e0d0e6f (Mutants: a broad sample is cheap: all of it in one build, each fault with the tests that reach it; Python and the firmware too; the score by directory)
     attacks = [line for t in record["tools"] for line in t.get("text", "").splitlines() if line.startswith(("held ", "BROKEN "))]
     lines.append(f"\n## Each attack by name\n\n{sum(a.startswith('held') for a in attacks)} of {len(attacks)} held.\n")
     lines += [f"- {'held' if a.startswith('held') else '**not held**'}: "
