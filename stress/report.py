@@ -59,27 +59,6 @@ def defects():
     return "\n".join(["| defect | found by | after | as |", "|---|---|---|---|", *rows])
 
 
-<<<<<<< HEAD
-def mutants():
-    """The results of `make mutants`, from scripts/mutants/score.json: small faults put into the
-    sources."""
-    with open(f"{ROOT}/scripts/mutants/score.json") as f:
-        runs = json.load(f)
-    lines = ["## Small faults put into the sources\n",
-             "`make mutants` (CONTRIBUTING.md) puts one fault at a time into the sources and runs the tests. A fault that no test "
-             "notices could be in the sources already. These are random samples, not every possible fault:\n",
-             "| where | faults tried, of | caught by a test | missed | caught, of those that build and change behaviour |",
-             "|---|---|---|---|---|"]
-    for run in runs:
-        share = 100 * run["caught"] / max(1, run["caught"] + run["missed"])
-        lines.append(f"| {run['where']} ({run['date']}, {run['commit']}) | {run['sample']} of {run['of']} | {run['caught']} "
-                     f"| {run['missed']} | {share:.0f}% ({run['equivalent']} equivalent, {run['unviable']} do not build) |")
-    lines += [f"\n{run['note']}" for run in runs if run.get("note")]
-    return "\n".join(lines) + "\n"
-
-
-=======
->>>>>>> e0d0e6f (Mutants: a broad sample is cheap: all of it in one build, each fault with the tests that reach it; Python and the firmware too; the score by directory)
 def main():
     path = sys.argv[1] if len(sys.argv) > 1 else f"{ROOT}/target/stress/results.json"
     with open(path) as f:
@@ -94,12 +73,8 @@ def main():
         lines += [f"- {name}: {f.removeprefix('BROKEN ')[:300]}" for name, f in findings]
     else:
         lines.append("Nothing.")
-<<<<<<< HEAD
     lines += ["", *others()]
-    lines.append(mutants())
-=======
-    lines.append("\n" + section())
->>>>>>> e0d0e6f (Mutants: a broad sample is cheap: all of it in one build, each fault with the tests that reach it; Python and the firmware too; the score by directory)
+    lines.append(section())
     attacks = [line for t in record["tools"] for line in t.get("text", "").splitlines() if line.startswith(("held ", "BROKEN "))]
     lines.append(f"\n## Each attack by name\n\n{sum(a.startswith('held') for a in attacks)} of {len(attacks)} held.\n")
     lines += [f"- {'held' if a.startswith('held') else '**not held**'}: "
