@@ -365,13 +365,13 @@
 // An error of the resolver.
 #define USOCKET_CATEGORY_RESOLVER 2
 
-// TLS itself failed: a rule broken, a record damaged, a limit reached.
+// TLS itself failed: a protocol violation, a damaged record, a limit.
 #define USOCKET_CATEGORY_TLS_CONNECTION 3
 
 // The connection ended before TLS was closed: the data may be incomplete.
 #define USOCKET_CATEGORY_TLS_END 4
 
-// The peer's certificate was refused, or it had none and one is required.
+// The peer's certificate was rejected, or it presented none and one is required.
 #define USOCKET_CATEGORY_TLS_CERTIFICATE 5
 
 // The two sides have no version, suite, group, protocol or signature algorithm in common.
@@ -702,7 +702,8 @@ int32_t usocket_addr_bytes(const struct usocket_addr *addr, void *buf, size_t le
 // Ownership: nothing changes hands.
 int32_t usocket_addr_family(const struct usocket_addr *addr);
 
-// Returns the port of an IP address. ///
+// Returns the port of an IP address.
+//
 // Returns: 0 to 65535.
 // Errors: -EAFNOSUPPORT for another family, -EFAULT.
 // Blocks: no.
@@ -793,7 +794,7 @@ int32_t usocket_inet_ntop(int32_t family, const void *bin, size_t n, char *buf, 
 // Ownership: the handle is the caller's, to be given to usocket_close.
 usocket_t usocket_socket(int32_t family, int32_t type, int32_t proto);
 
-// Makes two connected sockets (socketpair(2)): AF_UNIX on Linux.
+// Makes two connected sockets (socketpair(2)); on Linux of family AF_UNIX.
 //
 // Returns: 0, and the two handles in `out`.
 // Errors: as usocket_socket; -EOPNOTSUPP for a family without pairs; -EFAULT.

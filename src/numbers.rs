@@ -132,11 +132,11 @@ pub const USOCKET_CATEGORY_NONE: i32 = 0;
 pub const USOCKET_CATEGORY_SYSTEM: i32 = 1;
 /// An error of the resolver.
 pub const USOCKET_CATEGORY_RESOLVER: i32 = 2;
-/// TLS itself failed: a rule broken, a record damaged, a limit reached.
+/// TLS itself failed: a protocol violation, a damaged record, a limit.
 pub const USOCKET_CATEGORY_TLS_CONNECTION: i32 = 3;
 /// The connection ended before TLS was closed: the data may be incomplete.
 pub const USOCKET_CATEGORY_TLS_END: i32 = 4;
-/// The peer's certificate was refused, or it had none and one is required.
+/// The peer's certificate was rejected, or it presented none and one is required.
 pub const USOCKET_CATEGORY_TLS_CERTIFICATE: i32 = 5;
 /// The two sides have no version, suite, group, protocol or signature algorithm in common.
 pub const USOCKET_CATEGORY_TLS_AGREEMENT: i32 = 6;

@@ -12,11 +12,11 @@ use crate::numbers::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Category {
-    /// TLS itself failed: a rule broken, a record damaged, a limit reached.
+    /// TLS itself failed: a protocol violation, a damaged record, a limit.
     Connection = USOCKET_CATEGORY_TLS_CONNECTION,
     /// The connection ended before TLS was closed.
     End = USOCKET_CATEGORY_TLS_END,
-    /// The peer's certificate was refused, or it had none and one is required.
+    /// The peer's certificate was rejected, or it presented none and one is required.
     Certificate = USOCKET_CATEGORY_TLS_CERTIFICATE,
     /// The two sides have no common version, suite, group or protocol.
     Agreement = USOCKET_CATEGORY_TLS_AGREEMENT,

@@ -115,7 +115,8 @@ pub unsafe extern "C" fn usocket_addr_family(addr: *const Addr) -> i32 {
     without_handle(|| Ok(unsafe { input(addr) }?.family()))
 }
 
-/// Returns the port of an IP address. ///
+/// Returns the port of an IP address.
+///
 /// Returns: 0 to 65535.
 /// Errors: -EAFNOSUPPORT for another family, -EFAULT.
 /// Blocks: no.

@@ -85,7 +85,7 @@ pub extern "C" fn usocket_socket(family: i32, r#type: i32, proto: i32) -> usocke
     inlined::without_handle(|| object::insert_with(|| Socket::new(family, r#type, proto)))
 }
 
-/// Makes two connected sockets (socketpair(2)): AF_UNIX on Linux.
+/// Makes two connected sockets (socketpair(2)); on Linux of family AF_UNIX.
 ///
 /// Returns: 0, and the two handles in `out`.
 /// Errors: as usocket_socket; -EOPNOTSUPP for a family without pairs; -EFAULT.
