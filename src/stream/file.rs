@@ -9,6 +9,8 @@ use crate::wait;
 
 /// The size of one read: four TLS records.
 const PIECE: usize = 64 * 1024;
+/// Failures of sendfile(2) after which read(2) and send(2) may do: EPERM and EACCES are a filter's.
+const NO_SENDFILE: [i32; 4] = [libc::EINVAL, libc::ENOSYS, libc::EPERM, libc::EACCES];
 
 impl Socket {
     /// Sends `count` bytes of a file from `offset` on, or fewer at its end. As with `write`, a
@@ -31,8 +33,9 @@ impl Socket {
                 let sent =
                     self.without_flags(&mut deadline, || file::send(self.as_fd(), from, at, left));
                 match sent {
-                    // sendfile(2) does not support it; read(2) tells whether it is a file at all.
-                    Err(e) if e.is(libc::EINVAL) || e.is(libc::ENOSYS) => kernels = false,
+                    // sendfile(2) does not support it, or a filter refuses it; read(2) tells whether it is
+                    // a file at all.
+                    Err(e) if NO_SENDFILE.iter().any(|no| e.is(*no)) => kernels = false,
                     // The file's end, or a signal: before it blocks again, the event hook runs.
                     Ok(n) if 0 < n && n < left && deadline.is_never() => {
                         stopped = wait::interrupted();

@@ -48,7 +48,7 @@ fn cvt_len(r: libc::ssize_t) -> io::Result<usize> {
 /// Whether the kernel lacks a system call, or an older seccomp filter refuses it; only for calls
 /// that do not fail with these errors otherwise.
 fn is_unknown(e: &io::Error) -> bool {
-    matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EPERM))
+    matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EPERM | libc::EACCES))
 }
 
 /// strerror_r(3): the text for an errno.

@@ -30,6 +30,9 @@ pub fn bytes<const N: usize>() -> io::Result<[u8; N]> {
 /// EPERM: a seccomp filter.
 pub fn refused() -> io::Result<()> {
     match getrandom(&mut [0]) {
+        Err(e) if e.raw_os_error() == Some(libc::EACCES) => {
+            Err(io::Error::from_raw_os_error(libc::EPERM))
+        }
         Err(e) if e.raw_os_error() != Some(libc::ENOSYS) => Err(e),
         _ => Ok(()),
     }
