@@ -76,7 +76,8 @@ def test_a_tls_server_asks_the_kernel_once_for_what_is_there(calls, kind):
         # Asked once for each connection: how much the kernel can take.
         return [n for n in found if n in ABOUT_SOCKETS - {"getsockopt", "ioctl"}]
 
-    assert names("hello") == ["recvfrom", "sendto"]
+    # The last one finds nothing: only the kernel can say so, for the client's end may lie behind its hello.
+    assert names("hello") == ["recvfrom", "sendto", "recvfrom"]
     assert names("request") == ["recvfrom"]
     assert names("answer") == ["sendto"], "the tickets leave with it"
 

@@ -87,7 +87,7 @@ impl Engine {
             if self.peer_closed {
                 return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF)));
             }
-            match self.fill(io, ask && !self.short) {
+            match self.fill(io, ask) {
                 Ok(Some(0)) => return Err(self.latch(Cause::plain(USOCKET_ETLS_HANDSHAKE_EOF))),
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(self.wait(libc::POLLIN)),

@@ -128,8 +128,6 @@ pub struct Engine {
     spoken: bool,
     /// The last receive found nothing at first: the next one waits without trying.
     dry: bool,
-    /// The kernel gave less than there was room for: it has no more now.
-    short: bool,
     /// The minimum overhead of a record: header, tag, and in TLS 1.3 its type.
     around: usize,
     /// The number of bytes since the last record with data.
@@ -182,7 +180,6 @@ impl Engine {
             refused: false,
             spoken: false,
             dry: false,
-            short: false,
             around: 0,
             barren: 0,
             room: 0,
@@ -238,12 +235,6 @@ impl Engine {
     /// Whether the handshake is complete.
     pub fn complete(&self) -> bool {
         self.complete
-    }
-
-    /// Begins an attempt of an operation: the kernel may have something again.
-    #[inline]
-    pub fn anew(&mut self) {
-        self.short = false;
     }
 
     /// The error that ended it.

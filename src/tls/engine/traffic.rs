@@ -53,7 +53,7 @@ impl Engine {
             }
             // Send responses to the input, if any.
             let flushed = self.output.is_empty() || self.flush(config, io)?;
-            match self.fill(io, ask && !self.short) {
+            match self.fill(io, ask) {
                 Ok(Some(0)) => return Err(Error::tls(USOCKET_ETLS_TRUNCATED)),
                 Ok(Some(n)) => self.dry &= n < 16 * 1024,
                 Ok(None) => {
@@ -248,14 +248,13 @@ impl Engine {
     }
 
     fn read_ahead(&mut self, config: &Config, io: &dyn Transport, receive: bool) -> bool {
-        self.anew();
         loop {
             if self.has_news() || self.decrypt(config, io, &mut []).is_err() || self.has_news() {
                 return true;
             }
             // Sending calls report a failure to send; this is about receiving.
             let _ = self.output.is_empty() || self.flush(config, io).is_ok();
-            match self.fill(io, receive && !self.short) {
+            match self.fill(io, receive) {
                 Ok(Some(_)) => {}
                 Ok(None) => return false,
                 // Not every error ends the connection; a receiver gets this one now and can try

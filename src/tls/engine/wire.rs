@@ -93,8 +93,6 @@ impl Engine {
                     if let Some(records) = &mut self.records {
                         records.took(&room[..n]);
                     }
-                    // (Other transports than descriptors may give what they have in pieces.)
-                    self.short = n < most && io.fd().is_some();
                     self.input.fill(n);
                     self.spoken = true;
                     self.eof = n == 0;

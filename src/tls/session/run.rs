@@ -47,7 +47,6 @@ impl Session {
     ) -> Result<T> {
         let mut ask = !blocks;
         loop {
-            engine.anew();
             let ready = engine.own().and_then(|()| self.ready(&mut engine, s, ask));
             let step = match ready {
                 Ok(Step::Done(())) => op(&mut engine, s, ask),

@@ -1,7 +1,9 @@
 //! An established session: data, its end, and polls.
 
+use std::io::Write;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use super::support::*;
@@ -337,6 +339,31 @@ fn a_peer_that_resets() {
     let _ = crate::wait::fd(a.as_fd(), IN, &mut crate::wait::Deadline::after_us(1_000_000));
     for _ in 0..3 {
         assert_eq!(recv(&a, 10).unwrap_err().code(), -libc::ECONNRESET);
+    }
+}
+
+/// EAGAIN is the kernel's: one who is told of an edge once, and receives until EAGAIN, has then heard of
+/// the end as well.
+#[test]
+fn an_end_behind_part_of_a_record_is_seen_at_once() {
+    for established in [true, false] {
+        let (client, server) = contexts();
+        let (a, b) = pair();
+        let sb = wrap(&b, &server, None);
+        let mut raw = UnixStream::from(a.as_fd().try_clone_to_owned().unwrap());
+        let wrong = if established {
+            let sa = wrap(&a, &client, Some(NAME));
+            let (ra, rb) = shake((&a, sa), (&b, sb));
+            assert!(ra.is_ok() && rb.is_ok());
+            raw.write_all(&[23, 3, 3, 0, 100, 1]).unwrap();
+            USOCKET_ETLS_TRUNCATED
+        } else {
+            raw.write_all(&[22, 3, 1, 0, 100, 1]).unwrap();
+            USOCKET_ETLS_HANDSHAKE_EOF
+        };
+        raw.shutdown(std::net::Shutdown::Write).unwrap();
+        b.settimeout(0).unwrap();
+        assert_eq!(recv(&b, 10).unwrap_err().code(), wrong);
     }
 }
 
