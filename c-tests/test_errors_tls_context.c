@@ -140,6 +140,9 @@ static void of_other_handles(void **state)
         GIVES(wrong, usocket_tls_context_add_pin(h, (const uint8_t *)buf, 32));
         GIVES(wrong, usocket_tls_context_set_verify_callback(h, NULL, NULL));
         GIVES(wrong, usocket_tls_context_set_clock(h, 1));
+        GIVES(wrong, usocket_tls_context_set_name_callback(h, NULL, NULL));
+        GIVES(wrong, usocket_tls_context_set_ocsp_mode(h, 0));
+        GIVES(wrong, usocket_tls_context_add_ocsp(h, "", 0));
         GIVES(wrong, usocket_tls_create(h, "x", 0));
         if (wrong == -EBADF)
             break;

@@ -1680,7 +1680,7 @@ int32_t usocket_poller_remove_fd(usocket_poller_t poller, int32_t fd);
 // the system had no room for a registered handle that was wrapped in TLS); -EBADR if `poller` is
 // a handle of another kind, -EINVAL for an `n` of 0, -EFAULT.
 // Blocks: up to the timeout.
-// Threads: any; several may wait at once.
+// Threads: any; several may wait at the same time.
 // Ownership: `events` is the caller's.
 int32_t usocket_poller_wait(usocket_poller_t poller,
                             struct usocket_event *events,
@@ -1719,8 +1719,8 @@ int32_t usocket_poller_cancel_timer(usocket_poller_t poller, int64_t timer);
 // threads wait, each call wakes another; calls that find nobody waiting count as one.
 //
 // Returns: 0.
-// Errors: -EBADF, -EMFILE, -ENFILE and -ENOMEM in a forked child that has not used the poller,
-// -EBADR if `poller` is a handle of another kind.
+// Errors: -EBADF; -EBADR if `poller` is a handle of another kind; in a forked child that has not
+// used the poller, -EMFILE, -ENFILE, -ENOMEM.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -1752,8 +1752,7 @@ usocket_tls_context_t usocket_tls_context_create(int32_t role);
 //
 // `cert` is PEM (the certificate first, its issuers after it) or DER (one certificate after
 // another); `key` is PEM or DER: PKCS#8 (encrypted: usocket_tls_context_set_key_password), PKCS#1 or
-// SEC1. NULL as `key` takes it from the PEM text
-// in `cert`.
+// SEC1. NULL as `key` takes it from the PEM text in `cert`.
 //
 // Returns: 0.
 // Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_KEY_INVALID, USOCKET_ETLS_KEY_ENCRYPTED,
@@ -1818,18 +1817,18 @@ int32_t usocket_tls_context_set_key_check(usocket_tls_context_t context, int32_t
 // Sets a callback that chooses a server's certificate by the name a client asks for (SNI). It is
 // called for each handshake, also of resumed sessions, with the name, or "" if the client sent
 // none. It returns another server context, to use its certificates; 0, to use those of this
-// context; or a negative number to refuse the client: with USOCKET_ETLS_NAME_REFUSED and the alert
-// unrecognized_name, as also happens when the chosen context has no certificate. Only the
-// certificates and their stapled status are taken from the other context. A server with a callback
-// needs no certificate of its own. NULL removes the callback.
+// context; or a negative number to refuse the client, with USOCKET_ETLS_NAME_REFUSED and the alert
+// unrecognized_name. A context without a certificate refuses it, too. Only the certificates and
+// their stapled status are taken from the other context. A server with a callback needs no
+// certificate of its own. NULL removes the callback.
 //
 // The callback runs within the handshake, on the thread that does it. It must return (no longjmp),
 // and must not use the connection of that handshake.
 //
 // Returns: 0.
-// Errors: -EOPNOTSUPP on a client or in a build without TLS, -EBADF.
+// Errors: -EOPNOTSUPP on a client or in a build without TLS, -EBADF, -EBADR.
 // Blocks: no.
-// Threads: any; connections on several threads call it at once.
+// Threads: any; connections on several threads may call it at the same time.
 // Ownership: `arg` stays the caller's and must outlive the context and its connections. The
 // returned context stays the caller's; its certificates are taken when the callback returns.
 int32_t usocket_tls_context_set_name_callback(usocket_tls_context_t context,
@@ -2013,7 +2012,7 @@ int32_t usocket_tls_context_add_trust_system(usocket_tls_context_t context);
 
 // Trusts Mozilla's roots as of the library's build: for systems without a store.
 //
-// Returns: how many certificates there are.
+// Returns: how many certificates were added.
 // Errors: -EOPNOTSUPP when the build has no feature "webpki-roots" (or no TLS), -EBADF, -EBADR.
 // Blocks: no.
 // Threads: any.
@@ -2048,12 +2047,13 @@ int32_t usocket_tls_context_set_crl_flags(usocket_tls_context_t context, int32_t
 // reports a failure of the responder counts as none), USOCKET_TLS_OCSP_REQUIRED or
 // USOCKET_TLS_OCSP_INSECURE_IGNORE. A status verifies if it is signed by the issuer of the
 // certificate, or by a responder with an OCSP certificate from that issuer, says that the
-// certificate is good, and is current. The library itself queries no responder.
+// certificate is good, and is current; else the handshake fails with USOCKET_ETLS_CERT_BAD_STAPLE
+// or USOCKET_ETLS_CERT_REVOKED. If a status is required and the server is not verified, the first
+// use fails with USOCKET_ETLS_NO_TRUST. The library itself queries no responder.
 //
-// Returns: 0. A connection fails with USOCKET_ETLS_CERT_BAD_STAPLE, or USOCKET_ETLS_CERT_REVOKED;
-// the first use fails with USOCKET_ETLS_NO_TRUST if a status is required and the server is not
-// verified.
-// Errors: -EINVAL for another mode, -EOPNOTSUPP on a server or in a build without TLS, -EBADF.
+// Returns: 0.
+// Errors: -EINVAL for another mode, -EOPNOTSUPP on a server or in a build without TLS, -EBADF,
+// -EBADR.
 // Blocks: no.
 // Threads: any.
 // Ownership: nothing changes hands.
@@ -2068,7 +2068,7 @@ int32_t usocket_tls_context_set_ocsp_mode(usocket_tls_context_t context, int32_t
 // Returns: the number of the context's certificates it applies to, by serial number; 0 for NULL.
 // Errors: USOCKET_ETLS_CERT_BAD_STAPLE if it applies to none of them, is malformed, or only
 // reports a failure of the responder; -EOPNOTSUPP on a client or in a build without TLS, -EBADF,
-// -EINVAL, -EFAULT.
+// -EBADR, -EINVAL, -EFAULT.
 // Blocks: no.
 // Threads: any.
 // Ownership: the response is copied.
@@ -2124,7 +2124,7 @@ int32_t usocket_tls_context_add_pin(usocket_tls_context_t context,
 // Returns: 0.
 // Errors: -EBADF, -EBADR, -EOPNOTSUPP.
 // Blocks: no.
-// Threads: any; connections on several threads call it at once.
+// Threads: any; connections on several threads may call it at the same time.
 // Ownership: `arg` stays the caller's and must outlive the context and its connections.
 int32_t usocket_tls_context_set_verify_callback(usocket_tls_context_t context,
                                                 usocket_tls_verify_cb callback,
@@ -2181,8 +2181,8 @@ int32_t usocket_tls_cert_time(const void *der, size_t der_len, int32_t what, int
 // MSG_DONTWAIT and MSG_MORE (ignored); sendto fails with -EISCONN, usocket_dup with -EOPNOTSUPP.
 // shutdown(SHUT_WR) and usocket_close send close_notify. When the connection ends without the
 // peer's close_notify, every recv fails with USOCKET_ETLS_TRUNCATED after the data received
-// before. A USOCKET_ETLS_ error ends the session: every later call fails with it, once the data
-// decrypted before it has been received.
+// before; sending is still possible. Any other USOCKET_ETLS_ error ends the session: every later
+// call fails with it, once the data decrypted before it has been received.
 //
 // A peer that sends 128 KiB without any data (tickets, key updates, empty records) causes
 // USOCKET_ETLS_FLOOD. After a fork the first process that uses the session keeps it; in the other
@@ -2364,8 +2364,8 @@ int32_t usocket_tls_verified_cert(usocket_t s, int32_t index, void *buf, size_t 
 // (NULL for none), TLS 1.3 only.
 //
 // Returns: 0, and `len` bytes in `buf`.
-// Errors: -ENOTCONN before the handshake is complete, -EOPNOTSUPP on TLS 1.2, -EINVAL for no
-// bytes or too many, USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK, -EFAULT.
+// Errors: -ENOTCONN before the handshake is complete, -EOPNOTSUPP on TLS 1.2, -EINVAL for a
+// `len` of 0 or above 8,160, or a label over 240 bytes; USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK, -EFAULT.
 // Blocks: no.
 // Threads: any.
 // Ownership: `buf` is the caller's.
@@ -2417,7 +2417,8 @@ int32_t usocket_tls_set_session(usocket_t s, usocket_tls_session_t session);
 // bytes from the peer, usocket_tls_drain returns the bytes for the peer. Otherwise the handle is
 // used like a wrapped socket in non-blocking mode: usocket_send, sendall, recv, read, readline,
 // write, shutdown (close_notify), usocket_tls_handshake and the other usocket_tls_ calls. After
-// -EAGAIN, drain, feed, and try again. No other call takes such a handle.
+// -EAGAIN, drain, feed, and try again. Apart from usocket_close and usocket_error_detail no other
+// call takes such a handle.
 //
 // `server_name` is that of usocket_tls_wrap; `flags` are 0.
 //

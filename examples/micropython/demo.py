@@ -2,7 +2,8 @@
 # of it in one select.poll, and clients that send it real data and compare what comes back.
 #
 #     target/micropython/micropython examples/micropython/demo.py
-#Exits with 0 only if every byte came back as sent.
+#
+# Exits with 0 only if every byte came back as sent.
 
 import _thread
 import hashlib

@@ -172,7 +172,7 @@ pub extern "C" fn usocket_poller_remove_fd(poller: usocket_poller_t, fd: i32) ->
 /// the system had no room for a registered handle that was wrapped in TLS); -EBADR if `poller` is
 /// a handle of another kind, -EINVAL for an `n` of 0, -EFAULT.
 /// Blocks: up to the timeout.
-/// Threads: any; several may wait at once.
+/// Threads: any; several may wait at the same time.
 /// Ownership: `events` is the caller's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_poller_wait(
@@ -233,8 +233,8 @@ pub extern "C" fn usocket_poller_cancel_timer(poller: usocket_poller_t, timer: i
 /// threads wait, each call wakes another; calls that find nobody waiting count as one.
 ///
 /// Returns: 0.
-/// Errors: -EBADF, -EMFILE, -ENFILE and -ENOMEM in a forked child that has not used the poller,
-/// -EBADR if `poller` is a handle of another kind.
+/// Errors: -EBADF; -EBADR if `poller` is a handle of another kind; in a forked child that has not
+/// used the poller, -EMFILE, -ENFILE, -ENOMEM.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.

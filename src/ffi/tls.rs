@@ -31,8 +31,8 @@ use std::ffi::CStr;
 /// MSG_DONTWAIT and MSG_MORE (ignored); sendto fails with -EISCONN, usocket_dup with -EOPNOTSUPP.
 /// shutdown(SHUT_WR) and usocket_close send close_notify. When the connection ends without the
 /// peer's close_notify, every recv fails with USOCKET_ETLS_TRUNCATED after the data received
-/// before. A USOCKET_ETLS_ error ends the session: every later call fails with it, once the data
-/// decrypted before it has been received.
+/// before; sending is still possible. Any other USOCKET_ETLS_ error ends the session: every later
+/// call fails with it, once the data decrypted before it has been received.
 ///
 /// A peer that sends 128 KiB without any data (tickets, key updates, empty records) causes
 /// USOCKET_ETLS_FLOOD. After a fork the first process that uses the session keeps it; in the other
@@ -309,8 +309,8 @@ pub unsafe extern "C" fn usocket_tls_verified_cert(
 /// (NULL for none), TLS 1.3 only.
 ///
 /// Returns: 0, and `len` bytes in `buf`.
-/// Errors: -ENOTCONN before the handshake is complete, -EOPNOTSUPP on TLS 1.2, -EINVAL for no
-/// bytes or too many, USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK, -EFAULT.
+/// Errors: -ENOTCONN before the handshake is complete, -EOPNOTSUPP on TLS 1.2, -EINVAL for a
+/// `len` of 0 or above 8,160, or a label over 240 bytes; USOCKET_ETLS_NOT_WRAPPED, -EBADF, -ENOTSOCK, -EFAULT.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: `buf` is the caller's.

@@ -18,7 +18,8 @@ use std::ffi::CStr;
 /// bytes from the peer, usocket_tls_drain returns the bytes for the peer. Otherwise the handle is
 /// used like a wrapped socket in non-blocking mode: usocket_send, sendall, recv, read, readline,
 /// write, shutdown (close_notify), usocket_tls_handshake and the other usocket_tls_ calls. After
-/// -EAGAIN, drain, feed, and try again. No other call takes such a handle.
+/// -EAGAIN, drain, feed, and try again. Apart from usocket_close and usocket_error_detail no other
+/// call takes such a handle.
 ///
 /// `server_name` is that of usocket_tls_wrap; `flags` are 0.
 ///

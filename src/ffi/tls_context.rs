@@ -48,8 +48,7 @@ pub extern "C" fn usocket_tls_context_create(role: i32) -> usocket_tls_context_t
 ///
 /// `cert` is PEM (the certificate first, its issuers after it) or DER (one certificate after
 /// another); `key` is PEM or DER: PKCS#8 (encrypted: usocket_tls_context_set_key_password), PKCS#1 or
-/// SEC1. NULL as `key` takes it from the PEM text
-/// in `cert`.
+/// SEC1. NULL as `key` takes it from the PEM text in `cert`.
 ///
 /// Returns: 0.
 /// Errors: USOCKET_ETLS_CERT_INVALID, USOCKET_ETLS_KEY_INVALID, USOCKET_ETLS_KEY_ENCRYPTED,
@@ -159,18 +158,18 @@ pub type usocket_tls_name_cb =
 /// Sets a callback that chooses a server's certificate by the name a client asks for (SNI). It is
 /// called for each handshake, also of resumed sessions, with the name, or "" if the client sent
 /// none. It returns another server context, to use its certificates; 0, to use those of this
-/// context; or a negative number to refuse the client: with USOCKET_ETLS_NAME_REFUSED and the alert
-/// unrecognized_name, as also happens when the chosen context has no certificate. Only the
-/// certificates and their stapled status are taken from the other context. A server with a callback
-/// needs no certificate of its own. NULL removes the callback.
+/// context; or a negative number to refuse the client, with USOCKET_ETLS_NAME_REFUSED and the alert
+/// unrecognized_name. A context without a certificate refuses it, too. Only the certificates and
+/// their stapled status are taken from the other context. A server with a callback needs no
+/// certificate of its own. NULL removes the callback.
 ///
 /// The callback runs within the handshake, on the thread that does it. It must return (no longjmp),
 /// and must not use the connection of that handshake.
 ///
 /// Returns: 0.
-/// Errors: -EOPNOTSUPP on a client or in a build without TLS, -EBADF.
+/// Errors: -EOPNOTSUPP on a client or in a build without TLS, -EBADF, -EBADR.
 /// Blocks: no.
-/// Threads: any; connections on several threads call it at once.
+/// Threads: any; connections on several threads may call it at the same time.
 /// Ownership: `arg` stays the caller's and must outlive the context and its connections. The
 /// returned context stays the caller's; its certificates are taken when the callback returns.
 #[unsafe(no_mangle)]

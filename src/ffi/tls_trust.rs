@@ -107,7 +107,7 @@ pub extern "C" fn usocket_tls_context_add_trust_system(context: usocket_tls_cont
 
 /// Trusts Mozilla's roots as of the library's build: for systems without a store.
 ///
-/// Returns: how many certificates there are.
+/// Returns: how many certificates were added.
 /// Errors: -EOPNOTSUPP when the build has no feature "webpki-roots" (or no TLS), -EBADF, -EBADR.
 /// Blocks: no.
 /// Threads: any.
@@ -165,12 +165,13 @@ pub extern "C" fn usocket_tls_context_set_crl_flags(
 /// reports a failure of the responder counts as none), USOCKET_TLS_OCSP_REQUIRED or
 /// USOCKET_TLS_OCSP_INSECURE_IGNORE. A status verifies if it is signed by the issuer of the
 /// certificate, or by a responder with an OCSP certificate from that issuer, says that the
-/// certificate is good, and is current. The library itself queries no responder.
+/// certificate is good, and is current; else the handshake fails with USOCKET_ETLS_CERT_BAD_STAPLE
+/// or USOCKET_ETLS_CERT_REVOKED. If a status is required and the server is not verified, the first
+/// use fails with USOCKET_ETLS_NO_TRUST. The library itself queries no responder.
 ///
-/// Returns: 0. A connection fails with USOCKET_ETLS_CERT_BAD_STAPLE, or USOCKET_ETLS_CERT_REVOKED;
-/// the first use fails with USOCKET_ETLS_NO_TRUST if a status is required and the server is not
-/// verified.
-/// Errors: -EINVAL for another mode, -EOPNOTSUPP on a server or in a build without TLS, -EBADF.
+/// Returns: 0.
+/// Errors: -EINVAL for another mode, -EOPNOTSUPP on a server or in a build without TLS, -EBADF,
+/// -EBADR.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: nothing changes hands.
@@ -194,7 +195,7 @@ pub extern "C" fn usocket_tls_context_set_ocsp_mode(
 /// Returns: the number of the context's certificates it applies to, by serial number; 0 for NULL.
 /// Errors: USOCKET_ETLS_CERT_BAD_STAPLE if it applies to none of them, is malformed, or only
 /// reports a failure of the responder; -EOPNOTSUPP on a client or in a build without TLS, -EBADF,
-/// -EINVAL, -EFAULT.
+/// -EBADR, -EINVAL, -EFAULT.
 /// Blocks: no.
 /// Threads: any.
 /// Ownership: the response is copied.
@@ -280,7 +281,7 @@ pub unsafe extern "C" fn usocket_tls_context_add_pin(
 /// Returns: 0.
 /// Errors: -EBADF, -EBADR, -EOPNOTSUPP.
 /// Blocks: no.
-/// Threads: any; connections on several threads call it at once.
+/// Threads: any; connections on several threads may call it at the same time.
 /// Ownership: `arg` stays the caller's and must outlive the context and its connections.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn usocket_tls_context_set_verify_callback(
