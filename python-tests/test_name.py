@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -72,6 +73,26 @@ def test_type_filters():
 def test_proto_filters():
     for proto in (usocket.IPPROTO_TCP, usocket.IPPROTO_UDP):
         assert {a[2] for a in usocket.getaddrinfo("127.0.0.1", 1, proto=proto)} == {proto}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", b"::1"])
+def test_a_numeric_host_needs_nothing_of_the_system(host):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))  # Not even a file that says how to look up names.
+    try:
+        answers = usocket.getaddrinfo(host, "80", type=usocket.SOCK_STREAM)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert [a[-1][:2] for a in answers] == [(host if isinstance(host, str) else host.decode(), 80)]
+
+
+@pytest.mark.parametrize("host", ["1.example.invalid", "1.2.3.4.5", "12:", "1 2"])
+def test_what_only_looks_like_an_address_is_a_name(host):
+    with pytest.raises(usocket.gaierror) as ours:
+        usocket.getaddrinfo(host, 80, flags=usocket.AI_NUMERICHOST)
+    with pytest.raises(socket.gaierror) as theirs:
+        socket.getaddrinfo(host, 80, flags=socket.AI_NUMERICHOST)
+    assert ours.value.args[0] == theirs.value.args[0]
 
 
 def test_flags_numeric_host_asks_nobody():

@@ -13,7 +13,7 @@ accelerator:
 	@echo "no Python.h in $(PYTHON_INCLUDE): the package stays with ctypes"
 endif
 
-$(FAST): python/fast/fast.c python/fast/arguments.h python/fast/calls.h include/usocket.h
+$(FAST): python/fast/fast.c python/fast/arguments.h python/fast/calls.h python/fast/settings.h include/usocket.h
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared \
 		-Iinclude -I$(PYTHON_INCLUDE) -o $@ $<

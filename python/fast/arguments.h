@@ -22,6 +22,8 @@ out:
     return result;
 }
 
+#define SLOW(name) slow(self, "_slow_" name, args, n, keywords)
+
 /* Whether an argument is an int of at least 0; its value. */
 static int as_size(PyObject *value, Py_ssize_t *size)
 {

@@ -24,7 +24,8 @@
 
 /* The functions of the library, in the file that usocket/_lib.py has loaded. */
 #define FUNCTIONS(X) \
-    X(accept) X(addr_ip) X(poll) X(read) X(readline) X(recv) X(recvfrom) X(send) X(sendto) X(write)
+    X(accept) X(addr_ip) X(detach) X(fileno) X(getpeername) X(getsockname) X(getsockopt_int) X(poll) X(read) \
+    X(readline) X(recv) X(recvfrom) X(send) X(sendto) X(setsockopt_int) X(settimeout) X(write)
 #define DECLARE(name) static __typeof__(usocket_##name) *f_##name;
 FUNCTIONS(DECLARE)
 
@@ -33,6 +34,8 @@ FUNCTIONS(DECLARE)
 #define NO_DEADLINE 0.0
 
 enum { LINE = 4096, PIECE = 65536, MOST = 4 * PIECE, CONTRADICTIONS = 4, PAUSE_US = 1000 };
+
+#define MOST_US 1e15
 
 typedef struct {
     PyObject_HEAD
@@ -51,10 +54,9 @@ static PyObject *s_failed, *s_collect;
 
 #include "arguments.h"
 #include "calls.h"
+#include "settings.h"
 
 /* --- methods --------------------------------------------------------------------------------- */
-
-#define SLOW(name) slow(self, "_slow_" name, args, n, keywords)
 
 static PyObject *Socket_send(Socket *self, Arguments args, Py_ssize_t n, PyObject *keywords)
 {
@@ -189,15 +191,6 @@ static PyObject *Socket_recv(Socket *self, Arguments args, Py_ssize_t n, PyObjec
     if (!enter(&room, size))
         return NULL;
     return received(self, &room, move(self, recv_, room.start, (size_t)size, flags, NULL, POLLIN));
-}
-
-/* An address as Python has it. */
-static PyObject *decoded(const usocket_addr *addr)
-{
-    PyObject *raw = PyBytes_FromStringAndSize((const char *)addr->storage, addr->len);
-    PyObject *address = raw ? PyObject_CallFunctionObjArgs(decode, raw, NULL) : NULL;
-    Py_XDECREF(raw);
-    return address;
 }
 
 static PyObject *Socket_recvfrom(Socket *self, Arguments args, Py_ssize_t n, PyObject *keywords)
@@ -341,6 +334,13 @@ static PyMethodDef methods[] = {
     METHOD(read, "($self, size=-1)"),
     METHOD(readline, "($self, size=-1)"),
     METHOD(write, "($self, buf, *part)"),
+    METHOD(setsockopt, "($self, level, optname, value, optlen=None)"),
+    METHOD(getsockopt, "($self, level, optname, buflen=0)"),
+    METHOD(settimeout, "($self, value)"),
+    METHOD(getpeername, "($self)"),
+    METHOD(getsockname, "($self)"),
+    METHOD(fileno, "($self)"),
+    METHOD(detach, "($self)"),
     {"_accepted", (PyCFunction)Socket_accepted, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -412,8 +412,27 @@ static PyObject *fast_bind(PyObject *module, PyObject *args)
     return Py_NewRef(Py_None);
 }
 
+/* answers(address): what the first of usocket_getaddrinfo's results, at this address, and the next ones say. */
+static PyObject *fast_answers(PyObject *module, PyObject *address)
+{
+    struct usocket_addrinfo *info = PyLong_AsVoidPtr(address);
+    PyObject *all = PyErr_Occurred() ? NULL : PyList_New(0);
+    (void)module;
+    for (; all && info; info = info->next) {
+        PyObject *to = decoded(&info->addr), *one = NULL;
+        if (to)
+            one = Py_BuildValue("iiisN", info->family, info->type, info->proto,
+                                info->canonname ? info->canonname : "", to);
+        if (!one || PyList_Append(all, one) < 0)
+            Py_CLEAR(all);
+        Py_XDECREF(one);
+    }
+    return all;
+}
+
 static PyMethodDef functions[] = {
     {"bind", fast_bind, METH_VARARGS, NULL},
+    {"answers", fast_answers, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     _C = TypeVar("_C", bound=type)
 
 _NAME, _FILE = "usocket._fast", "_fast.abi3.so"
-_FUNCTIONS = "accept addr_ip poll read readline recv recvfrom send sendto write".split()
+_FUNCTIONS = (
+    "accept addr_ip detach fileno getpeername getsockname getsockopt_int poll read readline recv recvfrom"
+    " send sendto setsockopt_int settimeout write"
+).split()
 
 
 def _load() -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from ctypes import POINTER, byref
+from ctypes import POINTER, byref, c_void_p, cast
 from errno import EAGAIN, ETIMEDOUT
 from time import monotonic
 
+from ._accelerator import fast
 from ._address import decode, port_number, text
+from ._constants import CONSTANTS
 from ._errors import check, int32
 from ._lib import AddrInfo, lib
 from ._wait import timeout_us, undisturbed
@@ -15,6 +17,9 @@ TYPE_CHECKING = False  # `typing` takes longer to import than this whole module.
 if TYPE_CHECKING:
     from typing import Any, Iterator, List, Optional, Tuple, Union
     from ._address import Address
+
+
+AI_NUMERICHOST = CONSTANTS["AI_NUMERICHOST"]
 
 
 def _host(host: Any) -> Union[bytes, None]:
@@ -58,25 +63,40 @@ def getaddrinfo(
     host, service = _host(host), _service(port)
     left = timeout_us(timeout)
     deadline = None if left < 0 else monotonic() + left / 1e6
-    first = POINTER(AddrInfo)()
-    # One query for all signals: a new one after each might never finish.
-    query = check(lib.usocket_query_create(host, service, af, type, proto, flags))
-    try:
-        code = undisturbed(
-            lambda left: lib.usocket_query_result(query, left, byref(first)), deadline
+    first = c_void_p()
+    code = -EAGAIN
+    if _is_numeric(host) and (service is None or service.isdigit()):
+        # Without a query, and what the system says about how to look names up.
+        code = lib.usocket_getaddrinfo(
+            host, service, af, type, proto, flags | AI_NUMERICHOST, 0, byref(first)
         )
-    finally:
-        lib.usocket_close(query)
-    if code == -EAGAIN:  # The time left was 0.
-        code = -ETIMEDOUT
+    if code < 0:
+        code = _looked_up((host, service, af, type, proto, flags), deadline, byref(first))
     check(code)
     try:
-        return list(_answers(first))
+        return list(_answers(first)) if fast is None else fast.answers(first.value)
     finally:
         lib.usocket_freeaddrinfo(first)
 
 
-def _answers(info: Any) -> Iterator[Tuple[int, int, int, str, Address]]:
+def _is_numeric(host: Optional[bytes]) -> bool:
+    """Whether a host looks like an address; it may still be a name, such as 1.example."""
+    return host is not None and (host[:1].isdigit() or b":" in host)
+
+
+def _looked_up(question: Tuple[Any, ...], deadline: Optional[float], first: Any) -> int:
+    """The code of a query, whose results `first` then points to."""
+    # One query for all signals: a new one after each might never finish.
+    query = check(lib.usocket_query_create(*question))
+    try:
+        code = undisturbed(lambda left: lib.usocket_query_result(query, left, first), deadline)
+    finally:
+        lib.usocket_close(query)
+    return -ETIMEDOUT if code == -EAGAIN else code  # The time left was 0.
+
+
+def _answers(first: Any) -> Iterator[Tuple[int, int, int, str, Address]]:
+    info = cast(first, POINTER(AddrInfo))
     while info:
         a = info.contents
         yield a.family, a.type, a.proto, (a.canonname or b"").decode(), decode(a.addr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ctypes import byref, c_char, c_int32
 
+from ._accelerator import accelerated
 from ._errors import int32
 from ._errors import size as size_of
 from ._fields import Fields, part_of
@@ -35,6 +36,7 @@ def setdefaulttimeout(timeout: Optional[float]) -> None:
 default_timeout = getdefaulttimeout
 
 
+@accelerated
 @part_of("socket")
 class Options(Fields):
     """Options and modes."""

@@ -55,7 +55,12 @@ class socket(BSDSocket, Stream):
             self._become(lib.usocket_from_fd(fd))
             return
         af, type, proto = int32(family or af), int32(type), int32(proto)
-        self._become(lib.usocket_socket(af, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), proto))
+        plain = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)
+        self._handle = handle = check(lib.usocket_socket(af, plain, proto))
+        self._late_in = self._late_out = 0
+        self._filed, self._timeout = False, None
+        # The protocol that 0 stands for is the library's to say.
+        self._family, self._type, self._proto = af, plain, lib.usocket_proto(handle)
         if type & SOCK_NONBLOCK:
             self.setblocking(False)
         elif (timeout := default_timeout()) is not None:

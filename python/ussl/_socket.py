@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import os
+from ctypes import byref
 from errno import EAGAIN, EBUSY, ENOTCONN, EOPNOTSUPP
 from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
@@ -11,7 +12,7 @@ from usocket._bsd import BSDSocket
 from usocket._constants import CONSTANTS
 from usocket._causes import TRUNCATED
 from usocket._errors import error
-from usocket._lib import lib
+from usocket._lib import Addr, lib
 from usocket._socket import socket
 from usocket._tls_errors import want_error
 from usocket._transfer import POLLIN, POLLOUT
@@ -86,7 +87,8 @@ class SSLSocket(Info):
         new._greet, new._ragged = greet, ragged
         new._hostname = as_hostname(hostname)
         new._session, new._wrapped = None, False
-        if not server_side or not _listens(sock):
+        accepted = server_side and not _listens(sock)
+        if accepted or not server_side:
             # A listener stays unwrapped; the connections it accepts are wrapped.
             new._wrap_handle(sock._handle, session)
             new._wrapped = True
@@ -97,12 +99,13 @@ class SSLSocket(Info):
         new._timeout = sock._timeout
         if new._wrapped:
             context._stats.begin(new)
-        return new._greeted()
+        return new._greeted(accepted)
 
-    def _greeted(self) -> SSLSocket:
-        """Itself, after the handshake if that is to be done now."""
-        if self._greet and self._wrapped and self._timeout != 0 and self._is_connected():
-            self._do_handshake_or_close()
+    def _greeted(self, connected: bool = False) -> SSLSocket:
+        """Itself, after the handshake if that is to be done now; `connected` if that is known."""
+        if self._greet and self._wrapped and self._timeout != 0:
+            if connected or self._is_connected():
+                self._do_handshake_or_close()
         return self
 
     def _wrap_handle(self, handle: int, session: Optional[SSLSession]) -> None:
@@ -115,13 +118,7 @@ class SSLSocket(Info):
             session._give_to(handle)
 
     def _is_connected(self) -> bool:
-        try:
-            self.getpeername()
-        except OSError as e:
-            if e.errno != ENOTCONN:
-                raise
-            return False
-        return True
+        return _has_peer(self)
 
     def _do_handshake_or_close(self) -> None:
         try:
@@ -318,10 +315,10 @@ def _listens(sock: socket) -> bool:
         raise error(lib.usocket_fileno(0))
     if sock.getsockopt(SOL_SOCKET, SO_ACCEPTCONN):
         return True
-    try:
-        sock.getpeername()
-    except OSError as e:
-        if e.errno != ENOTCONN:
-            raise
-        return True  # Not connected: it may listen later, and cannot connect.
-    return False
+    # Not connected: it may listen later, and cannot connect.
+    return not _has_peer(sock)
+
+
+def _has_peer(sock: socket) -> bool:
+    code = lib.usocket_getpeername(sock._handle, byref(Addr()))
+    return code != -ENOTCONN and sock._check(code) == 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import Any, Dict
-from weakref import WeakSet
+from typing import Any, Dict, Set
+from weakref import ref
 
 from usocket._lib import lib
 
@@ -17,7 +17,7 @@ class Stats:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._open: WeakSet[Any] = WeakSet()
+        self._open: Set[ref[Any]] = set()
         names = ("connect", "connect_good", "accept", "accept_good", "hits", "misses")
         self._counts: Dict[str, int] = dict.fromkeys(names, 0)
 
@@ -25,14 +25,15 @@ class Stats:
         """A connection was wrapped."""
         with self._lock:
             self._counts["accept" if sock.server_side else "connect"] += 1
-            self._open.add(sock)
+            self._open.add(ref(sock, self._open.discard))
 
     def end(self, sock: Any) -> None:
         """It is about to be closed."""
         with self._lock:
-            if sock in self._open:
+            known = ref(sock)  # References to one object are equal.
+            if known in self._open:
                 self._settle(sock)
-                self._open.discard(sock)
+                self._open.discard(known)
 
     def _settle(self, sock: Any) -> bool:
         handle = sock._handle
@@ -49,7 +50,8 @@ class Stats:
     def counts(self) -> Dict[str, int]:
         """The counts so far."""
         with self._lock:
-            for sock in list(self._open):
-                if self._settle(sock):
-                    self._open.discard(sock)
+            for known in self._open.copy():
+                sock = known()
+                if sock is not None and self._settle(sock):
+                    self._open.discard(known)
             return dict(self._counts)

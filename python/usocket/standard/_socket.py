@@ -147,6 +147,14 @@ socket._kind = SocketType = socket
 def _encode(family: int, address: Any, call: str) -> Addr:
     """The library's address for a method's argument, with CPython's error messages; host names are
     resolved."""
+    if family == AF_INET and type(address) is tuple and len(address) == 2:
+        # The usual one; all others, and what is wrong with them, below.
+        host, port = address
+        if type(host) is str and type(port) is int and 0 <= port < 65536:
+            if host.isascii() and host and "\0" not in host:
+                out = Addr()
+                if lib.usocket_addr_ip(AF_INET, host.encode(), port, 0, 0, byref(out)) == 0:
+                    return out
     if family == AF_UNIX:
         return _unix(address)
     name = {AF_INET: "AF_INET", AF_INET6: "AF_INET6"}.get(family) or (
@@ -239,7 +247,7 @@ def getaddrinfo(
         port = str(port)
     if host is None and port is None:
         raise _system.gaierror(_system.EAI_NONAME, "Name or service not known")
-    return _getaddrinfo(_ascii(host), port, int32(family), int32(type), int32(proto), int32(flags))
+    return _getaddrinfo(_ascii(host), port, family, type, proto, flags)
 
 
 def inet_pton(af: int, ip_string: Any) -> bytes:

@@ -35,6 +35,22 @@ _V12, _V13 = 0x0303, 0x0304
 _CURVES = {"prime256v1": "secp256r1", "P-256": "secp256r1", "P-384": "secp384r1"}
 
 
+def _plain(setting: str) -> Any:
+    """What asks a context for a setting as C has it: `ssl.SSLContext` would make an enumeration of it, anew
+    for each connection."""
+    return getattr(_system._SSLContext, setting).__get__
+
+
+_SETTINGS = [
+    _plain(s)
+    for s in (
+        "options", "verify_mode", "check_hostname", "verify_flags", "minimum_version",
+        "maximum_version", "keylog_filename",
+    )
+]  # fmt: skip
+_tickets = _plain("num_tickets")
+
+
 class _SSLContext(_system._SSLContext):  # type: ignore[misc, unused-ignore]
     """CPython's context: the settings. The library's is made from it on demand."""
 
@@ -157,14 +173,14 @@ class _SSLContext(_system._SSLContext):  # type: ignore[misc, unused-ignore]
     def _library(self, server_side: bool, protocols: List[bytes]) -> ussl.SSLContext:
         """The library's context for the settings as they are now."""
         key = (
-            server_side, tuple(protocols), tuple(self._chains), len(self._trusted), self.options,
-            tuple(self._suites or ()), tuple(self._groups or ()), self.verify_mode, self.check_hostname, self.verify_flags,
-            self.minimum_version, self.maximum_version, self.keylog_filename,
-            self.num_tickets if server_side else 0,
+            server_side, tuple(protocols), tuple(self._chains), len(self._trusted),
+            tuple(self._suites or ()), tuple(self._groups or ()),
+            *[setting(self) for setting in _SETTINGS], _tickets(self) if server_side else 0,
         )  # fmt: skip
-        if key not in self._made:
-            self._made[key] = self._make(server_side, protocols)
-        return self._made[key]
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = self._make(server_side, protocols)
+        return made
 
     def _make(self, server_side: bool, protocols: List[bytes]) -> ussl.SSLContext:
         made = ussl.SSLContext(PROTOCOL_TLS_SERVER if server_side else PROTOCOL_TLS_CLIENT)
