@@ -228,6 +228,65 @@ def test_what_was_agreed(program, certs):
     ]
 
 
+INTO = """
+import array, socket, ssl, sys, threading
+certs = sys.argv[1] + "/"
+there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+there.load_cert_chain(certs + "server.pem", certs + "server-key.pem")
+here = ssl.create_default_context(cafile=certs + "ca.pem")
+a, b = socket.socketpair()
+made = []
+thread = threading.Thread(target=lambda: made.append(there.wrap_socket(b, server_side=True)))
+thread.start()
+client = here.wrap_socket(a, server_hostname="localhost")
+thread.join()
+server, = made
+server.sendall(bytes(range(100)))
+
+def into(buffer, *size, call=client.recv_into):
+    try:
+        got = call(buffer, *size)
+    except Exception as e:
+        got = type(e).__name__
+    print(got, bytes(buffer) if buffer is not None else "")
+
+into(bytearray(4))
+into(array.array("i", [0, 0]))
+into(memoryview(bytearray(12)).cast("B", (3, 4)))
+into(bytearray(5), 3)
+into(bytearray(5), 0)
+into(bytearray(3), 10)
+into(bytearray(0))
+into(bytearray(0), 5)
+into(b"read-only")
+into(None, 5)
+for size in -1, 0, 2, 100:
+    print(client.read(size, room := bytearray(4)), room)
+client.settimeout(0.05)
+client.recv(1000)
+room = bytearray(9)
+try:
+    client.recv_into(room)
+except TimeoutError as e:
+    room.clear()  # It is not locked.
+    print(e, room)
+thread = threading.Thread(target=server.unwrap)
+thread.start()
+client.settimeout(None)
+client.unwrap().close()
+thread.join()
+server.close()
+into(bytearray(5))
+"""
+
+
+def test_receiving_into_a_buffer_is_cpythons(program, certs, tmp_path):
+    ours = program(INTO, certs.directory)
+    command = [sys.executable, tmp_path / "program.py", certs.directory]
+    theirs = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=True)
+    assert ours == theirs.stdout and ours.count("\n") == 16
+
+
 TRUST_NOBODY = """
 import ssl
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

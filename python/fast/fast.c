@@ -231,6 +231,21 @@ static PyObject *Socket_recv_into(Socket *self, Arguments args, Py_ssize_t n, Py
     return PyLong_FromLongLong(got);
 }
 
+/* Of a TLS connection of the standard modules: into a buffer, or so much of it, of as much as there is room for. */
+static PyObject *Socket__get(Socket *self, Arguments args, Py_ssize_t n, PyObject *keywords)
+{
+    Memory m;
+    Py_ssize_t size;
+    if (keywords || n != 2 || self->late_in || !as_size(args[1], &size) || !incoming(args[0], &m))
+        return SLOW("_get");
+    size_t want = size && (size_t)size < m.size ? (size_t)size : m.size;
+    int64_t got = want ? move(self, recv_, m.start, want, 0, NULL, POLLIN) : 0;
+    release(&m);
+    if (got < 0 && (got = failed(self, got, POLLIN)) == RAISED)
+        return NULL;
+    return PyLong_FromLongLong(got);
+}
+
 /* The handle of a connection, and who it is. */
 static PyObject *Socket_accepted(Socket *self, PyObject *nothing)
 {
@@ -327,6 +342,7 @@ static PyMethodDef methods[] = {
     METHOD(send, "($self, data, flags=0)"),
     METHOD(sendall, "($self, data, flags=0)"),
     METHOD(_put, "($self, data)"),
+    METHOD(_get, "($self, buffer, size)"),
     METHOD(sendto, "($self, data, *flags_and_address)"),
     METHOD(recv, "($self, bufsize, flags=0)"),
     METHOD(recvfrom, "($self, bufsize, flags=0)"),

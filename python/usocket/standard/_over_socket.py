@@ -24,8 +24,8 @@ from . import _hello, _ssl_errors as errors
 from ._connection import Connection
 from ._socket import socket
 
-_recv, _recv_into = BSDSocket.recv, BSDSocket.recv_into
-_put = socket._put
+_recv = BSDSocket.recv
+_get, _put = socket._get, socket._put
 
 
 class OverSocket(Connection):
@@ -121,25 +121,25 @@ class OverSocket(Connection):
         self._greeted()
 
     def read(self, size: int = 1024, buffer: Any = None) -> Any:
+        sock = self._sock()
         if buffer is None:
             if size <= 0:
                 if size:
                     raise ValueError("size should not be negative")
                 return b""
-            sock = self._sock()
             if not self._done or sock is None:
                 sock = self._started()
             got: Any = _recv(sock, size)
         else:
-            with memoryview(buffer) as view:
-                length = view.nbytes
-            want = length if size <= 0 or size > length else size
-            if not want:
-                return 0
-            got = _recv_into(self._started(), buffer, want)
+            if not self._done or sock is None:
+                with memoryview(buffer) as view:
+                    if not view.nbytes:
+                        return 0
+                sock = self._started()
+            got = _get(sock, buffer, size)
         if not self._done:
             self._greeted()
-        if not got and self._said_goodbye:
+        if not got and self._said_goodbye and (buffer is None or memoryview(buffer).nbytes):
             # TLS has ended on both sides; this is no longer the end of the peer's data.
             raise errors.zero_return()
         return got

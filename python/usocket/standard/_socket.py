@@ -110,6 +110,14 @@ class socket(BSDSocket):
         BSDSocket.sendall(self, data)
         return size
 
+    def _get(self, buffer: Any, size: int) -> int:
+        """For a TLS connection: receives into a buffer, at most `size` bytes if that is more than 0 and less
+        than there is room for."""
+        with memoryview(buffer) as view:
+            room = view.nbytes
+        want = room if size <= 0 else min(size, room)
+        return BSDSocket.recv_into(self, buffer, want) if want else 0
+
     def _failed(self, code: int, events: int) -> int:
         if self._tls is not None:
             return int(self._tls._failed(code, events))
