@@ -21,7 +21,6 @@ typedef usocket_addr io_addr;
 
 #ifdef USOCKET
 
-#define IO_NAME "libusocket"
 typedef usocket_t io_t;
 typedef usocket_event io_event;
 
@@ -60,14 +59,12 @@ static inline int io_poller_wait(io_t p, io_event *e, int n, int64_t us)
 {
     return usocket_poller_wait(p, e, (size_t)n, us);
 }
-static inline uint64_t io_event_data(const io_event *e) { return e->data; }
 
 /* Ends a recv that another thread is blocked in, and closes. */
 static inline int io_close_wake(io_t s) { return usocket_close(s); }
 
 #else
 
-#define IO_NAME "libc"
 typedef int io_t;
 typedef struct epoll_event io_event;
 
@@ -125,7 +122,6 @@ static inline int io_poller_wait(io_t p, io_event *e, int n, int64_t us)
 {
     return epoll_wait(p, e, n, us < 0 ? -1 : (int)(us / 1000));
 }
-static inline uint64_t io_event_data(const io_event *e) { return e->data.u64; }
 
 /* As in plain C: close(2) alone would leave the other thread blocked. */
 static inline int io_close_wake(io_t s) { return shutdown(s, SHUT_RDWR) | close(s); }

@@ -138,12 +138,17 @@ def finish(p):
     return p.stdout.read()
 
 
-def interrupt(body):
-    p = start(INTERRUPTED % (HERE, body))
+def interrupted(p):
+    """Presses Ctrl-C once it waits; it says so and goes on to its end."""
     wait_until_asleep(p.pid)
     p.send_signal(signal.SIGINT)
     out = finish(p)
     assert out == "interrupted\ndone\n", out
+
+
+def interrupt(body):
+    p = start(INTERRUPTED % (HERE, body))
+    interrupted(p)
 
 
 def schedule(body):
@@ -198,10 +203,7 @@ b.send(b"012\\n"); b.shutdown(1)
 got.append({call})
 assert b"".join(got) == sent + b"012\\n" and len(got) == 2, [len(g) for g in got]
 """))
-    wait_until_asleep(p.pid)
-    p.send_signal(signal.SIGINT)
-    out = finish(p)
-    assert out == "interrupted\ndone\n", out
+    interrupted(p)
 
 
 def test_ctrl_c_in_a_write_that_has_written_a_part():
@@ -217,10 +219,7 @@ assert 0 < got[0] < 64 << 20
 assert len(b.read(got[0])) == got[0]
 assert a.write(b"end") == 3 and b.read(3) == b"end"
 """))
-    wait_until_asleep(p.pid)
-    p.send_signal(signal.SIGINT)
-    out = finish(p)
-    assert out == "interrupted\ndone\n", out
+    interrupted(p)
 
 
 for _name, (_call, _n) in PARTS.items():
@@ -247,10 +246,7 @@ server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); server.bind(("127.0.0
 block(socket.getaddrinfo, "never.example", 80)
 assert socket.getaddrinfo("127.0.0.1", 80)
 """), wrap)
-    wait_until_asleep(p.pid)
-    p.send_signal(signal.SIGINT)
-    out = finish(p)
-    assert out == "interrupted\ndone\n", out
+    interrupted(p)
 
 
 def test_ctrl_c_between_calls():

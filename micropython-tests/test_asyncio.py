@@ -1,7 +1,6 @@
 # asyncio's streams over our sockets and our poll.
 import asyncio
 import errno
-import socket
 import time
 from support import free_port, taken_port
 

@@ -365,7 +365,6 @@ class SubSub(Sub):
 
 
 def test_subclasses():
-    import io
     import json
     import select
 

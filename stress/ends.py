@@ -1,6 +1,5 @@
 """Both ends of a connection: our handle, and a peer that can forge."""
 
-import os
 import socket
 import ssl
 import threading

@@ -4,12 +4,10 @@ OpenSSL tells the secrets (its key log), so what it sends can be opened, changed
 messages dropped, doubled, split or reordered, and records that OpenSSL would never send.
 """
 
-import os
 import socket
 import ssl
 import struct
 import tempfile
-import time
 
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
@@ -305,7 +303,3 @@ class Peer:
                 fresh[id(keys)] = keys
             out += keys.seal(kind, plain)
         return out
-
-
-def settle(seconds):
-    time.sleep(seconds)

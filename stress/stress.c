@@ -377,14 +377,6 @@ void tcp_pair(usocket_t pair[2])
     OK(usocket_close(listener));
 }
 
-usocket_t handle_and_fd(int *fd)
-{
-    usocket_t pair[2];
-    tcp_pair(pair);
-    *fd = OK(usocket_detach(pair[1]));
-    return pair[0];
-}
-
 // --- TLS ---
 
 const char *in_certs(const char *name)

@@ -104,8 +104,6 @@ usocket_t listener_on(int family, int backlog);
 void names_are_found(void);
 usocket_t client_of(usocket_t listener);
 void tcp_pair(usocket_t pair[2]);
-// One end a handle, the other a bare descriptor.
-usocket_t handle_and_fd(int *fd);
 
 // --- TLS ---
 

@@ -1,5 +1,4 @@
 # One measurement on the firmware: bench.py NAME COUNT prints microseconds. Runs on stock too.
-import socket
 import sys
 import time
 import _thread

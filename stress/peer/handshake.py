@@ -10,7 +10,6 @@ code of TLS, no success that the change forbids, and a close that returns.
 import os
 import random
 import ssl
-import struct
 import sys
 import time
 
