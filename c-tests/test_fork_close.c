@@ -65,15 +65,21 @@ static void no_fork_waits_for_the_close(usocket_t pair[2])
     pthread_create(&in.id, NULL, run_inside, &in);
     while (open_descriptors() == before)
         usleep(1000);
-    int64_t begun = now_us();
-    pid_t child = fork_child();
-    if (child == 0) {
-        CHILD(usocket_close(pair[1]) == 0);
-        CHILD(open_descriptors() == before - 2);
-        _exit(0);
+    // A fork gives up after a second. (A busy machine may be as late, but not each time.)
+    int64_t quickest = GENEROUS;
+    for (int tries = 0; tries < 5 && quickest > 900 * MS; tries++) {
+        int64_t begun = now_us();
+        pid_t child = fork_child();
+        if (child == 0) {
+            CHILD(usocket_close(pair[1]) == 0);
+            CHILD(open_descriptors() == before - 2);
+            _exit(0);
+        }
+        int64_t took = now_us() - begun;
+        quickest = took < quickest ? took : quickest;
+        child_ends_well(child);
     }
-    assert_true(now_us() - begun < GENEROUS);
-    child_ends_well(child);
+    assert_true(quickest < 900 * MS);
     OK(usocket_close(pair[1]));
     pthread_join(in.id, NULL);
     OK(in.result);

@@ -49,7 +49,11 @@ static void both_ways(void **state)
         char buf[64];
         OK(usocket_close(pair_of_buffers(pair, "localhost")));
         GIVES(-EAGAIN, usocket_recv(pair[0], buf, sizeof buf, 0));
+        GIVES(-EAGAIN, usocket_write(pair[0], "x", 1));
         shake(pair, piece);
+        // Nothing yet is not the end.
+        GIVES(-EAGAIN, usocket_read(pair[0], buf, sizeof buf));
+        GIVES(-EAGAIN, usocket_readline(pair[0], buf, sizeof buf));
         GIVES(1, usocket_tls_verified(pair[0]));
         GIVES(USOCKET_TLS_1_3, usocket_tls_version(pair[1]));
         GIVES(5, usocket_send(pair[0], "hello", 5, 0));

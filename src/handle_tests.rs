@@ -108,6 +108,31 @@ mod real {
         assert_eq!(count(&drops), 2);
     }
 
+    /// The value stays where it is, and the handle means it as before.
+    #[test]
+    fn a_take_that_is_refused_changes_nothing() {
+        let (t, drops) = (Table::new(), counter());
+        let h = insert(&t, (7, Counted(drops.clone())));
+        let refused = t.take_if(h, |v| {
+            assert_eq!(v.0, 7);
+            // Meanwhile nobody gets it.
+            assert!(t.pin(h).is_err());
+            assert_eq!(t.take(h).err(), Some(NotTaken::Stale));
+            false
+        });
+        assert_eq!(refused.err(), Some(NotTaken::Busy));
+        assert_eq!(count(&drops), 0);
+        let Ok(pin) = t.pin(h) else { panic!("stale") };
+        assert!(pin.0 == 7 && !pin.closing());
+        // Nor is it asked about one that is in use.
+        assert_eq!(t.take_if(h, |_| panic!("asked")).err(), Some(NotTaken::Busy));
+        drop(pin);
+        let Ok(v) = t.take_if(h, |v| v.0 == 7) else { panic!("refused") };
+        assert!(t.pin(h).is_err() && count(&drops) == 0);
+        drop(v);
+        assert_eq!((count(&drops), t.slots()), (1, 1));
+    }
+
     #[test]
     fn a_slot_is_retired_when_its_generations_are_used_up() {
         let t = Table::new();

@@ -162,3 +162,50 @@ fn worse(old: Error, new: Error) -> Error {
     };
     if rank(new) > rank(old) { new } else { old }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::addr::Addr;
+    use crate::resolve::unanswered;
+
+    fn address(family: i32, text: &str) -> Vec<Answer> {
+        let Ok(addr) = Addr::ip(family, text, 443, 0, 0) else { panic!("{text}") };
+        vec![Answer { family, kind: libc::SOCK_STREAM, proto: 0, canonname: None, addr }]
+    }
+
+    /// RFC 8305, section 3: IPv4 addresses wait 50 ms for IPv6 ones, and no longer.
+    #[test]
+    fn the_first_address_waits_for_a_better_one() {
+        for comes in [true, false] {
+            let of = |family| match unanswered(Query { family, ..Query::default() }) {
+                Ok(lookup) => lookup,
+                Err(e) => panic!("{e:?}"),
+            };
+            let ((six, six_comes), (four, four_comes)) = (of(libc::AF_INET6), of(libc::AF_INET));
+            let mut lookups = Lookups { asked: vec![six, four], ..Lookups::default() };
+            let begun = Instant::now();
+            let after = |ms| begun + Duration::from_millis(ms);
+            lookups.take(begun);
+            assert!(lookups.next(begun).is_none() && lookups.due(begun).is_none());
+            four_comes(Ok(address(libc::AF_INET, "192.0.2.1")));
+            for ms in [0, 10, 49] {
+                lookups.take(after(ms));
+                assert!(lookups.next(after(ms)).is_none(), "after {ms} ms");
+                assert_eq!(lookups.due(after(ms)), Some(after(50)));
+            }
+            let mut next = |ms| {
+                lookups.take(after(ms));
+                lookups.next(after(ms)).map(|answer| answer.family)
+            };
+            if comes {
+                six_comes(Ok(address(libc::AF_INET6, "2001:db8::1")));
+                assert_eq!(next(49), Some(libc::AF_INET6));
+                assert_eq!(next(49), Some(libc::AF_INET));
+            } else {
+                assert_eq!(next(50), Some(libc::AF_INET));
+            }
+            assert_eq!(next(51), None);
+        }
+    }
+}

@@ -28,6 +28,8 @@ use asked::Copied;
 pub use asked::Question;
 pub use local::answer_at_once;
 pub use lookup::Lookup;
+#[cfg(test)]
+pub use lookup::tests::unanswered;
 pub use pool::{set_threads, wake};
 pub use query::Resolve;
 

@@ -285,4 +285,45 @@ mod tests {
         assert_eq!(names("www.x", 1), b"www.xwww.x.a.examplewww.x.b.example");
         assert_eq!(names("www.x", 2), b"www.x.a.examplewww.x.b.examplewww.x");
     }
+
+    /// The next server is asked at once, not at the end of the turn.
+    #[test]
+    fn a_server_that_cannot_answer_is_not_waited_for() {
+        let server = || {
+            let made = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| {
+                socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+                let port = socket.local_addr()?.port();
+                Ok((socket, Addr::ip(libc::AF_INET, "127.0.0.1", port.into(), 0, 0)))
+            });
+            match made {
+                Ok((socket, Ok(addr))) => (socket, addr),
+                failed => panic!("{failed:?}"),
+            }
+        };
+        let ((bad, first), (good, second)) = (server(), server());
+        let mut config = config(1);
+        config.servers = vec![first, second];
+        config.timeout = Duration::from_secs(3600);
+        let host = CString::new("host.example.").unwrap_or_default();
+        let query = Query { host: Some(host), family: libc::AF_INET, ..Query::default() };
+        let (mut ports, now) = (Ports::new(1), Instant::now());
+        let Ok(mut exchange) = Exchange::new(&query, config) else { panic!("no memory") };
+        assert!(exchange.step(now, &mut ports).is_none());
+        let mut message = [0; 512];
+        let Ok((n, asker)) = bad.recv_from(&mut message) else { panic!("not asked") };
+        // A response: SERVFAIL.
+        message[2] |= 0x80;
+        message[3] = message[3] & 0xf0 | 2;
+        assert!(bad.send_to(&message[..n], asker).is_ok());
+        let mut come = false;
+        while !come && now.elapsed() < Duration::from_secs(20) {
+            ports.receive(|from, message| {
+                exchange.receive(from, &message);
+                come = true;
+            });
+            std::thread::yield_now();
+        }
+        assert!(come && exchange.step(now, &mut ports).is_none());
+        assert!(good.recv_from(&mut message).is_ok(), "the next is not asked");
+    }
 }

@@ -110,6 +110,23 @@ mod tests {
     }
 
     #[test]
+    fn each_has_the_source_and_the_scope_of_its_kind() {
+        // Loopback talks to loopback.
+        let four = IpAddr::from([127, 0, 0, 9]);
+        assert!(source(four).is_some_and(|from| from.is_ipv4() && from.is_loopback()));
+        let group = |scope: u16| scope_of([0xff00 | scope, 0, 0, 0, 0, 0, 0, 1]);
+        // Section 3.1: a group's is in its last four bits, flags before them.
+        assert_eq!([1, 2, 5, 8, 14].map(group), [1, 2, 5, 8, 14]);
+        assert_eq!(group(0x3e), 14);
+        assert_eq!(scope_of([0xfe80, 0, 0, 0, 0, 0, 0, 1]), 2);
+        assert_eq!(scope_of([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]), 14);
+    }
+
+    fn scope_of(ip: [u16; 8]) -> u8 {
+        scope(Ipv6Addr::from(ip))
+    }
+
+    #[test]
     fn the_examples_of_the_rfc() {
         // Section 10.2: of two destinations with their sources, the first is the better.
         for (better, from, worse, its) in [

@@ -399,3 +399,21 @@ fn pkcs12_is_not_read_and_it_is_said_what_to_do() {
     }
     assert_eq!(context.trust(bundle).unwrap_err().code(), USOCKET_ETLS_CERT_INVALID);
 }
+
+/// The sentence about a peer's alert has the name of the standards, as rustls knows it.
+#[test]
+fn every_alert_of_the_peer_has_its_name() {
+    use rustls::AlertDescription as Alert;
+    for n in 0..=255 {
+        // (rustls spells one in British English.)
+        let plain = |name: &str| name.replace('_', "").to_lowercase().replace("nised", "nized");
+        let theirs = match Alert::from(n) {
+            Alert::Unknown(_) => continue,
+            Alert::EncryptedClientHelloRequired => "ech_required".into(),
+            known => format!("{known:?}"),
+        };
+        assert_eq!(plain(alert_name(n)), plain(&theirs), "{n}");
+        let said = crate::error::message(USOCKET_ETLS_ALERT - i32::from(n));
+        assert!(n == 0 || said.contains(alert_name(n)), "{n}: {said:?}");
+    }
+}

@@ -129,6 +129,30 @@ fn after_a_fork_nobody_waits_for_what_is_the_others() {
     assert_eq!(child(), 1);
 }
 
+/// A process that has not used it since the fork closes it: it takes neither the other's data nor its
+/// connection.
+#[test]
+fn a_close_of_who_did_not_use_it_takes_nothing() {
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    a.settimeout(LONG.as_micros() as i64).unwrap();
+    let a = object::insert(a).unwrap();
+    let (used, closed) = (Turn::new(), Turn::new());
+    let child = in_child(|| {
+        let claimed = on(a, |s| s.send(b"mine", 0)) == Ok(4);
+        used.go();
+        closed.wait();
+        let got = on(a, |s| recv(s, 20));
+        i32::from(claimed && got.is_ok_and(|got| got == b"for the child"))
+    });
+    used.wait();
+    assert_eq!(recv(&b, 10).unwrap(), b"mine");
+    b.send(b"for the child", 0).unwrap();
+    object::close(a).unwrap();
+    closed.go();
+    assert_eq!(child(), 1);
+}
+
 #[test]
 fn at_once_in_both_processes_one_goes_on() {
     let (client, server) = contexts();

@@ -425,3 +425,51 @@ fn a_slow_verify_callback_keeps_nobody_beyond_their_time() {
     on(ends.1, |s| s.send(b"on it goes", 0)).unwrap();
     assert_eq!(on(ends.0, |s| recv(s, 20)).unwrap(), b"on it goes");
 }
+
+/// A send beside a handshake whose verify callback takes its time waits for it.
+#[test]
+fn who_sends_beside_a_slow_callback_waits_for_it() {
+    let (client, server) = contexts();
+    let (begun, told) = std::sync::mpsc::channel();
+    let begun = std::sync::Mutex::new(begun);
+    let slow = move |_: &[u8], _| {
+        begun.lock().unwrap().send(()).unwrap();
+        thread::sleep(Duration::from_millis(100));
+        0
+    };
+    client.set_callback(Some(std::sync::Arc::new(slow))).unwrap();
+    for timeout in [-1, LONG.as_micros() as i64] {
+        let (a, b) = pair();
+        a.settimeout(timeout).unwrap();
+        let (sa, sb) = (wrap(&a, &client, Some(NAME)), wrap(&b, &server, None));
+        thread::scope(|scope| {
+            scope.spawn(|| sb.handshake(&b).unwrap());
+            let shaking = scope.spawn(|| sa.handshake(&a));
+            told.recv().unwrap();
+            assert_eq!(a.send(b"hello", 0), Ok(5));
+            shaking.join().unwrap().unwrap();
+        });
+        assert_eq!(recv(&b, 10).unwrap(), b"hello");
+        assert!(told.try_iter().count() < 3);
+    }
+}
+
+/// A call that does not wait for the peer does wait for a thread that only looks at something.
+#[test]
+fn a_call_that_does_not_wait_is_not_refused_for_a_thread_that_looks() {
+    let (client, server) = contexts();
+    let (a, b) = connected(&client, &server);
+    a.settimeout(0).unwrap();
+    let (looks, told) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            a.tls().unwrap().info(|_| {
+                looks.send(()).unwrap();
+                thread::sleep(Duration::from_millis(100));
+            });
+        });
+        told.recv().unwrap();
+        assert_eq!(a.send(b"x", 0), Ok(1));
+    });
+    assert_eq!(recv(&b, 10).unwrap(), b"x");
+}

@@ -287,3 +287,78 @@ fn who_may_not_sign_certificates_issues_none() {
         }
     }
 }
+
+/// With optional certificates a client without one is welcome, also where there are pins or a callback
+/// to judge those that come; where these are all there is, it is not.
+#[test]
+fn whether_a_client_must_have_a_certificate() {
+    let ca = Ca::new("CA");
+    let made = ca.client();
+    for (mode, must) in [(0, true), (1, false), (2, true)] {
+        for pinned in [false, true] {
+            let asked = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+            let seen = asked.clone();
+            let case = |with_one: bool, refuse: bool| {
+                let server = server(&ca.server());
+                server.trust(ca.pem().as_bytes()).unwrap();
+                server.set_verify(mode).unwrap();
+                if pinned {
+                    server.add_pin(&[7; 32]).unwrap();
+                } else {
+                    let of = seen.clone();
+                    let callback = move |_: &[u8], _| {
+                        of.store(true, std::sync::atomic::Ordering::Relaxed);
+                        i32::from(refuse)
+                    };
+                    server.set_callback(Some(std::sync::Arc::new(callback))).unwrap();
+                }
+                let client = super::trust::trusting(&[&ca.pem()]);
+                if with_one {
+                    client.use_cert(made.cert.as_bytes(), made.key.as_bytes()).unwrap();
+                }
+                outcome(&client, &server, Some(NAME))
+            };
+            let none = if must { [alert(116), USOCKET_ETLS_CERT_REQUIRED] } else { [0, 0] };
+            expect(case(false, true), none, "");
+            assert!(!asked.load(std::sync::atomic::Ordering::Relaxed), "nobody to ask about");
+            let bad = match pinned {
+                true => [alert(46), USOCKET_ETLS_CERT_NOT_PINNED],
+                false => [alert(49), USOCKET_ETLS_CERT_REFUSED],
+            };
+            expect(case(true, true), bad, "");
+            if !pinned {
+                expect(case(true, false), [0, 0], "");
+                assert!(asked.load(std::sync::atomic::Ordering::Relaxed));
+            }
+        }
+    }
+}
+
+/// "The period of time from notBefore through notAfter, inclusive" (RFC 5280, 4.1.2.5).
+#[test]
+fn a_certificate_is_valid_from_its_first_second() {
+    // 2030-01-01.
+    const FIRST: i64 = 1_893_456_000;
+    let late = |params: &mut rcgen::CertificateParams| {
+        params.not_before = rcgen::date_time_ymd(2030, 1, 1);
+    };
+    let mut root = params(&[], "Root");
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    late(&mut root);
+    let key = key_of(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let root = Ca { issuer: rcgen::CertifiedIssuer::self_signed(root, key).unwrap() };
+    let mut leaf = params(&[NAME], NAME);
+    late(&mut leaf);
+    // Of a trust anchor, and of one that is trusted itself.
+    let own = self_signed(leaf);
+    for (trusted, made) in [(root.pem(), root.server()), (own.cert.clone(), own)] {
+        for (clock, want, words) in [
+            (FIRST - 1000, [USOCKET_ETLS_CERT_NOT_YET_VALID, alert(45)], "not valid before 2030"),
+            (FIRST, [0, 0], ""),
+        ] {
+            let client = super::trust::trusting(&[&trusted]);
+            client.set_clock(clock).unwrap();
+            expect(outcome(&client, &server(&made), Some(NAME)), want, words);
+        }
+    }
+}
