@@ -1,5 +1,7 @@
 // The library's poller inside GLib: a GSource of its descriptor. GLib's main loop handles a
-// connection under way, a query and datagrams, together with its own timeouts.
+// connection under way, a query and datagrams, together with its own timeouts:
+//
+//   cc fetch.c -o fetch $(pkg-config --cflags --libs usocket glib-2.0)
 
 #include <poll.h>
 #include <stdio.h>

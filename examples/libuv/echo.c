@@ -1,6 +1,8 @@
 // The library's poller inside libuv: the loop watches its descriptor and handles its events,
 // together with libuv's own timers. An echo server over TLS, and a client of it, in one thread:
-// echo CERTS.
+//
+//   cc echo.c -o echo $(pkg-config --cflags --libs usocket libuv)
+//   ./echo CERTS                  where `make certs` has put certificates (target/certs)
 
 #include <errno.h>
 #include <poll.h>

@@ -1,4 +1,6 @@
 // A Lua interpreter with usocket built in: lua SCRIPT [ARGUMENT ...]
+//
+//   cc lua.c usocket.c -o lua $(pkg-config --cflags --libs usocket lua5.4)
 
 #include <lauxlib.h>
 #include <lualib.h>

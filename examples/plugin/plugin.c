@@ -1,5 +1,8 @@
 // A plugin with the library linked into it statically, unloaded together with it. Before that,
 // usocket_finish ends the library's threads, so that none runs in unmapped memory.
+//
+//   cc -shared -fPIC plugin.c -o plugin.so $(pkg-config --cflags usocket) -l:libusocket.a -lm
+//   cc host.c -o host && ./host ./plugin.so CA
 
 #include <stdio.h>
 #include <string.h>

@@ -5,11 +5,11 @@ of the server and of the file are those of this machine.
 """
 
 import os
-import sys
 import tempfile
 import threading
 import time
 
+import command
 import picture
 import usocket as socket
 
@@ -75,8 +75,11 @@ def main():
             saved = f.read()
     print(f"  offered: {picture.describe(original)}")
     print(f"  saved:   {picture.describe(saved)}, in {ms:.1f} ms")
-    return saved == original
+    if saved == original:
+        return True
+    print("  the picture is not the same")
+    return False
 
 
 if __name__ == "__main__":
-    sys.exit(0 if main() else "the picture is not the same")
+    command.run(main, command.parser(__doc__).parse_args())

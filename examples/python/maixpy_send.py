@@ -5,11 +5,11 @@ the file are those of this machine.
 """
 
 import os
-import sys
 import tempfile
 import threading
 import time
 
+import command
 import picture
 import usocket as socket
 
@@ -57,8 +57,11 @@ def main():
         ms = (time.perf_counter() - begun) * 1000
     print(f"  sent:     {picture.describe(original)}")
     print(f"  received: {picture.describe(received[0])}, in {ms:.1f} ms")
-    return received[0] == original
+    if received[0] == original:
+        return True
+    print("  the picture is not the same")
+    return False
 
 
 if __name__ == "__main__":
-    sys.exit(0 if main() else "the picture is not the same")
+    command.run(main, command.parser(__doc__).parse_args())
