@@ -14,7 +14,7 @@ EAI_, NI_, SHUT_, SOMAXCONN; and IPPROTO_SEC. `uselect.poll` waits for several s
 
 from __future__ import annotations
 
-from _socket import (  # The platform's constants, from CPython; no functions of its socket module.
+from _socket import (  # What the platform offers without a socket, from CPython.
     gethostbyaddr,
     gethostbyname,
     gethostbyname_ex,
