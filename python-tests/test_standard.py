@@ -521,3 +521,63 @@ def test_arguments_are_refused_as_in_cpython(program):
     """
     theirs = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=LIMIT)
     assert program(source) == theirs.stdout
+
+
+def test_values_at_the_edge_are_as_in_cpython(program, certs, tmp_path):
+    text = program(
+        """if True:
+        import socket, ssl, sys, threading
+        certs, place = sys.argv[1] + "/", sys.argv[2]
+
+        def kind(f, *args):
+            try:
+                return f(*args)
+            except Exception as e:
+                return getattr(e, "reason", None) or type(e).__name__
+
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(place)
+            print(s.getsockname() == place)
+        with socket.socket() as s:
+            s.settimeout(5)
+            print(s.timeout, kind(s.bind, ("127.0.0.1", 65536)))
+        with socket.socket(socket.AF_INET6) as s:
+            print(kind(s.bind, ("::1", 0, 1 << 20)))
+
+        there, here = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=certs + "ca.pem")
+        there.load_cert_chain(certs + "server.pem", certs + "server-key.pem")
+
+        def connected():
+            def serve():
+                with there.wrap_socket(b, server_side=True) as server:
+                    server.sendall(b"hello")
+                    server.recv(1)
+            a, b = socket.socketpair()
+            a.settimeout(60)
+            b.settimeout(60)
+            thread = threading.Thread(target=serve)
+            thread.start()
+            client = here.wrap_socket(a, server_hostname="localhost", do_handshake_on_connect=False)
+            print(kind(client.unwrap))
+            client.do_handshake()
+            # No size: all of the buffer.
+            room = bytearray(5)
+            print(client.recv_into(room, 0), bytes(room))
+            session = client.session
+            client.close()
+            thread.join()
+            return session
+
+        one, other = connected(), connected()
+        print(one == one, one == other, one == 1)
+        """,
+        certs.directory,
+        tmp_path / "socket",
+    )
+    assert text.splitlines() == [
+        "True",
+        "5.0 OverflowError",
+        "OverflowError",
+        *["SHUTDOWN_WHILE_IN_INIT", "5 b'hello'"] * 2,
+        "True False False",
+    ]
