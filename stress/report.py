@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes docs/reliability.md from target/stress/results.json, and from found.md beside this script. The run
-before it and the runs under sanitizers get a line each, if their results are there."""
+before that and the runs under sanitizers get a line each, if their results are there."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def row(tool):
 
 
 OTHERS = {
-    "The run before it": "target/stress/results-before.json",
+    "Another run": "target/stress/results-before.json",
     "Under AddressSanitizer": "target/stress-address/results.json",
     "Under ThreadSanitizer": "target/stress-thread/results.json",
 }
