@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from ctypes import CFUNCTYPE, c_char_p, c_int64, c_void_p
-from itertools import count
 from typing import Any, Callable, Optional
-from weakref import WeakValueDictionary, ref
+from weakref import ref
 
 from usocket._lib import lib
 from usocket._tls_errors import in_callback
 
+from . import _callback
+
 _REFUSED = -1
-_numbers = count(1)
 
 
 class Asked:
@@ -36,28 +36,24 @@ class Asked:
         self._context = value
 
 
-class Chooser:
-    """A callback while its context or a connection refers to it, as a Verifier is."""
+class Chooser(_callback.Callback):
+    """An `sni_callback`."""
 
-    __slots__ = ("__weakref__", "callback", "context", "number")
+    __slots__ = ("context",)
 
     def __init__(
         self, callback: Callable[[Asked, Optional[str], Any], Optional[int]], context: Any
     ) -> None:
-        self.callback, self.number = callback, next(_numbers)
         # Alive whenever it is called: every connection keeps its context.
         self.context = ref(context)
-        _known[self.number] = self
-
-
-_known: WeakValueDictionary[int, Chooser] = WeakValueDictionary()
+        super().__init__(callback)
 
 
 def _choice(number: Any, name: Any) -> int:
     """The C function. An exception refuses the client and is kept."""
     in_callback.raised = None
     try:
-        chooser = _known[number]
+        chooser = _callback.known(number)
         context = chooser.context()
         asked = Asked(context)
         if chooser.callback(asked, name.decode() if name else None, context) is not None:
@@ -70,12 +66,10 @@ def _choice(number: Any, name: Any) -> int:
     return 0 if asked.context is context else int(asked.context._handle)
 
 
-# Never freed, like that of the verify callbacks.
-_thunk = CFUNCTYPE(c_int64, c_void_p, c_char_p)(_choice)
+_function = CFUNCTYPE(c_int64, c_void_p, c_char_p)(_choice)
 
 
 def set_chooser(context: int, chooser: Optional[Chooser]) -> int:
     """Sets a context's callback, or removes it with None; returns the library's code."""
-    if chooser is None:
-        return lib.usocket_tls_context_set_name_callback(context, None, None)
-    return lib.usocket_tls_context_set_name_callback(context, _thunk, chooser.number)
+    setter = lib.usocket_tls_context_set_name_callback
+    return _callback.set_callback(setter, context, _function, chooser)
