@@ -28,11 +28,8 @@ TLS = re.compile(r"ssl|tls")
 # Ours cannot, for rustls cannot: DTLS, pre-shared keys, and CBC and static-RSA cipher suites, which two tests list. And one
 # has a client hear within the handshake that it needs a certificate: in TLS 1.3, which ours agree on, it does later.
 EXCEPTIONS = re.compile(r"dtls|psk|sslcontext_server_client_ciphers|tls_sslcontext_ciphers|tls_server_client_cert_required_error")
-# Left out: they have no socket, and some 50 ms to spare, so that on a busy machine they fail on stock as on ours (the
-# first 3 and 4 times of 150). test_asyncio.py has sleeping tasks without such a limit.
-CLOCK = re.compile(r"extmod/asyncio_(fair|basic|wait_task|micropython)\.py$")
-# asyncio's own tests order their tasks by sleeps of 10 ms, which a busy machine overtakes: one that fails has two more
-# tries, alone.
+# asyncio's own tests order their tasks by sleeps of 10 ms, or have 50 ms to spare, which a busy machine overtakes (some
+# failed on stock as on ours, 3 and 4 times of 150): one that fails has two more tries, alone.
 SLEEPS = re.compile(r"extmod/asyncio_\w+\.py$")
 TRIES = 3
 
@@ -41,7 +38,7 @@ def tests():
     for folder in ("extmod", "net_hosted", "multi_net"):
         for name in sorted(os.listdir(f"{TESTS}/{folder}")):
             test = f"{folder}/{name}"
-            if not (SINGLE.match(test) or MULTI.match(test)) or CLOCK.match(test):
+            if not (SINGLE.match(test) or MULTI.match(test)):
                 continue
             if folder == "net_hosted":
                 with open(f"{TESTS}/{test}") as f:
