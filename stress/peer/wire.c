@@ -13,7 +13,7 @@
 enum { UNTOUCHED, SPLIT, FLIP, DROP, DOUBLE, SWAP, INSERT, LENGTH, CUT, RESET, STALL, ACTIONS };
 static const char *const ACTION_NAMES[] = {"untouched", "split", "flip", "drop", "double", "swap", "insert", "length", "cut", "reset", "stall"};
 
-enum way { TIMEOUT, NONBLOCKING_POLL, POLLER, BLOCKING_THREADS, WAYS };
+enum way { TIMEOUT, NONBLOCKING_POLL, POLLER, BLOCKING_THREADS, EDGES, WAYS };
 
 struct plan {
     uint64_t seed;
@@ -29,12 +29,13 @@ struct end {
     usocket_t s;
     enum way way;
     bool client;
-    int64_t handshake, received, sent, closed;
+    int64_t handshake, received, sent, closed, last; // last: of handshake or recv
     int64_t patience; // of one wait
     char got[9000];
     const char *trouble;
 };
 
+enum { TRIES = 20000 }; // each byte of a split record may be an edge
 static char said[2][9000];
 
 static void trouble(struct end *e, const char *what)
@@ -48,9 +49,10 @@ static bool again(struct end *e, int64_t r, short events, usocket_poller_t polle
 {
     if (r != -EAGAIN)
         return false;
-    if (e->way == POLLER) {
+    if (e->way == POLLER || e->way == EDGES) {
         usocket_event event;
-        usocket_poller_modify(poller, e->s, (uint32_t)events, 1);
+        if (e->way == POLLER)
+            usocket_poller_modify(poller, e->s, (uint32_t)events, 1);
         return usocket_poller_wait(poller, &event, 1, e->patience) > 0;
     }
     usocket_pollfd p = {.socket = e->s, .events = events};
@@ -61,17 +63,18 @@ static void *live(void *arg)
 {
     struct end *e = arg;
     usocket_poller_t poller = 0;
-    bool polls = e->way == NONBLOCKING_POLL || e->way == POLLER;
-    if (e->way == POLLER) {
+    bool polls = e->way == NONBLOCKING_POLL || e->way == POLLER || e->way == EDGES;
+    if (e->way == POLLER || e->way == EDGES) {
         poller = usocket_poller_create();
-        usocket_poller_add(poller, e->s, POLLIN, 1);
+        usocket_poller_add(poller, e->s, e->way == EDGES ? POLLIN | POLLOUT | USOCKET_POLLER_EDGE : POLLIN, 1);
     }
     int64_t began = now_us();
     usocket_settimeout(e->s, polls ? 0 : e->patience);
     int tries = 0;
     do
         e->handshake = usocket_tls_handshake(e->s);
-    while (polls && ++tries < 2000 && again(e, e->handshake, POLLIN | POLLOUT, poller));
+    while (polls && ++tries < TRIES && again(e, e->handshake, POLLIN | POLLOUT, poller));
+    e->last = e->handshake;
     if (now_us() - began > 9 * SECOND)
         trouble(e, "the handshake took too long");
     if (e->handshake == 0) {
@@ -81,7 +84,7 @@ static void *live(void *arg)
             int64_t r = usocket_send(e->s, out + e->sent, n - e->sent, 0);
             if (r > 0)
                 e->sent += r;
-            else if (!(polls && ++tries < 2000 && again(e, r, POLLOUT, poller)))
+            else if (!(polls && ++tries < TRIES && again(e, r, POLLOUT, poller)))
                 break;
         }
         int64_t r;
@@ -90,9 +93,10 @@ static void *live(void *arg)
             r = usocket_recv(e->s, e->got + e->received, sizeof e->got - e->received, 0);
             if (now_us() - began > 5 * SECOND)
                 trouble(e, "recv took longer than its timeout");
+            e->last = r;
             if (r > 0)
                 e->received += r;
-            else if (!(polls && ++tries < 2000 && again(e, r, POLLIN, poller)))
+            else if (!(polls && ++tries < TRIES && again(e, r, POLLIN, poller)))
                 break;
             if (e->received == (int64_t)sizeof e->got)
                 break;
@@ -128,7 +132,7 @@ struct wire {
     const struct plan *plan; // of this direction, or NULL
     uint64_t seed;
     atomic_bool *over;
-    atomic_bool was_reset;
+    atomic_bool was_reset, cut;
 };
 
 static void put(int fd, const void *data, size_t n)
@@ -195,6 +199,7 @@ static void *carry(void *arg)
         case LENGTH: record[3 + below(&w->seed, 2)] = (uint8_t)rnd(&w->seed); break;
         case CUT:
             put(w->to, record, at);
+            w->cut = true;
             goto done;
         case RESET:
             put(w->to, record, at);
@@ -269,7 +274,7 @@ static void try(const struct plan *p)
     struct end client = {.s = a[0], .client = true, .way = p->way, .patience = patience};
     struct end server = {.s = b[0], .way = (enum way)((p->way + (int)(p->seed >> 9)) % WAYS), .patience = patience};
     atomic_bool over = false;
-    struct wire out = {left, right, p->direction ? NULL : p, p->seed, &over, false}, in = {right, left, p->direction ? p : NULL, p->seed ^ 5, &over, false};
+    struct wire out = {left, right, p->direction ? NULL : p, p->seed, &over, false, false}, in = {right, left, p->direction ? p : NULL, p->seed ^ 5, &over, false, false};
     pthread_t t[4] = {start(live, &client), start(live, &server), start(carry, &out), start(carry, &in)};
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -293,6 +298,10 @@ static void try(const struct plan *p)
         broken("client: %s (handshake %lld, %lld received): %s", client.trouble, (long long)client.handshake, (long long)client.received, what);
     if (server.trouble)
         broken("server: %s (handshake %lld, %lld received): %s", server.trouble, (long long)server.handshake, (long long)server.received, what);
+    // Who is told of an edge, and goes on until EAGAIN, has heard of the end.
+    struct end *cut = p->direction ? &client : &server;
+    if (p->action == CUT && cut->way == EDGES && atomic_load(p->direction ? &in.cut : &out.cut) && cut->last == -EAGAIN)
+        broken("nobody told of the end: %s", what);
     bool all = client.received == sizeof said[0] && server.received == sizeof said[0];
     if (harmless && !all)
         broken("nothing was damaged, and it failed: client %lld, %lld received; server %lld, %lld received: %s", (long long)client.handshake,
